@@ -1,0 +1,34 @@
+"""Deep-learning super-resolution of blinking (SMLM) stacks, in napari, Python and a shell."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.experiment import Experiment
+    from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.reconstruction import reconstruct
+
+# Public names and where they live; loaded at first use, so that importing the package is quick.
+_HOMES = {
+    "Experiment": "experiment",
+    "Localizations": "localizations",
+    "reconstruct": "reconstruction",
+}
+
+__all__ = ["Experiment", "Localizations", "__version__", "reconstruct"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("napari-deepsmlm")
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

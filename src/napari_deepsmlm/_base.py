@@ -1,0 +1,107 @@
+"""FrozenModel: the base of every configuration, read from and written to YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_deepsmlm._files import atomic_write
+
+MAX_CONFIG_BYTES = 1_000_000
+
+
+class FrozenModel(BaseModel):
+    """An immutable configuration whose unknown keys are errors.
+
+    Examples
+    --------
+    >>> from napari_deepsmlm.camera import EMCCD
+    >>> EMCCD(em_gain=100).replace(em_gain=300).em_gain
+    300.0
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a validated copy with some fields changed."""
+        return type(self).model_validate({**dict(self), **changes})
+
+    @classmethod
+    def from_dict(cls, values: Any, source: str = "configuration") -> Self:
+        """Validate plain values; `source` names where they came from in the error.
+
+        Raises
+        ------
+        ValueError
+            One sentence naming the first wrong field, what was found and what is expected.
+        """
+        if not isinstance(values, dict):
+            raise ValueError(f"{source}: expected key: value pairs, found {_shorten(values)}.")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ValueError(f"{source}: {_first_problem(error)}") from None
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read a YAML file written by hand or by :meth:`to_file`."""
+        return cls.from_dict(load_yaml(path), source=Path(path).name)
+
+    def to_yaml(self) -> str:
+        """Return the configuration as YAML, fields in their declared order."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def to_file(self, path: str | Path) -> None:
+        """Write YAML that :meth:`from_file` reads back to an equal configuration."""
+        with atomic_write(path) as file:
+            file.write(self.to_yaml().encode())
+
+
+def load_yaml(path: str | Path) -> Any:
+    """Return the plain values of a small YAML file.
+
+    Raises
+    ------
+    ValueError
+        If the file is over 1 MB, empty, not YAML, or uses aliases (a "YAML bomb" needs them,
+        a configuration does not).
+    """
+    path = Path(path)
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise ValueError(f"{path.name}: larger than 1 MB, which is no configuration file.")
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoAliasLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        reason = " ".join(str(error).split()) or "nested too deeply"
+        raise ValueError(f"{path.name}: not a readable YAML file ({reason}).") from None
+    if values is None:
+        raise ValueError(f"{path.name}: the file is empty.")
+    return values
+
+
+class _NoAliasLoader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not allowed")
+        return super().compose_node(parent, index)
+
+
+def _first_problem(error: ValidationError) -> str:
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"unknown key '{where}'{more}."
+    if first["type"] == "missing":
+        return f"'{where}' is missing{more}."
+    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"'{where}': {message}, found {_shorten(first['input'])}{more}."
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value) if isinstance(value, str | int | float | bool) else type(value).__name__
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,54 @@
+"""Reading ahead: a thread fills a short queue while the network works."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+T = TypeVar("T")
+
+
+def prefetch(items: Iterable[T], depth: int = 2) -> Iterator[T]:
+    """Yield `items` in order, made up to `depth` ahead in another thread.
+
+    An error while making an item is raised here, after the items before it. Closing the
+    generator ends the thread.
+    """
+    waiting: queue.Queue[tuple[T | None, BaseException | None, bool]] = queue.Queue(depth)
+    is_closed = threading.Event()
+
+    def put(entry: tuple[T | None, BaseException | None, bool]) -> None:
+        while not is_closed.is_set():
+            try:
+                return waiting.put(entry, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in items:
+                if is_closed.is_set():
+                    return
+                put((item, None, False))
+        except BaseException as error:  # noqa: BLE001 - handed to the consumer, whatever it is
+            put((None, error, True))
+        else:
+            put((None, None, True))
+
+    thread = threading.Thread(target=work, name="deepsmlm-read-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error, is_last = waiting.get()
+            if error is not None:
+                raise error
+            if is_last:
+                return
+            yield item  # type: ignore[misc]
+    finally:
+        is_closed.set()
+        thread.join(timeout=5)

@@ -1,0 +1,266 @@
+"""Localizations: a table of molecules with units in its column names, for truth and result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+    Array = np.ndarray[Any, Any] | torch.Tensor
+
+REQUIRED_COLUMNS = ("frame", "x_nm", "y_nm")
+
+KNOWN_COLUMNS = {
+    "frame": "camera frame, counted from 0 (files count from 1 where their format does)",
+    "x_nm": "position along columns, nm from the outer edge of the first pixel",
+    "y_nm": "position along rows, nm from the outer edge of the first pixel",
+    "z_nm": "axial position, nm",
+    "photons": "photons of the molecule in this frame",
+    "background": "background photons per camera pixel",
+    "background_std": "standard deviation of the background, photons per camera pixel",
+    "sigma_nm": "standard deviation of the PSF, nm (along x if `sigma_y_nm` is there too)",
+    "sigma_y_nm": "standard deviation of the PSF along y, nm",
+    "uncertainty_x_nm": "standard error of x_nm",
+    "uncertainty_y_nm": "standard error of y_nm",
+    "uncertainty_z_nm": "standard error of z_nm",
+    "probability": "probability that the molecule is real, 0 to 1",
+    "detections": "number of frames merged into this row",
+    "id": "number of the row in the file it was read from",
+}
+
+
+class Localizations:
+    """Molecules as equal-length columns, all numpy arrays or all torch tensors.
+
+    Parameters
+    ----------
+    frame : (N,) integers, counted from 0. In training batches: the index in the batch.
+    x_nm, y_nm : (N,) nm from the outer corner of the top-left pixel.
+    columns : any of `KNOWN_COLUMNS`, or further ones with the unit in the name.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a column is not one-dimensional, or frames are not whole numbers.
+
+    Examples
+    --------
+    >>> table = Localizations(frame=[1, 0], x_nm=[50.0, 75.0], y_nm=[50.0, 60.0])
+    >>> table.sort("frame").x_nm
+    array([75., 50.])
+    >>> len(table[table.x_nm > 60])
+    1
+    """
+
+    __slots__ = ("_columns", "_is_sorted")
+
+    def __init__(self, *, frame: Any, x_nm: Any, y_nm: Any, **columns: Any) -> None:
+        given = {"frame": frame, "x_nm": x_nm, "y_nm": y_nm, **columns}
+        self._columns = {name: _as_column(name, values) for name, values in given.items()}
+        self._is_sorted: bool | None = None
+        lengths = {name: len(values) for name, values in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"Columns of different lengths: {lengths}.")
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Any]) -> Localizations:
+        """Build a table from a mapping of column names to arrays."""
+        missing = [name for name in REQUIRED_COLUMNS if name not in columns]
+        if missing:
+            raise ValueError(f"Missing columns: {', '.join(missing)}. Found: {', '.join(columns)}.")
+        return cls(**dict(columns))
+
+    @classmethod
+    def empty(cls, *names: str) -> Localizations:
+        """Return a table of no rows with the required columns and `names`."""
+        none = np.zeros(0)
+        return cls.from_columns(dict.fromkeys((*REQUIRED_COLUMNS, *names), none))
+
+    @classmethod
+    def concatenate(cls, tables: Iterable[Localizations]) -> Localizations:
+        """Stack tables with the same columns, in the order given."""
+        parts = list(tables)
+        if not parts:
+            return cls.empty()
+        names = parts[0].names
+        for part in parts[1:]:
+            if set(part.names) != set(names):
+                raise ValueError(f"Tables with different columns: {names} and {part.names}.")
+        return cls.from_columns({name: _stack([part[name] for part in parts]) for name in names})
+
+    # -- columns ---------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names, the required three first."""
+        return tuple(self._columns)
+
+    @property
+    def frame(self) -> Any:
+        """(N,) frame numbers from 0."""
+        return self._columns["frame"]
+
+    @property
+    def x_nm(self) -> Any:
+        """(N,) positions along columns, nm."""
+        return self._columns["x_nm"]
+
+    @property
+    def y_nm(self) -> Any:
+        """(N,) positions along rows, nm."""
+        return self._columns["y_nm"]
+
+    @property
+    def is_3d(self) -> bool:
+        """Whether the table has axial positions."""
+        return "z_nm" in self._columns
+
+    @property
+    def is_torch(self) -> bool:
+        """Whether the columns are torch tensors."""
+        return not isinstance(self.frame, np.ndarray)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, key: Any) -> Any:
+        """A column by its name, or a table of the rows that a mask, index or slice picks."""
+        if isinstance(key, str):
+            if key not in self._columns:
+                raise KeyError(f"No column '{key}'. Available: {', '.join(self.names)}.")
+            return self._columns[key]
+        if isinstance(key, int | np.integer):
+            key = slice(key, key + 1 or None)
+        return self._replaced({name: values[key] for name, values in self._columns.items()})
+
+    def with_columns(self, **columns: Any) -> Localizations:
+        """Return a table with columns added or replaced."""
+        return Localizations.from_columns({**self._columns, **columns})
+
+    # -- rows ------------------------------------------------------------------------------
+
+    def sort(self, by: str = "frame") -> Localizations:
+        """Return the rows in ascending order of one column; equal rows keep their order."""
+        values = self[by]
+        if isinstance(values, np.ndarray):
+            return self[np.argsort(values, kind="stable")]
+        return self[values.argsort(stable=True)]
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether frames ascend, which per-frame access needs (looked at once)."""
+        if self._is_sorted is None:
+            frame = self.frame
+            self._is_sorted = len(frame) < 2 or bool((frame[1:] >= frame[:-1]).all())
+        return self._is_sorted
+
+    def frame_offsets(self, n_frames: int) -> Any:
+        """Row numbers at which frames start: frame f has rows offsets[f] to offsets[f + 1].
+
+        Returns
+        -------
+        (n_frames + 1,) integers.
+
+        Raises
+        ------
+        ValueError
+            If the rows are not sorted by frame.
+        """
+        self._require_sorted()
+        frame = self.frame
+        if isinstance(frame, np.ndarray):
+            return np.searchsorted(frame, np.arange(n_frames + 1))
+        import torch
+
+        return torch.searchsorted(frame, torch.arange(n_frames + 1, device=frame.device))
+
+    def in_frames(self, start: int, stop: int) -> Localizations:
+        """Return the rows of frames start <= frame < stop as a view, found by bisection."""
+        self._require_sorted()
+        frame = self.frame
+        if isinstance(frame, np.ndarray):
+            first, last = np.searchsorted(frame, [start, stop])
+        else:
+            import torch
+
+            first, last = torch.searchsorted(frame, frame.new_tensor([start, stop])).tolist()
+        return self[slice(int(first), int(last))]
+
+    # -- conversions -----------------------------------------------------------------------
+
+    def to_numpy(self) -> Localizations:
+        """Return the table with numpy columns."""
+        if not self.is_torch:
+            return self
+        return self._replaced({name: v.detach().cpu().numpy() for name, v in self._columns.items()})
+
+    def to_torch(self, device: str | torch.device = "cpu") -> Localizations:
+        """Return the table with float32 (integers: int64) tensors on `device`."""
+        import torch
+
+        def convert(values: Any) -> torch.Tensor:
+            tensor = torch.as_tensor(values, device=device)
+            return tensor.float() if tensor.is_floating_point() else tensor.long()
+
+        return self._replaced({name: convert(values) for name, values in self._columns.items()})
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a pandas table with the same column names."""
+        import pandas as pd
+
+        return pd.DataFrame(self.to_numpy()._columns, copy=False)
+
+    @classmethod
+    def from_dataframe(cls, table: pd.DataFrame) -> Localizations:
+        """Build from a pandas table whose columns carry our names."""
+        return cls.from_columns({str(name): table[name].to_numpy() for name in table.columns})
+
+    def __repr__(self) -> str:
+        return f"Localizations({len(self)} rows: {', '.join(self.names)})"
+
+    def _require_sorted(self) -> None:
+        if not self.is_sorted:
+            raise ValueError("Rows are not in frame order; use table.sort('frame') first.")
+
+    def _replaced(self, columns: dict[str, Any]) -> Localizations:
+        table = object.__new__(Localizations)
+        table._columns = columns
+        table._is_sorted = None
+        return table
+
+
+def _as_column(name: str, values: Any) -> Array:
+    is_tensor = hasattr(values, "detach")
+    column = values if is_tensor else np.asarray(values)
+    if column.ndim != 1:
+        raise ValueError(f"Column '{name}' must be one-dimensional, got shape {column.shape}.")
+    if is_tensor:
+        return column.long() if name == "frame" else column  # type: ignore[no-any-return]
+    if name == "frame":
+        return _whole_numbers(column)
+    return column if column.dtype.kind in "fiub" else column.astype(np.float64)
+
+
+def _whole_numbers(frame: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if frame.dtype.kind in "iu":
+        return frame.astype(np.int64, copy=False)
+    whole = frame.astype(np.int64) if np.isfinite(frame).all() else None
+    if whole is None or (whole != frame).any():
+        raise ValueError("Frame numbers must be whole numbers.")
+    return whole
+
+
+def _stack(columns: list[Any]) -> Any:
+    if isinstance(columns[0], np.ndarray):
+        return np.concatenate(columns)
+    import torch
+
+    return torch.cat(columns)

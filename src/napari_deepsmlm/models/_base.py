@@ -1,0 +1,117 @@
+"""SMLMModel: what a network offers to training, inference and files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+from torch import nn
+
+from napari_deepsmlm._base import FrozenModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_deepsmlm.localizations import Localizations
+
+
+class ModelConfig(FrozenModel):
+    """Choices that every network shares; a network adds its own."""
+
+    pixel_size_nm: float = Field(
+        100.0, ge=1, le=10_000, description="Camera pixel that the network is trained for, nm."
+    )
+    threshold: float = Field(
+        0.3, ge=0, le=1, description="Least probability of a localization that is reported."
+    )
+
+
+class SMLMModel(nn.Module, ABC):
+    """A network from frames in photons to molecules.
+
+    `forward` returns a prediction whose meaning is the network's own; `loss`, `to_localizations`
+    and (for an `ImageModel`) `to_image` read it. Input normalisation is part of `forward` and of
+    the saved file.
+
+    Parameters
+    ----------
+    config : the network's own `Config`.
+
+    Attributes
+    ----------
+    pixel_size_nm : camera pixel of the data at hand, nm. Starts as the configuration's and may
+        be set to that of other data; positions are converted with it.
+    """
+
+    name: ClassVar[str]
+    """Name on the command line and in files, e.g. `deep-storm`."""
+    title: ClassVar[str]
+    """Name for people, e.g. `Deep-STORM`."""
+    Config: ClassVar[type[ModelConfig]]
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.pixel_size_nm = float(config.pixel_size_nm)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(B, C, H, W) photons, camera offset removed -> prediction."""
+        return self.predict(self.prepare(frames))
+
+    @abstractmethod
+    def prepare(self, frames: Tensor) -> Tensor:
+        """Normalise whole frames; what comes after looks no further than `halo_px`."""
+
+    @abstractmethod
+    def predict(self, prepared: Tensor) -> Tensor:
+        """Run the layers on prepared frames, or on tiles of them."""
+
+    @property
+    @abstractmethod
+    def halo_px(self) -> int:
+        """Camera pixels around a place that its prediction depends on.
+
+        Tiles cut with this halo, at multiples of `tile_step_px`, predict what the whole frame does.
+        """
+
+    @property
+    def tile_step_px(self) -> int:
+        """Camera pixels that tile borders must be a multiple of."""
+        return 1
+
+    @abstractmethod
+    def loss(self, prediction: Tensor, truth: Localizations) -> Tensor:
+        """Return the scalar to minimise; `truth.frame` is the index in the batch."""
+
+    @abstractmethod
+    def to_localizations(self, prediction: Tensor, threshold: float | None = None) -> Localizations:
+        """Return molecules in nm, `frame` the index in the batch, sorted by it."""
+
+    def fit_input(self, frames: Tensor) -> None:
+        """Measure on training frames what input normalisation needs, before the first step."""
+
+    def calibrate(self, frames: Tensor, truth: Localizations) -> None:
+        """Set output scales from simulated frames, after training and before saving."""
+
+    def for_inference(self) -> SMLMModel:
+        """Return an equal network rearranged for speed; it cannot be trained."""
+        return self.eval()
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of trainable parameters."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+class ImageModel(SMLMModel):
+    """A network whose native output is a super-resolved image."""
+
+    @property
+    @abstractmethod
+    def upsampling(self) -> int:
+        """Super-resolution pixels per camera pixel, along each axis."""
+
+    @abstractmethod
+    def to_image(self, prediction: Tensor) -> Tensor:
+        """Return (B, r H, r W) molecules per super-resolution pixel."""

@@ -1,0 +1,107 @@
+"""Layers that several networks share, written so that they cost least."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class ConvBlock(nn.Sequential):
+    """3x3 convolution without bias, batch norm, ReLU; upsampling before it where `factor` > 1."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, factor: int = 1) -> None:
+        conv: nn.Module
+        if factor > 1:
+            conv = UpsampledConv2d(in_channels, out_channels, factor=factor)
+        else:
+            conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+            nn.init.orthogonal_(conv.weight)
+        super().__init__(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+
+
+class UpsampledConv2d(nn.Module):
+    """Nearest-neighbour upsampling by `factor`, then a 3x3 convolution, as one operation.
+
+    Upsampling by repetition is a transposed convolution with a kernel of ones, and a convolution
+    after it merges with it into one transposed convolution whose (factor + 2)^2 kernel holds sums
+    of the 3x3 weights. At factor 2 that is 16 instead of 36 multiplications per input value.
+
+    Weights are kept in their 3x3 form, (out, in, 3, 3), without bias.
+
+    Examples
+    --------
+    >>> layer = UpsampledConv2d(1, 4, factor=2)
+    >>> layer(torch.zeros(1, 1, 5, 7)).shape
+    torch.Size([1, 4, 10, 14])
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, 3, 3))
+        nn.init.orthogonal_(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, H, W) -> (B, out, factor * H, factor * W)."""
+        kernel = merged_kernel(self.weight, self.factor).to(x.dtype)
+        return functional.conv_transpose2d(x, kernel, stride=self.factor, padding=1)
+
+
+def merged_kernel(weight: Tensor, factor: int) -> Tensor:
+    """Transposed-convolution kernel of nearest upsampling followed by a 3x3 convolution.
+
+    Parameters
+    ----------
+    weight : (out, in, 3, 3) of the convolution.
+    factor : upsampling.
+
+    Returns
+    -------
+    (in, out, factor + 2, factor + 2), to be used with stride `factor` and padding 1.
+    """
+    ones = weight.new_ones(1, 1, factor, factor)
+    flipped = weight.flatten(0, 1)[:, None].flip(-2, -1)
+    merged = functional.conv2d(flipped, ones, padding=factor - 1)[:, 0]
+    kernel = merged.unflatten(0, weight.shape[:2]).transpose(0, 1)
+    return kernel.contiguous(memory_format=torch.channels_last)
+
+
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """Return a copy for inference whose `ConvBlock`s are a convolution with bias and a ReLU.
+
+    Batch norm with fixed statistics is a scale and a shift of each channel, which the weights
+    and a bias of the convolution before it take over; merged kernels are computed once.
+    """
+    folded = copy.deepcopy(network).eval().requires_grad_(False)
+    for parent in folded.modules():
+        for name, child in parent.named_children():
+            if isinstance(child, ConvBlock):
+                setattr(parent, name, _folded(child))
+    return folded.to(memory_format=torch.channels_last)
+
+
+def _folded(block: ConvBlock) -> nn.Module:
+    conv = cast("nn.Conv2d | UpsampledConv2d", block[0])
+    norm = cast("nn.BatchNorm2d", block[1])
+    mean, variance = cast("Tensor", norm.running_mean), cast("Tensor", norm.running_var)
+    scale = norm.weight / (variance + norm.eps).sqrt()
+    weight = conv.weight * scale[:, None, None, None]
+    out_channels, in_channels = weight.shape[:2]
+    if isinstance(conv, UpsampledConv2d):
+        size, factor = conv.factor + 2, conv.factor
+        plain: nn.Conv2d | nn.ConvTranspose2d = nn.ConvTranspose2d(
+            in_channels, out_channels, size, stride=factor, padding=1
+        )
+        weight = merged_kernel(weight, factor)
+    else:
+        plain = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+    plain.weight = nn.Parameter(weight, requires_grad=False)
+    plain.bias = nn.Parameter(norm.bias - mean * scale, requires_grad=False)
+    return nn.Sequential(plain, nn.ReLU(inplace=True))

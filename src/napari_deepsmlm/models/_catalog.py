@@ -1,0 +1,96 @@
+"""The models at hand: trained ones in the package, and files of the user's."""
+
+from __future__ import annotations
+
+import math
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from napari_deepsmlm.models._checkpoint import load_model, read_card
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.models._base import SMLMModel
+
+SUFFIX = ".safetensors"
+
+
+class FoundModel(NamedTuple):
+    """A model, where it came from, and why it was chosen."""
+
+    name: str
+    path: Path
+    card: dict[str, Any]
+    reason: str
+
+    def load(self) -> SMLMModel:
+        """Read its weights."""
+        return load_model(self.path)[0]
+
+
+def built_in_models() -> dict[str, Path]:
+    """Return the files of the trained models in the package, by names like deep-storm:2d-100nm."""
+    folder = Path(str(files("napari_deepsmlm") / "pretrained"))
+    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    return {path.name.removesuffix(SUFFIX).replace("_", ":", 1): path for path in paths}
+
+
+def find_model(
+    name: str | Path, *, pixel_size_nm: float | None = None, upsampling: int | None = None
+) -> FoundModel:
+    """Return the model of a name or file.
+
+    Parameters
+    ----------
+    name : a built-in model (`deep-storm:2d-100nm`), a network (`deep-storm`: its built-in model
+        nearest to the data), or a `.safetensors` file.
+    pixel_size_nm : camera pixel of the data.
+    upsampling : super-resolution pixels per camera pixel, if it matters.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model; the message lists those there are.
+    FileNotFoundError
+        If a file is named that does not exist.
+    """
+    text, built_in = str(name), built_in_models()
+    if text in built_in:
+        candidates = {text: built_in[text]}
+    elif text.endswith(SUFFIX):
+        candidates = {Path(text).stem: Path(text)}
+    else:
+        candidates = {key: path for key, path in built_in.items() if key.split(":")[0] == text}
+    if not candidates:
+        listed = ", ".join(built_in) or "none"
+        raise ValueError(f"No model '{text}'. Built-in: {listed}; or give a .safetensors file.")
+    cards = {key: read_card(path) for key, path in candidates.items()}
+    if upsampling is not None:
+        found = {key: _upsampling(card) for key, card in cards.items()}
+        cards = {key: card for key, card in cards.items() if found[key] == upsampling}
+        if not cards:
+            have = ", ".join(f"{key} has {r}" for key, r in found.items())
+            raise ValueError(f"No model '{text}' with upsampling {upsampling}: {have}.")
+    best = min(cards, key=lambda key: _distance(cards[key], pixel_size_nm))
+    reason = "as asked" if len(candidates) == 1 else _reason(cards[best], pixel_size_nm)
+    return FoundModel(best, candidates[best], cards[best], reason)
+
+
+def _upsampling(card: dict[str, Any]) -> int | None:
+    return card.get("config", {}).get("upsampling")  # type: ignore[no-any-return]
+
+
+def _distance(card: dict[str, Any], pixel_size_nm: float | None) -> float:
+    if pixel_size_nm is None:
+        return 0.0
+    return abs(math.log(_pixel_size_nm(card) / pixel_size_nm))
+
+
+def _reason(card: dict[str, Any], pixel_size_nm: float | None) -> str:
+    if pixel_size_nm is None:
+        return "the first built-in model of this network"
+    return f"its {_pixel_size_nm(card):g} nm pixels are nearest to the data's {pixel_size_nm:g} nm"
+
+
+def _pixel_size_nm(card: dict[str, Any]) -> float:
+    return float(card.get("config", {}).get("pixel_size_nm", 100.0))

@@ -1,0 +1,147 @@
+"""Model files: one safetensors file whose header says what the model is. No code is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from napari_deepsmlm import __version__
+from napari_deepsmlm._files import atomic_write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_deepsmlm.models._base import SMLMModel
+
+HEADER_KEY = "napari-deepsmlm"
+MAX_HEADER_BYTES = 4_000_000
+MAX_TENSORS = 10_000
+MAX_ELEMENTS = 500_000_000
+
+
+def save_model(path: str | Path, model: SMLMModel, card: dict[str, Any] | None = None) -> None:
+    """Write a model with everything needed to use and judge it.
+
+    Parameters
+    ----------
+    path : the `.safetensors` file, replaced atomically.
+    model : weights and buffers are stored as they are (half precision where they are half).
+    card : further plain values for the header: experiment, training record, metrics.
+    """
+    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    header = {
+        "network": model.name,
+        "config": model.config.model_dump(mode="json"),
+        "version": __version__,
+        **(card or {}),
+        "sha256": _digest(tensors),
+    }
+    with atomic_write(path) as file:
+        file.write(save(tensors, metadata={HEADER_KEY: json.dumps(header)}))
+
+
+def load_model(path: str | Path) -> tuple[SMLMModel, dict[str, Any]]:
+    """Read a model file.
+
+    Returns
+    -------
+    model : on the CPU, in single precision and evaluation mode.
+    card : the header's values.
+
+    Raises
+    ------
+    ValueError
+        One sentence, if the file is not a model of this package, is damaged, or holds values
+        that are not finite.
+    """
+    from napari_deepsmlm.models import build_model
+
+    path = Path(path)
+    card, tensors = read_tensors(path)
+    for key in ("network", "config", "sha256"):
+        if key not in card:
+            raise ValueError(f"{path.name}: the model's header has no '{key}'.")
+    if _digest(tensors) != card["sha256"]:
+        raise ValueError(f"{path.name}: the weights do not match their checksum; copy it again.")
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{path.name}: weights '{name}' are not finite.")
+    model = build_model(str(card["network"]), card["config"], source=path.name)
+    expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
+    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    if expected != found:
+        raise ValueError(f"{path.name}: the weights do not fit a '{card['network']}' network.")
+    model.load_state_dict({name: _single(tensor) for name, tensor in tensors.items()})
+    return model.eval(), card
+
+
+def read_card(path: str | Path) -> dict[str, Any]:
+    """Return the header's values of a model file without reading its weights."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No model file at {path}.")
+    _check_header(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path.name}: not a readable model file ({error}).") from None
+    try:
+        card = json.loads(metadata[HEADER_KEY])
+    except KeyError:
+        raise ValueError(f"{path.name}: not a napari-deepsmlm model.") from None
+    except (json.JSONDecodeError, RecursionError):
+        raise ValueError(f"{path.name}: the model's header is damaged.") from None
+    if not isinstance(card, dict):
+        raise ValueError(f"{path.name}: the model's header is damaged.")
+    return card
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return header and tensors of a file, sizes checked before anything is allocated."""
+    path = Path(path)
+    card = read_card(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return card, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path.name}: not a readable model file ({error}).") from None
+
+
+def _check_header(path: Path) -> None:
+    """Refuse headers of absurd size, tensor count or shapes before the library reads them."""
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= min(MAX_HEADER_BYTES, path.stat().st_size):
+            raise ValueError(f"{path.name}: not a safetensors file, or its header is damaged.")
+        try:
+            header = json.loads(file.read(length))
+            shapes = [tensor["shape"] for key, tensor in header.items() if key != "__metadata__"]
+            elements = sum(math.prod(int(side) for side in shape) for shape in shapes)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise ValueError(f"{path.name}: the safetensors header is damaged.") from None
+    if len(shapes) > MAX_TENSORS or not 0 <= elements <= MAX_ELEMENTS:
+        raise ValueError(f"{path.name}: too many or too large tensors for a model file.")
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes, in the order of names."""
+    sha = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        sha.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+        sha.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return sha.hexdigest()
+
+
+def _single(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor

@@ -1,0 +1,60 @@
+"""Reading molecules out of predictions, on the device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from napari_deepsmlm.localizations import Localizations
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def peaks(image: Tensor, *, pixel_nm: float, threshold: float) -> Localizations:
+    """Return one molecule for each local maximum of an image of molecules per pixel.
+
+    A pixel that is not below any of its eight neighbours is a peak; its 3x3 neighbourhood gives
+    the probability (its sum, at most 1) and the position (its centre of gravity). Of equal
+    neighbours the first in reading order counts.
+
+    Parameters
+    ----------
+    image : (B, H, W) molecules per pixel, >= 0.
+    pixel_nm : side of its pixels, nm.
+    threshold : least probability.
+
+    Returns
+    -------
+    Columns frame (index in the batch), x_nm, y_nm, probability; sorted by frame.
+    """
+    mass = 9 * functional.avg_pool2d(image[:, None], 3, stride=1, padding=1)[:, 0]
+    is_peak = (mass >= threshold) & (image > 0) & _is_largest(image)
+    frame, row, column = torch.nonzero(is_peak, as_tuple=True)
+    padded = functional.pad(image, (1, 1, 1, 1))
+    step = torch.arange(3, device=image.device)
+    window = padded[
+        frame[:, None, None], (row[:, None] + step)[:, :, None], (column[:, None] + step)[:, None]
+    ]
+    total = window.sum((1, 2))
+    offset = step.to(image.dtype) - 1
+    y = (row + 0.5 + (window.sum(2) * offset).sum(1) / total) * pixel_nm
+    x = (column + 0.5 + (window.sum(1) * offset).sum(1) / total) * pixel_nm
+    return Localizations(frame=frame, x_nm=x, y_nm=y, probability=total.clamp(max=1.0))
+
+
+def _is_largest(image: Tensor) -> Tensor:
+    """Whether a pixel exceeds the neighbours before it and is not below those after it."""
+    height, width = image.shape[-2:]
+    padded = functional.pad(image, (1, 1, 1, 1), value=-torch.inf)
+    result = torch.ones_like(image, dtype=torch.bool)
+    for dy in range(3):
+        for dx in range(3):
+            if (dy, dx) == (1, 1):
+                continue
+            neighbour = padded[..., dy : dy + height, dx : dx + width]
+            is_before = (dy, dx) < (1, 1)
+            result &= (image > neighbour) if is_before else (image >= neighbour)
+    return result

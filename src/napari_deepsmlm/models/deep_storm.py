@@ -1,0 +1,164 @@
+"""Deep-STORM: an encoder-decoder from one frame to an image of molecules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn import functional
+
+from napari_deepsmlm.models._base import ImageModel, ModelConfig
+from napari_deepsmlm.models._blocks import ConvBlock, UpsampledConv2d, fold_batch_norm
+from napari_deepsmlm.models._decode import peaks
+from napari_deepsmlm.models._losses import gaussian_blur, spike_image
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_deepsmlm.localizations import Localizations
+
+# Target: blurred spikes times 100; prediction: blurred with twice the kernel. So an ideal peak
+# is 50, and the plain sum of both terms of the loss is balanced.
+TARGET_SCALE = 100.0
+PREDICTION_SCALE = 2.0
+
+
+class DeepStormConfig(ModelConfig):
+    """Deep-STORM's choices."""
+
+    upsampling: Literal[4, 8, 16] = Field(
+        8, description="Super-resolution pixels per camera pixel."
+    )
+    headroom: float = Field(
+        0.4,
+        ge=0,
+        description="Training only: a patch pretends to come from a frame whose maximum is up to "
+        "this fraction higher, as frames larger than the patch have higher maxima.",
+    )
+
+
+class DeepStorm(ImageModel):
+    """Deep-STORM (Nehme et al. 2018, doi:10.1364/OPTICA.5.000458).
+
+    A frame, or a sum of frames, of (B, 1, H, W) photons is scaled to [0, 1] by its own extremes,
+    so camera offset and gain drop out, standardised, and upsampled by repetition. The prediction
+    (B, r H, r W) is a raw image whose ideal peak is 50 per molecule; `to_image` scales it to
+    molecules per pixel.
+    """
+
+    name = "deep-storm"
+    title = "Deep-STORM"
+    Config = DeepStormConfig
+
+    input_mean: Tensor
+    input_std: Tensor
+    molecules_per_unit: Tensor
+
+    def __init__(self, config: DeepStormConfig) -> None:
+        super().__init__(config)
+        self.encoder = nn.Sequential(
+            ConvBlock(1, 32, factor=config.upsampling),
+            nn.MaxPool2d(2),
+            ConvBlock(32, 64),
+            nn.MaxPool2d(2),
+            ConvBlock(64, 128),
+            nn.MaxPool2d(2),
+            ConvBlock(128, 512),
+        )
+        self.decoder = nn.Sequential(
+            ConvBlock(512, 128, factor=2),
+            ConvBlock(128, 64, factor=2),
+            ConvBlock(64, 32, factor=2),
+            nn.Conv2d(32, 1, 1, bias=False),
+        )
+        nn.init.orthogonal_(self._last.weight)
+        self.register_buffer("input_mean", torch.tensor(0.2))
+        self.register_buffer("input_std", torch.tensor(0.2))
+        self.register_buffer("molecules_per_unit", torch.tensor(PREDICTION_SCALE / TARGET_SCALE))
+
+    @property
+    def upsampling(self) -> int:
+        """Super-resolution pixels per camera pixel."""
+        return cast("int", self.config.upsampling)
+
+    @property
+    def _last(self) -> nn.Conv2d:
+        return cast("nn.Conv2d", self.decoder[-1])
+
+    @property
+    def _sr_pixel_nm(self) -> float:
+        return self.pixel_size_nm / self.upsampling
+
+    @property
+    def tile_step_px(self) -> int:
+        """Three poolings of 2 need super-resolved sides divisible by 8."""
+        return max(1, 8 // self.upsampling)
+
+    @property
+    def halo_px(self) -> int:
+        """The layers reach 22 super-resolution pixels, poolings round that up to 32."""
+        return 32 // self.upsampling
+
+    def prepare(self, frames: Tensor) -> Tensor:
+        """(B, 1, H, W) photons -> standardised frames."""
+        if frames.shape[1] != 1:
+            raise ValueError(f"Deep-STORM reads one plane per frame, got {frames.shape[1]}.")
+        return (self._to_unit_range(frames) - self.input_mean) / self.input_std
+
+    def predict(self, prepared: Tensor) -> Tensor:
+        """(B, 1, H, W) standardised frames -> (B, r H, r W) raw prediction."""
+        height, width = prepared.shape[-2:]
+        step, r = self.tile_step_px, self.upsampling
+        x = functional.pad(prepared, (0, -width % step, 0, -height % step), mode="replicate")
+        x = x.to(self._last.weight.dtype, memory_format=torch.channels_last)
+        prediction: Tensor = self.decoder(self.encoder(x)).float()
+        return prediction[:, 0, : height * r, : width * r]
+
+    def loss(self, prediction: Tensor, truth: Localizations) -> Tensor:
+        """Squared distance of blurred images plus the l1 norm of the prediction (paper eq. 1)."""
+        shape = cast("tuple[int, int, int]", tuple(prediction.shape))
+        target = TARGET_SCALE * gaussian_blur(spike_image(truth, shape, self._sr_pixel_nm))
+        blurred = PREDICTION_SCALE * gaussian_blur(prediction)
+        return (blurred - target).square().mean() + prediction.abs().mean()
+
+    def to_image(self, prediction: Tensor) -> Tensor:
+        """Return (B, r H, r W) molecules per super-resolution pixel, never negative."""
+        return prediction.clamp(min=0) * self.molecules_per_unit
+
+    def to_localizations(self, prediction: Tensor, threshold: float | None = None) -> Localizations:
+        """Return the local maxima of the image that `to_image` gives."""
+        return peaks(
+            self.to_image(prediction),
+            pixel_nm=self._sr_pixel_nm,
+            threshold=self.config.threshold if threshold is None else threshold,
+        )
+
+    def fit_input(self, frames: Tensor) -> None:
+        """Average mean and standard deviation of scaled training patches."""
+        scaled = self._to_unit_range(frames)
+        self.input_mean.copy_(scaled.mean())
+        self.input_std.copy_(scaled.std(dim=(1, 2, 3)).mean())
+
+    @torch.no_grad()
+    def calibrate(self, frames: Tensor, truth: Localizations) -> None:
+        """Choose the scale at which image sums equal numbers of molecules."""
+        total = sum(float(self(part).clamp(min=0).sum()) for part in frames.split(8))
+        if total > 0 and len(truth) > 0:
+            self.molecules_per_unit.fill_(len(truth) / total)
+
+    def for_inference(self) -> DeepStorm:
+        """Fold batch norm into the convolutions and fix the merged kernels."""
+        return cast("DeepStorm", fold_batch_norm(self))
+
+    def _to_unit_range(self, frames: Tensor) -> Tensor:
+        low, high = frames.amin((1, 2, 3), keepdim=True), frames.amax((1, 2, 3), keepdim=True)
+        span = high - low
+        if self.training:
+            span = span * (1 + self.config.headroom * torch.rand_like(span))
+        # A constant frame has nothing in it: all zeros.
+        return torch.where(span > 0, (frames - low) / span, torch.zeros_like(frames))
+
+
+MODEL = DeepStorm

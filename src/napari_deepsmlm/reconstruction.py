@@ -1,0 +1,358 @@
+"""The main job: frames in, super-resolved image, molecules and report out."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._devices import choose_compute
+from napari_deepsmlm._files import atomic_write, folder_lock
+from napari_deepsmlm.camera import Camera
+from napari_deepsmlm.inference.pipeline import Pipeline
+from napari_deepsmlm.inference.sinks import FileSink, MemorySink
+from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.models import ImageModel, find_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_deepsmlm.inference.pipeline import Predicted
+    from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.localizations import Localizations
+
+# Pixel sizes further apart than this factor make a network's idea of a molecule wrong.
+PIXEL_TOLERANCE = 1.15
+SMALLEST_FRAME_PX = 8
+
+
+class ReconstructOptions(FrozenModel):
+    """Choices of a reconstruction."""
+
+    model: str = Field("deep-storm", description="Network, built-in model, or model file.")
+    pixel_size_nm: float | None = Field(
+        None, ge=1, le=10_000, description="Camera pixel, nm; from the file if not given."
+    )
+    sum_frames: int = Field(1, ge=1, description="Camera frames summed for each input.")
+    frames: tuple[int, int | None] = Field(
+        (0, None), description="First frame, counted from 0, and the one after the last."
+    )
+    upsampling: int | None = Field(None, ge=1, description="Of the model; any if not given.")
+    window: int | None = Field(None, ge=1, description="Frames per image of a time-lapse.")
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Least probability of a localization; the model's if not given."
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format.")
+    camera: Camera | None = Field(None, description="Turns ADU into photons, if it is known.")
+
+    @field_validator("frames")
+    @classmethod
+    def _ascending(cls, value: tuple[int, int | None]) -> tuple[int, int | None]:
+        start, stop = value
+        if start < 0 or (stop is not None and stop <= start):
+            raise ValueError("needs 0 <= first < last")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The model is loaded and the first frame about to be read."""
+
+    n_frames: int
+    model: str
+    device: str
+    precision: str
+    reason: str
+    sr_shape: tuple[int, int]
+    sr_pixel_nm: float
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A batch is done."""
+
+    frames_done: int
+    n_frames: int
+    seconds: float
+    n_localizations: int
+
+    @property
+    def frames_per_second(self) -> float:
+        """Mean speed so far."""
+        return self.frames_done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """At the mean speed so far."""
+        return (self.n_frames - self.frames_done) * self.seconds / max(1, self.frames_done)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """All frames are done, or the job was stopped and holds what was done until then."""
+
+    result: Reconstruction
+
+
+Event = Prepared | Progress | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """What came out.
+
+    Attributes
+    ----------
+    image : (rows, columns) float32 molecules per super-resolution pixel; of a time-lapse
+        (windows, rows, columns).
+    localizations : molecules in nm.
+    report : inputs, model, versions, device, frames, seconds, speed, memory, warnings, quality.
+    sr_pixel_nm : pixel of the image, nm.
+    """
+
+    image: np.ndarray[Any, Any]
+    localizations: Localizations
+    report: dict[str, Any]
+    sr_pixel_nm: float
+
+
+class ReconstructJob:
+    """A reconstruction as a generator of events, which can be stopped from any thread.
+
+    Parameters
+    ----------
+    frames : a path, paths of one series in time, an array, or an open `FrameSource`.
+    options : what to do with them.
+    out : folder for `reconstruction.tif`, `localizations.csv` and `report.json`; if not given,
+        results stay in memory.
+    """
+
+    def __init__(
+        self,
+        frames: FrameSource | Any,
+        options: ReconstructOptions,
+        *,
+        out: str | Path | None = None,
+    ) -> None:
+        self.source = open_frames(frames) if _is_to_be_opened(frames) else frames
+        self.options = options
+        self.out = None if out is None else Path(out)
+        self._sink: MemorySink | None = None
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Ask the job to end after the batch it is in, keeping what is done."""
+        self._is_stopping = True
+
+    def snapshot(self) -> np.ndarray[Any, Any] | None:
+        """Return a copy of the image so far (of the current window), None before it begins."""
+        return None if self._sink is None else self._sink.current.copy()
+
+    def run(self) -> Iterator[Event]:
+        """Reconstruct, and yield what happens.
+
+        Raises
+        ------
+        ValueError, OSError
+            One sentence each: unknown model, unusable frames, frames that cannot be read.
+        """
+        if self.out is None:
+            yield from self._run()
+            return
+        with folder_lock(self.out):
+            yield from self._run()
+
+    def _run(self) -> Iterator[Event]:
+        options = self.options
+        source = _chosen_frames(self.source, options.frames)
+        pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
+        found = find_model(
+            options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling
+        )
+        warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
+        model = found.load()
+        if not isinstance(model, ImageModel):
+            raise ValueError(f"'{found.name}' gives no image.")
+        model.pixel_size_nm = pixel_size_nm or model.pixel_size_nm
+        sr_pixel_nm = model.pixel_size_nm / model.upsampling
+        compute = choose_compute(options.device, options.precision)
+        pipeline = Pipeline(
+            model,
+            compute,
+            sum_frames=options.sum_frames,
+            camera=options.camera,
+            threshold=options.threshold,
+        )
+        n_frames, _, height, width = source.shape
+        sr_shape = (height * model.upsampling, width * model.upsampling)
+        self._sink = sink = self._open_sink(sr_shape, sr_pixel_nm)
+        yield Prepared(
+            n_frames,
+            found.name,
+            str(compute.device),
+            compute.precision,
+            f"{found.reason}; {compute.reason}",
+            sr_shape,
+            sr_pixel_nm,
+            tuple(warnings),
+        )
+        started, done, n_constant = time.perf_counter(), 0, 0
+        seconds = 0.0
+        try:
+            predictions: Iterator[Predicted] = pipeline.run(source, window=options.window)
+            for predicted in predictions:
+                sink.add(predicted)
+                done += predicted.n_frames
+                n_constant += predicted.n_constant
+                seconds = time.perf_counter() - started
+                yield Progress(done, n_frames, seconds, sink.n_localizations)
+                if self._is_stopping:
+                    break
+        except BaseException:
+            sink.discard()
+            raise
+        if n_constant:
+            warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
+        if done < n_frames:
+            warnings.append(f"Stopped after {done} of {n_frames} frames.")
+        report = {
+            "inputs": _describe(self.source, options),
+            "model": {
+                "name": found.name,
+                "reason": found.reason,
+                "network": model.name,
+                "parameters": model.n_parameters,
+                "sha256": found.card.get("sha256"),
+            },
+            "versions": _versions(),
+            "device": f"{compute.device}, {compute.precision} ({compute.reason})",
+            "frames": done,
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(done / seconds, 2) if seconds else 0.0,
+            "peak_memory_mb": _peak_memory_mb(),
+            "localizations": sink.n_localizations,
+            "warnings": warnings,
+            "pixel_size_nm": model.pixel_size_nm,
+            "sr_pixel_nm": sr_pixel_nm,
+            "quality": {
+                "molecules": round(sink.molecules, 1),
+                "molecules_per_frame": round(sink.molecules / max(1, done), 2),
+                "localizations_per_frame": round(sink.n_localizations / max(1, done), 2),
+            },
+        }
+        sink.finish(report)
+        if self.out is not None:
+            with atomic_write(self.out / "report.json") as file:
+                file.write(json.dumps(report, indent=2).encode())
+        yield Finished(Reconstruction(sink.image, sink.localizations, report, sr_pixel_nm))
+
+    def _open_sink(self, sr_shape: tuple[int, int], sr_pixel_nm: float) -> MemorySink:
+        if self.out is None:
+            return MemorySink(sr_shape, self.options.window)
+        return FileSink(
+            sr_shape, self.options.window, folder=self.out, sr_pixel_nm=sr_pixel_nm
+        )
+
+
+def reconstruct(
+    frames: FrameSource | np.ndarray[Any, Any] | str | Path | Sequence[str | Path],
+    model: str = "deep-storm",
+    *,
+    out: str | Path | None = None,
+    **options: Any,
+) -> Reconstruction:
+    """Reconstruct a stack and return image, molecules and report.
+
+    Parameters
+    ----------
+    frames : a file, files of one series in time, or an array (T, Y, X) or (T, C, Y, X) of ADU.
+    model : network, built-in model, or model file.
+    out : folder to write the results to as well.
+    options : fields of `ReconstructOptions`, such as `pixel_size_nm=100.0, sum_frames=10`.
+
+    Examples
+    --------
+    >>> import napari_deepsmlm as ds
+    >>> stack, truth = ds.Experiment(image_px=(32, 32)).simulate(n_frames=4, seed=1)
+    >>> result = ds.reconstruct(stack, model="deep-storm", pixel_size_nm=100.0)
+    >>> result.image.shape
+    (256, 256)
+    """
+    chosen = ReconstructOptions.from_dict({"model": str(model), **options}, source="options")
+    event: Event | None = None
+    for event in ReconstructJob(frames, chosen, out=out).run():
+        pass
+    assert isinstance(event, Finished)  # noqa: S101 - the job's last event
+    return event.result
+
+
+def _is_to_be_opened(frames: Any) -> bool:
+    return not (hasattr(frames, "read") and hasattr(frames, "n_frames"))
+
+
+def _chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> FrameSource:
+    n_frames, _, height, width = source.shape
+    if min(height, width) < SMALLEST_FRAME_PX:
+        raise ValueError(
+            f"Frames of {height} x {width} pixels are too small: a molecule's image needs at "
+            f"least {SMALLEST_FRAME_PX} x {SMALLEST_FRAME_PX}."
+        )
+    start, stop = frames
+    if start >= n_frames:
+        raise ValueError(f"Frames {start}:{stop or ''} asked for, but there are only {n_frames}.")
+    return source if frames == (0, None) else source.slice(start, min(stop or n_frames, n_frames))
+
+
+def _pixel_warnings(
+    pixel_size_nm: float | None, card: dict[str, Any], name: str
+) -> Iterator[str]:
+    trained_nm = float(card.get("config", {}).get("pixel_size_nm", 100.0))
+    if pixel_size_nm is None:
+        yield (
+            f"The file states no pixel size: {trained_nm:g} nm assumed, as {name} was trained "
+            "for. Give the pixel size if it differs; all nm scale with it."
+        )
+    elif not 1 / PIXEL_TOLERANCE < pixel_size_nm / trained_nm < PIXEL_TOLERANCE:
+        yield (
+            f"{name} was trained for {trained_nm:g} nm pixels, the data has {pixel_size_nm:g} nm: "
+            "expect missed and false molecules; train a model for this pixel size."
+        )
+
+
+def _describe(source: FrameSource, options: ReconstructOptions) -> dict[str, Any]:
+    return {
+        "path": None if source.path is None else str(source.path),
+        "name": source.name,
+        "shape": list(source.shape),
+        "dtype": str(source.dtype),
+        "pixel_size_nm": source.pixel_size_nm,
+        "options": options.model_dump(mode="json"),
+    }
+
+
+def _versions() -> dict[str, str]:
+    packages = ("napari-deepsmlm", "torch", "numpy", "tifffile")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _peak_memory_mb() -> float:
+    """Largest resident size of this process so far."""
+    import psutil
+
+    memory = psutil.Process().memory_info()
+    if hasattr(memory, "peak_wset"):  # Windows
+        return round(memory.peak_wset / 2**20, 1)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if platform.system() == "Darwin" else 2**10), 1)

@@ -73,7 +73,8 @@ def load_yaml(path: str | Path) -> Any:
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise ValueError(f"{path.name}: larger than 1 MB, which is no configuration file.")
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoAliasLoader)
+        # A subclass of SafeLoader: plain values only.
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoAliasLoader)  # noqa: S506
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         reason = " ".join(str(error).split()) or "nested too deeply"
         raise ValueError(f"{path.name}: not a readable YAML file ({reason}).") from None

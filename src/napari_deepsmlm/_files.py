@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @contextmanager
@@ -65,7 +67,7 @@ def _is_running(lock: Path) -> bool:
     import psutil
 
     try:
-        return psutil.pid_exists(int(lock.read_text()))
+        return bool(psutil.pid_exists(int(lock.read_text())))
     except ValueError:
         return False
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -9,7 +11,9 @@ import torch
 from pydantic import Field, field_validator, model_validator
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.camera import SCMOS, Camera
+from napari_deepsmlm.io import LocalizationWriter, StackWriter
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model, load_model, model_class
 from napari_deepsmlm.psf import GaussianPSF
@@ -17,8 +21,7 @@ from napari_deepsmlm.simulation import Simulation, Simulator
 from napari_deepsmlm.training import Trainer, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from napari_deepsmlm.models import SMLMModel
     from napari_deepsmlm.simulation.simulator import Batch
@@ -47,7 +50,10 @@ class Experiment(FrozenModel):
     psf: GaussianPSF = Field(GaussianPSF(), description="Image of a molecule.")
     camera: Camera = Field(SCMOS(), description="Photons to ADU.")
     simulation: Simulation = Field(Simulation(), description="What blinks.")
-    image_px: Annotated[tuple[int, int], Field(description="Height and width of frames.")] = (64, 64)
+    image_px: Annotated[tuple[int, int], Field(description="Height and width of frames.")] = (
+        64,
+        64,
+    )
     network: str = Field("deep-storm", description="Name of the network to train.")
     model: dict[str, Any] = Field({}, description="The network's own choices.")
     training: Training = Field(Training(), description="How it is trained.")
@@ -80,6 +86,48 @@ class Experiment(FrozenModel):
         chunks = list(self.movie(n_frames, seed))
         stack = np.concatenate([chunk.frames.numpy().astype(np.uint16) for chunk in chunks])
         return Movie(stack, Localizations.concatenate([chunk.truth for chunk in chunks]).to_numpy())
+
+    def write_movie(
+        self,
+        out: str | Path,
+        n_frames: int,
+        *,
+        seed: int = 0,
+        on_frames: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Write `stack.tif`, `localizations.csv` and `experiment.yaml`, chunk by chunk.
+
+        Parameters
+        ----------
+        out : folder, made if it is not there.
+        on_frames : called with frames done and their number.
+
+        Returns
+        -------
+        The number of molecules in the frames.
+        """
+        out = Path(out)
+        n_done = 0
+        with (
+            folder_lock(out),
+            StackWriter(
+                out / "stack.tif", pixel_size_nm=self.psf.pixel_size_nm, n_frames=n_frames
+            ) as stack,
+            ExitStack() as open_table,
+        ):
+            table = None
+            for frames, truth in self.movie(n_frames, seed):
+                if table is None:
+                    table = LocalizationWriter(out / "localizations.csv", truth.names)
+                    open_table.enter_context(table)
+                stack.append(frames.numpy().astype(np.uint16))
+                table.append(truth.to_numpy())
+                n_done += len(frames)
+                if on_frames is not None:
+                    on_frames(n_done, n_frames)
+            assert table is not None  # noqa: S101 - there is at least one frame
+            self.to_file(out / "experiment.yaml")
+            return table.n_written
 
     def build_model(self) -> SMLMModel:
         """Return the untrained network, its weights set by the training seed."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import pandas as pd
     import torch
 
-    Array = np.ndarray[Any, Any] | torch.Tensor
+    Rows = np.ndarray[Any, Any] | torch.Tensor
 
 REQUIRED_COLUMNS = ("frame", "x_nm", "y_nm")
 
@@ -131,6 +132,12 @@ class Localizations:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+
+    @overload
+    def __getitem__(self, key: int | slice | list[int] | Rows) -> Localizations: ...
+
     def __getitem__(self, key: Any) -> Any:
         """A column by its name, or a table of the rows that a mask, index or slice picks."""
         if isinstance(key, str):
@@ -145,6 +152,11 @@ class Localizations:
         """Return a table with columns added or replaced."""
         return Localizations.from_columns({**self._columns, **columns})
 
+    def without(self, *names: str) -> Localizations:
+        """Return a table without some columns."""
+        kept = {name: values for name, values in self._columns.items() if name not in names}
+        return Localizations.from_columns(kept)
+
     # -- rows ------------------------------------------------------------------------------
 
     def sort(self, by: str = "frame") -> Localizations:
@@ -152,7 +164,8 @@ class Localizations:
         values = self[by]
         if isinstance(values, np.ndarray):
             return self[np.argsort(values, kind="stable")]
-        return self[values.argsort(stable=True)]
+        order: torch.Tensor = values.argsort(stable=True)
+        return self[order]
 
     @property
     def is_sorted(self) -> bool:
@@ -237,13 +250,13 @@ class Localizations:
         return table
 
 
-def _as_column(name: str, values: Any) -> Array:
+def _as_column(name: str, values: Any) -> Any:
     is_tensor = hasattr(values, "detach")
-    column = values if is_tensor else np.asarray(values)
+    column: Any = values if is_tensor else np.asarray(values)
     if column.ndim != 1:
         raise ValueError(f"Column '{name}' must be one-dimensional, got shape {column.shape}.")
     if is_tensor:
-        return column.long() if name == "frame" else column  # type: ignore[no-any-return]
+        return column.long() if name == "frame" else column
     if name == "frame":
         return _whole_numbers(column)
     return column if column.dtype.kind in "fiub" else column.astype(np.float64)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import platform
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from pydantic import Field, field_validator
 
 from napari_deepsmlm._base import FrozenModel
@@ -20,12 +20,13 @@ from napari_deepsmlm.camera import Camera
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.models import ImageModel, find_model
+from napari_deepsmlm.models import FoundModel, ImageModel, find_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from napari_deepsmlm.inference.pipeline import Predicted
+    import numpy as np
+
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.localizations import Localizations
 
@@ -48,7 +49,10 @@ class ReconstructOptions(FrozenModel):
     upsampling: int | None = Field(None, ge=1, description="Of the model; any if not given.")
     window: int | None = Field(None, ge=1, description="Frames per image of a time-lapse.")
     threshold: float | None = Field(
-        None, ge=0, le=1, description="Least probability of a localization; the model's if not given."
+        None,
+        ge=0,
+        le=1,
+        description="Least probability of a localization; the model's if not given.",
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format.")
@@ -147,7 +151,7 @@ class ReconstructJob:
         self.source = open_frames(frames) if _is_to_be_opened(frames) else frames
         self.options = options
         self.out = None if out is None else Path(out)
-        self._sink: MemorySink | None = None
+        self._sink: MemorySink | None = None  # set once frames are being read
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -166,25 +170,13 @@ class ReconstructJob:
         ValueError, OSError
             One sentence each: unknown model, unusable frames, frames that cannot be read.
         """
-        if self.out is None:
-            yield from self._run()
-            return
-        with folder_lock(self.out):
+        with nullcontext() if self.out is None else folder_lock(self.out):
             yield from self._run()
 
     def _run(self) -> Iterator[Event]:
         options = self.options
         source = _chosen_frames(self.source, options.frames)
-        pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
-        found = find_model(
-            options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling
-        )
-        warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
-        model = found.load()
-        if not isinstance(model, ImageModel):
-            raise ValueError(f"'{found.name}' gives no image.")
-        model.pixel_size_nm = pixel_size_nm or model.pixel_size_nm
-        sr_pixel_nm = model.pixel_size_nm / model.upsampling
+        found, model, warnings = _chosen_model(source, options)
         compute = choose_compute(options.device, options.precision)
         pipeline = Pipeline(
             model,
@@ -195,22 +187,21 @@ class ReconstructJob:
         )
         n_frames, _, height, width = source.shape
         sr_shape = (height * model.upsampling, width * model.upsampling)
-        self._sink = sink = self._open_sink(sr_shape, sr_pixel_nm)
+        sr_pixel_nm = model.pixel_size_nm / model.upsampling
         yield Prepared(
-            n_frames,
-            found.name,
-            str(compute.device),
-            compute.precision,
-            f"{found.reason}; {compute.reason}",
-            sr_shape,
-            sr_pixel_nm,
-            tuple(warnings),
+            n_frames=n_frames,
+            model=found.name,
+            device=str(compute.device),
+            precision=compute.precision,
+            reason=f"{found.reason}; {compute.reason}",
+            sr_shape=sr_shape,
+            sr_pixel_nm=sr_pixel_nm,
+            warnings=tuple(warnings),
         )
-        started, done, n_constant = time.perf_counter(), 0, 0
-        seconds = 0.0
-        try:
-            predictions: Iterator[Predicted] = pipeline.run(source, window=options.window)
-            for predicted in predictions:
+        with self._open_sink(model, sr_shape, sr_pixel_nm) as sink:
+            self._sink = sink
+            done, n_constant, seconds, started = 0, 0, 0.0, time.perf_counter()
+            for predicted in pipeline.run(source, window=options.window):
                 sink.add(predicted)
                 done += predicted.n_frames
                 n_constant += predicted.n_constant
@@ -218,49 +209,42 @@ class ReconstructJob:
                 yield Progress(done, n_frames, seconds, sink.n_localizations)
                 if self._is_stopping:
                     break
-        except BaseException:
-            sink.discard()
-            raise
-        if n_constant:
-            warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
-        if done < n_frames:
-            warnings.append(f"Stopped after {done} of {n_frames} frames.")
-        report = {
-            "inputs": _describe(self.source, options),
-            "model": {
-                "name": found.name,
-                "reason": found.reason,
-                "network": model.name,
-                "parameters": model.n_parameters,
-                "sha256": found.card.get("sha256"),
-            },
-            "versions": _versions(),
-            "device": f"{compute.device}, {compute.precision} ({compute.reason})",
-            "frames": done,
-            "seconds": round(seconds, 3),
-            "frames_per_second": round(done / seconds, 2) if seconds else 0.0,
-            "peak_memory_mb": _peak_memory_mb(),
-            "localizations": sink.n_localizations,
-            "warnings": warnings,
-            "pixel_size_nm": model.pixel_size_nm,
-            "sr_pixel_nm": sr_pixel_nm,
-            "quality": {
-                "molecules": round(sink.molecules, 1),
-                "molecules_per_frame": round(sink.molecules / max(1, done), 2),
-                "localizations_per_frame": round(sink.n_localizations / max(1, done), 2),
-            },
-        }
-        sink.finish(report)
+            if n_constant:
+                warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
+            if done < n_frames:
+                warnings.append(f"Stopped after {done} of {n_frames} frames.")
+            sink.report = {
+                "inputs": _describe(self.source, options),
+                "model": _describe_model(found, model),
+                "versions": _versions(),
+                "device": f"{compute.device}, {compute.precision} ({compute.reason})",
+                "frames": done,
+                "seconds": round(seconds, 3),
+                "frames_per_second": round(done / seconds, 2) if seconds else 0.0,
+                "peak_memory_mb": _peak_memory_mb(),
+                "localizations": sink.n_localizations,
+                "warnings": warnings,
+                "pixel_size_nm": model.pixel_size_nm,
+                "sr_pixel_nm": sr_pixel_nm,
+                "quality": {
+                    "molecules": round(sink.molecules, 1),
+                    "molecules_per_frame": round(sink.molecules / max(1, done), 2),
+                    "localizations_per_frame": round(sink.n_localizations / max(1, done), 2),
+                },
+            }
         if self.out is not None:
             with atomic_write(self.out / "report.json") as file:
-                file.write(json.dumps(report, indent=2).encode())
-        yield Finished(Reconstruction(sink.image, sink.localizations, report, sr_pixel_nm))
+                file.write(json.dumps(sink.report, indent=2).encode())
+        yield Finished(Reconstruction(sink.image, sink.localizations, sink.report, sr_pixel_nm))
 
-    def _open_sink(self, sr_shape: tuple[int, int], sr_pixel_nm: float) -> MemorySink:
+    def _open_sink(
+        self, model: ImageModel, sr_shape: tuple[int, int], sr_pixel_nm: float
+    ) -> MemorySink:
+        columns, window = model.columns, self.options.window
         if self.out is None:
-            return MemorySink(sr_shape, self.options.window)
+            return MemorySink(sr_shape, columns=columns, window=window)
         return FileSink(
-            sr_shape, self.options.window, folder=self.out, sr_pixel_nm=sr_pixel_nm
+            sr_shape, columns=columns, window=window, folder=self.out, sr_pixel_nm=sr_pixel_nm
         )
 
 
@@ -289,11 +273,9 @@ def reconstruct(
     (256, 256)
     """
     chosen = ReconstructOptions.from_dict({"model": str(model), **options}, source="options")
-    event: Event | None = None
-    for event in ReconstructJob(frames, chosen, out=out).run():
-        pass
-    assert isinstance(event, Finished)  # noqa: S101 - the job's last event
-    return event.result
+    *_, finished = ReconstructJob(frames, chosen, out=out).run()
+    assert isinstance(finished, Finished)  # noqa: S101 - the last event of every job
+    return finished.result
 
 
 def _is_to_be_opened(frames: Any) -> bool:
@@ -313,9 +295,21 @@ def _chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> Frame
     return source if frames == (0, None) else source.slice(start, min(stop or n_frames, n_frames))
 
 
-def _pixel_warnings(
-    pixel_size_nm: float | None, card: dict[str, Any], name: str
-) -> Iterator[str]:
+def _chosen_model(
+    source: FrameSource, options: ReconstructOptions
+) -> tuple[FoundModel, ImageModel, list[str]]:
+    """Find and load the model, tell it the data's pixel size, and say what does not fit."""
+    pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
+    found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
+    model = found.load()
+    if not isinstance(model, ImageModel):
+        raise ValueError(f"{found.name} gives no image.")
+    if pixel_size_nm is not None:
+        model.pixel_size_nm = pixel_size_nm
+    return found, model, [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
+
+
+def _pixel_warnings(pixel_size_nm: float | None, card: dict[str, Any], name: str) -> Iterator[str]:
     trained_nm = float(card.get("config", {}).get("pixel_size_nm", 100.0))
     if pixel_size_nm is None:
         yield (
@@ -340,6 +334,16 @@ def _describe(source: FrameSource, options: ReconstructOptions) -> dict[str, Any
     }
 
 
+def _describe_model(found: FoundModel, model: ImageModel) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "reason": found.reason,
+        "network": model.name,
+        "parameters": model.n_parameters,
+        "sha256": found.card.get("sha256"),
+    }
+
+
 def _versions() -> dict[str, str]:
     packages = ("napari-deepsmlm", "torch", "numpy", "tifffile")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
@@ -351,7 +355,7 @@ def _peak_memory_mb() -> float:
 
     memory = psutil.Process().memory_info()
     if hasattr(memory, "peak_wset"):  # Windows
-        return round(memory.peak_wset / 2**20, 1)
+        return round(float(memory.peak_wset) / 2**20, 1)
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -194,7 +194,7 @@ class Pipeline:
         pixel = self.model.pixel_size_nm
         x = table.x_nm + tile.columns.start * pixel
         y = table.y_nm + tile.rows.start * pixel
-        is_core = (x >= tile.x * pixel) & (x < tile.x_end * pixel)
+        is_core: Tensor = (x >= tile.x * pixel) & (x < tile.x_end * pixel)
         is_core &= (y >= tile.y * pixel) & (y < tile.y_end * pixel)
         frame = first_frame + (table.frame + first_input) * self.sum_frames
         return table.with_columns(frame=frame, x_nm=x, y_nm=y)[is_core]

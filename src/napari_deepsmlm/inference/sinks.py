@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -27,34 +28,39 @@ class MemorySink:
     ----------
     shape : (rows, columns) of the super-resolved image.
     window : frames per image of a time-lapse; one image of all frames if not given.
+    columns : names of the molecules' columns.
     """
 
-    def __init__(self, shape: tuple[int, int], window: int | None = None) -> None:
+    def __init__(
+        self, shape: tuple[int, int], *, columns: tuple[str, ...], window: int | None = None
+    ) -> None:
         self.current = np.zeros(shape, np.float32)
+        self.report: dict[str, Any] = {}
         self.n_localizations = 0
         self.molecules = 0.0
         self._window = window
         self._window_frames = 0
         self._images: list[Image] = []
-        self._tables: list[Localizations] = []
+        self._tables = [Localizations.empty(*columns)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        if kind is None and self._window is not None:
+            self._keep_image(self.current)
 
     def add(self, predicted: Predicted) -> None:
         """Take one batch; batches come in frame order and none reaches over a window."""
         if self._window is not None and self._window_frames >= self._window:
-            self._end_window()
+            self._keep_image(self.current)
+            self.current = np.zeros_like(self.current)
+            self._window_frames = 0
         self.current += predicted.image
         self.molecules += float(predicted.image.sum())
         self._window_frames += predicted.n_frames
         self.n_localizations += len(predicted.localizations)
         self._keep_table(predicted.localizations)
-
-    def finish(self, report: dict[str, Any]) -> None:
-        """End the last window; `report` goes into what is written."""
-        if self._window is not None:
-            self._end_window()
-
-    def discard(self) -> None:
-        """Give up: leave nothing half-written."""
 
     @property
     def image(self) -> Image:
@@ -66,11 +72,6 @@ class MemorySink:
         """All molecules in frame order."""
         return Localizations.concatenate(self._tables)
 
-    def _end_window(self) -> None:
-        self._keep_image(self.current)
-        self.current = np.zeros_like(self.current)
-        self._window_frames = 0
-
     def _keep_image(self, image: Image) -> None:
         self._images.append(image)
 
@@ -81,50 +82,44 @@ class MemorySink:
 class FileSink(MemorySink):
     """Writes molecules and time-lapse images as they come, so that memory stays flat.
 
+    The files appear when the `with` block ends without an error; until then older files of those
+    names stay as they are.
+
     Parameters
     ----------
-    folder : gets `reconstruction.tif` and `localizations.csv`, each atomically at the end.
+    folder : gets `reconstruction.tif` and `localizations.csv`.
     sr_pixel_nm : pixel of the image, nm.
     """
 
     def __init__(
         self,
         shape: tuple[int, int],
-        window: int | None = None,
         *,
+        columns: tuple[str, ...],
+        window: int | None = None,
         folder: Path,
         sr_pixel_nm: float,
     ) -> None:
-        super().__init__(shape, window)
-        self.folder = folder
+        super().__init__(shape, columns=columns, window=window)
+        self._image_path, self._table_path = folder / IMAGE_NAME, folder / TABLE_NAME
         self._sr_pixel_nm = sr_pixel_nm
-        self._table_writer = LocalizationWriter(folder / TABLE_NAME)
-        self._image_writer = (
-            None
-            if window is None
-            else ImageWriter(folder / IMAGE_NAME, pixel_size_nm=sr_pixel_nm)
-        )
+        self._table_writer = LocalizationWriter(self._table_path, columns)
+        self._image_writer = ImageWriter(self._image_path, pixel_size_nm=sr_pixel_nm)
+        self._open_files = ExitStack()
 
-    def finish(self, report: dict[str, Any]) -> None:
-        """Put both files in their places."""
-        super().finish(report)
-        self._table_writer.close()
-        if self._image_writer is not None:
-            self._image_writer.close(report)
-        else:
-            path = self.folder / IMAGE_NAME
-            write_image(path, self.current, pixel_size_nm=self._sr_pixel_nm, report=report)
+    def __enter__(self) -> Self:
+        self._open_files.enter_context(self._table_writer)
+        if self._window is not None:
+            self._open_files.enter_context(self._image_writer)
+        return self
 
-    def discard(self) -> None:
-        """Remove what was begun."""
-        self._table_writer.discard()
-        if self._image_writer is not None:
-            self._image_writer.discard()
-
-    @property
-    def localizations(self) -> Localizations:
-        """Molecules, read back from the file."""
-        return read_localizations(self.folder / TABLE_NAME)
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        super().__exit__(kind, *rest)
+        self._image_writer.report = self.report
+        self._open_files.__exit__(kind, *rest)
+        if kind is None and self._window is None:
+            pixel_nm = self._sr_pixel_nm
+            write_image(self._image_path, self.current, pixel_size_nm=pixel_nm, report=self.report)
 
     @property
     def image(self) -> Image:
@@ -133,11 +128,15 @@ class FileSink(MemorySink):
             return self.current
         import tifffile
 
-        return np.asarray(tifffile.imread(self.folder / IMAGE_NAME))
+        return np.asarray(tifffile.imread(self._image_path))
+
+    @property
+    def localizations(self) -> Localizations:
+        """Molecules, read back from the file."""
+        return read_localizations(self._table_path)
 
     def _keep_image(self, image: Image) -> None:
-        if self._image_writer is not None:
-            self._image_writer.append(image)
+        self._image_writer.append(image)
 
     def _keep_table(self, table: Localizations) -> None:
         self._table_writer.append(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
 from torch import nn
@@ -49,6 +49,8 @@ class SMLMModel(nn.Module, ABC):
     title: ClassVar[str]
     """Name for people, e.g. `Deep-STORM`."""
     Config: ClassVar[type[ModelConfig]]
+    columns: ClassVar[tuple[str, ...]] = ("frame", "x_nm", "y_nm", "probability")
+    """Columns of the molecules that `to_localizations` returns."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -94,7 +96,7 @@ class SMLMModel(nn.Module, ABC):
     def calibrate(self, frames: Tensor, truth: Localizations) -> None:
         """Set output scales from simulated frames, after training and before saving."""
 
-    def for_inference(self) -> SMLMModel:
+    def for_inference(self) -> Self:
         """Return an equal network rearranged for speed; it cannot be trained."""
         return self.eval()
 

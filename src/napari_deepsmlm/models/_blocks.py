@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch import nn
@@ -11,6 +11,9 @@ from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+N = TypeVar("N", bound=nn.Module)
 
 
 class ConvBlock(nn.Sequential):
@@ -69,11 +72,11 @@ def merged_kernel(weight: Tensor, factor: int) -> Tensor:
     ones = weight.new_ones(1, 1, factor, factor)
     flipped = weight.flatten(0, 1)[:, None].flip(-2, -1)
     merged = functional.conv2d(flipped, ones, padding=factor - 1)[:, 0]
-    kernel = merged.unflatten(0, weight.shape[:2]).transpose(0, 1)
+    kernel: Tensor = merged.unflatten(0, weight.shape[:2]).transpose(0, 1)
     return kernel.contiguous(memory_format=torch.channels_last)
 
 
-def fold_batch_norm(network: nn.Module) -> nn.Module:
+def fold_batch_norm(network: N) -> N:
     """Return a copy for inference whose `ConvBlock`s are a convolution with bias and a ReLU.
 
     Batch norm with fixed statistics is a scale and a shift of each channel, which the weights
@@ -84,7 +87,15 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
         for name, child in parent.named_children():
             if isinstance(child, ConvBlock):
                 setattr(parent, name, _folded(child))
-    return folded.to(memory_format=torch.channels_last)
+    return channels_last(folded)
+
+
+def channels_last(network: N) -> N:
+    """Lay the weights out as convolutions on channels-last images want them, in place."""
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def _folded(block: ConvBlock) -> nn.Module:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import struct
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from napari_deepsmlm import __version__
 from napari_deepsmlm._files import atomic_write
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def save_model(path: str | Path, model: SMLMModel, card: dict[str, Any] | None =
     header = {
         "network": model.name,
         "config": model.config.model_dump(mode="json"),
-        "version": __version__,
+        "version": version("napari-deepsmlm"),
         **(card or {}),
         "sha256": _digest(tensors),
     }

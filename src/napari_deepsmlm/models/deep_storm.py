@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 import torch
 from pydantic import Field
@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from napari_deepsmlm.models._base import ImageModel, ModelConfig
-from napari_deepsmlm.models._blocks import ConvBlock, UpsampledConv2d, fold_batch_norm
+from napari_deepsmlm.models._blocks import ConvBlock, fold_batch_norm
 from napari_deepsmlm.models._decode import peaks
 from napari_deepsmlm.models._losses import gaussian_blur, spike_image
 
@@ -148,9 +148,9 @@ class DeepStorm(ImageModel):
         if total > 0 and len(truth) > 0:
             self.molecules_per_unit.fill_(len(truth) / total)
 
-    def for_inference(self) -> DeepStorm:
+    def for_inference(self) -> Self:
         """Fold batch norm into the convolutions and fix the merged kernels."""
-        return cast("DeepStorm", fold_batch_norm(self))
+        return fold_batch_norm(self)
 
     def _to_unit_range(self, frames: Tensor) -> Tensor:
         low, high = frames.amin((1, 2, 3), keepdim=True), frames.amax((1, 2, 3), keepdim=True)

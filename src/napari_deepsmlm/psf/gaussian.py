@@ -24,7 +24,8 @@ class GaussianPSF(PSF):
     --------
     >>> import torch
     >>> psf = GaussianPSF(pixel_size_nm=100, sigma_nm=(110, 110))
-    >>> image = psf.render(torch.tensor([[[850.0, 850.0, 0.0]]]), torch.tensor([[1000.0]]), (17, 17))
+    >>> place = torch.tensor([[[850.0, 850.0, 0.0]]])
+    >>> image = psf.render(place, torch.tensor([[1000.0]]), (17, 17))
     >>> image.shape, round(image.sum().item(), 2)
     (torch.Size([1, 1, 17, 17]), 1000.0)
     """

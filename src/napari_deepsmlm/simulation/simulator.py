@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.psf import PSF
+    from napari_deepsmlm.simulation.structures import Geometry
 
-    Geometry = object
 
 # Molecules this far outside the window still light its edge (4 sigma of the widest 2-D PSF).
 MARGIN_PX = 5

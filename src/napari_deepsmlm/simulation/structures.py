@@ -141,7 +141,8 @@ class Filaments(_Structure):
         which = torch.multinomial(weights, n_candidates, replacement=True, generator=generator)
 
         def pick(name: str) -> Tensor:
-            return geometry[name].expand(len(counts), -1).gather(1, which)
+            values: Tensor = geometry[name]
+            return values.expand(len(counts), -1).gather(1, which)
 
         reach = math.hypot(height, width)
         along = _uniform(size, -reach, reach, generator)
@@ -170,16 +171,16 @@ class Mixture(_Structure):
 
     kind: Literal["mixture"] = "mixture"
     parts: tuple[Uniform | Filaments, ...] = (Uniform(), Filaments())
-    weights: tuple[float, ...] | None = Field(None, description="Shares of the parts; equal if none.")
+    weights: tuple[float, ...] | None = Field(
+        None, description="Shares of the parts; equal if none."
+    )
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Mixture:
         if not self.parts:
             raise ValueError("parts: at least one structure is needed")
         if self.weights is not None and (
-            len(self.weights) != len(self.parts)
-            or min(self.weights) < 0
-            or sum(self.weights) <= 0
+            len(self.weights) != len(self.parts) or min(self.weights) < 0 or sum(self.weights) <= 0
         ):
             raise ValueError("weights: one number >= 0 for each part is needed, not all zero")
         return self
@@ -201,9 +202,7 @@ class Mixture(_Structure):
         choice = geometry["choice"].expand(len(counts))
         placed = [
             part.place(drawn, counts * (choice == index), generator)
-            for index, (part, drawn) in enumerate(
-                zip(self.parts, geometry["parts"], strict=True)
-            )
+            for index, (part, drawn) in enumerate(zip(self.parts, geometry["parts"], strict=True))
         ]
         xyz_nm = torch.cat([xyz for xyz, _ in placed], dim=1)
         is_there = torch.cat([there for _, there in placed], dim=1)
@@ -225,9 +224,7 @@ def _first(counts: Tensor, n: int) -> Tensor:
     return torch.arange(n, device=counts.device) < counts[:, None]
 
 
-def _uniform(
-    size: tuple[int, ...], low: float, high: float, generator: torch.Generator
-) -> Tensor:
+def _uniform(size: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
     return low + (high - low) * torch.rand(size, generator=generator, device=generator.device)
 
 

@@ -7,7 +7,6 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors.torch import save
 
 from napari_deepsmlm._files import atomic_write
@@ -15,6 +14,8 @@ from napari_deepsmlm.models._checkpoint import HEADER_KEY, read_tensors
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import torch
 
     from napari_deepsmlm.training.trainer import Trainer
 

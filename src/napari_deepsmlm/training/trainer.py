@@ -14,6 +14,7 @@ from pydantic import Field
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm.models import save_model
+from napari_deepsmlm.models._blocks import channels_last
 from napari_deepsmlm.training._state import History, load_state, save_state
 from napari_deepsmlm.training.data import SimulatedBatches
 from napari_deepsmlm.training.events import (
@@ -29,6 +30,7 @@ from napari_deepsmlm.training.events import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.models import SMLMModel
     from napari_deepsmlm.simulation import Simulator
 
@@ -88,8 +90,7 @@ class Trainer:
         self.out = Path(out)
         self.compute = choose_compute(device, config.precision)
         self.card = card or {}
-        place = {"device": self.compute.device, "memory_format": torch.channels_last}
-        self.model = model.to(**place)
+        self.model = channels_last(model.to(self.compute.device))
         self.average = copy.deepcopy(model).requires_grad_(False).eval()
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -199,7 +200,7 @@ class Trainer:
             self.step, min(1.0, self._progress()), loss.item(), rate, seconds, simulating
         )
 
-    def _loss(self, frames: torch.Tensor, truth: Any) -> torch.Tensor:
+    def _loss(self, frames: torch.Tensor, truth: Localizations) -> torch.Tensor:
         self.model.train()
         # Networks may draw random numbers in training; a step's are its own, for exact resume.
         with torch.random.fork_rng(), self._autocast():
@@ -223,7 +224,7 @@ class Trainer:
                 average.copy_(current)
 
     @torch.no_grad()
-    def _validate(self, frames: torch.Tensor, truth: Any, history: History) -> Validated:
+    def _validate(self, frames: torch.Tensor, truth: Localizations, history: History) -> Validated:
         started = time.perf_counter()
         losses = []
         for first in range(0, len(frames), 8):

@@ -1,0 +1,416 @@
+"""Command line: each command is a few lines over the library."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="deepsmlm",
+    help="Deep-learning super-resolution of blinking (SMLM) stacks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="The models at hand.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+# Results go to stdout, everything else to stderr.
+out = Console()
+err = Console(stderr=True)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+
+
+def command(group: typer.Typer, name: str, example: str) -> Callable[[Callable[P, None]], Any]:
+    """Register a command whose errors become one line and an exit code.
+
+    2: the input or the call is wrong. 1: an error of ours, with its traceback in the log.
+    """
+
+    def register(function: Callable[P, None]) -> Callable[P, None]:
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                function(*args, **kwargs)
+            except (ValueError, OSError, FloatingPointError) as error:
+                raise _exit(_one_line(error), 2) from None
+            except KeyboardInterrupt:
+                raise _exit("Stopped.", 130) from None
+            except Exception as error:
+                logging.getLogger(__name__).exception("internal error")
+                raise _exit(f"Internal error: {_one_line(error)}", 1) from None
+
+        group.command(name, epilog=f"Example: {example}")(run)
+        return function
+
+    return register
+
+
+def main() -> None:
+    """Run the command line."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    app()
+
+
+# -- commands ------------------------------------------------------------------------------
+
+
+@command(app, "demo", "deepsmlm demo --out demo")
+def demo(out_folder: OutFolder = Path("demo"), as_json: JsonFlag = False) -> None:
+    """Reconstruct a built-in sample with a built-in model: the main job from end to end."""
+    from napari_deepsmlm.demo import run_demo
+
+    with _progress("Demo") as show:
+        files, report = run_demo(out_folder, on_event=show)
+    if as_json:
+        _print_json({"files": {key: str(path) for key, path in files.items()}, **report})
+        return
+    quality = report["quality"]
+    out.print(
+        f"{report['frames']} frames in {report['seconds']:.1f} s "
+        f"({report['frames_per_second']:.1f} frames/s): {quality['molecules']:.0f} molecules, "
+        f"{quality['true_molecules']} true ones; NMSE {quality['nmse_percent']:.1f} %."
+    )
+    for name, path in files.items():
+        out.print(f"  {name:15} {path}", highlight=False, soft_wrap=True)
+
+
+@command(app, "simulate", "deepsmlm simulate experiment.yaml --out sim --frames 500 --seed 1")
+def simulate(
+    config: Annotated[Path, typer.Argument(help="Experiment, YAML.")],
+    out_folder: OutFolder,
+    frames: Annotated[int, typer.Option(min=1, help="Number of frames.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stack.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a simulated stack (uint16 ADU) and its true molecules."""
+    from napari_deepsmlm.experiment import Experiment
+
+    experiment = Experiment.from_file(config)
+    with _progress("Simulating") as show:
+        n_molecules = experiment.write_movie(out_folder, frames, seed=seed, on_frames=show)
+    files = {name: str(out_folder / name) for name in ("stack.tif", "localizations.csv")}
+    if as_json:
+        _print_json({"frames": frames, "molecules": n_molecules, "files": files})
+    else:
+        out.print(f"{frames} frames with {n_molecules} molecules in {out_folder}")
+
+
+@command(app, "train", "deepsmlm train experiment.yaml --out runs/a --minutes 30")
+def train(
+    config: Annotated[Path, typer.Argument(help="Experiment, YAML.")],
+    out_folder: OutFolder,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Train this long.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Train this many steps.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train a network on simulated frames. Ctrl-C stops cleanly and saves."""
+    from napari_deepsmlm.experiment import Experiment
+    from napari_deepsmlm.training.events import Finished, StepDone, Validated
+
+    if minutes is not None and steps is not None:
+        raise ValueError("Give --minutes or --steps, not both.")
+    experiment = Experiment.from_file(config)
+    length = {"minutes": minutes} if minutes else {"steps": steps, "minutes": None} if steps else {}
+    experiment = experiment.replace(training=experiment.training.replace(**length))
+    trainer = experiment.trainer(out_folder, device=device)
+    finished, best = None, None
+    with _progress("Training") as show, _stop_on_ctrl_c(trainer.stop):
+        for event in trainer.run(resume=resume):
+            if isinstance(event, StepDone):
+                show(event.progress, 1.0, f"step {event.step}, loss {event.loss:.3g}")
+            elif isinstance(event, Validated):
+                best = event.loss if event.is_best else best
+                err.print(f"step {event.step}: validation loss {event.loss:.4g}")
+            elif isinstance(event, Finished):
+                finished = event
+    assert finished is not None  # noqa: S101 - the last event of every run
+    summary = {
+        "model": str(finished.model_path),
+        "steps": finished.step,
+        "reason": finished.reason,
+        "validation_loss": trainer.best_loss,
+    }
+    if as_json:
+        _print_json(summary)
+    else:
+        out.print(f"{finished.reason}: {finished.step} steps; best model {finished.model_path}")
+
+
+@command(app, "reconstruct", "deepsmlm reconstruct stack.tif --model deep-storm --out result")
+def reconstruct(
+    stack: Annotated[list[Path], typer.Argument(help="Stack; several files: one series in time.")],
+    out_folder: OutFolder,
+    model: Annotated[str, typer.Option(help="Network, built-in model or file.")] = "deep-storm",
+    sum_frames: Annotated[int, typer.Option(min=1, help="Frames summed per input.")] = 1,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
+    ] = None,
+    upsampling: Annotated[int | None, typer.Option(help="Of the model.")] = None,
+    frames: Annotated[
+        str | None, typer.Option(help="A:B, counted from 0, B not included; e.g. 0:500 or 100:.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16.")] = "auto",
+    threshold: Annotated[
+        float | None, typer.Option(help="Least probability of a localization, 0 to 1.")
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(min=1, help="Frames per image: a time-lapse instead of one.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done."""
+    from napari_deepsmlm.reconstruction import (
+        Finished,
+        Prepared,
+        Progress,
+        ReconstructJob,
+        ReconstructOptions,
+    )
+
+    options = ReconstructOptions.from_dict(
+        {
+            "model": model,
+            "sum_frames": sum_frames,
+            "pixel_size_nm": pixel_size,
+            "upsampling": upsampling,
+            "frames": _frame_range(frames),
+            "device": device,
+            "precision": precision,
+            "threshold": threshold,
+            "window": window,
+        },
+        source="options",
+    )
+    job = ReconstructJob(stack[0] if len(stack) == 1 else stack, options, out=out_folder)
+    report: dict[str, Any] = {}
+    with _progress("Reconstructing") as show, _stop_on_ctrl_c(job.stop):
+        for event in job.run():
+            if isinstance(event, Prepared):
+                err.print(f"{event.model} on {event.device}, {event.precision} ({event.reason})")
+            elif isinstance(event, Progress):
+                speed = f"{event.frames_per_second:.1f} frames/s"
+                show(event.frames_done, event.n_frames, speed)
+            elif isinstance(event, Finished):
+                report = event.result.report
+    for warning in report["warnings"]:
+        err.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+    if as_json:
+        _print_json(report)
+        return
+    out.print(
+        f"{report['frames']} frames in {report['seconds']:.1f} s "
+        f"({report['frames_per_second']:.1f} frames/s): "
+        f"{report['quality']['molecules']:.0f} molecules in the image, "
+        f"{report['localizations']} localizations; in {out_folder}"
+    )
+
+
+@command(app, "evaluate", "deepsmlm evaluate result/reconstruction.tif --truth localizations.csv")
+def evaluate(
+    prediction: Annotated[Path, typer.Argument(help="Image (.tif) or localizations (.csv).")],
+    truth: Annotated[Path, typer.Option(help="True molecules (.csv).")],
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Pixel of the image, nm; default: what the file says.")
+    ] = None,
+    blur: Annotated[
+        float, typer.Option(min=0, help="Images: blur both by this sigma, in image pixels.")
+    ] = 0.0,
+    tolerance: Annotated[
+        float, typer.Option(min=0.1, help="Localizations: lateral tolerance, nm.")
+    ] = 250.0,
+    axial_tolerance: Annotated[
+        float, typer.Option(min=0.1, help="Localizations: axial tolerance, nm.")
+    ] = 500.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare a prediction with true molecules: NMSE of images, Jaccard and RMSE of tables."""
+    from napari_deepsmlm.io import read_localizations
+    from napari_deepsmlm.metrics import match
+
+    true = read_localizations(truth)
+    if prediction.suffix.lower() in (".tif", ".tiff"):
+        scores = _image_scores(prediction, true, pixel_size, blur)
+    else:
+        found = read_localizations(prediction)
+        scores = match(found, true, lateral_nm=tolerance, axial_nm=axial_tolerance).scores()
+    if as_json:
+        _print_json({key: None if value != value else value for key, value in scores.items()})
+        return
+    table = Table("measure", "value")
+    for name, value in scores.items():
+        table.add_row(name, f"{value:.4g}")
+    out.print(table)
+
+
+@command(app, "doctor", "deepsmlm doctor")
+def doctor(as_json: JsonFlag = False) -> None:
+    """Say what works on this machine, and what to do about the rest."""
+    from napari_deepsmlm.doctor import examine
+
+    checks = examine()
+    if as_json:
+        _print_json({check.name: check._asdict() for check in checks})
+        return
+    table = Table("", "what", "found", "what to do")
+    for check in checks:
+        table.add_row("[green]ok[/]" if check.is_ok else "[red]no[/]", *check[:1], *check[2:])
+    out.print(table)
+
+
+@command(models_app, "list", "deepsmlm models list")
+def list_models(as_json: JsonFlag = False) -> None:
+    """List the built-in models and the networks that can be trained."""
+    from napari_deepsmlm.models import available_models, built_in_models, read_card
+
+    cards = {name: read_card(path) for name, path in built_in_models().items()}
+    networks = available_models()
+    if as_json:
+        _print_json({"built_in": [_info(n, c) for n, c in cards.items()], "networks": [*networks]})
+        return
+    table = Table("built-in model", "pixel nm", "upsampling", "trained on")
+    for name, card in cards.items():
+        info = _info(name, card)
+        upsampling = str(card["config"].get("upsampling", ""))
+        table.add_row(name, f"{info['pixel_size_nm']:g}", upsampling, info["trained_on"])
+    out.print(table)
+    out.print("Networks to train: " + ", ".join(sorted(networks)))
+
+
+@command(models_app, "info", "deepsmlm models info deep-storm")
+def model_info(
+    name: Annotated[str, typer.Argument(help="Built-in model, network or file.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what a model is, what it was trained on and how good it is."""
+    from napari_deepsmlm.models import find_model
+
+    found = find_model(name)
+    info = _info(found.name, found.card, parameters=found.load().n_parameters)
+    if as_json:
+        _print_json(info)
+        return
+    table = Table("field", "value", show_header=False)
+    for key, value in info.items():
+        text = value if isinstance(value, str) else json.dumps(value, indent=1)
+        table.add_row(key, text)
+    out.print(table)
+
+
+# -- helpers -------------------------------------------------------------------------------
+
+
+def _info(name: str, card: dict[str, Any], parameters: int | None = None) -> dict[str, Any]:
+    experiment = card.get("experiment", {})
+    return {
+        "name": name,
+        "network": card["network"],
+        **({} if parameters is None else {"parameters": parameters}),
+        "pixel_size_nm": card["config"]["pixel_size_nm"],
+        "psf": experiment.get("psf"),
+        "trained_on": card.get("trained_on", "simulated frames"),
+        "training_record": card.get("training_record", {}),
+        "metrics": card.get("metrics", {}),
+    }
+
+
+def _image_scores(path: Path, true: Any, pixel_nm: float | None, blur: float) -> dict[str, float]:
+    from napari_deepsmlm.io import open_frames
+    from napari_deepsmlm.metrics import count_image, image_scores
+
+    with open_frames(path) as source:
+        pixel_nm = pixel_nm or source.pixel_size_nm
+        if pixel_nm is None:
+            raise ValueError(f"{path.name}: states no pixel size; give --pixel-size in nm.")
+        image = source.read(0, source.n_frames).sum((0, 1), dtype=float)
+    return image_scores(image, count_image(true, image.shape, pixel_nm), blur_sigma_px=blur)
+
+
+def _frame_range(text: str | None) -> tuple[int, int | None]:
+    if text is None:
+        return 0, None
+    first, colon, last = text.partition(":")
+    try:
+        start, stop = int(first or 0), int(last) if last else None
+    except ValueError:
+        colon = ""
+    if not colon:
+        raise ValueError(f"--frames takes A:B with whole numbers, such as 0:500; got '{text}'.")
+    return start, stop
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[..., None]]:
+    """Show a bar on a terminal; yields a function of (done, total, remark)."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[remark]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=None, remark="")
+
+        def show(done: float, total: float, remark: str = "") -> None:
+            bar.update(task, completed=done, total=total, remark=remark)
+
+        yield show
+
+
+@contextmanager
+def _stop_on_ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) asks the job to end and save, the second interrupts it."""
+
+    def ask(number: int, frame: Any) -> None:
+        err.print("Stopping and saving; once more to interrupt.")
+        for which in previous:
+            signal.signal(which, signal.default_int_handler)
+        stop()
+
+    previous = {which: signal.signal(which, ask) for which in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for which, handler in previous.items():
+            signal.signal(which, handler)
+
+
+def _print_json(values: Any) -> None:
+    sys.stdout.write(json.dumps(values, indent=2) + "\n")
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _exit(message: str, code: int) -> typer.Exit:
+    err.print(f"[red]error:[/] {message}", soft_wrap=True, highlight=False, markup=True)
+    return typer.Exit(code)

@@ -1,0 +1,111 @@
+"""Doctor: what works on this machine, found out by trying it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+PACKAGES = ("napari-deepsmlm", "torch", "numpy", "tifffile", "napari", "safetensors", "zarr")
+
+# napari needs a Qt window with OpenGL; only making one shows whether it works.
+OPENGL_PROBE = """
+from qtpy.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
+app = QGuiApplication([])
+context = QOpenGLContext()
+assert context.create(), "no OpenGL context"
+surface = QOffscreenSurface()
+surface.create()
+assert context.makeCurrent(surface), "context cannot be used"
+print("OpenGL %d.%d" % (context.format().majorVersion(), context.format().minorVersion()))
+"""
+
+
+class Check(NamedTuple):
+    """One thing that was tried."""
+
+    name: str
+    is_ok: bool
+    found: str
+    advice: str = ""
+
+
+def examine() -> list[Check]:
+    """Return the results of all checks."""
+    return [
+        Check("python", sys.version_info >= (3, 11), platform.python_version(), "needs 3.11"),
+        *(_package(name) for name in PACKAGES),
+        _compute(),
+        _memory(),
+        _models(),
+        _qt(),
+        _opengl(),
+    ]
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, True, version(name))
+    except PackageNotFoundError:
+        return Check(name, False, "not installed", f"pip install {name}")
+
+
+def _compute() -> Check:
+    from napari_deepsmlm._devices import available_devices, choose_compute
+
+    chosen = choose_compute()
+    found = f"{', '.join(available_devices())}; auto takes {chosen.device}, {chosen.precision}"
+    return Check("device", True, f"{found} ({chosen.reason})")
+
+
+def _memory() -> Check:
+    import psutil
+
+    free_gb = psutil.virtual_memory().available / 2**30
+    advice = "close other programs; frames need about 1 GB"
+    return Check(
+        "memory", free_gb > 1.5, f"{free_gb:.1f} GB free", advice if free_gb <= 1.5 else ""
+    )
+
+
+def _models() -> Check:
+    from napari_deepsmlm.models import built_in_models, load_model
+
+    names = built_in_models()
+    try:
+        for path in names.values():
+            load_model(path)
+    except (ValueError, OSError) as error:
+        return Check("built-in models", False, str(error), "install the package again")
+    return Check("built-in models", bool(names), ", ".join(names) or "none", "")
+
+
+def _qt() -> Check:
+    try:
+        import qtpy
+    except (ImportError, RuntimeError) as error:
+        return Check("Qt", False, str(error), "pip install 'napari-deepsmlm[all]'")
+    return Check("Qt", True, f"{qtpy.API_NAME} {qtpy.QT_VERSION}")
+
+
+def _opengl() -> Check:
+    """Try in a child process: a missing display aborts the process that asks for one."""
+    if platform.system() == "Linux" and not os.environ.get(
+        "DISPLAY", os.environ.get("WAYLAND_DISPLAY")
+    ):
+        advice = "only the window needs it; on a server use xvfb-run"
+        return Check("OpenGL", False, "no display", advice)
+    probe = subprocess.run(  # noqa: S603 - our own fixed words
+        [sys.executable, "-c", OPENGL_PROBE],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if probe.returncode == 0:
+        return Check("OpenGL", True, probe.stdout.strip())
+    lines = probe.stderr.strip().splitlines() or ["the probe crashed"]
+    return Check("OpenGL", False, lines[-1], "install graphics drivers (Debian: libgl1 libegl1)")

@@ -11,7 +11,12 @@ from typing import NamedTuple
 
 PACKAGES = ("napari-deepsmlm", "torch", "numpy", "tifffile", "napari", "safetensors", "zarr")
 
-# napari needs a Qt window with OpenGL; only making one shows whether it works.
+# Only trying shows whether Qt and OpenGL work, and in a child process: without a display Qt
+# aborts the whole process.
+QT_PROBE = """
+import qtpy
+print(qtpy.API_NAME, qtpy.QT_VERSION)
+"""
 OPENGL_PROBE = """
 from qtpy.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 app = QGuiApplication([])
@@ -19,7 +24,7 @@ context = QOpenGLContext()
 assert context.create(), "no OpenGL context"
 surface = QOffscreenSurface()
 surface.create()
-assert context.makeCurrent(surface), "context cannot be used"
+assert context.makeCurrent(surface), "the OpenGL context cannot be used"
 print("OpenGL %d.%d" % (context.format().majorVersion(), context.format().minorVersion()))
 """
 
@@ -84,28 +89,24 @@ def _models() -> Check:
 
 
 def _qt() -> Check:
-    try:
-        import qtpy
-    except (ImportError, RuntimeError) as error:
-        return Check("Qt", False, str(error), "pip install 'napari-deepsmlm[all]'")
-    return Check("Qt", True, f"{qtpy.API_NAME} {qtpy.QT_VERSION}")
+    is_ok, found = _try(QT_PROBE)
+    return Check("Qt", is_ok, found, "" if is_ok else "pip install 'napari-deepsmlm[all]'")
 
 
 def _opengl() -> Check:
-    """Try in a child process: a missing display aborts the process that asks for one."""
-    if platform.system() == "Linux" and not os.environ.get(
-        "DISPLAY", os.environ.get("WAYLAND_DISPLAY")
-    ):
+    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if platform.system() == "Linux" and not has_display:
         advice = "only the window needs it; on a server use xvfb-run"
         return Check("OpenGL", False, "no display", advice)
-    probe = subprocess.run(  # noqa: S603 - our own fixed words
-        [sys.executable, "-c", OPENGL_PROBE],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    is_ok, found = _try(OPENGL_PROBE)
+    advice = "" if is_ok else "install graphics drivers (Debian: libgl1 libegl1)"
+    return Check("OpenGL", is_ok, found, advice)
+
+
+def _try(script: str) -> tuple[bool, str]:
+    """Run a script in a child process: whether it worked, and its last line."""
+    done = subprocess.run(  # noqa: S603 - our own fixed words
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
-    if probe.returncode == 0:
-        return Check("OpenGL", True, probe.stdout.strip())
-    lines = probe.stderr.strip().splitlines() or ["the probe crashed"]
-    return Check("OpenGL", False, lines[-1], "install graphics drivers (Debian: libgl1 libegl1)")
+    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    return done.returncode == 0, lines[-1] if lines else "the probe crashed"

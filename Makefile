@@ -1,0 +1,57 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Everything else is for developers.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+JOBS   ?= 2
+TESTS  ?=
+
+# What each target needs beyond the package itself; constraints.txt has the tested versions.
+EXTRAS_base :=
+EXTRAS_test := all,distributed,export,test
+EXTRAS_dev  := dev
+EXTRAS_docs := docs
+
+# A widget needs a screen: a virtual one on Linux, the real one elsewhere.
+ifeq ($(shell uname -s),Linux)
+SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs clean
+.DELETE_ON_ERROR:
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed-base ## Reconstruct the built-in sample into demo/: no screen, GPU or data needed.
+	$(BIN)/deepsmlm demo --out demo
+
+test: $(VENV)/.installed-test ## Run the whole suite on a virtual screen (make test TESTS=tests/psf JOBS=0).
+	bash scripts/install_system_libraries.sh
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+
+lint: $(VENV)/.installed-dev ## Check format, rules, types, floors and spelling.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/typos
+
+format: $(VENV)/.installed-dev ## Format the code and apply the safe fixes.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.installed-docs ## Build the documentation into site/; a broken link is an error.
+	$(BIN)/mkdocs build --strict
+
+clean: ## Remove what make has made, the environment included.
+	rm -rf $(VENV) demo site dist build .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip is the last thing that venv installs, so its presence means a whole environment.
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".$(if $(EXTRAS_$*),[$(EXTRAS_$*)])"
+	@touch $@

@@ -1,0 +1,45 @@
+"""The house rules that no other tool keeps: floors are complete, every file tells its story."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "napari_deepsmlm"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_imports_go_down_the_floors() -> None:
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"]
+    done = subprocess.run(
+        [*command, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_gui_rule_covers_every_module_but_the_plugin() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = {c["id"]: c for c in settings["tool"]["importlinter"]["contracts"]}
+    top = {p.parent.name if p.stem == "__init__" else p.stem for p in top_level_modules()}
+    assert set(contracts["gui"]["source_modules"]) == {
+        f"napari_deepsmlm.{name}" for name in top - {"plugin"}
+    }
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_every_module_begins_with_its_story(path: Path) -> None:
+    story = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert story
+    assert story.splitlines()[0].endswith((".", "?"))
+
+
+def top_level_modules() -> list[Path]:
+    """Return modules and packages directly in the package, without its own __init__."""
+    modules = [path for path in PACKAGE.glob("*.py") if path.stem != "__init__"]
+    return modules + list(PACKAGE.glob("*/__init__.py"))

@@ -1,0 +1,30 @@
+"""Files in and out: camera frames, localization tables, images."""
+
+from __future__ import annotations
+
+from napari_deepsmlm.io._storage import FrameReadError
+from napari_deepsmlm.io.frames import FrameSource, open_frames
+from napari_deepsmlm.io.images import (
+    ImageWriter,
+    StackWriter,
+    read_report,
+    write_image,
+    write_stack,
+)
+from napari_deepsmlm.io.recognition import looks_like_frames
+from napari_deepsmlm.io.tables import LocalizationWriter, read_localizations, write_localizations
+
+__all__ = [
+    "FrameReadError",
+    "FrameSource",
+    "ImageWriter",
+    "LocalizationWriter",
+    "StackWriter",
+    "looks_like_frames",
+    "open_frames",
+    "read_localizations",
+    "read_report",
+    "write_image",
+    "write_localizations",
+    "write_stack",
+]

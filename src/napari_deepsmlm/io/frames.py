@@ -1,0 +1,366 @@
+"""FrameSource: camera frames of any size, read a few at a time from whatever holds them."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from napari_deepsmlm.io._planes import (
+    MAX_PIXEL_SIZE_NM,
+    MIN_PIXEL_SIZE_NM,
+    Frames,
+    Opened,
+    Planes,
+    Shape,
+    is_plausible_pixel_size,
+)
+from napari_deepsmlm.io._storage import ReadOnlyFile, require_file
+from napari_deepsmlm.io.arrays import ArrayPlanes, open_npy, open_picasso_raw, open_zarr
+from napari_deepsmlm.io.tiff import open_tiff
+
+if TYPE_CHECKING:
+    import dask.array
+
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NPY_START = b"\x93NUMPY"
+_OTHER_STARTS = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x89HDF": "an HDF5 file",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"%PDF": "a PDF document",
+    b"ND2 ": "a Nikon ND2 file",
+    b"\xda\xce\xbe\n": "a Nikon ND2 file",
+    b"ZISRAW": "a Zeiss CZI file",
+}
+_CHUNK_BYTES = 1 << 20
+_MAX_CHUNKS = 20_000
+
+
+class FrameSource:
+    """A stack of camera frames that stays where it is until a range is read.
+
+    Instances come from :func:`open_frames`. They can be read from several threads at once and
+    pickled to another process, which opens the files for itself.
+
+    Attributes
+    ----------
+    shape : (T, C, H, W): frames, simultaneous planes, rows, columns.
+    dtype : of the frames as stored, in native byte order.
+    pixel_size_nm : camera pixel in the sample plane, nm; None if the file does not say.
+    pixel_size_origin : where it comes from: "OME metadata", "given", "", ...
+    path : the (first) file; None for arrays in memory.
+    name : the file's name, or "array".
+    warnings : sentences about the file that a person should read.
+
+    Examples
+    --------
+    >>> frames = open_frames(np.zeros((20, 64, 64), np.uint16), pixel_size_nm=100)
+    >>> frames.shape, frames.read(5, 7).shape
+    ((20, 1, 64, 64), (2, 1, 64, 64))
+    >>> [len(block) for block in frames.chunks(8)]
+    [8, 8, 4]
+    """
+
+    def __init__(
+        self,
+        planes: Planes,
+        *,
+        name: str,
+        path: Path | None = None,
+        pixel_size_nm: float | None = None,
+        pixel_size_origin: str = "",
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self._planes = planes
+        self._frames = range(planes.shape[0])
+        self.name = name
+        self.path = path
+        self.pixel_size_nm = pixel_size_nm
+        self.pixel_size_origin = pixel_size_origin
+        self.warnings = warnings
+
+    @property
+    def shape(self) -> Shape:
+        """(T, C, H, W)."""
+        return (len(self._frames), *self._planes.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type of the frames, in native byte order."""
+        return self._planes.dtype
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames T."""
+        return len(self._frames)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def read(self, start: int, stop: int) -> Frames:
+        """Return frames start <= t < stop as a new array (stop - start, C, H, W).
+
+        Raises
+        ------
+        IndexError
+            If the range is not inside the stack.
+        FrameReadError
+            If the file changed, vanished or is damaged there.
+        """
+        if not 0 <= start <= stop <= self.n_frames:
+            raise IndexError(f"Frames {start}:{stop} are not within 0:{self.n_frames}.")
+        return self._planes.read(self._frames.start + start, self._frames.start + stop)
+
+    def chunks(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
+        """Yield (up to `size`, C, H, W) blocks of frames in order."""
+        if size < 1:
+            raise ValueError(f"The chunk size must be 1 or more, got {size}.")
+        stop = self.n_frames if stop is None else min(stop, self.n_frames)
+        for first in range(start, stop, size):
+            yield self.read(first, min(first + size, stop))
+
+    def slice(self, start: int, stop: int | None = None) -> FrameSource:
+        """Return the frames start <= t < stop as a source of their own, sharing the file.
+
+        Raises
+        ------
+        ValueError
+            If no frame is left.
+        """
+        frames = self._frames[start:stop]
+        if len(frames) == 0:
+            raise ValueError(
+                f"{self.name}: frames {start}:{'' if stop is None else stop} select nothing; the "
+                f"stack has frames 0:{self.n_frames}."
+            )
+        return self._replaced(_frames=frames)
+
+    def with_pixel_size(self, pixel_size_nm: float) -> FrameSource:
+        """Return the same frames with a pixel size given by hand, nm.
+
+        Raises
+        ------
+        ValueError
+            If no camera could have such pixels.
+        """
+        _check_pixel_size(pixel_size_nm)
+        return self._replaced(pixel_size_nm=float(pixel_size_nm), pixel_size_origin="given")
+
+    def as_dask(self) -> dask.array.Array:
+        """Return a (T, C, H, W) dask array that reads about 1 MB at a time."""
+        import dask.array
+
+        frame_bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
+        n_per_chunk = max(1, _CHUNK_BYTES // frame_bytes, -(-self.n_frames // _MAX_CHUNKS))
+        chunks = (min(n_per_chunk, self.n_frames), *self.shape[1:])
+        array: dask.array.Array = dask.array.from_array(
+            _Sliceable(self), chunks=chunks, name=False, asarray=False, inline_array=True
+        )
+        return array
+
+    def _replaced(self, **changes: Any) -> FrameSource:
+        source = copy.copy(self)
+        source.__dict__.update(changes)
+        return source
+
+    def close(self) -> None:
+        """Close the files; a later read opens them again."""
+        self._planes.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        size = f"{self.pixel_size_nm:g} nm pixels" if self.pixel_size_nm else "pixel size unknown"
+        return f"FrameSource({self.name}: {self.shape} {self.dtype}, {size})"
+
+
+def open_frames(
+    source: Any,
+    *,
+    pixel_size_nm: float | None = None,
+    axes: str | None = None,
+    allow_truncated: bool = False,
+) -> FrameSource:
+    """Open camera frames without reading them.
+
+    TIFF in all its kinds (classic, BigTIFF, OME, ImageJ also beyond 4 GB, Micro-Manager and
+    OME sets of files), `.npy`, zarr arrays, Picasso `.raw`, several files as one movie, numpy and
+    dask arrays. Axes are taken from the file. Where T is named and longer than one, it is time;
+    otherwise the longest axis besides Y and X is (a channel axis only beyond nine channels); all
+    others become planes C.
+
+    Parameters
+    ----------
+    source : a path, a list of paths (put in natural order: 2 before 10), or an array.
+    pixel_size_nm : camera pixel in the sample plane, nm; overrides the file.
+    axes : letters of the axes, as "TCYX" or "ZYX"; overrides the file.
+    allow_truncated : open what is complete of a file that was cut short, with a warning.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, ValueError
+        One sentence: what is wrong, where, and what to do.
+    """
+    if isinstance(source, FrameSource):
+        opened = source
+    elif isinstance(source, str | Path):
+        path = Path(source)
+        opened = _source(_open_path(path, axes, allow_truncated), path)
+    elif _is_array(source):
+        opened = _source(Opened(ArrayPlanes("array", source, axes)), None)
+    elif _are_paths(source):
+        paths = sorted(map(Path, source), key=_natural_key)
+        opened = _source(_open_series(paths, axes, allow_truncated), paths[0])
+    else:
+        raise ValueError(
+            f"Frames must be a path, a list of paths or an array, got {type(source).__name__}."
+        )
+    return opened if pixel_size_nm is None else opened.with_pixel_size(pixel_size_nm)
+
+
+class _Sliceable:
+    """What dask needs of an array, so that it slices a FrameSource."""
+
+    def __init__(self, source: FrameSource) -> None:
+        self._source = source
+        self.shape = source.shape
+        self.dtype = source.dtype
+        self.ndim = 4
+
+    def __getitem__(self, key: tuple[Any, ...]) -> Frames:
+        frames, *rest = key
+        start, stop, step = frames.indices(self.shape[0])
+        return self._source.read(start, stop)[(slice(None, None, step), *rest)]
+
+
+class _Series:
+    """Several files one after the other in time."""
+
+    def __init__(self, parts: list[Planes]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *(part.shape[0] for part in parts)])
+        self.shape: Shape = (int(self._starts[-1]), *parts[0].shape[1:])
+        self.dtype = parts[0].dtype
+
+    def read(self, start: int, stop: int) -> Frames:
+        """Return frames start <= t < stop as (stop - start, C, H, W)."""
+        frames = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        for part, first in zip(self._parts, self._starts.tolist(), strict=False):
+            begin, end = max(start, first), min(stop, first + part.shape[0])
+            if begin < end:
+                frames[begin - start : end - start] = part.read(begin - first, end - first)
+        return frames
+
+    def close(self) -> None:
+        """Close all files."""
+        for part in self._parts:
+            part.close()
+
+
+def _open_path(
+    path: Path, axes: str | None, allow_truncated: bool, whole_set: bool = True
+) -> Opened:
+    if path.suffix == ".zarr" and os.path.isdir(path):  # never raises, unlike Path.is_dir
+        return open_zarr(path, axes=axes)
+    require_file(path)
+    with contextlib.closing(ReadOnlyFile(path)) as file:
+        start, size = file.read_at(0, 16), file.size
+    if start[:4] in _TIFF_STARTS:
+        return open_tiff(path, axes=axes, allow_truncated=allow_truncated, whole_set=whole_set)
+    if start.startswith(_NPY_START):
+        return open_npy(path, axes=axes, allow_truncated=allow_truncated)
+    if path.suffix.lower() == ".raw" and size:
+        return open_picasso_raw(path, allow_truncated=allow_truncated)
+    raise ValueError(f"{path.name}: {_what_it_is(start)}")
+
+
+def _open_series(paths: list[Path], axes: str | None, allow_truncated: bool) -> Opened:
+    parts: list[Opened] = []
+    try:
+        for path in paths:
+            parts.append(_open_path(path, axes, allow_truncated, whole_set=len(paths) == 1))
+            _require_alike(paths[0].name, parts[0].planes, path.name, parts[-1].planes)
+    except BaseException:
+        for part in parts:
+            part.planes.close()
+        raise
+    warnings = [
+        f"{path.name}: {warning}"
+        for path, part in zip(paths, parts, strict=True)
+        for warning in part.warnings
+    ]
+    first = parts[0]
+    return Opened(
+        _Series([part.planes for part in parts]),
+        first.pixel_size_nm,
+        first.pixel_size_origin,
+        tuple(warnings),
+    )
+
+
+def _require_alike(first_name: str, first: Planes, name: str, planes: Planes) -> None:
+    if first.shape[1:] != planes.shape[1:] or first.dtype != planes.dtype:
+        raise ValueError(
+            f"{name}: its frames are {planes.shape[1:]} {planes.dtype} (C, H, W) but those of "
+            f"{first_name} are {first.shape[1:]} {first.dtype}; give files of one movie."
+        )
+
+
+def _what_it_is(start: bytes) -> str:
+    if not start:
+        return "the file is empty; export or fetch it again."
+    for magic, kind in _OTHER_STARTS.items():
+        if start.startswith(magic):
+            return f"is {kind}, not a TIFF; export the frames as TIFF."
+    if start[:2] in (b"II", b"MM") and len(start) < 16:
+        return "too short for a TIFF file; export or fetch it again."
+    if all(9 <= byte < 127 for byte in start):
+        return "is text, not a TIFF; check that this is the image file, or export it as TIFF."
+    return "is not a TIFF or NumPy file; export the frames as TIFF."
+
+
+def _source(opened: Opened, path: Path | None) -> FrameSource:
+    return FrameSource(
+        opened.planes,
+        name="array" if path is None else path.name,
+        path=path,
+        pixel_size_nm=opened.pixel_size_nm,
+        pixel_size_origin=opened.pixel_size_origin,
+        warnings=opened.warnings,
+    )
+
+
+def _are_paths(source: Any) -> bool:
+    is_list = isinstance(source, Sequence) and len(source) > 0
+    return is_list and all(isinstance(path, str | Path) for path in source)
+
+
+def _is_array(source: Any) -> bool:
+    return all(hasattr(source, name) for name in ("shape", "dtype", "ndim", "__getitem__"))
+
+
+def _check_pixel_size(pixel_size_nm: float | None) -> None:
+    if pixel_size_nm is not None and not is_plausible_pixel_size(pixel_size_nm):
+        raise ValueError(
+            f"The pixel size must be between {MIN_PIXEL_SIZE_NM:g} and {MAX_PIXEL_SIZE_NM:g} nm, "
+            f"got {pixel_size_nm:g}; give the camera pixel in the sample plane in nm."
+        )
+
+
+def _natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Sort digits as numbers: frame2 before frame10."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(0, int(p), p) if p.isdecimal() else (1, 0, p.casefold()) for p in parts]

@@ -1,0 +1,56 @@
+"""Shared fixtures: small simulated stacks, and a model file that tests can run in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.models import build_model, save_model
+from napari_deepsmlm.models.deep_storm import DeepStorm
+
+# Busy machines are slow now and then: a test fails by what it finds, never by its time.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
+
+REAL_DATA = Path(__file__).parents[1] / "../shared/data"
+
+
+@pytest.fixture(scope="session")
+def real_stack() -> Path:
+    """The bundled-tubulin stack, where the shared data is at hand."""
+    path = REAL_DATA / "microtubules_361x64x64.tif"
+    if not path.exists():
+        pytest.skip("the shared data is not here")
+    return path
+
+
+@pytest.fixture
+def deep_storm() -> DeepStorm:
+    """An untrained Deep-STORM whose batch norms have seen frames, so that it is not all zeros."""
+    torch.manual_seed(0)
+    model = build_model("deep-storm")
+    assert isinstance(model, DeepStorm)
+    frames = 100 + 50 * torch.rand(2, 1, 16, 16)
+    model.train()
+    for _ in range(20):
+        model(frames)
+    return model.eval()
+
+
+@pytest.fixture
+def model_file(deep_storm: DeepStorm, tmp_path: Path) -> Path:
+    """A file of that model."""
+    path = tmp_path / "untrained.safetensors"
+    save_model(path, deep_storm)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_movie() -> tuple[np.ndarray, object]:
+    """Twelve frames of 16 x 24 pixels and their molecules."""
+    return Experiment(image_px=(16, 24)).simulate(n_frames=12, seed=3)

@@ -148,7 +148,9 @@ class ReconstructJob:
         *,
         out: str | Path | None = None,
     ) -> None:
-        self.source = open_frames(frames) if _is_to_be_opened(frames) else frames
+        # Whoever names frames may name those that are there of a stack that was cut short.
+        is_part = options.frames != (0, None)
+        self.source = open_frames(frames, allow_truncated=is_part)
         self.options = options
         self.out = None if out is None else Path(out)
         self._sink: MemorySink | None = None  # set once frames are being read
@@ -276,10 +278,6 @@ def reconstruct(
     *_, finished = ReconstructJob(frames, chosen, out=out).run()
     assert isinstance(finished, Finished)  # noqa: S101 - the last event of every job
     return finished.result
-
-
-def _is_to_be_opened(frames: Any) -> bool:
-    return not (hasattr(frames, "read") and hasattr(frames, "n_frames"))
 
 
 def _chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> FrameSource:

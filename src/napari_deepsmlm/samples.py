@@ -21,12 +21,12 @@ def microtubules() -> Experiment:
     (3, 1, 64, 64)
     """
     bundles = Filaments(
-        bundles=(2, 2),
-        filaments_per_bundle=(5, 6),
-        spacing_nm=(150.0, 500.0),
+        bundles=(1, 1),
+        filaments_per_bundle=(10, 11),
+        spacing_nm=(200.0, 550.0),
         tilt_degrees=4.0,
         wave_nm=(20.0, 60.0),
-        centred=0.6,
+        centred=0.8,
     )
     return Experiment(
         psf=GaussianPSF(pixel_size_nm=100.0, sigma_nm=(110.0, 110.0)),

@@ -9,6 +9,7 @@ from torch import nn
 
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model
+from napari_deepsmlm.models._decode import sharpen
 from napari_deepsmlm.models._losses import gaussian_blur, spike_image
 from napari_deepsmlm.models.deep_storm import DeepStorm
 
@@ -185,3 +186,49 @@ def test_moving_by_whole_pixels_moves_the_prediction(deep_storm: DeepStorm) -> N
     inner = slice(64, 256)
     moved = torch.roll(a, (16, -24), (1, 2))[:, inner, inner]
     torch.testing.assert_close(b[:, inner, inner], moved, atol=1e-4 * a.abs().max().item(), rtol=0)
+
+
+def blob(sigma_px: float, mass: float = 0.8, centre: tuple[float, float] = (20.3, 18.6)):
+    y, x = torch.meshgrid(torch.arange(41.0), torch.arange(41.0), indexing="ij")
+    r2 = (y - centre[0]) ** 2 + (x - centre[1]) ** 2
+    image = torch.exp(-r2 / (2 * sigma_px**2))
+    return (mass * image / image.sum())[None]
+
+
+def moments(image: torch.Tensor) -> tuple[float, float, float, float]:
+    """Mass, centre and width of a blob."""
+    y, x = torch.meshgrid(torch.arange(41.0), torch.arange(41.0), indexing="ij")
+    mass = image.sum()
+    cy, cx = (image * y).sum() / mass, (image * x).sum() / mass
+    width = ((image * ((y - cy) ** 2 + (x - cx) ** 2)).sum() / mass / 2).sqrt()
+    return mass.item(), cy.item(), cx.item(), width.item()
+
+
+@pytest.mark.parametrize("power", [2.0, 3.0])
+def test_sharpening_narrows_a_blob_and_keeps_mass_and_place(power: float) -> None:
+    mass, y, x, width = moments(sharpen(blob(1.5), power, faintest=1e-5))
+    # Products and convolutions of Gaussians are Gaussians: everything is known in closed form.
+    own, reach = 1.5**2, 2.5**2
+    variance = 1 / (power / own + 1 / (own + reach) - 1 / (own / power + reach))
+    kept = (own / power + reach) / (own + reach) * variance / (own / power)
+    assert (y, x) == pytest.approx((20.3, 18.6), abs=0.01)
+    assert width == pytest.approx(variance**0.5, rel=0.02)
+    assert width < 1.5 / (power**0.5 - 0.1)
+    assert mass == pytest.approx(0.8 * kept, rel=0.02)
+    assert mass > 0.8 * 0.8
+
+
+def test_sharpening_removes_haze_and_leaves_molecules() -> None:
+    haze, molecule = torch.full((1, 41, 41), 1e-3), blob(0.7, 1.0)
+    assert sharpen(haze, 2.0).sum() < 0.05 * haze.sum()
+    assert sharpen(molecule, 2.0).sum() == pytest.approx(1, rel=0.1)
+
+
+def test_calibration_counts_what_the_sharpened_image_shows(deep_storm: DeepStorm) -> None:
+    deep_storm.config = deep_storm.config.replace(sharpening=3.0)
+    frames = 100 + 30 * torch.rand(6, 1, 16, 16)
+    truth = molecules(*((f, 100.0 * k, 50.0) for f in range(6) for k in range(7)))
+    deep_storm.calibrate(frames, truth)
+    with torch.no_grad():
+        total = deep_storm.to_image(deep_storm(frames)).sum().item()
+    assert total == pytest.approx(42, rel=1e-4)

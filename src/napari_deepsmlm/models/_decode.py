@@ -8,9 +8,33 @@ import torch
 from torch.nn import functional
 
 from napari_deepsmlm.localizations import Localizations
+from napari_deepsmlm.models._losses import gaussian_blur
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def sharpen(image: Tensor, power: float, *, reach_px: float = 2.5, faintest: float = 0.01) -> Tensor:
+    """Draw the mass of each blob together without moving or brightening it.
+
+    A network trained on squared error answers with the mean over all places where a molecule may
+    be: a blob as wide as its uncertainty, around a centre that is itself off by as much. Summed
+    over frames the uncertainty counts twice. Raised to a power n, a Gaussian blob gets narrower by
+    the root of n; multiplying with the ratio of local masses before and after gives it back its
+    mass. What is much fainter than `faintest` is haze and goes.
+
+    Parameters
+    ----------
+    image : (B, H, W) >= 0, about 1 at the peak of a certain molecule.
+    power : 1 only removes haze.
+    reach_px : standard deviation of the Gaussian that defines "local", pixels.
+    faintest : level at which mass is halved.
+    """
+    powered = image.pow(power)
+    size = 2 * round(3 * reach_px) + 1
+    before = gaussian_blur(image, reach_px, size)
+    after = gaussian_blur(powered, reach_px, size)
+    return powered * (before / (after + faintest**power))
 
 
 def peaks(image: Tensor, *, pixel_nm: float, threshold: float) -> Localizations:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from napari_deepsmlm.models._base import ImageModel, ModelConfig
 from napari_deepsmlm.models._blocks import ConvBlock, fold_batch_norm
-from napari_deepsmlm.models._decode import peaks
+from napari_deepsmlm.models._decode import peaks, sharpen
 from napari_deepsmlm.models._losses import gaussian_blur, spike_image
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ class DeepStormConfig(ModelConfig):
 
     upsampling: Literal[4, 8, 16] = Field(
         8, description="Super-resolution pixels per camera pixel."
+    )
+    sharpening: float = Field(
+        1.0,
+        ge=1,
+        le=8,
+        description="Power that draws blobs together in the image, at equal mass; 1: as published.",
     )
     headroom: float = Field(
         0.4,
@@ -105,7 +111,10 @@ class DeepStorm(ImageModel):
         """(B, 1, H, W) photons -> standardised frames."""
         if frames.shape[1] != 1:
             raise ValueError(f"Deep-STORM reads one plane per frame, got {frames.shape[1]}.")
-        return (self._to_unit_range(frames) - self.input_mean) / self.input_std
+        scaled = _to_unit_range(frames)
+        if self.training:
+            scaled = scaled / (1 + self.config.headroom * torch.rand_like(scaled[:, :1, :1, :1]))
+        return (scaled - self.input_mean) / self.input_std
 
     def predict(self, prepared: Tensor) -> Tensor:
         """(B, 1, H, W) standardised frames -> (B, r H, r W) raw prediction."""
@@ -125,7 +134,15 @@ class DeepStorm(ImageModel):
 
     def to_image(self, prediction: Tensor) -> Tensor:
         """Return (B, r H, r W) molecules per super-resolution pixel, never negative."""
-        return prediction.clamp(min=0) * self.molecules_per_unit
+        return self._in_units(prediction) * self.molecules_per_unit
+
+    def _in_units(self, prediction: Tensor) -> Tensor:
+        """Clip and sharpen: the image up to its calibration."""
+        image = prediction.clamp(min=0)
+        if self.config.sharpening == 1:
+            return image
+        ideal_peak = TARGET_SCALE / PREDICTION_SCALE
+        return ideal_peak * sharpen(image / ideal_peak, self.config.sharpening)
 
     def to_localizations(self, prediction: Tensor, threshold: float | None = None) -> Localizations:
         """Return the local maxima of the image that `to_image` gives."""
@@ -137,14 +154,14 @@ class DeepStorm(ImageModel):
 
     def fit_input(self, frames: Tensor) -> None:
         """Average mean and standard deviation of scaled training patches."""
-        scaled = self._to_unit_range(frames)
+        scaled = _to_unit_range(frames)
         self.input_mean.copy_(scaled.mean())
         self.input_std.copy_(scaled.std(dim=(1, 2, 3)).mean())
 
     @torch.no_grad()
     def calibrate(self, frames: Tensor, truth: Localizations) -> None:
         """Choose the scale at which image sums equal numbers of molecules."""
-        total = sum(float(self(part).clamp(min=0).sum()) for part in frames.split(8))
+        total = sum(float(self._in_units(self(part)).sum()) for part in frames.split(8))
         if total > 0 and len(truth) > 0:
             self.molecules_per_unit.fill_(len(truth) / total)
 
@@ -152,13 +169,12 @@ class DeepStorm(ImageModel):
         """Fold batch norm into the convolutions and fix the merged kernels."""
         return fold_batch_norm(self)
 
-    def _to_unit_range(self, frames: Tensor) -> Tensor:
-        low, high = frames.amin((1, 2, 3), keepdim=True), frames.amax((1, 2, 3), keepdim=True)
-        span = high - low
-        if self.training:
-            span = span * (1 + self.config.headroom * torch.rand_like(span))
-        # A constant frame has nothing in it: all zeros.
-        return torch.where(span > 0, (frames - low) / span, torch.zeros_like(frames))
+
+def _to_unit_range(frames: Tensor) -> Tensor:
+    """Scale each frame to [0, 1]; a constant frame has nothing in it and becomes all zeros."""
+    low, high = frames.amin((1, 2, 3), keepdim=True), frames.amax((1, 2, 3), keepdim=True)
+    span = high - low
+    return torch.where(span > 0, (frames - low) / span, torch.zeros_like(frames))
 
 
 MODEL = DeepStorm

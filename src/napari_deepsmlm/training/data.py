@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
     from napari_deepsmlm.simulation import Simulator
     from napari_deepsmlm.simulation.simulator import Batch
-
-# Validation draws from seeds that no training step can have.
-VALIDATION_STREAM = 1 << 62
 
 
 class SimulatedBatches:
@@ -42,13 +40,19 @@ class SimulatedBatches:
 
     def at(self, step: int) -> Batch:
         """Return the batch of one training step."""
-        return self._draw(self.batch_size, (self.seed << 40) + step)
+        return self._draw(self.batch_size, 2 * _mixed(self.seed, step))
 
     def validation(self, n_frames: int) -> Batch:
         """Return the validation set, drawn apart from every training batch."""
-        return self._draw(n_frames, VALIDATION_STREAM + self.seed)
+        # Odd seeds: no training step has one.
+        return self._draw(n_frames, 2 * _mixed(self.seed, 0) + 1)
 
     def _draw(self, n_frames: int, seed: int) -> Batch:
         generator = torch.Generator(self.device).manual_seed(seed)
         batch = self.simulator.batch(n_frames, self.shape, generator)
         return batch._replace(frames=self.simulator.camera.to_photons(batch.frames))
+
+
+def _mixed(seed: int, step: int) -> int:
+    """31 well-mixed bits: the CPU generator looks at the low 32 bits of its seed only."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0]) >> 1

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._devices import choose_compute
+from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.models import save_model
 from napari_deepsmlm.models._blocks import channels_last
 from napari_deepsmlm.training._state import History, load_state, save_state
@@ -121,10 +122,14 @@ class Trainer:
         Raises
         ------
         FileExistsError
-            If `out` holds another run and `resume` is not set.
+            If `out` holds another run and `resume` is not set, or a run is going on in it.
         FloatingPointError
             If gradients stay infinite or undefined; the last saved model is kept.
         """
+        with folder_lock(self.out):
+            yield from self._run(resume=resume)
+
+    def _run(self, *, resume: bool) -> Iterator[Event]:
         state = self.out / "last.state.safetensors"
         if state.exists() and not resume:
             raise FileExistsError(f"{self.out} holds a training run; resume it or choose another.")
@@ -204,7 +209,7 @@ class Trainer:
         self.model.train()
         # Networks may draw random numbers in training; a step's are its own, for exact resume.
         with torch.random.fork_rng(), self._autocast():
-            torch.manual_seed((self.config.seed << 40) + self.step)
+            torch.manual_seed(self.step)
             prediction = self.model(frames)
         return self.model.loss(prediction, truth)
 

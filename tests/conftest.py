@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import settings
@@ -12,6 +12,9 @@ from hypothesis import settings
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.models import build_model, save_model
 from napari_deepsmlm.models.deep_storm import DeepStorm
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Busy machines are slow now and then: a test fails by what it finds, never by its time.
 settings.register_profile("steady", deadline=None, derandomize=True)

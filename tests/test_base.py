@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,9 @@ from napari_deepsmlm._files import atomic_write, folder_lock
 from napari_deepsmlm.camera import EMCCD
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.samples import microtubules
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("experiment", [Experiment(), microtubules()])
@@ -82,7 +85,7 @@ def test_infinite_numbers_are_refused() -> None:
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
     path = tmp_path / "result.bin"
     path.write_bytes(b"old")
-    with pytest.raises(OSError, match="disk full"), atomic_write(path) as file:
+    with pytest.raises(OSError, match="disk full"), atomic_write(path) as file:  # noqa: PT012
         file.write(b"half of the new")
         raise OSError("disk full")
     assert path.read_bytes() == b"old"

@@ -199,7 +199,7 @@ def reconstruct(
             "sum_frames": sum_frames,
             "pixel_size_nm": pixel_size,
             "upsampling": upsampling,
-            "frames": _frame_range(frames),
+            "frame_range": _frame_range(frames),
             "device": device,
             "precision": precision,
             "threshold": threshold,
@@ -414,3 +414,7 @@ def _one_line(error: BaseException) -> str:
 def _exit(message: str, code: int) -> typer.Exit:
     err.print(f"[red]error:[/] {message}", soft_wrap=True, highlight=False, markup=True)
     return typer.Exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -43,7 +43,7 @@ class ReconstructOptions(FrozenModel):
         None, ge=1, le=10_000, description="Camera pixel, nm; from the file if not given."
     )
     sum_frames: int = Field(1, ge=1, description="Camera frames summed for each input.")
-    frames: tuple[int, int | None] = Field(
+    frame_range: tuple[int, int | None] = Field(
         (0, None), description="First frame, counted from 0, and the one after the last."
     )
     upsampling: int | None = Field(None, ge=1, description="Of the model; any if not given.")
@@ -58,7 +58,7 @@ class ReconstructOptions(FrozenModel):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format.")
     camera: Camera | None = Field(None, description="Turns ADU into photons, if it is known.")
 
-    @field_validator("frames")
+    @field_validator("frame_range")
     @classmethod
     def _ascending(cls, value: tuple[int, int | None]) -> tuple[int, int | None]:
         start, stop = value
@@ -149,7 +149,7 @@ class ReconstructJob:
         out: str | Path | None = None,
     ) -> None:
         # Whoever names frames may name those that are there of a stack that was cut short.
-        is_part = options.frames != (0, None)
+        is_part = options.frame_range != (0, None)
         self.source = open_frames(frames, allow_truncated=is_part)
         self.options = options
         self.out = None if out is None else Path(out)
@@ -177,7 +177,7 @@ class ReconstructJob:
 
     def _run(self) -> Iterator[Event]:
         options = self.options
-        source = _chosen_frames(self.source, options.frames)
+        source = _chosen_frames(self.source, options.frame_range)
         found, model, warnings = _chosen_model(source, options)
         compute = choose_compute(options.device, options.precision)
         pipeline = Pipeline(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -33,7 +35,8 @@ def run(model: DeepStorm, frames: np.ndarray, **options) -> tuple[np.ndarray, Lo
 def plain(model: DeepStorm, frames: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         images = [
-            model.to_image(model(torch.from_numpy(f.astype(np.float32))[None, None])) for f in frames
+            model.to_image(model(torch.from_numpy(f.astype(np.float32))[None, None]))
+            for f in frames
         ]
     return torch.cat(images).sum(0).numpy()
 
@@ -80,7 +83,7 @@ def test_frames_are_summed_in_groups(model: DeepStorm, n: int, groups: list[int]
     frames = stack(n, (16, 16))
     image, table = run(model, frames, sum_frames=2)
     edges = np.cumsum([0, *groups])
-    sums = np.stack([frames[a:b].sum(0, dtype=float) for a, b in zip(edges, edges[1:], strict=False)])
+    sums = np.stack([frames[a:b].sum(0, dtype=float) for a, b in itertools.pairwise(edges)])
     expected = plain(model, sums)
     np.testing.assert_allclose(image, expected, atol=1e-4 * expected.max())
     assert set(np.unique(table.frame)) <= set(edges[:-1])
@@ -169,7 +172,7 @@ def test_reading_ahead_hands_errors_over_in_order() -> None:
         raise OSError("gone")
 
     found = []
-    with pytest.raises(OSError, match="gone"):
+    with pytest.raises(OSError, match="gone"):  # noqa: PT012 - what came before counts too
         for item in prefetch(items()):
             found.append(item)  # noqa: PERF402 - kept although the loop raises
     assert found == [0, 1, 2]

@@ -136,8 +136,8 @@ def test_the_longest_axis_is_time_where_no_t_is_named(tmp_path: Path, movie: Mov
     assert planes_equal(open_frames(tmp_path / "q.tif"), stack.swapaxes(0, 1))
 
 
-def test_channels_alone_are_planes_up_to_nine_and_a_movie_beyond(tmp_path: Path) -> None:
-    for n_channels, expected in ((9, (1, 9, 8, 8)), (10, (10, 1, 8, 8))):
+def test_channels_alone_are_planes_up_to_four_and_a_movie_beyond(tmp_path: Path) -> None:
+    for n_channels, expected in ((4, (1, 4, 8, 8)), (5, (5, 1, 8, 8))):
         stack = np.zeros((n_channels, 8, 8), np.uint16)
         tifffile.imwrite(tmp_path / "c.tif", stack, ome=True, metadata={"axes": "CYX"})
         assert open_frames(tmp_path / "c.tif").shape == expected

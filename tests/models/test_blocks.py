@@ -15,7 +15,9 @@ def test_merged_upsampling_equals_repeating_and_convolving(factor: int) -> None:
     torch.manual_seed(factor)
     layer = UpsampledConv2d(3, 5, factor=factor)
     x = torch.randn(2, 3, 7, 6)
-    plain = functional.conv2d(functional.interpolate(x, scale_factor=factor), layer.weight, padding=1)
+    plain = functional.conv2d(
+        functional.interpolate(x, scale_factor=factor), layer.weight, padding=1
+    )
     torch.testing.assert_close(layer(x), plain, atol=1e-5, rtol=1e-5)
 
 

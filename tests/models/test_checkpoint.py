@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -15,6 +15,9 @@ from safetensors.torch import save_file
 from napari_deepsmlm.models import available_models, build_model, find_model, load_model, save_model
 from napari_deepsmlm.models._checkpoint import HEADER_KEY
 from napari_deepsmlm.models.deep_storm import DeepStorm
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def rewrite(path: Path, *, card: dict | None = None, tensors: dict | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,9 @@ from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model
 from napari_deepsmlm.models._decode import sharpen
 from napari_deepsmlm.models._losses import gaussian_blur, spike_image
-from napari_deepsmlm.models.deep_storm import DeepStorm
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.models.deep_storm import DeepStorm
 
 
 class Published(nn.Module):
@@ -39,7 +43,9 @@ class Published(nn.Module):
 
     def take_weights(self, model: DeepStorm) -> None:
         """Copy the weights in their order; names differ, the network is the same."""
-        theirs = {k: v for k, v in model.state_dict().items() if k.startswith(("encoder", "decoder"))}
+        theirs = {
+            k: v for k, v in model.state_dict().items() if k.startswith(("encoder", "decoder"))
+        }
         for mine, value in zip(self.layers.state_dict().values(), theirs.values(), strict=True):
             assert mine.shape == value.shape
             mine.copy_(value)
@@ -47,9 +53,7 @@ class Published(nn.Module):
 
 def molecules(*rows: tuple[int, float, float]) -> Localizations:
     frame, x, y = zip(*rows, strict=True)
-    return Localizations(
-        frame=torch.tensor(frame), x_nm=torch.tensor(x), y_nm=torch.tensor(y)
-    )
+    return Localizations(frame=torch.tensor(frame), x_nm=torch.tensor(x), y_nm=torch.tensor(y))
 
 
 def test_number_of_parameters_is_the_published_one() -> None:

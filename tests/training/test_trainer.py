@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.models import load_model
-from napari_deepsmlm.training import Trainer
 from napari_deepsmlm.training.events import Finished, Saved, Started, StepDone, Validated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_deepsmlm.training import Trainer
 
 TINY = {
     "steps": 8,
@@ -41,7 +45,12 @@ def test_a_run_reports_every_step_and_writes_its_files(tmp_path: Path) -> None:
     assert isinstance(events[-1], Finished)
     assert events[-1].reason == "done"
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"best.safetensors", "last.safetensors", "last.state.safetensors", "history.csv"}
+    assert names == {
+        "best.safetensors",
+        "last.safetensors",
+        "last.state.safetensors",
+        "history.csv",
+    }
     with (tmp_path / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["4", "8"]
@@ -136,7 +145,7 @@ def test_a_run_whose_gradients_stay_infinite_gives_up_and_keeps_its_model(
         run.model, "loss", lambda *args: loss(*args) * (float("inf") if run.step >= 4 else 1)
     )
     events = []
-    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):  # noqa: PT012
         for event in run.run():
             events.append(event)  # noqa: PERF402 - kept although the run raises
     assert any(isinstance(event, Saved) for event in events)

@@ -15,9 +15,10 @@ Shape = tuple[int, int, int, int]
 MIN_PIXEL_SIZE_NM = 1.0
 MAX_PIXEL_SIZE_NM = 10_000.0
 
-# Multifocus microscopes record up to nine planes at once. A longer channel axis that is the only
-# one besides Y and X is a movie saved under the wrong name (tifffile does so for ImageJ and OME).
-MAX_PLANES = 9
+# A single time point of four focal planes is a plausible file. A longer channel axis that is the
+# only one besides Y and X is a movie saved under the wrong name (tifffile does so for ImageJ and
+# OME); who has a nine-plane snapshot gives axes="CYX".
+MAX_PLANES = 4
 
 
 class Planes(Protocol):

@@ -199,7 +199,7 @@ def open_frames(
     TIFF in all its kinds (classic, BigTIFF, OME, ImageJ also beyond 4 GB, Micro-Manager and
     OME sets of files), `.npy`, zarr arrays, Picasso `.raw`, several files as one movie, numpy and
     dask arrays. Axes are taken from the file. Where T is named and longer than one, it is time;
-    otherwise the longest axis besides Y and X is (a channel axis only beyond nine channels); all
+    otherwise the longest axis besides Y and X is (a channel axis only beyond four channels); all
     others become planes C.
 
     Parameters

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def sharpen(image: Tensor, power: float, *, reach_px: float = 2.5, faintest: float = 0.01) -> Tensor:
+def sharpen(
+    image: Tensor, power: float, *, reach_px: float = 2.5, faintest: float = 0.01
+) -> Tensor:
     """Draw the mass of each blob together without moving or brightening it.
 
     A network trained on squared error answers with the mean over all places where a molecule may
@@ -30,7 +32,7 @@ def sharpen(image: Tensor, power: float, *, reach_px: float = 2.5, faintest: flo
     reach_px : standard deviation of the Gaussian that defines "local", pixels.
     faintest : level at which mass is halved.
     """
-    powered = image.pow(power)
+    powered: Tensor = image.pow(power)
     size = 2 * round(3 * reach_px) + 1
     before = gaussian_blur(image, reach_px, size)
     after = gaussian_blur(powered, reach_px, size)

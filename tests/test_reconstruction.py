@@ -1,0 +1,145 @@
+"""The main job from Python, in memory and into a folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+
+import napari_deepsmlm as ds
+from napari_deepsmlm.io import read_report
+from napari_deepsmlm.reconstruction import (
+    Finished,
+    Prepared,
+    Progress,
+    ReconstructJob,
+    ReconstructOptions,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_function_of_the_readme_works(model_file: Path, small_movie) -> None:
+    stack, _ = small_movie
+    result = ds.reconstruct(stack, model=str(model_file), pixel_size_nm=100.0)
+    assert result.image.shape == (128, 192)
+    assert result.image.dtype == np.float32
+    assert result.sr_pixel_nm == 12.5
+    assert result.report["localizations"] == len(result.localizations)
+    assert result.report["quality"]["molecules"] == pytest.approx(result.image.sum(), abs=0.1)
+
+
+def test_files_and_memory_hold_the_same(model_file: Path, small_movie, tmp_path: Path) -> None:
+    stack, _ = small_movie
+    options = {"model": str(model_file), "pixel_size_nm": 100.0, "threshold": 0.01}
+    kept = ds.reconstruct(stack, **options)
+    filed = ds.reconstruct(stack, **options, out=tmp_path / "out")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out/reconstruction.tif"), kept.image)
+    for name in ("frame", "x_nm", "y_nm", "probability"):
+        np.testing.assert_allclose(filed.localizations[name], kept.localizations[name], atol=1e-4)
+    assert read_report(tmp_path / "out/reconstruction.tif")["frames"] == 12
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "localizations.csv",
+        "reconstruction.tif",
+        "report.json",
+    ]
+
+
+@pytest.mark.parametrize("into_files", [False, True])
+def test_windows_add_up_to_the_whole(
+    into_files: bool, model_file: Path, small_movie, tmp_path: Path
+) -> None:
+    stack, _ = small_movie
+    out = tmp_path / "out" if into_files else None
+    whole = ds.reconstruct(stack, model=str(model_file))
+    lapse = ds.reconstruct(stack, model=str(model_file), window=5, out=out)
+    assert lapse.image.shape == (3, 128, 192)
+    np.testing.assert_allclose(lapse.image.sum(0), whole.image, atol=1e-4 * whole.image.max())
+
+
+def test_stopping_keeps_what_is_done(model_file: Path, tmp_path: Path) -> None:
+    stack = np.random.default_rng(0).integers(100, 900, (200, 32, 32)).astype(np.uint16)
+    options = ReconstructOptions(model=str(model_file))
+    job = ReconstructJob(stack, options, out=tmp_path / "out")
+    events = []
+    for event in job.run():
+        events.append(event)
+        if isinstance(event, Progress):
+            job.stop()
+    assert isinstance(events[0], Prepared)
+    assert [type(e) for e in events[1:]] == [Progress, Finished]
+    result = events[-1].result
+    assert 0 < result.report["frames"] < 200
+    assert f"Stopped after {result.report['frames']} of 200 frames." in result.report["warnings"]
+    assert (tmp_path / "out/reconstruction.tif").exists()
+
+
+def test_a_job_that_is_dropped_leaves_no_half_files(model_file: Path, tmp_path: Path) -> None:
+    stack = np.random.default_rng(0).integers(100, 900, (200, 32, 32)).astype(np.uint16)
+    job = ReconstructJob(stack, ReconstructOptions(model=str(model_file)), out=tmp_path / "out")
+    run = job.run()
+    next(run)
+    next(run)
+    run.close()
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_two_jobs_in_one_folder_are_refused(model_file: Path, small_movie, tmp_path: Path) -> None:
+    options = ReconstructOptions(model=str(model_file))
+    first = ReconstructJob(small_movie[0], options, out=tmp_path).run()
+    next(first)
+    with pytest.raises(FileExistsError, match="in use"):
+        next(ReconstructJob(small_movie[0], options, out=tmp_path).run())
+    first.close()
+
+
+def test_pixel_sizes_that_do_not_fit_are_told(model_file: Path, small_movie) -> None:
+    unknown = ds.reconstruct(small_movie[0], model=str(model_file))
+    assert "no pixel size: 100 nm assumed" in unknown.report["warnings"][0]
+    other = ds.reconstruct(small_movie[0], model=str(model_file), pixel_size_nm=160)
+    assert "trained for 100 nm pixels, the data has 160 nm" in other.report["warnings"][0]
+    assert other.sr_pixel_nm == 20
+    fitting = ds.reconstruct(small_movie[0], model=str(model_file), pixel_size_nm=105)
+    assert fitting.report["warnings"] == []
+
+
+def test_frames_without_contrast_are_told_and_give_nothing(model_file: Path) -> None:
+    stack = np.full((3, 16, 16), 100, np.uint16)
+    result = ds.reconstruct(stack, model=str(model_file), pixel_size_nm=100)
+    assert "3 of 3 frames have no contrast" in result.report["warnings"][0]
+
+
+def test_one_frame_is_a_stack(model_file: Path) -> None:
+    frame = np.random.default_rng(0).integers(100, 900, (17, 13)).astype(np.uint16)
+    assert ds.reconstruct(frame, model=str(model_file)).image.shape == (136, 104)
+
+
+def test_a_cut_stack_is_read_as_far_as_it_was_asked_for(model_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.tif"
+    frames = np.random.default_rng(0).integers(100, 900, (20, 16, 16)).astype(np.uint16)
+    tifffile.imwrite(path, frames, imagej=True)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match="cut short"):
+        ds.reconstruct(path, model=str(model_file))
+    result = ds.reconstruct(path, model=str(model_file), frame_range=(0, 5))
+    assert result.report["frames"] == 5
+
+
+def test_several_files_are_one_series(model_file: Path, small_movie, tmp_path: Path) -> None:
+    stack, _ = small_movie
+    paths = [tmp_path / f"part{i}.tif" for i in (2, 10)]
+    tifffile.imwrite(paths[0], stack[:7, 0])
+    tifffile.imwrite(paths[1], stack[7:, 0])
+    whole = ds.reconstruct(stack, model=str(model_file))
+    parts = ds.reconstruct(paths[::-1], model=str(model_file))
+    np.testing.assert_allclose(parts.image, whole.image, atol=1e-4 * whole.image.max())
+
+
+def test_the_real_stack_gives_about_the_true_number_of_molecules(real_stack: Path) -> None:
+    result = ds.reconstruct(real_stack, frame_range=(0, 12))
+    assert result.report["pixel_size_nm"] == 100
+    assert result.image.shape == (512, 512)
+    assert 150 < result.report["quality"]["molecules_per_frame"] < 300  # about 225 are there

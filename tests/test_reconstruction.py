@@ -128,6 +128,17 @@ def test_a_cut_stack_is_read_as_far_as_it_was_asked_for(model_file: Path, tmp_pa
     assert result.report["frames"] == 5
 
 
+def test_molecules_of_a_range_keep_the_frame_numbers_of_the_stack(
+    model_file: Path, small_movie
+) -> None:
+    options = {"model": str(model_file), "threshold": 0.0}
+    whole = ds.reconstruct(small_movie[0], **options).localizations
+    part = ds.reconstruct(small_movie[0], frame_range=(4, 9), **options).localizations
+    expected = whole.in_frames(4, 9)
+    assert len(part) == len(expected) > 0
+    np.testing.assert_array_equal(part.frame, expected.frame)
+
+
 def test_several_files_are_one_series(model_file: Path, small_movie, tmp_path: Path) -> None:
     stack, _ = small_movie
     paths = [tmp_path / f"part{i}.tif" for i in (2, 10)]

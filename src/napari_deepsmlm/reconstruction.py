@@ -203,7 +203,9 @@ class ReconstructJob:
         with self._open_sink(model, sr_shape, sr_pixel_nm) as sink:
             self._sink = sink
             done, n_constant, seconds, started = 0, 0, 0.0, time.perf_counter()
-            for predicted in pipeline.run(source, window=options.window):
+            for predicted in pipeline.run(
+                source, window=options.window, first_frame=options.frame_range[0]
+            ):
                 sink.add(predicted)
                 done += predicted.n_frames
                 n_constant += predicted.n_constant

@@ -7,7 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_deepsmlm.models._blocks import ConvBlock, UpsampledConv2d, fold_batch_norm
+from napari_deepsmlm.models._blocks import (
+    ConvBlock,
+    PooledRepeatedConv,
+    UpsampledConv2d,
+    fold_batch_norm,
+)
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8, 16])
@@ -54,3 +59,18 @@ def test_folded_batch_norm_changes_nothing(factor: int) -> None:
     torch.testing.assert_close(folded(x), block(x), atol=1e-5, rtol=1e-4)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
     assert any(isinstance(m, nn.BatchNorm2d) for m in block.modules())
+
+
+@pytest.mark.parametrize("factor", [4, 8, 16])
+def test_the_first_block_at_the_small_size_equals_the_large_image(factor: int) -> None:
+    torch.manual_seed(factor)
+    block = ConvBlock(1, 6, factor=factor)
+    for _ in range(20):
+        block(2 + torch.randn(3, 1, 6, 6))
+    with torch.no_grad():
+        block[1].weight.uniform_(-2, 2)  # pooling and negative scales do not commute: be exact
+        block[1].bias.uniform_(-1, 1)
+    block.eval()
+    x = torch.randn(2, 1, 5, 7)
+    large = functional.max_pool2d(block(x), 2)
+    torch.testing.assert_close(PooledRepeatedConv(block)(x), large, atol=1e-5, rtol=1e-4)

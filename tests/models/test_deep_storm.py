@@ -193,7 +193,7 @@ def test_moving_by_whole_pixels_moves_the_prediction(deep_storm: DeepStorm) -> N
 
 
 def blob(sigma_px: float, mass: float = 0.8, centre: tuple[float, float] = (20.3, 18.6)):
-    y, x = torch.meshgrid(torch.arange(41.0), torch.arange(41.0), indexing="ij")
+    y, x = torch.meshgrid(torch.arange(42.0), torch.arange(42.0), indexing="ij")
     r2 = (y - centre[0]) ** 2 + (x - centre[1]) ** 2
     image = torch.exp(-r2 / (2 * sigma_px**2))
     return (mass * image / image.sum())[None]
@@ -201,7 +201,7 @@ def blob(sigma_px: float, mass: float = 0.8, centre: tuple[float, float] = (20.3
 
 def moments(image: torch.Tensor) -> tuple[float, float, float, float]:
     """Mass, centre and width of a blob."""
-    y, x = torch.meshgrid(torch.arange(41.0), torch.arange(41.0), indexing="ij")
+    y, x = torch.meshgrid(torch.arange(42.0), torch.arange(42.0), indexing="ij")
     mass = image.sum()
     cy, cx = (image * y).sum() / mass, (image * x).sum() / mass
     width = ((image * ((y - cy) ** 2 + (x - cx) ** 2)).sum() / mass / 2).sqrt()
@@ -223,7 +223,7 @@ def test_sharpening_narrows_a_blob_and_keeps_mass_and_place(power: float) -> Non
 
 
 def test_sharpening_removes_haze_and_leaves_molecules() -> None:
-    haze, molecule = torch.full((1, 41, 41), 1e-3), blob(0.7, 1.0)
+    haze, molecule = torch.full((1, 42, 42), 1e-3), blob(0.7, 1.0)
     assert sharpen(haze, 2.0).sum() < 0.05 * haze.sum()
     assert sharpen(molecule, 2.0).sum() == pytest.approx(1, rel=0.1)
 

@@ -91,16 +91,19 @@ class Pipeline:
         self.threshold = threshold
         self._pixels_at_once = PIXELS_AT_ONCE.get(compute.device.type, 1 << 20)
 
-    def run(self, source: FrameSource, *, window: int | None = None) -> Iterator[Predicted]:
+    def run(
+        self, source: FrameSource, *, window: int | None = None, first_frame: int = 0
+    ) -> Iterator[Predicted]:
         """Yield predictions in frame order.
 
         Parameters
         ----------
         source : the frames.
         window : if given, no batch reaches over a multiple of this many frames.
+        first_frame : number of the source's first frame in its stack.
         """
         for inputs in prefetch(self._inputs(source, window)):
-            yield self._predict(inputs)
+            yield self._predict(inputs._replace(first_frame=first_frame + inputs.first_frame))
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -144,9 +147,10 @@ class Pipeline:
         found = []
         for tile in _tiles((H, W), self._tile_px(), self.model.tile_step_px, self.model.halo_px):
             for first, part in self._parts(prepared[..., tile.rows, tile.columns]):
-                core = self.model.to_image(part)[:, tile.core_rows(r), tile.core_columns(r)]
+                predicted = self.model.to_image(part)
+                core = predicted[:, tile.core_rows(r), tile.core_columns(r)]
                 image[tile.y * r : tile.y_end * r, tile.x * r : tile.x_end * r] += core.sum(0)
-                table = self.model.to_localizations(part, self.threshold)
+                table = self.model.find_in_image(predicted, self.threshold)
                 found.append(self._placed(table, tile, inputs.first_frame, first))
         table = Localizations.concatenate(found).to_numpy()
         return Predicted(

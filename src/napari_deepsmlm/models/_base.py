@@ -117,3 +117,11 @@ class ImageModel(SMLMModel):
     @abstractmethod
     def to_image(self, prediction: Tensor) -> Tensor:
         """Return (B, r H, r W) molecules per super-resolution pixel."""
+
+    @abstractmethod
+    def find_in_image(self, image: Tensor, threshold: float | None = None) -> Localizations:
+        """Return the molecules of an image that `to_image` gave, in nm."""
+
+    def to_localizations(self, prediction: Tensor, threshold: float | None = None) -> Localizations:
+        """Return the molecules of the image, so that image and table agree."""
+        return self.find_in_image(self.to_image(prediction), threshold)

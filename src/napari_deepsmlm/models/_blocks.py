@@ -57,6 +57,56 @@ class UpsampledConv2d(nn.Module):
         return functional.conv_transpose2d(x, kernel, stride=self.factor, padding=1)
 
 
+class PooledRepeatedConv(nn.Module):
+    """A `ConvBlock` on an upsampled single channel and max-pooling by 2, at the small size.
+
+    A 3x3 convolution of an image whose pixels are repeated r times has nine different values in
+    each r x r cell: along each axis a first one that sees the cell before, a last one that sees the
+    cell after, and r - 2 equal ones between. Nine groups of channels at the small size hold them
+    all, and pooling takes the larger of those that fall together; only then is anything repeated.
+    Equal to the large image, which at r = 8 has 64 times as many values. For inference.
+
+    Parameters
+    ----------
+    block : in evaluation mode, from one channel, with upsampling.
+    """
+
+    # How the three weights along an axis fall on the cells before, here and after.
+    PHASES = (
+        ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0), (0.0, 0.0, 0.0)),  # first
+        ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)),  # between
+        ((0.0, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0)),  # last
+    )
+
+    def __init__(self, block: ConvBlock) -> None:
+        super().__init__()
+        weight, bias = folded_weights(block)
+        self.factor = cast("UpsampledConv2d", block[0]).factor
+        phases = torch.tensor(self.PHASES)
+        kernel = torch.einsum("pai,qbj,oij->pqoab", phases, phases, weight[:, 0])
+        self.conv = nn.Conv2d(1, 9 * len(bias), 3, padding=1)
+        self.conv.weight = nn.Parameter(kernel.flatten(0, 2)[:, None], requires_grad=False)
+        self.conv.bias = nn.Parameter(bias.repeat(9), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 1, H, W) -> (B, out, factor * H / 2, factor * W / 2)."""
+        B, _, H, W = x.shape
+        values = self.conv(x).relu_().permute(0, 2, 3, 1).reshape(B, H, W, 3, 3, -1)
+        columns = torch.stack(self._pooled(values, 3), dim=2)  # (B, H, cell, W, 3, out)
+        cells = torch.stack(self._pooled(columns, 4), dim=4)  # (B, H, cell, W, cell, out)
+        cell = self.factor // 2
+        return cells.reshape(B, H * cell, W * cell, -1).permute(0, 3, 1, 2)
+
+    def _pooled(self, values: Tensor, axis: int) -> list[Tensor]:
+        """Maxima of the pairs of rows (or columns) that a cell's r fall into."""
+        first, between, last = values.unbind(axis)
+        return [
+            first.maximum(between),
+            *[between] * (self.factor // 2 - 2),
+            between.maximum(last),
+        ]
+
+
 def merged_kernel(weight: Tensor, factor: int) -> Tensor:
     """Transposed-convolution kernel of nearest upsampling followed by a 3x3 convolution.
 
@@ -98,12 +148,18 @@ def channels_last(network: N) -> N:
     return network
 
 
-def _folded(block: ConvBlock) -> nn.Module:
+def folded_weights(block: ConvBlock) -> tuple[Tensor, Tensor]:
+    """Return the (out, in, 3, 3) weights and (out,) bias that batch norm has been folded into."""
     conv = cast("nn.Conv2d | UpsampledConv2d", block[0])
     norm = cast("nn.BatchNorm2d", block[1])
     mean, variance = cast("Tensor", norm.running_mean), cast("Tensor", norm.running_var)
     scale = norm.weight / (variance + norm.eps).sqrt()
-    weight = conv.weight * scale[:, None, None, None]
+    return (conv.weight * scale[:, None, None, None]).detach(), (norm.bias - mean * scale).detach()
+
+
+def _folded(block: ConvBlock) -> nn.Module:
+    conv = cast("nn.Conv2d | UpsampledConv2d", block[0])
+    weight, bias = folded_weights(block)
     out_channels, in_channels = weight.shape[:2]
     if isinstance(conv, UpsampledConv2d):
         size, factor = conv.factor + 2, conv.factor
@@ -114,5 +170,5 @@ def _folded(block: ConvBlock) -> nn.Module:
     else:
         plain = nn.Conv2d(in_channels, out_channels, 3, padding=1)
     plain.weight = nn.Parameter(weight, requires_grad=False)
-    plain.bias = nn.Parameter(norm.bias - mean * scale, requires_grad=False)
+    plain.bias = nn.Parameter(bias, requires_grad=False)
     return nn.Sequential(plain, nn.ReLU(inplace=True))

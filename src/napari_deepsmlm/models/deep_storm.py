@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from napari_deepsmlm.models._base import ImageModel, ModelConfig
-from napari_deepsmlm.models._blocks import ConvBlock, fold_batch_norm
+from napari_deepsmlm.models._blocks import ConvBlock, PooledRepeatedConv, fold_batch_norm
 from napari_deepsmlm.models._decode import peaks, sharpen
 from napari_deepsmlm.models._losses import gaussian_blur, spike_image
 
@@ -144,10 +144,10 @@ class DeepStorm(ImageModel):
         ideal_peak = TARGET_SCALE / PREDICTION_SCALE
         return ideal_peak * sharpen(image / ideal_peak, self.config.sharpening)
 
-    def to_localizations(self, prediction: Tensor, threshold: float | None = None) -> Localizations:
-        """Return the local maxima of the image that `to_image` gives."""
+    def find_in_image(self, image: Tensor, threshold: float | None = None) -> Localizations:
+        """Return the local maxima of the image."""
         return peaks(
-            self.to_image(prediction),
+            image,
             pixel_nm=self._sr_pixel_nm,
             threshold=self.config.threshold if threshold is None else threshold,
         )
@@ -166,8 +166,11 @@ class DeepStorm(ImageModel):
             self.molecules_per_unit.fill_(len(truth) / total)
 
     def for_inference(self) -> Self:
-        """Fold batch norm into the convolutions and fix the merged kernels."""
-        return fold_batch_norm(self)
+        """Fold batch norm, fix the merged kernels, and never make the largest image."""
+        folded = fold_batch_norm(self)
+        first = PooledRepeatedConv(cast("ConvBlock", self.encoder[0]))
+        folded.encoder = nn.Sequential(first, *folded.encoder[2:])
+        return folded
 
 
 def _to_unit_range(frames: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def test_tiles_predict_what_whole_frames_do(
     model.molecules_per_unit.fill_(5.0)
     frames = stack(2, (40, 36))
     image, table = run(model, frames)
-    monkeypatch.setitem(module.PIXELS_AT_ONCE, "cpu", (16 * upsampling) ** 2)
+    monkeypatch.setattr(module, "PIXELS_PER_TILE", (16 * upsampling) ** 2)
     tiled, tiled_table = run(model, frames)
     assert len(table) > 100
     np.testing.assert_allclose(tiled, image, atol=1e-4 * image.max())

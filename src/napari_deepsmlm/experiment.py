@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -63,6 +64,33 @@ class Experiment(FrozenModel):
     def _model_fits(self) -> Experiment:
         model_class(self.network).Config.from_dict(self._model_values(), source="model")
         return self
+
+    @staticmethod
+    def presets() -> list[str]:
+        """Return the names of the experiments that come with the package."""
+        folder = files("napari_deepsmlm") / "presets"
+        names = (entry.name for entry in folder.iterdir())
+        return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+
+    @classmethod
+    def from_preset(cls, name: str) -> Experiment:
+        """Return an experiment that comes with the package.
+
+        Raises
+        ------
+        ValueError
+            If there is none of this name; the sentence lists those there are.
+
+        Examples
+        --------
+        >>> Experiment.from_preset("lines-50nm").simulation.structure.distance_nm
+        50.0
+        """
+        available = cls.presets()
+        if name not in available:
+            raise ValueError(f"Unknown experiment '{name}'. Available: {', '.join(available)}.")
+        with as_file(files("napari_deepsmlm") / "presets" / f"{name}.yaml") as path:
+            return cls.from_file(path)
 
     def simulator(self) -> Simulator:
         """Return the source of simulated frames."""

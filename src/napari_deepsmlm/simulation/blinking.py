@@ -219,12 +219,20 @@ Blinking = Annotated[Independent | Survival | Exponential | FourState, Field(dis
 
 def shares(start: Tensor, stop: Tensor, n_frames: int) -> Tensor:
     """Return the part of each frame in which a molecule is on: (B, M, J) -> (B, n_frames, M)."""
-    frame = torch.arange(n_frames, device=start.device, dtype=start.dtype)[:, None]
-    total = torch.zeros(len(start), n_frames, start.shape[1], device=start.device)
-    for visit in range(start.shape[-1]):
-        first, last = start[:, None, :, visit], stop[:, None, :, visit]
-        total += (last.minimum(frame + 1) - first.maximum(frame)).clamp(min=0)
-    return total
+    B, M, J = start.shape
+    frame = torch.arange(n_frames, device=start.device, dtype=start.dtype)
+    if J == 1:
+        return _overlap(start.transpose(1, 2), stop.transpose(1, 2), frame[:, None])
+    # Few molecules use all visits: only those that these frames can see are looked at.
+    is_seen = (stop > start) & (stop > 0) & (start < n_frames)
+    sample, molecule, _ = is_seen.nonzero(as_tuple=True)
+    seen = _overlap(start[is_seen][:, None], stop[is_seen][:, None], frame)
+    total = seen.new_zeros(B * M, n_frames).index_add_(0, sample * M + molecule, seen)
+    return total.view(B, M, n_frames).transpose(1, 2)
+
+
+def _overlap(start: Tensor, stop: Tensor, frame: Tensor) -> Tensor:
+    return (stop.minimum(frame + 1) - start.maximum(frame)).clamp(min=0)
 
 
 def _exponential(size: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -13,6 +13,7 @@ from napari_deepsmlm.simulation.structures._base import (
     ascending,
     keep_first,
     normal,
+    slots,
     uniform,
     whole,
 )
@@ -93,34 +94,46 @@ class Filaments(StructureBase):
         n_frames: float = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Draw places along the curves and keep those inside the field of view."""
-        height, width = geometry["extent_nm"]
-        n_candidates = 4 * max(int(counts.max()), 1)
-        size = (len(counts), n_candidates)
-        weights = geometry["is_used"].float().expand(len(counts), -1)
+        n, n_candidates = len(counts), 4 * max(int(counts.max()), 1)
+        weights = geometry["is_used"].float().expand(n, -1)
         which = torch.multinomial(weights, n_candidates, replacement=True, generator=generator)
+        reach = math.hypot(*geometry["extent_nm"])
+        along = uniform((n, n_candidates), -reach, reach, generator)
+        around = uniform((n, n_candidates), 0, 2 * math.pi, generator)
+        # In a mixture most frames may show something else: no curves are worked out for them.
+        rows = counts.nonzero()[:, 0]
+        if len(rows) == 0:
+            return around.new_zeros(n, 0, 3), slots(counts)
+        shown = {
+            name: values.expand(n, -1)[rows] if torch.is_tensor(values) else values
+            for name, values in geometry.items()
+        }
+        xyz_nm, is_inside = self._on_curves(shown, which[rows], along[rows], around[rows])
+        # Candidates cover 2 * reach of each filament, so the share inside measures its length.
+        length_um = is_inside.float().mean(1) * weights[rows].sum(1) * 2 * reach / 1e3
+        most = (self.most_per_um * length_um * n_frames).long()
+        xyz_nm, is_there = keep_first(xyz_nm, is_inside, counts[rows].minimum(most))
+        everywhere = xyz_nm.new_zeros(n, *xyz_nm.shape[1:])
+        placed = is_there.new_zeros(n, is_there.shape[1])
+        everywhere[rows], placed[rows] = xyz_nm, is_there
+        return everywhere, placed
+
+    def _on_curves(
+        self, geometry: Geometry, which: Tensor, along: Tensor, around: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Place candidates (B, N) on filaments `which`, and tell who is in the field of view."""
 
         def pick(name: str) -> Tensor:
             values: Tensor = geometry[name]
-            return values.expand(len(counts), -1).gather(1, which)
+            return values.gather(1, which)
 
-        reach = math.hypot(height, width)
-        along = uniform(size, -reach, reach, generator)
+        height, width = geometry["extent_nm"]
         wave = pick("wave") * torch.sin(pick("wavenumber") * along + pick("phase"))
         across = pick("offset") + wave + pick("bend") * along.square() / 2
-        around = uniform(size, 0, 2 * math.pi, generator)
         across = across + self.tube_diameter_nm / 2 * around.cos()
         angle = pick("angle")
-        xyz_nm = torch.stack(
-            [
-                pick("centre_x") + along * angle.cos() - across * angle.sin(),
-                pick("centre_y") + along * angle.sin() + across * angle.cos(),
-                self.tube_diameter_nm / 2 * around.sin(),
-            ],
-            dim=-1,
-        )
-        x, y = xyz_nm[..., 0], xyz_nm[..., 1]
-        is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        # Candidates cover 2 * reach of each filament, so the share inside measures its length.
-        length_um = is_inside.float().mean(1) * weights.sum(1) * 2 * reach / 1e3
-        most = (self.most_per_um * length_um * n_frames).long()
-        return keep_first(xyz_nm, is_inside, counts.minimum(most))
+        cosine, sine = angle.cos(), angle.sin()
+        x = pick("centre_x") + along * cosine - across * sine
+        y = pick("centre_y") + along * sine + across * cosine
+        xyz_nm = torch.stack([x, y, self.tube_diameter_nm / 2 * around.sin()], dim=-1)
+        return xyz_nm, (x >= 0) & (x < width) & (y >= 0) & (y < height)

@@ -22,6 +22,7 @@ from napari_deepsmlm.simulation import (
     Survival,
     movie,
 )
+from napari_deepsmlm.simulation import simulator as simulator_module
 
 KINETICS = [Independent(), Survival(), Exponential(on_frames=6), FourState()]
 SHAPE = (14, 18)
@@ -129,7 +130,7 @@ def test_memory_is_that_of_a_chunk_and_a_block(monkeypatch: pytest.MonkeyPatch) 
             made.append(len(block.frames))
             yield block
 
-    monkeypatch.setattr(movie, "movie_blocks", counted)
+    monkeypatch.setattr(simulator_module, "movie_blocks", counted)
     simulator = Simulator(GaussianPSF(), SCMOS(), Simulation(density_per_um2=(1, 1)))
     chunks = simulator.movie(10_000, SHAPE, torch.Generator().manual_seed(0), chunk=5)
     for _ in range(7):
@@ -159,3 +160,27 @@ def test_a_seed_gives_the_same_movie_and_another_does_not() -> None:
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert not torch.equal(first[0], first[16])  # blocks have noise of their own
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("blinking", KINETICS, ids=lambda b: b.kind)
+def test_movies_and_windows_are_made_on_the_device_of_the_generator(blinking) -> None:
+    settings = Simulation(
+        blinking=blinking,
+        structure=Mixture(),
+        density_per_um2=(2, 2),
+        unevenness=0.2,
+        drift=Drift(walk_nm=(2, 2, 2)),
+    )
+    simulator = Simulator(GaussianPSF(), SCMOS(), settings)
+    counts = []
+    for device in ("cpu", "cuda"):
+        generator = torch.Generator(device).manual_seed(0)
+        batch = simulator.batch(100, SHAPE, generator, context=1)
+        assert batch.frames.device.type == device
+        assert batch.truth.x_nm.device.type == device
+        counts.append(len(batch.truth))
+        parts = list(simulator.movie(40, SHAPE, generator, chunk=7))
+        assert torch.cat([part.frames for part in parts]).device.type == device
+    assert counts[0] == pytest.approx(counts[1], rel=0.3)

@@ -36,7 +36,8 @@ class SensorMaps(FrozenModel):
     A configuration names files and stays small; arrays become files by :meth:`from_arrays`. A map
     takes the place of the camera's one number: gain that of `e_per_adu` (as its inverse), offset
     that of `baseline`, variance that of `read_noise_e`. Files are read when first used, so that an
-    experiment can be read where its maps are not.
+    experiment can be read where its maps are not; paths that are not absolute start at the
+    working folder.
 
     Examples
     --------

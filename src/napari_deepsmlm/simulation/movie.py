@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_deepsmlm.localizations import Localizations
+from napari_deepsmlm.simulation.batch import Batch
 from napari_deepsmlm.simulation.molecules import emitting
 from napari_deepsmlm.simulation.motion import plane_shifts_nm
 from napari_deepsmlm.simulation.scene import Scene, between, log_between
-from napari_deepsmlm.simulation.simulator import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 
 from napari_deepsmlm.localizations import Localizations
+from napari_deepsmlm.simulation.batch import Batch
 from napari_deepsmlm.simulation.blinking import Independent
 from napari_deepsmlm.simulation.light import expected_light
 from napari_deepsmlm.simulation.molecules import emitting
 from napari_deepsmlm.simulation.motion import plane_shifts_nm
+from napari_deepsmlm.simulation.movie import chunks, movie_blocks
 from napari_deepsmlm.simulation.scene import Scene, between, log_between
 from napari_deepsmlm.simulation.settings import Simulation
 
@@ -24,17 +26,6 @@ if TYPE_CHECKING:
     from napari_deepsmlm.simulation.molecules import Emitters
 
 __all__ = ["Batch", "Simulation", "Simulator"]
-
-
-class Batch(NamedTuple):
-    """Frames and the molecules in them."""
-
-    frames: Tensor
-    """(B, C, H, W) ADU. With temporal context, C counts the planes of the first frame of the
-    window, then those of the next."""
-    truth: Localizations
-    """Molecules inside the window, sorted by `frame`, the index in the batch; with temporal
-    context those of the middle frame."""
 
 
 class Simulator:
@@ -123,8 +114,6 @@ class Simulator:
         truth has a column `molecule`, the identity that a molecule keeps while it blinks, and
         with drift `drift_x_nm` and so on: positions are as the camera sees them, after drift.
         """
-        from napari_deepsmlm.simulation.movie import chunks, movie_blocks
-
         if chunk < 1:
             raise ValueError(f"chunk must be at least 1 frame, got {chunk}.")
         return chunks(movie_blocks(self, n_frames, shape, generator), chunk)

@@ -28,7 +28,8 @@ class FromTable(StructureBase):
     """Molecules on sites that a table lists: the super-resolved image of a real sample, say.
 
     The file is a CSV with `x_nm, y_nm` (and `z_nm`) or ThunderSTORM's `x [nm], y [nm]`, or a .npy
-    of (N, 2) or (N, 3) nm; other columns do not matter. It is read when first used.
+    of (N, 2) or (N, 3) nm; other columns do not matter. It is read when first used; a path that
+    is not absolute starts at the working folder.
 
     Examples
     --------

@@ -75,6 +75,14 @@ def test_the_mean_signal_is_the_photons(name: str) -> None:
     assert chi_square_p((photons.mean(1) - LEVELS.numpy()) / error) > 1e-3
 
 
+def test_rounding_down_adds_a_twelfth_of_an_adu_squared() -> None:
+    camera = SCMOS(quantum_efficiency=1, read_noise_e=1, e_per_adu=2)
+    photons = torch.full((400_000,), 4.0)
+    seen = camera.to_photons(camera.expose(photons, torch.Generator())).double().var().item()
+    assert camera.variance(photons[:1]).item() == pytest.approx(4 + 1 + 4 / 12)
+    assert seen == pytest.approx(4 + 1 + 4 / 12, abs=4 * 5.33 * math.sqrt(2.3 / 400_000))
+
+
 def test_the_register_doubles_the_variance() -> None:
     plain = SCMOS(quantum_efficiency=0.9, read_noise_e=0, e_per_adu=0.05, bits=16)
     register = EMCCD(read_noise_e=0, spurious_e=0, e_per_adu=15.0)
@@ -167,7 +175,7 @@ def test_maps_of_one_value_are_the_camera_of_that_value(tmp_path: Path) -> None:
         offset=np.full((20, 20), camera.baseline),
         variance=np.full((20, 20), (camera.read_noise_e / camera.e_per_adu) ** 2),
     )
-    photons = torch.rand(3, 1, 16, 16) * 100
+    photons = 100 * torch.rand(3, 1, 16, 16, generator=torch.Generator())
     plain = camera.expose(photons, torch.Generator().manual_seed(0))
     mapped = camera.replace(maps=flat).expose(photons, torch.Generator().manual_seed(0))
     assert (plain - mapped).abs().max() <= 1  # float32 at the edge of rounding down

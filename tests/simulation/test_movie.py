@@ -14,6 +14,7 @@ from napari_deepsmlm.psf import GaussianPSF
 from napari_deepsmlm.simulation import (
     Drift,
     Exponential,
+    Filaments,
     FourState,
     Independent,
     Mixture,
@@ -23,6 +24,8 @@ from napari_deepsmlm.simulation import (
     movie,
 )
 from napari_deepsmlm.simulation import simulator as simulator_module
+from napari_deepsmlm.simulation.blinking import shares
+from napari_deepsmlm.simulation.scene import Scene
 
 KINETICS = [Independent(), Survival(), Exponential(on_frames=6), FourState()]
 SHAPE = (14, 18)
@@ -81,6 +84,34 @@ def test_light_does_not_stop_at_the_border_of_a_block() -> None:
     ]
     assert len(inner) > 500
     assert inner.photons.to_numpy() == pytest.approx(1000, rel=1e-4)
+
+
+def test_a_border_cuts_time_and_nothing_else() -> None:
+    scene = Scene(GaussianPSF(), Simulation(blinking=FourState(visits=4)))
+    generator = torch.Generator().manual_seed(0)
+    geometry = scene.realise(1, SHAPE, generator)
+    whole = scene.born(geometry, torch.full((1, 16), 20.0), generator)
+    later = whole.after(16)
+    assert 0 < later.is_there.sum() < whole.is_there.sum()
+    expected = shares(whole.start, whole.stop, 40)[0, 16:, later.number[0]]
+    assert torch.allclose(shares(later.start, later.stop, 24)[0], expected, atol=1e-5)
+    gone = torch.ones(whole.number.shape[1], dtype=torch.bool)
+    gone[later.number[0]] = False
+    assert shares(whole.start, whole.stop, 200)[0, 16:, gone].sum() == 0
+
+
+def test_a_full_structure_is_as_full_with_any_blinking() -> None:
+    thin = Filaments(
+        bundles=(1, 1), filaments_per_bundle=(1, 1), centred=1, wave_nm=(0, 0), most_per_um=20
+    )
+    counts = []
+    for blinking in KINETICS:
+        _, truth, _ = make(
+            160, blinking=blinking, structure=thin, density_per_um2=(200, 200), margin_px=0
+        )
+        counts.append(len(truth) / 160)
+    assert 15 < counts[0] < 60
+    assert counts == pytest.approx([counts[0]] * 4, rel=0.12)
 
 
 @pytest.mark.parametrize("blinking", KINETICS, ids=lambda b: b.kind)

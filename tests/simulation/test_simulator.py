@@ -231,5 +231,7 @@ BAD = [
 def test_simulations_that_cannot_be_are_refused(values, message) -> None:
     with pytest.raises(ValueError, match=message):
         Simulation.from_dict(values, source="simulation")
+    with pytest.raises(ValueError, match="n must be at least 1 frame, got 0"):
+        simulator().batch(0, SHAPE, generator())
     with pytest.raises(ValueError, match="context must be at least 0, got -1"):
         simulator().batch(1, SHAPE, generator(), context=-1)

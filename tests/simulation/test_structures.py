@@ -120,6 +120,7 @@ def test_microtubules_bend_gently_and_stay_in_their_depth(seed: int) -> None:
     turn = torch.remainder(turn + math.pi, 2 * math.pi) - math.pi
     radius_nm = along[..., :2].norm(dim=-1)[..., 1:] / turn.abs().clamp(min=1e-9)
     assert radius_nm.min() > 0.98 * 2000
+    assert (along[..., 2].abs() / along[..., :2].norm(dim=-1)).max() <= 0.3 + 1e-3
 
 
 def test_molecules_cover_microtubules_evenly() -> None:

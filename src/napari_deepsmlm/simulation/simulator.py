@@ -70,6 +70,8 @@ class Simulator:
             2 · context + 1 frames, (n, (2 · context + 1) · C, H, W). Drift stands still in them.
         origin_px : (n, 2) places on the sensor, for a camera with maps.
         """
+        if n < 1:
+            raise ValueError(f"n must be at least 1 frame, got {n}.")
         if context < 0:
             raise ValueError(f"context must be at least 0, got {context}.")
         simulation = self.simulation

@@ -157,11 +157,18 @@ class Simulator:
         frame, slot = torch.nonzero(emitters.is_there & is_inside, as_tuple=True)
         padded = {"x_nm": x, "y_nm": y, "z_nm": z, "photons": emitters.photons}
         rows = {name: values[frame, slot] for name, values in padded.items()}
-        everywhere = background.expand(len(x), 1, *shape)[:, 0]
-        row, column = ((rows[name] / pixel).long() for name in ("y_nm", "x_nm"))
-        row, column = row.clamp(max=shape[0] - 1), column.clamp(max=shape[1] - 1)
-        rows["background"] = everywhere[frame, row, column]
+        rows["background"] = _under(background, frame, rows["y_nm"] / pixel, rows["x_nm"] / pixel)
         if emitters.sigma_nm is not None:
             rows["sigma_nm"] = emitters.sigma_nm[frame, slot]
         more = {n: v.expand(x.shape)[frame, slot] for n, v in (columns or {}).items()}
         return Localizations.from_columns({"frame": frame, **rows, **more})
+
+
+def _under(background: Tensor, frame: Tensor, y_px: Tensor, x_px: Tensor) -> Tensor:
+    """(F, 1, H or 1, W or 1) background -> (N,) that of the pixels where molecules are."""
+    height, width = background.shape[-2:]
+    if height * width == 1:
+        return background[frame, 0, 0, 0]
+    # A molecule in the last nm of a frame may round to its edge.
+    row, column = y_px.long().clamp(max=height - 1), x_px.long().clamp(max=width - 1)
+    return background[frame, 0, row, column]

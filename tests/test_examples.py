@@ -31,7 +31,11 @@ def test_reconstruct_a_stack() -> None:
 
 def test_train_a_network(tmp_path: Path) -> None:
     told = run(
-        "train_a_network.py", str(EXAMPLES / "experiment.yaml"), str(tmp_path / "run"), "--steps", "3"
+        "train_a_network.py",
+        str(EXAMPLES / "experiment.yaml"),
+        str(tmp_path / "run"),
+        "--steps",
+        "3",
     )
     assert "best model" in told
     assert (tmp_path / "run" / "best.safetensors").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -70,6 +71,33 @@ class Experiment(FrozenModel):
         model_class(self.network).Config.from_dict(self._model_values(), source="model")
         return self
 
+    @staticmethod
+    def presets() -> list[str]:
+        """Return the names of the experiments that come with the package."""
+        folder = files("napari_deepsmlm") / "presets"
+        names = (entry.name for entry in folder.iterdir())
+        return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+
+    @classmethod
+    def from_preset(cls, name: str) -> Experiment:
+        """Return an experiment that comes with the package.
+
+        Raises
+        ------
+        ValueError
+            If there is none of this name; the sentence lists those there are.
+
+        Examples
+        --------
+        >>> Experiment.from_preset("lines-50nm").simulation.structure.distance_nm
+        50.0
+        """
+        available = cls.presets()
+        if name not in available:
+            raise ValueError(f"Unknown experiment '{name}'. Available: {', '.join(available)}.")
+        with as_file(files("napari_deepsmlm") / "presets" / f"{name}.yaml") as path:
+            return cls.from_file(path)
+
     def simulator(self) -> Simulator:
         """Return the source of simulated frames."""
         return Simulator(self.psf, self.camera, self.simulation)
@@ -118,10 +146,12 @@ class Experiment(FrozenModel):
             table = None
             for frames, truth in self.movie(n_frames, seed):
                 if table is None:
-                    table = LocalizationWriter(out / "localizations.csv", truth.names)
+                    table = LocalizationWriter(
+                        out / "localizations.csv", truth.without("molecule").names
+                    )
                     open_table.enter_context(table)
                 stack.append(frames.numpy().astype(np.uint16))
-                table.append(truth.to_numpy())
+                table.append(truth.to_numpy().without("molecule"))
                 n_done += len(frames)
                 if on_frames is not None:
                     on_frames(n_done, n_frames)

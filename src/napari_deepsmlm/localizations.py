@@ -31,6 +31,10 @@ KNOWN_COLUMNS = {
     "uncertainty_z_nm": "standard error of z_nm",
     "probability": "probability that the molecule is real, 0 to 1",
     "detections": "number of frames merged into this row",
+    "molecule": "identity of a simulated molecule, the same in all its frames",
+    "drift_x_nm": "how far the sample has moved in this frame, already part of x_nm",
+    "drift_y_nm": "how far the sample has moved in this frame, already part of y_nm",
+    "drift_z_nm": "how far the sample has moved in this frame, already part of z_nm",
     "id": "number of the row in the file it was read from",
 }
 

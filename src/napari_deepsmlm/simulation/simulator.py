@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import Field, field_validator
 
-from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.simulation.structures import Structure, Uniform
+from napari_deepsmlm.simulation.batch import Batch
+from napari_deepsmlm.simulation.blinking import Independent
+from napari_deepsmlm.simulation.light import expected_light
+from napari_deepsmlm.simulation.molecules import emitting
+from napari_deepsmlm.simulation.motion import plane_shifts_nm
+from napari_deepsmlm.simulation.movie import chunks, movie_blocks
+from napari_deepsmlm.simulation.scene import Scene, between, log_between
+from napari_deepsmlm.simulation.settings import Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,60 +23,17 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.psf import PSF
-    from napari_deepsmlm.simulation.structures import Geometry
+    from napari_deepsmlm.simulation.molecules import Emitters
 
-
-# Molecules this far outside the window still light its edge (4 sigma of the widest 2-D PSF).
-MARGIN_PX = 5
-
-
-class Simulation(FrozenModel):
-    """What blinks in front of the camera. A range is drawn anew for each frame."""
-
-    structure: Structure = Field(Uniform(), description="Where the molecules sit.")
-    density_per_um2: tuple[float, float] = Field(
-        (0.5, 8.0), description="Emitting molecules per frame and square micrometre."
-    )
-    photons: tuple[float, float] = Field(
-        (2000.0, 2500.0), description="Photons of a molecule in a frame, uniform."
-    )
-    brightness: tuple[float, float] = Field(
-        (1.0, 1.0), description="Factor on all photons of a frame, log-uniform."
-    )
-    background: tuple[float, float] = Field(
-        (20.0, 50.0), description="Background photons per pixel, uniform over a frame."
-    )
-
-    @field_validator("density_per_um2", "photons", "brightness", "background")
-    @classmethod
-    def _ascending(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if not 0 <= value[0] <= value[1]:
-            raise ValueError("must be two numbers >= 0, the smaller first")
-        return value
-
-    @field_validator("brightness")
-    @classmethod
-    def _positive(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if value[0] == 0:
-            raise ValueError("must be above 0")
-        return value
-
-
-class Batch(NamedTuple):
-    """Frames and the molecules in them."""
-
-    frames: Tensor
-    """(B, C, H, W) ADU."""
-    truth: Localizations
-    """Molecules inside the window, sorted by `frame`, the index in the batch."""
+__all__ = ["Batch", "Simulation", "Simulator"]
 
 
 class Simulator:
     """Draws frames on the device of the generator that it is given.
 
-    Each frame of a batch has a structure, a density, a brightness and a background of its own:
-    that is what networks are trained on. A movie keeps one structure, and its molecules blink
-    independently from frame to frame.
+    Each sample of a batch has a structure, a density, a brightness and a background of its own:
+    that is what networks are trained on. A movie keeps one structure, and its molecules keep
+    their identity from frame to frame.
 
     Examples
     --------
@@ -83,6 +44,8 @@ class Simulator:
     >>> batch = simulator.batch(4, (32, 32), torch.Generator().manual_seed(0))
     >>> batch.frames.shape
     torch.Size([4, 1, 32, 32])
+    >>> simulator.batch(4, (32, 32), torch.Generator().manual_seed(0), context=1).frames.shape
+    torch.Size([4, 3, 32, 32])
     """
 
     def __init__(self, psf: PSF, camera: Camera, simulation: Simulation) -> None:
@@ -90,11 +53,55 @@ class Simulator:
         self.camera = camera
         self.simulation = simulation
 
-    def batch(self, n: int, shape: tuple[int, int], generator: torch.Generator) -> Batch:
-        """Return n independent frames of (H, W) pixels with their molecules."""
-        structure = self.simulation.structure
-        geometry = structure.realise(n, self._extent_nm(shape), generator)
-        return self._expose(geometry, n, shape, generator)
+    def batch(
+        self,
+        n: int,
+        shape: tuple[int, int],
+        generator: torch.Generator,
+        *,
+        context: int = 0,
+        origin_px: Tensor | None = None,
+    ) -> Batch:
+        """Return n independent frames of (H, W) pixels, or windows, with their molecules.
+
+        Parameters
+        ----------
+        context : frames before and after the one whose molecules are the truth: windows of
+            2 · context + 1 frames, (n, (2 · context + 1) · C, H, W). Drift stands still in them.
+        origin_px : (n, 2) places on the sensor, for a camera with maps.
+        """
+        if n < 1:
+            raise ValueError(f"n must be at least 1 frame, got {n}.")
+        if context < 0:
+            raise ValueError(f"context must be at least 0, got {context}.")
+        simulation = self.simulation
+        scene = Scene(self.psf, simulation)
+        geometry = scene.realise(n, shape, generator)
+        if context == 0 and isinstance(simulation.blinking, Independent):
+            emitters, level = scene.snapshots(geometry, n, shape, generator)
+            n_frames = 1
+        else:
+            n_frames = 2 * context + 1
+            births = scene.births(n, 1, shape, generator).expand(n, n_frames).contiguous()
+            molecules = scene.carried(geometry, births[:, 0], generator)
+            molecules = molecules.joined(scene.born(geometry, births, generator))
+            brightness = log_between(simulation.brightness, (n, 1), generator)
+            emitters = emitting(molecules, n_frames, brightness.expand(n, n_frames))
+            level = between(simulation.background, (n, 1, 1, 1), generator)
+        background = level * scene.pattern(n, shape, generator)
+        shifts = plane_shifts_nm(n, self.psf.n_planes, simulation.plane_shift_nm, generator)
+        frames = self.expose(
+            emitters,
+            shape,
+            generator,
+            background=background.repeat_interleave(n_frames, 0),
+            shifts=None if shifts is None else shifts.repeat_interleave(n_frames, 0),
+            origin_px=None if origin_px is None else origin_px.repeat_interleave(n_frames, 0),
+        )
+        middle = emitters.every(n_frames, first_frame=context)
+        # (B*T, C, H, W) -> (B, T*C, H, W)
+        frames = frames.unflatten(0, (n, n_frames)).flatten(1, 2)
+        return Batch(frames, self.truth(middle, background, shape))
 
     def movie(
         self,
@@ -103,63 +110,65 @@ class Simulator:
         generator: torch.Generator,
         chunk: int = 100,
     ) -> Iterator[Batch]:
-        """Yield consecutive frames of one structure, `chunk` at a time, frames counted on."""
-        structure = self.simulation.structure
-        geometry = structure.realise(1, self._extent_nm(shape), generator)
-        for start in range(0, n_frames, chunk):
-            n = min(chunk, n_frames - start)
-            frames, truth = self._expose(geometry, n, shape, generator)
-            yield Batch(frames, truth.with_columns(frame=truth.frame + start))
+        """Yield consecutive frames of one structure, `chunk` at a time, frames counted on.
 
-    def _extent_nm(self, shape: tuple[int, int]) -> tuple[float, float]:
-        pixel = self.psf.pixel_size_nm
-        return (shape[0] + 2 * MARGIN_PX) * pixel, (shape[1] + 2 * MARGIN_PX) * pixel
+        The size of the chunks changes neither frames nor molecules, and bounds the memory. The
+        truth has a column `molecule`, the identity that a molecule keeps while it blinks, and
+        with drift `drift_x_nm` and so on: positions are as the camera sees them, after drift.
+        """
+        if chunk < 1:
+            raise ValueError(f"chunk must be at least 1 frame, got {chunk}.")
+        return chunks(movie_blocks(self, n_frames, shape, generator), chunk)
 
-    def _expose(
-        self, geometry: Geometry, n: int, shape: tuple[int, int], generator: torch.Generator
-    ) -> Batch:
-        simulation = self.simulation
-        height, width = self._extent_nm(shape)
-        density = _between(simulation.density_per_um2, (n,), generator)
-        counts = torch.poisson(density * (height * width / 1e6), generator=generator).long()
-        xyz_nm, is_there = simulation.structure.place(geometry, counts, generator)
-        xyz_nm = xyz_nm - xyz_nm.new_tensor([1, 1, 0]) * MARGIN_PX * self.psf.pixel_size_nm
-        brightness = _log_between(simulation.brightness, (n, 1), generator)
-        photons = _between(simulation.photons, is_there.shape, generator) * brightness * is_there
-        background = _between(simulation.background, (n, 1, 1, 1), generator)
-        sigma_nm = self.psf.draw_sigma_nm(is_there.shape, generator)
-        light = self.psf.render(xyz_nm, photons, shape, sigma_nm=sigma_nm) + background
-        frames = self.camera.expose(light, generator)
-        columns = {"photons": photons, "background": background[..., 0, 0].expand_as(photons)}
-        if sigma_nm is not None:
-            columns["sigma_nm"] = sigma_nm
-        return Batch(frames, self._truth(xyz_nm, is_there, shape, columns))
-
-    def _truth(
+    def expose(
         self,
-        xyz_nm: Tensor,
-        is_there: Tensor,
+        emitters: Emitters,
         shape: tuple[int, int],
-        columns: dict[str, Tensor],
+        generator: torch.Generator,
+        *,
+        background: Tensor,
+        shifts: Tensor | None,
+        origin_px: Tensor | None,
+    ) -> Tensor:
+        """Return (F, C, H, W) ADU of emitters; `background` is (F, 1, H or 1, W or 1) photons."""
+        light = expected_light(
+            self.psf,
+            emitters.xyz_nm,
+            emitters.photons,
+            shape,
+            sigma_nm=emitters.sigma_nm,
+            plane_shift_nm=shifts,
+        )
+        light = light + background
+        return self.camera.expose(light, generator, origin_px=origin_px)
+
+    def truth(
+        self,
+        emitters: Emitters,
+        background: Tensor,
+        shape: tuple[int, int],
+        *,
+        columns: dict[str, Tensor] | None = None,
     ) -> Localizations:
-        """Molecules inside the window: padded (B, E) columns -> rows sorted by frame."""
-        x, y, z = xyz_nm.unbind(-1)
+        """Return the emitters inside the frame: padded (F, E) columns -> rows sorted by frame."""
+        x, y, z = emitters.xyz_nm.unbind(-1)
         pixel = self.psf.pixel_size_nm
         is_inside = (x >= 0) & (x < shape[1] * pixel) & (y >= 0) & (y < shape[0] * pixel)
-        frame, slot = torch.nonzero(is_there & is_inside, as_tuple=True)
-        padded = {"x_nm": x, "y_nm": y, "z_nm": z, **columns}
+        frame, slot = torch.nonzero(emitters.is_there & is_inside, as_tuple=True)
+        padded = {"x_nm": x, "y_nm": y, "z_nm": z, "photons": emitters.photons}
         rows = {name: values[frame, slot] for name, values in padded.items()}
-        return Localizations.from_columns({"frame": frame, **rows})
+        rows["background"] = _under(background, frame, rows["y_nm"] / pixel, rows["x_nm"] / pixel)
+        if emitters.sigma_nm is not None:
+            rows["sigma_nm"] = emitters.sigma_nm[frame, slot]
+        more = {n: v.expand(x.shape)[frame, slot] for n, v in (columns or {}).items()}
+        return Localizations.from_columns({"frame": frame, **rows, **more})
 
 
-def _between(
-    limits: tuple[float, float], size: tuple[int, ...], generator: torch.Generator
-) -> Tensor:
-    low, high = limits
-    return low + (high - low) * torch.rand(size, generator=generator, device=generator.device)
-
-
-def _log_between(
-    limits: tuple[float, float], size: tuple[int, ...], generator: torch.Generator
-) -> Tensor:
-    return _between((math.log(limits[0]), math.log(limits[1])), size, generator).exp()
+def _under(background: Tensor, frame: Tensor, y_px: Tensor, x_px: Tensor) -> Tensor:
+    """(F, 1, H or 1, W or 1) background -> (N,) that of the pixels where molecules are."""
+    height, width = background.shape[-2:]
+    if height * width == 1:
+        return background[frame, 0, 0, 0]
+    # A molecule in the last nm of a frame may round to its edge.
+    row, column = y_px.long().clamp(max=height - 1), x_px.long().clamp(max=width - 1)
+    return background[frame, 0, row, column]

@@ -20,7 +20,8 @@ class SimulatedBatches:
     Parameters
     ----------
     simulator : makes frames in ADU; its camera turns them back into photons.
-    shape : (H, W) of the patches, camera pixels.
+    shape : (H, W) of the patches, camera pixels. On a camera with maps, each lies anywhere.
+    context : frames before and after the one whose molecules are the truth, stacked as channels.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class SimulatedBatches:
         shape: tuple[int, int],
         seed: int,
         device: torch.device | str = "cpu",
+        context: int = 0,
     ) -> None:
         self.simulator = simulator
         self.batch_size = batch_size
         self.shape = shape
         self.seed = seed
         self.device = torch.device(device)
+        self.context = context
 
     def at(self, step: int) -> Batch:
         """Return the batch of one training step."""
@@ -49,8 +52,12 @@ class SimulatedBatches:
 
     def _draw(self, n_frames: int, seed: int) -> Batch:
         generator = torch.Generator(self.device).manual_seed(seed)
-        batch = self.simulator.batch(n_frames, self.shape, generator)
-        return batch._replace(frames=self.simulator.camera.to_photons(batch.frames))
+        camera = self.simulator.camera
+        origin_px = camera.draw_origin_px(n_frames, self.shape, generator)
+        batch = self.simulator.batch(
+            n_frames, self.shape, generator, context=self.context, origin_px=origin_px
+        )
+        return batch._replace(frames=camera.to_photons(batch.frames, origin_px=origin_px))
 
 
 def _mixed(seed: int, step: int) -> int:

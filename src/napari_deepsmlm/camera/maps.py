@@ -1,0 +1,190 @@
+"""Sensor maps: gain, offset and variance of every pixel, kept in files beside the experiment."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+
+from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._files import atomic_write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Array = np.ndarray[Any, Any]
+
+_SUFFIXES = (".npy", ".tif", ".tiff")
+
+
+class Pixels(NamedTuple):
+    """What differs between pixels, ready for arithmetic with (..., H, W) frames."""
+
+    e_per_adu: float | Tensor
+    baseline: float | Tensor
+    """ADU."""
+    read_noise_e: float | Tensor
+
+
+class SensorMaps(FrozenModel):
+    """Per-pixel calibration of a sensor, in the units of Huang et al. 2013, doi:10.1038/nmeth.2488.
+
+    A configuration names files and stays small; arrays become files by :meth:`from_arrays`. A map
+    takes the place of the camera's one number: gain that of `e_per_adu` (as its inverse), offset
+    that of `baseline`, variance that of `read_noise_e`. Files are read when first used, so that an
+    experiment can be read where its maps are not; paths that are not absolute start at the
+    working folder.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     maps = SensorMaps.from_arrays(folder, offset=np.full((64, 64), 99.0))
+    >>> maps.offset.name
+    'offset.npy'
+    """
+
+    gain: Path | None = Field(None, description="File with ADU per electron of each pixel.")
+    offset: Path | None = Field(None, description="File with the ADU of each pixel in the dark.")
+    variance: Path | None = Field(None, description="File with the read variance, ADU squared.")
+    top_left_px: tuple[int, int] = Field(
+        (0, 0), description="Row and column of the maps where the first pixel of the frames is."
+    )
+
+    @model_validator(mode="after")
+    def _files_are_maps(self) -> SensorMaps:
+        given = [path for path in (self.gain, self.offset, self.variance) if path is not None]
+        if not given:
+            raise ValueError("at least one of gain, offset and variance is needed")
+        for path in given:
+            if path.suffix.lower() not in _SUFFIXES:
+                raise ValueError(f"'{path.name}' is no .npy or .tif file")
+        if min(self.top_left_px) < 0:
+            raise ValueError("top_left_px: must be two numbers >= 0")
+        return self
+
+    @classmethod
+    def from_arrays(
+        cls,
+        folder: str | Path,
+        *,
+        gain: Array | None = None,
+        offset: Array | None = None,
+        variance: Array | None = None,
+        top_left_px: tuple[int, int] = (0, 0),
+    ) -> SensorMaps:
+        """Write (H, W) arrays as .npy files into `folder` and return the maps that name them."""
+        arrays = {"gain": gain, "offset": offset, "variance": variance}
+        paths = {}
+        for name, values in arrays.items():
+            if values is not None:
+                paths[name] = Path(folder) / f"{name}.npy"
+                checked = _check(np.asarray(values), name, "the array")
+                with atomic_write(paths[name]) as file:
+                    np.save(file, checked)
+        return cls(**paths, top_left_px=top_left_px)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) pixels that all maps share.
+
+        Raises
+        ------
+        ValueError
+            If they differ, or a file is no map.
+        """
+        shapes = {name: values.shape for name, values in self._arrays().items()}
+        if len(set(shapes.values())) > 1:
+            raise ValueError(f"Camera maps of different sizes: {shapes}.")
+        height, width = next(iter(shapes.values()))
+        return height, width
+
+    def draw_origin_px(self, n: int, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """Return (n, 2) rows and columns where patches of (H, W) fit, uniform over the sensor."""
+        free = [
+            side - first - patch
+            for side, first, patch in zip(self.shape, self.top_left_px, shape, strict=True)
+        ]
+        if min(free) < 0:
+            raise ValueError(self._does_not_fit(shape))
+        device = generator.device
+        rows, columns = (
+            torch.randint(0, room + 1, (n,), generator=generator, device=device) for room in free
+        )
+        return torch.stack([rows, columns], dim=-1)
+
+    def crop(
+        self, shape: tuple[int, int], device: torch.device, origin_px: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return the maps under frames of (H, W) pixels.
+
+        Parameters
+        ----------
+        origin_px : (B, 2) rows and columns of (B, C, H, W) patches, counted from `top_left_px`;
+            without it, frames start at `top_left_px`.
+
+        Returns
+        -------
+        name -> (H, W), or (B, 1, H, W) where `origin_px` is given.
+        """
+        top, left = self.top_left_px
+        if any(s + f > m for s, f, m in zip(shape, self.top_left_px, self.shape, strict=True)):
+            raise ValueError(self._does_not_fit(shape))
+        maps = {name: torch.from_numpy(v).to(device) for name, v in self._arrays().items()}
+        if origin_px is None:
+            return {n: m[top : top + shape[0], left : left + shape[1]] for n, m in maps.items()}
+        rows = top + origin_px[:, :1] + torch.arange(shape[0], device=device)
+        columns = left + origin_px[:, 1:] + torch.arange(shape[1], device=device)
+        return {n: m[rows[:, None, :, None], columns[:, None, None, :]] for n, m in maps.items()}
+
+    def _arrays(self) -> dict[str, Array]:
+        paths = {"gain": self.gain, "offset": self.offset, "variance": self.variance}
+        return {n: _load(n, p, _modified(p)) for n, p in paths.items() if p is not None}
+
+    def _does_not_fit(self, shape: tuple[int, int]) -> str:
+        sensor = "{} x {}".format(*self.shape)
+        frames = "{} x {}".format(*shape)
+        return (
+            f"Frames of {frames} pixels at {self.top_left_px} do not fit camera maps of {sensor}."
+        )
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        raise FileNotFoundError(f"Camera map '{path}' is not there; correct its path.") from None
+
+
+@lru_cache(maxsize=8)
+def _load(name: str, path: Path, modified: float) -> Array:
+    """Return a checked float32 map; `modified` makes a changed file a new entry of the cache."""
+    try:
+        if path.suffix.lower() == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            import tifffile
+
+            values = tifffile.imread(path)
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"Camera map '{path.name}' cannot be read ({error}).") from None
+    return _check(np.asarray(values), name, f"'{path.name}'")
+
+
+def _check(values: Array, name: str, source: str) -> Array:
+    if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "fiu":
+        raise ValueError(
+            f"Camera {name} map: expected (H, W) numbers, {source} has {values.shape}."
+        )
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError(f"Camera {name} map: {source} has pixels that are not finite.")
+    if name == "gain" and values.min() <= 0:
+        raise ValueError(f"Camera gain map: must be above 0, {source} goes down to {values.min()}.")
+    if values.min() < 0:
+        raise ValueError(f"Camera {name} map: must be >= 0, {source} goes down to {values.min()}.")
+    return values

@@ -1,0 +1,271 @@
+"""Camera models: shot noise, electron multiplication, read noise and digitization."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import torch
+from pydantic import BeforeValidator, Field
+
+from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.camera.maps import Pixels, SensorMaps
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class _Camera(FrozenModel, ABC):
+    baseline: float = Field(100.0, ge=0, description="Offset that the camera adds, ADU.")
+    bits: int = Field(16, ge=8, le=16, description="Bits of the analogue-digital converter.")
+
+    @property
+    @abstractmethod
+    def adu_per_photon(self) -> float:
+        """Mean ADU above the baseline for one photon (of a pixel without maps)."""
+
+    @property
+    def full_scale_adu(self) -> int:
+        """The largest value: a pixel that shows it is saturated."""
+        return int(2**self.bits - 1)
+
+    def draw_origin_px(
+        self, n: int, shape: tuple[int, int], generator: torch.Generator
+    ) -> Tensor | None:
+        """Return (n, 2) places on the sensor for patches of (H, W), or None: all pixels are alike.
+
+        Nothing is drawn then, so cameras without maps see the random numbers they always saw.
+        """
+        return None
+
+    @abstractmethod
+    def expose(
+        self,
+        photons: Tensor,
+        generator: torch.Generator | None = None,
+        *,
+        origin_px: Tensor | None = None,
+    ) -> Tensor:
+        """Return one noisy exposure, ADU as whole float numbers in [0, 2^bits - 1].
+
+        Parameters
+        ----------
+        photons : (...) expected photons per pixel, with maps (..., H, W). What is below zero, as
+            the lobes of an interpolated PSF may be, counts as no light.
+        generator : source of the noise, on the device of `photons`.
+        origin_px : (B, 2) places of (B, C, H, W) patches on the sensor; see `SensorMaps.crop`.
+        """
+
+    @abstractmethod
+    def to_photons(self, adu: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
+        """Return the photons whose mean signal is `adu`; negative below the baseline.
+
+        The converter rounds down, so the mean over exposures is half an ADU low where read noise
+        spreads the signal over several ADU, as in every camera.
+        """
+
+    @abstractmethod
+    def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
+        """Return the variance of an exposure in units of photons squared, saturation apart.
+
+        It is that of `to_photons(expose(photons))`, with 1/12 ADU squared for rounding down
+        where read noise spreads the signal.
+
+        Parameters
+        ----------
+        photons : (...) expected photons per pixel.
+        """
+
+    def _digitize(self, adu: Tensor, baseline: float | Tensor) -> Tensor:
+        return torch.floor(adu + baseline).clamp_(0, self.full_scale_adu)
+
+
+class IdealCamera(_Camera):
+    """Shot noise only: every photon is one electron, so many ADU each."""
+
+    kind: Literal["ideal"] = "ideal"
+    gain: float = Field(1.0, gt=0, description="ADU per photon.")
+
+    @property
+    def adu_per_photon(self) -> float:
+        """The gain."""
+        return self.gain
+
+    def expose(
+        self,
+        photons: Tensor,
+        generator: torch.Generator | None = None,
+        *,
+        origin_px: Tensor | None = None,
+    ) -> Tensor:
+        """Return Poisson counts times the gain."""
+        counts = torch.poisson(photons.clamp(min=0), generator=generator)
+        return self._digitize(counts * self.gain, self.baseline)
+
+    def to_photons(self, adu: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
+        """Return ADU above the baseline over the gain."""
+        return (adu - self.baseline) / self.gain
+
+    def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
+        """Return the photons themselves: Poisson."""
+        return photons
+
+
+class _Sensor(_Camera):
+    """What EMCCD and sCMOS share: electrons, read noise, maps."""
+
+    quantum_efficiency: float = Field(0.9, gt=0, le=1, description="Electrons per photon.")
+    read_noise_e: float = Field(0.0, ge=0, description="Read noise, electrons RMS.")
+    spurious_e: float = Field(0.0, ge=0, description="Clock-induced charge, electrons per pixel.")
+    e_per_adu: float = Field(1.0, gt=0, description="Electrons per ADU.")
+    maps: SensorMaps | None = Field(
+        None, description="Gain, offset and variance of every pixel, where they are known."
+    )
+
+    @property
+    @abstractmethod
+    def _multiplication(self) -> float:
+        """Mean electrons read out per electron collected."""
+
+    @property
+    @abstractmethod
+    def _excess(self) -> float:
+        """Variance of the signal after multiplication over that without noise in it."""
+
+    @property
+    def adu_per_photon(self) -> float:
+        """Quantum efficiency times multiplication over electrons per ADU."""
+        return self.quantum_efficiency * self._multiplication / self.e_per_adu
+
+    def draw_origin_px(
+        self, n: int, shape: tuple[int, int], generator: torch.Generator
+    ) -> Tensor | None:
+        """Return (n, 2) places on the mapped sensor, None without maps."""
+        return None if self.maps is None else self.maps.draw_origin_px(n, shape, generator)
+
+    def to_photons(self, adu: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
+        """Return photons, the spurious charge taken off."""
+        pixels = self._pixels(adu, origin_px)
+        electrons_per_photon = self.quantum_efficiency * self._multiplication
+        photons = (adu - pixels.baseline) / (electrons_per_photon / pixels.e_per_adu)
+        if self.spurious_e == 0:
+            return photons
+        return photons - self.spurious_e / self.quantum_efficiency
+
+    def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
+        """Return (excess · λ + (σ² + (e per ADU)² / 12) / G²) / QE², λ the mean of electrons."""
+        pixels = self._pixels(photons, origin_px)
+        mean_e = self.quantum_efficiency * photons + self.spurious_e
+        after_e2 = pixels.read_noise_e**2 + pixels.e_per_adu**2 / 12
+        electrons = self._excess * mean_e + after_e2 / self._multiplication**2
+        return electrons / self.quantum_efficiency**2
+
+    def _pixels(self, frames: Tensor, origin_px: Tensor | None) -> Pixels:
+        if self.maps is None:
+            return Pixels(self.e_per_adu, self.baseline, self.read_noise_e)
+        if frames.ndim < 2:
+            raise ValueError(f"A camera with maps needs (..., H, W) frames, got {frames.shape}.")
+        shape = (frames.shape[-2], frames.shape[-1])
+        maps = self.maps.crop(shape, frames.device, origin_px)
+        e_per_adu = 1 / maps["gain"] if "gain" in maps else self.e_per_adu
+        read_noise_e: float | Tensor = self.read_noise_e
+        if "variance" in maps:
+            read_noise_e = maps["variance"].sqrt() * e_per_adu
+        return Pixels(e_per_adu, maps.get("offset", self.baseline), read_noise_e)
+
+    def _collect(self, photons: Tensor, generator: torch.Generator | None) -> Tensor:
+        mean = (photons * self.quantum_efficiency).clamp_(min=0)
+        if self.spurious_e > 0:
+            mean += self.spurious_e
+        return torch.poisson(mean, generator=generator)
+
+    def _read(
+        self, electrons: Tensor, generator: torch.Generator | None, origin_px: Tensor | None
+    ) -> Tensor:
+        pixels = self._pixels(electrons, origin_px)
+        if isinstance(pixels.read_noise_e, float):
+            if pixels.read_noise_e > 0:
+                noise = torch.empty_like(electrons)
+                electrons += noise.normal_(0.0, pixels.read_noise_e, generator=generator)
+        else:
+            noise = torch.empty_like(electrons).normal_(generator=generator)
+            electrons += noise * pixels.read_noise_e
+        return self._digitize(electrons.div_(pixels.e_per_adu), pixels.baseline)
+
+
+class SCMOS(_Sensor):
+    """Scientific CMOS: shot noise, Gaussian read noise, no multiplication."""
+
+    kind: Literal["scmos"] = "scmos"
+    quantum_efficiency: float = Field(0.95, gt=0, le=1, description="Electrons per photon.")
+    read_noise_e: float = Field(1.535, ge=0, description="Read noise, electrons RMS.")
+    e_per_adu: float = Field(0.7471, gt=0, description="Electrons per ADU.")
+
+    @property
+    def _multiplication(self) -> float:
+        return 1.0
+
+    @property
+    def _excess(self) -> float:
+        return 1.0
+
+    def expose(
+        self,
+        photons: Tensor,
+        generator: torch.Generator | None = None,
+        *,
+        origin_px: Tensor | None = None,
+    ) -> Tensor:
+        """Return shot and read noise, digitized."""
+        return self._read(self._collect(photons, generator), generator, origin_px)
+
+
+class EMCCD(_Sensor):
+    """Electron multiplying CCD: the register's random gain doubles the variance.
+
+    Gamma-distributed gain after Hirsch et al. 2013, doi:10.1371/journal.pone.0053671; defaults
+    are those of the SMLM Challenge 2016.
+    """
+
+    kind: Literal["emccd"] = "emccd"
+    em_gain: float = Field(300.0, ge=1, description="Mean multiplication in the register.")
+    read_noise_e: float = Field(74.4, ge=0, description="Read noise after the gain, electrons RMS.")
+    spurious_e: float = Field(0.002, ge=0, description="Clock-induced charge, electrons per pixel.")
+    e_per_adu: float = Field(45.0, gt=0, description="Electrons per ADU, after the gain.")
+
+    @property
+    def _multiplication(self) -> float:
+        return self.em_gain
+
+    @property
+    def _excess(self) -> float:
+        return 2.0
+
+    def expose(
+        self,
+        photons: Tensor,
+        generator: torch.Generator | None = None,
+        *,
+        origin_px: Tensor | None = None,
+    ) -> Tensor:
+        """Return shot noise, register noise and read noise, digitized."""
+        electrons = self._collect(photons, generator)
+        # A Gamma variable of shape 0 is 0: pixels without electrons stay empty.
+        amplified = torch._standard_gamma(electrons.clamp(min=1), generator=generator)
+        amplified = amplified * (electrons > 0) * self.em_gain
+        return self._read(amplified, generator, origin_px)
+
+
+def _preset_by_name(value: Any) -> Any:
+    """Let a configuration say `camera: challenge-emccd`."""
+    if not isinstance(value, str):
+        return value
+    from napari_deepsmlm.camera.presets import camera_preset
+
+    return camera_preset(value)
+
+
+Camera = Annotated[
+    Annotated[IdealCamera | SCMOS | EMCCD, Field(discriminator="kind")],
+    BeforeValidator(_preset_by_name),
+]

@@ -1,0 +1,149 @@
+"""Molecules: those of a stretch of time, and the table of who emits in which frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from napari_deepsmlm.simulation.blinking import shares
+from napari_deepsmlm.simulation.structures._base import first
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Molecules(NamedTuple):
+    """Molecules of B samples, padded to the M of the fullest one; times from the first frame."""
+
+    start: Tensor
+    """(B, M, J) frames, as in `blinking.OnTimes`."""
+    stop: Tensor
+    """(B, M, J) frames."""
+    is_there: Tensor
+    """(B, M)"""
+    xyz_nm: Tensor
+    """(B, M, 3) nm from the corner of the frame, before drift."""
+    flux: Tensor
+    """(B, M) photons per frame of a molecule that is on throughout."""
+    sigma_nm: Tensor | None
+    """(B, M) width of the PSF, where it has a range."""
+    number: Tensor
+    """(B, M) identity, counted on through a movie."""
+
+    def joined(self, others: Molecules) -> Molecules:
+        """Return both, side by side in each sample."""
+        n_visits = max(self.start.shape[-1], others.start.shape[-1])
+        sigma_nm = None
+        if self.sigma_nm is not None and others.sigma_nm is not None:
+            sigma_nm = torch.cat([self.sigma_nm, others.sigma_nm], 1)
+        return Molecules(
+            torch.cat([_widened(self.start, n_visits), _widened(others.start, n_visits)], 1),
+            torch.cat([_widened(self.stop, n_visits), _widened(others.stop, n_visits)], 1),
+            torch.cat([self.is_there, others.is_there], 1),
+            torch.cat([self.xyz_nm, others.xyz_nm], 1),
+            torch.cat([self.flux, others.flux], 1),
+            sigma_nm,
+            torch.cat([self.number, others.number], 1),
+        )
+
+    def after(self, n_frames: int) -> Molecules:
+        """Return the molecules of one sample that outlive n_frames, times counted from there."""
+        lives = self.is_there[0] & (self.stop[0] > n_frames).any(-1)
+        # Visits that are over end up before 0, where no frame finds them.
+        return Molecules(
+            self.start[:, lives] - n_frames,
+            self.stop[:, lives] - n_frames,
+            self.is_there[:, lives],
+            self.xyz_nm[:, lives],
+            self.flux[:, lives],
+            None if self.sigma_nm is None else self.sigma_nm[:, lives],
+            self.number[:, lives],
+        )
+
+
+class Emitters(NamedTuple):
+    """Molecules that emit, frame by frame: F frames, padded to the E of the fullest one."""
+
+    is_there: Tensor
+    """(F, E)"""
+    xyz_nm: Tensor
+    """(F, E, 3) nm, after drift."""
+    photons: Tensor
+    """(F, E) photons; 0 where nobody is there."""
+    sigma_nm: Tensor | None
+    """(F, E) nm."""
+    number: Tensor
+    """(F, E) identity."""
+
+    def every(self, step: int, first_frame: int) -> Emitters:
+        """Return those of each `step`-th frame from one on."""
+        rows = slice(first_frame, None, step)
+        sigma_nm = None if self.sigma_nm is None else self.sigma_nm[rows]
+        return Emitters(
+            self.is_there[rows],
+            self.xyz_nm[rows],
+            self.photons[rows],
+            sigma_nm,
+            self.number[rows],
+        )
+
+
+def emitting(
+    molecules: Molecules,
+    n_frames: int,
+    brightness: Tensor,
+    *,
+    drift_nm: Tensor | None = None,
+    within_nm: tuple[float, float, float] | None = None,
+) -> Emitters:
+    """Return who emits in each of n_frames.
+
+    Parameters
+    ----------
+    brightness : (B, n_frames) factor on all photons of a frame.
+    drift_nm : (n_frames, 3) nm that the sample has moved.
+    within_nm : height, width and margin, nm: who is farther outside is left out.
+
+    Returns
+    -------
+    Emitters of B · n_frames frames, those of a sample in a row.
+    """
+    share = shares(molecules.start, molecules.stop, n_frames)
+    emits = (share > 0) & molecules.is_there[:, None]
+    if within_nm is not None:
+        emits &= _is_near(molecules.xyz_nm, drift_nm, within_nm)
+    emits = emits.flatten(0, 1)  # (B, T, M) -> (B*T, M)
+    counts = emits.sum(1)
+    is_there = first(counts, int(counts.max()) if len(counts) else 0)
+    # The order of a row's emitters is that of its molecules: slots fill as the mask reads.
+    frame, column = emits.nonzero(as_tuple=True)
+    which = torch.zeros(is_there.shape, dtype=torch.long, device=emits.device)
+    which[is_there] = column
+    sample = torch.arange(len(emits), device=emits.device)[:, None] // n_frames
+    xyz_nm = molecules.xyz_nm[sample, which]
+    if drift_nm is not None:
+        xyz_nm = xyz_nm + drift_nm.repeat(len(molecules.flux), 1)[:, None]
+    light = share.flatten(0, 1).gather(1, which) * brightness.flatten()[:, None]
+    sigma_nm = molecules.sigma_nm
+    return Emitters(
+        is_there,
+        xyz_nm,
+        molecules.flux[sample, which] * light * is_there,
+        None if sigma_nm is None else sigma_nm[sample, which],
+        molecules.number[sample, which],
+    )
+
+
+def _is_near(
+    xyz_nm: Tensor, drift_nm: Tensor | None, within_nm: tuple[float, float, float]
+) -> Tensor:
+    """(B, M, 3) -> (B, T, M) or (B, 1, M)."""
+    height, width, margin = within_nm
+    seen = xyz_nm[:, None] if drift_nm is None else xyz_nm[:, None] + drift_nm[:, None]
+    x, y = seen[..., 0], seen[..., 1]
+    return (x > -margin) & (x < width + margin) & (y > -margin) & (y < height + margin)
+
+
+def _widened(times: Tensor, n_visits: int) -> Tensor:
+    return torch.nn.functional.pad(times, (0, n_visits - times.shape[-1]))

@@ -1,0 +1,62 @@
+"""Simulation: what blinks in front of the camera."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.simulation.blinking import Blinking, Independent
+from napari_deepsmlm.simulation.motion import Drift
+from napari_deepsmlm.simulation.structures import Structure, Uniform
+
+
+class Simulation(FrozenModel):
+    """What blinks in front of the camera. A range is drawn anew for each frame."""
+
+    structure: Structure = Field(Uniform(), description="Where the molecules sit.")
+    blinking: Blinking = Field(Independent(), description="When the molecules emit.")
+    density_per_um2: tuple[float, float] = Field(
+        (0.5, 8.0), description="Emitting molecules per frame and square micrometre."
+    )
+    photons: tuple[float, float] = Field(
+        (2000.0, 2500.0), description="Photons of a molecule in a frame, uniform."
+    )
+    photons_sd: float = Field(
+        0.0, ge=0, description="Normal spread added to `photons`, kept at 1 photon or more."
+    )
+    brightness: tuple[float, float] = Field(
+        (1.0, 1.0), description="Factor on all photons of a frame, log-uniform."
+    )
+    background: tuple[float, float] = Field(
+        (20.0, 50.0), description="Background photons per pixel, uniform over a frame."
+    )
+    unevenness: float = Field(
+        0.0, ge=0, le=1, description="Largest smooth deviation of the background, as a share of it."
+    )
+    unevenness_px: float = Field(
+        24.0, ge=2, description="Size of the background's bright and dim parts, camera pixels."
+    )
+    drift: Drift = Field(Drift(), description="Movement of the sample in a movie.")
+    plane_shift_nm: float = Field(
+        0.0, ge=0, le=10_000, description="Largest shift of a focal plane against the first, nm."
+    )
+    margin_px: int = Field(
+        5,
+        ge=0,
+        le=500,
+        description="Molecules this far outside the frame still light its edge, camera pixels.",
+    )
+
+    @field_validator("density_per_um2", "photons", "brightness", "background")
+    @classmethod
+    def _ascending(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= value[0] <= value[1]:
+            raise ValueError("must be two numbers >= 0, the smaller first")
+        return value
+
+    @field_validator("brightness")
+    @classmethod
+    def _positive(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] == 0:
+            raise ValueError("must be above 0")
+        return value

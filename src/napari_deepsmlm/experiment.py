@@ -144,14 +144,13 @@ class Experiment(FrozenModel):
             ExitStack() as open_table,
         ):
             table = None
-            for frames, truth in self.movie(n_frames, seed):
+            for frames, found in self.movie(n_frames, seed):
+                truth = found.to_numpy().without("molecule")  # the format has no column for it
                 if table is None:
-                    table = LocalizationWriter(
-                        out / "localizations.csv", truth.without("molecule").names
-                    )
+                    table = LocalizationWriter(out / "localizations.csv", truth.names)
                     open_table.enter_context(table)
                 stack.append(frames.numpy().astype(np.uint16))
-                table.append(truth.to_numpy().without("molecule"))
+                table.append(truth)
                 n_done += len(frames)
                 if on_frames is not None:
                     on_frames(n_done, n_frames)

@@ -169,7 +169,7 @@ class DeepStorm(ImageModel):
         """Fold batch norm, fix the merged kernels, and never make the largest image."""
         folded = fold_batch_norm(self)
         first = PooledRepeatedConv(cast("ConvBlock", self.encoder[0]))
-        folded.encoder = nn.Sequential(first, *folded.encoder[2:])
+        folded.encoder = nn.Sequential(first, *list(folded.encoder)[2:])
         return folded
 
 

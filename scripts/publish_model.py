@@ -159,7 +159,7 @@ def main() -> None:
     card["metrics"] = {
         f"microtubules 5.5/um2, {chosen.frames} frames": judge(model, REPORT_SEEDS, chosen.frames),
         **{
-            f"uniform {density}/um2, 60 frames": judge(model, (1100,), 60, density=density)
+            f"uniform {density:g}/um2, 60 frames": judge(model, (1100,), 60, density=density)
             for density in (1.0, 4.0, 8.0)
         },
     }

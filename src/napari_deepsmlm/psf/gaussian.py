@@ -24,7 +24,7 @@ class GaussianPSF(PSF):
     --------
     >>> import torch
     >>> psf = GaussianPSF(pixel_size_nm=100, sigma_nm=(110, 110))
-    >>> image = psf.render(torch.tensor([[[850.0, 850.0, 0.0]]]), torch.tensor([[1000.0]]), (17, 17))
+    >>> image = psf.render(torch.tensor([[[850.0, 850.0, 0.0]]]), torch.full((1, 1), 1e3), (17, 17))
     >>> image.shape, round(image.sum().item(), 2)
     (torch.Size([1, 1, 17, 17]), 1000.0)
     """
@@ -51,16 +51,39 @@ class GaussianPSF(PSF):
     ) -> Tensor:
         """Return (B, 1, H, W) photons; see :meth:`PSF.render`."""
         sigma = torch.full_like(photons, sum(self.sigma_nm) / 2) if sigma_nm is None else sigma_nm
-        sigma_px = sigma / self.pixel_size_nm
-        rows = _pixel_shares(xyz_nm[..., 1] / self.pixel_size_nm, sigma_px, shape[0])
-        columns = _pixel_shares(xyz_nm[..., 0] / self.pixel_size_nm, sigma_px, shape[1])
-        # A sum over emitters of outer products is one matrix product: (H, E) x (E, W).
-        return torch.bmm((rows * photons[..., None]).transpose(1, 2), columns)[:, None]
+        return gaussian_frames(xyz_nm, photons, shape, self.pixel_size_nm, sigma, sigma)
 
     def draw_sigma_nm(self, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return widths uniform in the range, nm."""
         low, high = self.sigma_nm
         return low + (high - low) * torch.rand(size, generator=generator, device=generator.device)
+
+
+def gaussian_frames(
+    xyz_nm: Tensor,
+    photons: Tensor,
+    shape: tuple[int, int],
+    pixel_size_nm: float,
+    sigma_x_nm: Tensor,
+    sigma_y_nm: Tensor,
+) -> Tensor:
+    """Return the sum of pixel-integrated Gaussians whose axes are those of the camera.
+
+    Parameters
+    ----------
+    xyz_nm, photons, shape : as in :meth:`PSF.render`.
+    pixel_size_nm : side of a pixel.
+    sigma_x_nm, sigma_y_nm : (B, E) standard deviations along columns and along rows.
+
+    Returns
+    -------
+    (B, 1, H, W) photons.
+    """
+    x_px, y_px, _ = (xyz_nm / pixel_size_nm).unbind(-1)
+    rows = _pixel_shares(y_px, sigma_y_nm / pixel_size_nm, shape[0]) * photons[..., None]
+    columns = _pixel_shares(x_px, sigma_x_nm / pixel_size_nm, shape[1])
+    # A sum over emitters of outer products is one matrix product: (H, E) x (E, W).
+    return torch.bmm(rows.transpose(1, 2), columns)[:, None]
 
 
 def _pixel_shares(centre_px: Tensor, sigma_px: Tensor, n_pixels: int) -> Tensor:

@@ -121,6 +121,15 @@ class CalibratedPSF(PSF):
         psf._spline = spline
         return cast("Self", psf)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CalibratedPSF):
+            return NotImplemented
+        mine, theirs = self.spline, other.spline
+        return mine[1:] == theirs[1:] and np.array_equal(mine.coefficients, theirs.coefficients)
+
+    def __hash__(self) -> int:
+        return hash(self.spline[1:])
+
     def save(self, path: str | Path) -> Self:
         """Write the calibration and return the PSF that reads it from there."""
         write_spline(Path(path), self.spline)

@@ -124,7 +124,7 @@ class MultiplanePSF(PSF):
         C = self.n_planes
         # Planes become frames of one call: (B, E, 3) -> (B*C, E, 3).
         moved = (xyz_nm[:, None] + xyz_nm.new_tensor(self._moves())[:, None]).reshape(B * C, E, 3)
-        shares = photons.new_tensor(self.split or [1 / C] * C)
+        shares = xyz_nm.new_tensor(self.split or [1 / C] * C)
         shared = (photons[:, None] * shares[:, None]).reshape(B * C, E)
         if sigma_nm is not None:
             sigma_nm = sigma_nm[:, None].expand(B, C, E).reshape(B * C, E)

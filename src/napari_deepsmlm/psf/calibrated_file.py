@@ -94,7 +94,7 @@ def _read_mat(path: Path) -> SplineVolume:
     """Read `cspline` (coeff, z0, dz) from a .mat of either generation.
 
     coeff (Y, X, Z, 64) holds one tricubic polynomial per voxel, the power of y running fastest,
-    that of z slowest; `z0` counts depths from 1 to the focus and `dz` is their distance in nm.
+    that of z slowest. z = (k - z0) dz as in SMAP's fitter, where k counts knots from 0.
     """
     try:
         found = _mat73(path) if h5py.is_hdf5(path) else _mat5(path)
@@ -106,7 +106,7 @@ def _read_mat(path: Path) -> SplineVolume:
     return SplineVolume(
         coefficients=b_spline_from_polynomials(coeff)[None],
         pixel_size_nm=None,
-        z_first_nm=-(z0 - 1) * dz,
+        z_first_nm=-z0 * dz,
         z_step_nm=dz,
     )
 

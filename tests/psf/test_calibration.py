@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from napari_deepsmlm.psf import AstigmaticPSF, CalibratedPSF, DefocusCurve, MultiplanePSF, PupilPSF
+from napari_deepsmlm.psf import (
+    AstigmaticPSF,
+    CalibratedPSF,
+    DefocusCurve,
+    MultiplanePSF,
+    PupilPSF,
+    TabulatedPSF,
+)
 from napari_deepsmlm.psf.calibration import calibrate
 
 TRUTH = AstigmaticPSF(z_range_nm=(-900, 900))
@@ -139,3 +146,17 @@ def test_empty_saturated_and_broken_stacks_are_named(stack):
     assert "larger than the images" in message(stack[:, :20, :20])
     assert "No usable bead" in message(stack[:, :60, 35:65])
     assert "the focus lies outside" in message(stack[:10])
+
+
+def test_lobes_of_a_wide_psf_are_one_bead(beads):
+    exact = PupilPSF.preset("tetrapod-3um").replace(z_range_nm=(-1300, 1300), pupil_px=32)
+    psf = TabulatedPSF(psf=exact, patch_px=45)
+    places = ((4893.0, 5530.0, -20.0), (12496.0, 4871.0, 12.0))
+    stack = beads(psf, z_step_nm=150, n_depths=15, places_nm=places, side_px=161)
+    result = calibrate(stack, z_step_nm=150, pixel_size_nm=108, window_px=41)
+    assert result.n_beads == 2
+    place = torch.tensor([[[20.5 * 108, 20.5 * 108, 450.0]]])
+    got = result.psf.render(place, torch.ones(1, 1), (41, 41))[0, 0]
+    true = psf.render(place, torch.ones(1, 1), (41, 41))[0, 0]
+    alike = torch.corrcoef(torch.stack([got.flatten(), true.flatten()]))[0, 1]
+    assert alike > 0.9

@@ -8,6 +8,9 @@ import numpy as np
 
 Stack = np.ndarray[Any, Any]
 
+WIDE_WINDOW_PX = 31
+"""Larger windows hold engineered PSFs, whose lobes must not be taken for beads of their own."""
+
 SATURATED_ADU = 65535
 """The largest value of a 16-bit camera."""
 
@@ -87,7 +90,9 @@ def find_beads(
     min_contrast : height of a peak over the background in its standard deviations.
     """
     shifts = np.zeros((len(stack), 2), int) if moves is None else moves
-    places, heights = _peaks(stack[0].mean(0), min_contrast)
+    # Smoothing merges the lobes of a wide PSF; beads nearer than it reaches merge too.
+    smoothing_px = 1.5 if window_px <= WIDE_WINDOW_PX else window_px / 8
+    places, heights = _peaks(stack[0].mean(0), smoothing_px, min_contrast)
     half = window_px // 2
     size = np.array(stack.shape[2:])
     beads, refused = [], []
@@ -131,11 +136,11 @@ def coarse_moves(stack: Stack) -> Stack:
     return np.array(moves)
 
 
-def _peaks(mean: Stack, min_contrast: float) -> tuple[Stack, Stack]:
+def _peaks(mean: Stack, smoothing_px: float, min_contrast: float) -> tuple[Stack, Stack]:
     """Peaks of a smoothed image, highest first: (N, 2) places (y, x) and (N,) heights."""
     from scipy.ndimage import gaussian_filter, maximum_filter
 
-    smooth = gaussian_filter(mean, 1.5)
+    smooth = gaussian_filter(mean, smoothing_px)
     smooth = smooth - np.median(smooth)
     spread = 1.4826 * np.median(np.abs(smooth))
     threshold = max(min_contrast * spread, 0.1 * smooth.max())

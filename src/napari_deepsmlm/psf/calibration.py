@@ -7,46 +7,40 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_deepsmlm.psf.astigmatic import AstigmaticPSF
-from napari_deepsmlm.psf.beads import Bead, check_stack, coarse_moves, find_beads
+from napari_deepsmlm.psf.beads import (
+    WIDE_WINDOW_PX,
+    Bead,
+    check_stack,
+    coarse_moves,
+    find_beads,
+)
 from napari_deepsmlm.psf.calibrated import CalibratedPSF
 from napari_deepsmlm.psf.multiplane import MultiplanePSF
+from napari_deepsmlm.psf.plane_curves import (
+    PlaneCurve,
+    centred,
+    curve_of,
+    judge,
+    refocused,
+    register_planes,
+)
 from napari_deepsmlm.psf.registration import AffineTransform, average_beads
-from napari_deepsmlm.psf.spot_fit import Spot, fit_defocus_curve, fit_spot
+from napari_deepsmlm.psf.spot_fit import Spot, fit_spot
 from napari_deepsmlm.psf.zernike_fit import ZernikeFit, fit_zernike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_deepsmlm.psf.defocus import DefocusCurve
     from napari_deepsmlm.psf.pupil import PupilPSF
 
     Array = np.ndarray[Any, Any]
-
-# A Gaussian spot of visible light through a high-NA lens doubles its area within this depth.
-_PLAUSIBLE_DEPTHS_NM = (100.0, 1500.0)
-
-
-class PlaneCurve(NamedTuple):
-    """Widths of one plane's spot through z."""
-
-    sigma_x_nm: Array
-    """(Z,) fitted to the averaged images."""
-    sigma_y_nm: Array
-    x: DefocusCurve
-    """The curve through `sigma_x_nm`."""
-    y: DefocusCurve
-
-    @property
-    def focus_nm(self) -> float:
-        """Depth of the plane: half way between the foci of the two axes."""
-        return (self.x.focus_nm + self.y.focus_nm) / 2
 
 
 class Calibration(NamedTuple):
     """A calibrated microscope, and the data that it comes from."""
 
     psf: CalibratedPSF
-    """The measured PSF, z = 0 at the focus of the first plane."""
+    """The measured PSF."""
     gaussian: AstigmaticPSF | MultiplanePSF
     """Defocus curves fitted to the widths; for several planes their foci, shifts and shares."""
     zernike: ZernikeFit | None
@@ -82,7 +76,8 @@ def calibrate(
         gain of the camera do not matter; photons give right weights.
     z_step_nm : distance of the images.
     pixel_size_nm : side of a camera pixel in the sample.
-    window_px : side of the PSF, odd; neighbours must be further away than half of it.
+    window_px : side of the PSF, odd; neighbours must be further away than half of it. Above 31
+        for engineered PSFs with lobes: z = 0 is then the middle of the stack.
     optics : if given, Zernike coefficients of this pupil are fitted too (its own are ignored).
 
     Raises
@@ -110,14 +105,18 @@ def calibrate(
     averages = [average_beads([bead.cutout[c] for _, bead in found]) for c in range(n_planes)]
     z_nm = (np.arange(n_z) - (n_z - 1) / 2) * z_step_nm
     spots = [[fit_spot(image) for image in volume] for volume in averages]
-    curves = [_curve(plane, z_nm, pixel_size_nm) for plane in spots]
-    # z = 0 where the first plane is in focus, and the bead in the centre of every window.
-    z_nm, curves = _refocused(z_nm, curves)
+    is_lobed = window_px > WIDE_WINDOW_PX
+    curves = [curve_of(plane, z_nm, pixel_size_nm, is_lobed=is_lobed) for plane in spots]
+    if is_lobed:
+        warnings.append("Large windows are for PSFs with lobes, which no defocus curve describes.")
+    else:
+        z_nm, curves = refocused(z_nm, curves)
+        warnings += judge(curves)
     measured = np.stack([
-        _centred(volume, plane) for volume, plane in zip(averages, spots, strict=True)
+        centred(volume, plane, is_lobed=is_lobed)
+        for volume, plane in zip(averages, spots, strict=True)
     ])  # fmt: skip
-    planes = _register(found, curves, z_nm, pixel_size_nm, window_px)
-    warnings += _judge(curves)
+    planes = register_planes(found, curves, z_nm, pixel_size_nm, is_lobed=is_lobed)
     psf = CalibratedPSF.from_volume(
         measured, pixel_size_nm=pixel_size_nm, z_step_nm=z_step_nm, z_first_nm=float(z_nm[0])
     )
@@ -170,69 +169,10 @@ def _find(stacks: list[Array], window_px: int) -> tuple[list[tuple[Array, Bead]]
         found += [(moves, bead) for bead in search.beads]
         refused += search.refused
     if not found:
-        reasons = " ".join(refused) or "Nothing stands out from the background."
+        reasons = " ".join(refused[:3]) or "Nothing stands out from the background."
         raise ValueError(f"No usable bead in the stack. {reasons}")
     found.sort(key=lambda item: -float(item[1].cutout.sum()))
     return found, refused
-
-
-def _curve(spots: list[Spot], z_nm: Array, pixel_size_nm: float) -> PlaneCurve:
-    sigma_x = np.array([spot.sigma_x_px for spot in spots]) * pixel_size_nm
-    sigma_y = np.array([spot.sigma_y_px for spot in spots]) * pixel_size_nm
-    # Wide spots hold more background: their widths are known less well.
-    weights = np.sqrt(sigma_x.min() * sigma_y.min() / (sigma_x * sigma_y))
-    return PlaneCurve(
-        sigma_x_nm=sigma_x,
-        sigma_y_nm=sigma_y,
-        x=fit_defocus_curve(z_nm, sigma_x, weights),
-        y=fit_defocus_curve(z_nm, sigma_y, weights),
-    )
-
-
-def _refocused(z_nm: Array, curves: list[PlaneCurve]) -> tuple[Array, list[PlaneCurve]]:
-    zero = curves[0].focus_nm
-    moved = [
-        curve._replace(
-            x=curve.x.replace(focus_nm=curve.x.focus_nm - zero),
-            y=curve.y.replace(focus_nm=curve.y.focus_nm - zero),
-        )
-        for curve in curves
-    ]
-    return z_nm - zero, moved
-
-
-def _position(spots: list[Spot]) -> Array:
-    """Mean position (x, y) in pixels, narrow and bright images counting most."""
-    weights = np.array([s.photons / (s.sigma_x_px * s.sigma_y_px) ** 2 for s in spots])
-    positions = np.array([(s.x_px, s.y_px) for s in spots])
-    return np.asarray(np.average(positions, axis=0, weights=np.clip(weights, 0, None)))
-
-
-def _centred(volume: Array, spots: list[Spot]) -> Array:
-    """The volume moved so that the bead is in the centre of the central pixel."""
-    from scipy.ndimage import shift
-
-    x, y = volume.shape[-1] / 2 - _position(spots)
-    return np.asarray(shift(volume, (0, y, x), order=3, mode="nearest"))
-
-
-def _register(
-    found: list[tuple[Array, Bead]],
-    curves: list[PlaneCurve],
-    z_nm: Array,
-    pixel_size_nm: float,
-    window_px: int,
-) -> tuple[AffineTransform, ...]:
-    """Affine maps from the first plane to each, from the places of beads near each focus."""
-    places: list[list[Array]] = [[] for _ in curves]
-    for moves, bead in found:
-        for c, curve in enumerate(curves):
-            nearest = np.argsort(np.abs(z_nm - curve.focus_nm))[: max(5, len(z_nm) // 2)]
-            spots = [fit_spot(bead.cutout[c, k]) for k in nearest]
-            corner = np.array([bead.x_px, bead.y_px]) + moves[c][::-1] - window_px // 2
-            places[c].append((corner + _position(spots)) * pixel_size_nm)
-    first = np.array(places[0])
-    return tuple(AffineTransform.fit(first, np.array(other)) for other in places)
 
 
 def _gaussian(
@@ -259,16 +199,3 @@ def _gaussian(
         split=tuple((light / light.sum()).tolist()),
         shift_nm=tuple(plane.displacement_at((centre_nm, centre_nm)) for plane in planes),
     )
-
-
-def _judge(curves: list[PlaneCurve]) -> list[str]:
-    """Say what looks wrong in the fitted curves."""
-    low, high = _PLAUSIBLE_DEPTHS_NM
-    depths = [curve.depth_nm for plane in curves for curve in (plane.x, plane.y)]
-    worst = min(depths) if min(depths) < low else max(depths)
-    if low <= worst <= high:
-        return []
-    return [
-        f"The spot widens over a focal depth of {worst:.0f} nm, outside the plausible "
-        f"{low:.0f} to {high:.0f} nm: is the z-step right?"
-    ]

@@ -51,13 +51,16 @@ def fit_spot(image: Array) -> Spot:
     return Spot(x, y, sigma_x, sigma_y, photons * unit, offset * unit + background)
 
 
-def fit_defocus_curve(z_nm: Array, sigma_nm: Array, weights: Array) -> DefocusCurve:
+def fit_defocus_curve(
+    z_nm: Array, sigma_nm: Array, weights: Array, *, may_be_outside: bool = False
+) -> DefocusCurve:
     """Return the curve through measured widths.
 
     Parameters
     ----------
     z_nm, sigma_nm : (Z,) depths and standard deviations.
     weights : (Z,) trust in each width; least squares of relative errors times these.
+    may_be_outside : return some curve also where the stack shows no focus.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def fit_defocus_curve(z_nm: Array, sigma_nm: Array, weights: Array) -> DefocusCu
     from scipy.optimize import least_squares
 
     narrow = int(np.argmin(sigma_nm))
-    if narrow in (0, len(z_nm) - 1):
+    if narrow in (0, len(z_nm) - 1) and not may_be_outside:
         raise ValueError(
             "The spot is narrowest at the end of the stack, so the focus lies outside: record "
             "more depths around the focus, or check the z-step."

@@ -53,7 +53,7 @@ LOST = {"pupil": 0.06, "pupil-scalar": 0.06, "pupil-evanescent": 0.2, "tabulated
 
 each_psf = pytest.mark.parametrize("psf", PSFS.values(), ids=PSFS.keys())
 few = settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 offsets = st.floats(-0.49, 0.49)  # at 0.5 the patch jumps to the next pixel
 depths = st.floats(-300, 300)

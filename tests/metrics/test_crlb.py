@@ -93,7 +93,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("name", "side", "dim", "bright"), TABLE, ids=[row[0] for row in TABLE])
 def test_engineered_psfs_reach_the_tabulated_bounds(name, side, dim, bright):
-    psf = PupilPSF.preset(name)
+    psf = PupilPSF.preset(name).replace(patch_px=side)
     z = torch.linspace(*psf.z_range_nm, 9)
     centre = torch.full_like(z, side / 2 * psf.pixel_size_nm)
     places = torch.stack([centre, centre, z], dim=1)

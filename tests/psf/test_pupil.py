@@ -30,7 +30,7 @@ def richards_wolf(
     """
     from scipy.special import jv
 
-    n_theta = 4000
+    n_theta = 1500
     top = math.asin(na / index)
     theta = (np.arange(n_theta) + 0.5) * top / n_theta
     k = 2 * math.pi * index / wavelength_nm

@@ -3,7 +3,7 @@
     python scripts/publish_model.py runs/deep-storm deep-storm_2d-100nm
 
 Sharpening and threshold are chosen on movies of their own seeds, the image is calibrated on
-frames of the training simulation, and what the card reports is measured on further seeds that
+frames of usual brightness, and what the card reports is measured on further seeds that
 neither training nor choice has seen. Weights are stored in half precision.
 """
 
@@ -24,7 +24,7 @@ from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import count_image, match, nmse_percent
 from napari_deepsmlm.models import load_model, save_model
 from napari_deepsmlm.samples import microtubules
-from napari_deepsmlm.simulation import Uniform
+from napari_deepsmlm.simulation import Filaments, Mixture, Uniform
 from napari_deepsmlm.training.data import SimulatedBatches
 
 if TYPE_CHECKING:
@@ -46,6 +46,19 @@ def movie(seed: int, n_frames: int, density: float | None = None) -> tuple[Any, 
         )
         experiment = experiment.replace(simulation=simulation)
     return experiment.simulate(n_frames, seed=seed)
+
+
+def calibration_experiment(trained: Experiment) -> Experiment:
+    """Return the conditions at which an image is to count molecules: usual brightness, all
+    densities that the model is meant for, half of the frames uniform and half filaments.
+    """
+    simulation = trained.simulation.replace(
+        structure=Mixture(parts=(Uniform(), Filaments(most_per_um=8.0))),
+        density_per_um2=(0.5, 8.0),
+        brightness=(1.0, 1.0),
+        background=(10.0, 50.0),
+    )
+    return trained.replace(simulation=simulation)
 
 
 def predict(model: DeepStorm, stack: Any, threshold: float) -> tuple[Any, Localizations]:
@@ -147,9 +160,8 @@ def main() -> None:
     chosen = parser.parse_args()
     loaded, card = load_model(chosen.run / chosen.weights)
     model = cast("DeepStorm", loaded)
-    experiment = Experiment.from_dict(card["experiment"])
-    data = SimulatedBatches(experiment.simulator(), batch_size=8, shape=(64, 64), seed=77)
-    batch = data.validation(96)
+    simulator = calibration_experiment(Experiment.from_dict(card["experiment"])).simulator()
+    batch = SimulatedBatches(simulator, batch_size=8, shape=(64, 64), seed=77).validation(64)
     model = choose(model, batch)
     card = {key: card[key] for key in ("experiment", "training_record")}
     card["trained_on"] = (

@@ -17,7 +17,7 @@ from napari_deepsmlm.camera import SCMOS, Camera
 from napari_deepsmlm.io import LocalizationWriter, StackWriter
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model, load_model, model_class
-from napari_deepsmlm.psf import GaussianPSF
+from napari_deepsmlm.psf import AnyPSF, GaussianPSF
 from napari_deepsmlm.simulation import Simulation, Simulator
 from napari_deepsmlm.training import Trainer, Training
 
@@ -48,7 +48,7 @@ class Experiment(FrozenModel):
     ((5, 1, 32, 32), dtype('uint16'))
     """
 
-    psf: GaussianPSF = Field(GaussianPSF(), description="Image of a molecule.")
+    psf: AnyPSF = Field(GaussianPSF(), description="Image of a molecule.")
     camera: Camera = Field(SCMOS(), description="Photons to ADU.")
     simulation: Simulation = Field(Simulation(), description="What blinks.")
     image_px: Annotated[tuple[int, int], Field(description="Height and width of frames.")] = (

@@ -24,8 +24,7 @@ class GaussianPSF(PSF):
     --------
     >>> import torch
     >>> psf = GaussianPSF(pixel_size_nm=100, sigma_nm=(110, 110))
-    >>> place = torch.tensor([[[850.0, 850.0, 0.0]]])
-    >>> image = psf.render(place, torch.tensor([[1000.0]]), (17, 17))
+    >>> image = psf.render(torch.tensor([[[850.0, 850.0, 0.0]]]), torch.full((1, 1), 1e3), (17, 17))
     >>> image.shape, round(image.sum().item(), 2)
     (torch.Size([1, 1, 17, 17]), 1000.0)
     """
@@ -52,11 +51,7 @@ class GaussianPSF(PSF):
     ) -> Tensor:
         """Return (B, 1, H, W) photons; see :meth:`PSF.render`."""
         sigma = torch.full_like(photons, sum(self.sigma_nm) / 2) if sigma_nm is None else sigma_nm
-        sigma_px = sigma / self.pixel_size_nm
-        rows = _pixel_shares(xyz_nm[..., 1] / self.pixel_size_nm, sigma_px, shape[0])
-        columns = _pixel_shares(xyz_nm[..., 0] / self.pixel_size_nm, sigma_px, shape[1])
-        # A sum over emitters of outer products is one matrix product: (H, E) x (E, W).
-        return torch.bmm((rows * photons[..., None]).transpose(1, 2), columns)[:, None]
+        return gaussian_frames(xyz_nm, photons, shape, self.pixel_size_nm, sigma, sigma)
 
     def draw_sigma_nm(self, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return widths uniform in the range, nm."""
@@ -64,8 +59,37 @@ class GaussianPSF(PSF):
         return low + (high - low) * torch.rand(size, generator=generator, device=generator.device)
 
 
-def _pixel_shares(centre_px: Tensor, sigma_px: Tensor, n_pixels: int) -> Tensor:
-    """Share of a 1-D Gaussian in each pixel: (B, E) centres -> (B, E, n_pixels)."""
+def gaussian_frames(
+    xyz_nm: Tensor,
+    photons: Tensor,
+    shape: tuple[int, int],
+    pixel_size_nm: float,
+    sigma_x_nm: Tensor,
+    sigma_y_nm: Tensor,
+) -> Tensor:
+    """Return the sum of pixel-integrated Gaussians whose axes are those of the camera.
+
+    Parameters
+    ----------
+    xyz_nm, photons, shape : as in :meth:`PSF.render`.
+    pixel_size_nm : side of a pixel.
+    sigma_x_nm, sigma_y_nm : (B, E) standard deviations along columns and along rows.
+
+    Returns
+    -------
+    (B, 1, H, W) photons.
+    """
+    x_px, y_px, _ = (xyz_nm / pixel_size_nm).unbind(-1)
+    # The halves of both axes' shares are taken off the photons: passes over (B, E, H) cost most.
+    rows = _doubled_shares(y_px, sigma_y_nm / pixel_size_nm, shape[0]) * (photons / 4)[..., None]
+    columns = _doubled_shares(x_px, sigma_x_nm / pixel_size_nm, shape[1])
+    # A sum over emitters of outer products is one matrix product: (H, E) x (E, W).
+    return torch.bmm(rows.transpose(1, 2), columns)[:, None]
+
+
+def _doubled_shares(centre_px: Tensor, sigma_px: Tensor, n_pixels: int) -> Tensor:
+    """Twice the share of a 1-D Gaussian in each pixel: (B, E) centres -> (B, E, n_pixels)."""
     edges = torch.arange(n_pixels + 1, device=centre_px.device, dtype=centre_px.dtype)
-    scaled = (edges - centre_px[..., None]) / (sigma_px[..., None] * math.sqrt(2))
-    return torch.erf(scaled).diff(dim=-1) / 2
+    scale = 1 / (sigma_px * math.sqrt(2))
+    scaled = torch.addcmul(-(centre_px * scale)[..., None], scale[..., None], edges)
+    return torch.erf(scaled).diff(dim=-1)

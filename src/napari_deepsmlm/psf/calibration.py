@@ -1,0 +1,201 @@
+"""Calibration: from bead z-stacks to a PSF, with everything needed to judge it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from napari_deepsmlm.psf.astigmatic import AstigmaticPSF
+from napari_deepsmlm.psf.beads import (
+    WIDE_WINDOW_PX,
+    Bead,
+    check_stack,
+    coarse_moves,
+    find_beads,
+)
+from napari_deepsmlm.psf.calibrated import CalibratedPSF
+from napari_deepsmlm.psf.multiplane import MultiplanePSF
+from napari_deepsmlm.psf.plane_curves import (
+    PlaneCurve,
+    centred,
+    curve_of,
+    judge,
+    refocused,
+    register_planes,
+)
+from napari_deepsmlm.psf.registration import AffineTransform, average_beads
+from napari_deepsmlm.psf.spot_fit import Spot, fit_spot
+from napari_deepsmlm.psf.zernike_fit import ZernikeFit, fit_zernike
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_deepsmlm.psf.pupil import PupilPSF
+
+    Array = np.ndarray[Any, Any]
+
+
+class Calibration(NamedTuple):
+    """A calibrated microscope, and the data that it comes from."""
+
+    psf: CalibratedPSF
+    """The measured PSF."""
+    gaussian: AstigmaticPSF | MultiplanePSF
+    """Defocus curves fitted to the widths; for several planes their foci, shifts and shares."""
+    zernike: ZernikeFit | None
+    """Pupil fitted to the first plane, if optics were given."""
+    z_nm: Array
+    """(Z,) depth of the bead in each image."""
+    measured: Array
+    """(C, Z, P, P) averaged and centred beads, photons or ADU."""
+    curves: tuple[PlaneCurve, ...]
+    planes: tuple[AffineTransform, ...]
+    """Positions in the first plane to positions in each plane; the first is the identity."""
+    n_beads: int
+    warnings: tuple[str, ...]
+    """What was left out, and what looks wrong: one sentence each."""
+
+
+def calibrate(
+    beads: Array | Sequence[Array],
+    z_step_nm: float,
+    pixel_size_nm: float,
+    *,
+    window_px: int = 25,
+    optics: PupilPSF | None = None,
+) -> Calibration:
+    """Return the PSF of a microscope from one or several bead z-stacks.
+
+    Image k shows the beads at z = (k - (Z - 1) / 2) * z_step_nm before focus is set to 0: z
+    grows with the image number. Flip a stack that was recorded the other way.
+
+    Parameters
+    ----------
+    beads : (Z, H, W), (C, Z, H, W) for several planes, or a sequence of such stacks. Offset and
+        gain of the camera do not matter; photons give right weights.
+    z_step_nm : distance of the images.
+    pixel_size_nm : side of a camera pixel in the sample.
+    window_px : side of the PSF, odd; neighbours must be further away than half of it. Above 31
+        for engineered PSFs with lobes: z = 0 is then the middle of the stack.
+    optics : if given, Zernike coefficients of this pupil are fitted too (its own are ignored).
+
+    Raises
+    ------
+    ValueError
+        If a step, a window or a stack cannot be used, or no lone bead is found; one sentence
+        that says which and what to do.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z = torch.linspace(-500, 500, 21)
+    >>> xyz = torch.stack([torch.full_like(z, 2050.0)] * 2 + [z], 1)[:, None]
+    >>> stack = AstigmaticPSF().render(xyz, torch.full((21, 1), 5000.0), (41, 41))[:, 0] + 10
+    >>> result = calibrate(stack.numpy(), z_step_nm=50, pixel_size_nm=100)
+    >>> round(result.gaussian.x.focus_nm - result.gaussian.y.focus_nm)
+    500
+    """
+    _check_numbers(z_step_nm, pixel_size_nm, window_px)
+    stacks = [check_stack(stack) for stack in _as_stacks(beads)]
+    if len({stack.shape[:2] for stack in stacks}) > 1:
+        raise ValueError("All bead stacks must have the same numbers of planes and of depths.")
+    found, warnings = _find(stacks, window_px)
+    n_planes, n_z = found[0][1].cutout.shape[:2]
+    averages = [average_beads([bead.cutout[c] for _, bead in found]) for c in range(n_planes)]
+    z_nm = (np.arange(n_z) - (n_z - 1) / 2) * z_step_nm
+    spots = [[fit_spot(image) for image in volume] for volume in averages]
+    is_lobed = window_px > WIDE_WINDOW_PX
+    curves = [curve_of(plane, z_nm, pixel_size_nm, is_lobed=is_lobed) for plane in spots]
+    if is_lobed:
+        warnings.append("Large windows are for PSFs with lobes, which no defocus curve describes.")
+    else:
+        z_nm, curves = refocused(z_nm, curves)
+        warnings += judge(curves)
+    measured = np.stack([
+        centred(volume, plane, is_lobed=is_lobed)
+        for volume, plane in zip(averages, spots, strict=True)
+    ])  # fmt: skip
+    planes = register_planes(found, curves, z_nm, pixel_size_nm, is_lobed=is_lobed)
+    psf = CalibratedPSF.from_volume(
+        measured, pixel_size_nm=pixel_size_nm, z_step_nm=z_step_nm, z_first_nm=float(z_nm[0])
+    )
+    zernike = None
+    if optics is not None:
+        optics = optics.replace(pixel_size_nm=pixel_size_nm, patch_px=window_px)
+        zernike = fit_zernike(measured[0], z_nm, optics)
+    centre = float(np.mean([stack.shape[-1] for stack in stacks])) / 2 * pixel_size_nm
+    return Calibration(
+        psf=psf,
+        gaussian=_gaussian(curves, spots, planes, z_nm, pixel_size_nm, centre),
+        zernike=zernike,
+        z_nm=z_nm,
+        measured=measured,
+        curves=tuple(curves),
+        planes=planes,
+        n_beads=len(found),
+        warnings=tuple(warnings),
+    )
+
+
+def _as_stacks(beads: Array | Sequence[Array]) -> list[Array]:
+    return [beads] if isinstance(beads, np.ndarray) else [np.asarray(stack) for stack in beads]
+
+
+def _check_numbers(z_step_nm: float, pixel_size_nm: float, window_px: int) -> None:
+    if not 0 < z_step_nm <= 1000:
+        raise ValueError(
+            f"The z-step must be above 0 and at most 1000 nm, got {z_step_nm}: it is the distance "
+            "between two images, 10 to 100 nm as a rule."
+        )
+    if not 1 <= pixel_size_nm <= 10_000:
+        raise ValueError(f"The pixel size must be 1 to 10000 nm, got {pixel_size_nm}.")
+    if window_px % 2 == 0 or not 7 <= window_px <= 201:
+        raise ValueError(f"The window must be an odd number of 7 to 201 pixels, got {window_px}.")
+
+
+def _find(stacks: list[Array], window_px: int) -> tuple[list[tuple[Array, Bead]], list[str]]:
+    """Beads of all stacks with the coarse plane displacements of theirs, brightest first."""
+    found: list[tuple[Array, Bead]] = []
+    refused: list[str] = []
+    for stack in stacks:
+        if window_px > min(stack.shape[2:]):
+            raise ValueError(
+                f"The window of {window_px} px is larger than the images of the bead stack "
+                f"({stack.shape[2]} x {stack.shape[3]} px): choose a smaller one."
+            )
+        moves = coarse_moves(stack)
+        search = find_beads(stack, window_px=window_px, moves=moves)
+        found += [(moves, bead) for bead in search.beads]
+        refused += search.refused
+    if not found:
+        reasons = " ".join(refused[:3]) or "Nothing stands out from the background."
+        raise ValueError(f"No usable bead in the stack. {reasons}")
+    found.sort(key=lambda item: -float(item[1].cutout.sum()))
+    return found, refused
+
+
+def _gaussian(
+    curves: list[PlaneCurve],
+    spots: list[list[Spot]],
+    planes: tuple[AffineTransform, ...],
+    z_nm: Array,
+    pixel_size_nm: float,
+    centre_nm: float,
+) -> AstigmaticPSF | MultiplanePSF:
+    z_range = (float(z_nm[0]), float(z_nm[-1]))
+    first = AstigmaticPSF(
+        pixel_size_nm=pixel_size_nm, x=curves[0].x, y=curves[0].y, z_range_nm=z_range
+    )
+    if len(curves) == 1:
+        return first
+    foci = tuple(curve.focus_nm for curve in curves)
+    light = np.array([np.median([spot.photons for spot in plane]) for plane in spots])
+    # Each plane sees depths from its own focus: the curve must reach from end to end.
+    span = z_range[0] - max(foci), z_range[1] - min(foci)
+    return MultiplanePSF(
+        psf=first.replace(z_range_nm=span),
+        plane_z_nm=foci,
+        split=tuple((light / light.sum()).tolist()),
+        shift_nm=tuple(plane.displacement_at((centre_nm, centre_nm)) for plane in planes),
+    )

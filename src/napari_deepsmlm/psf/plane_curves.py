@@ -1,0 +1,125 @@
+"""Planes of a bead stack: widths through z, where the bead is, and how planes map on each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from napari_deepsmlm.psf.registration import AffineTransform
+from napari_deepsmlm.psf.spot_fit import Spot, fit_defocus_curve, fit_spot
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.psf.beads import Bead
+    from napari_deepsmlm.psf.defocus import DefocusCurve
+
+    Array = np.ndarray[Any, Any]
+
+# A spot of visible light through a high-NA lens doubles its area within such a depth.
+_PLAUSIBLE_DEPTHS_NM = (100.0, 1500.0)
+
+
+class PlaneCurve(NamedTuple):
+    """Widths of one plane's spot through z."""
+
+    sigma_x_nm: Array
+    """(Z,) fitted to the averaged images."""
+    sigma_y_nm: Array
+    x: DefocusCurve
+    """The curve through `sigma_x_nm`."""
+    y: DefocusCurve
+
+    @property
+    def focus_nm(self) -> float:
+        """Depth of the plane: half way between the foci of the two axes."""
+        return (self.x.focus_nm + self.y.focus_nm) / 2
+
+
+def curve_of(spots: list[Spot], z_nm: Array, pixel_size_nm: float, *, is_lobed: bool) -> PlaneCurve:
+    """Return the widths of fitted spots and the curves through them.
+
+    Raises
+    ------
+    ValueError
+        If the focus is not inside the stack, unless the PSF has lobes: then no curve is right.
+    """
+    sigma_x = np.array([spot.sigma_x_px for spot in spots]) * pixel_size_nm
+    sigma_y = np.array([spot.sigma_y_px for spot in spots]) * pixel_size_nm
+    # Wide spots hold more background: their widths are known less well.
+    weights = np.sqrt(sigma_x.min() * sigma_y.min() / (sigma_x * sigma_y))
+    return PlaneCurve(
+        sigma_x_nm=sigma_x,
+        sigma_y_nm=sigma_y,
+        x=fit_defocus_curve(z_nm, sigma_x, weights, may_be_outside=is_lobed),
+        y=fit_defocus_curve(z_nm, sigma_y, weights, may_be_outside=is_lobed),
+    )
+
+
+def refocused(z_nm: Array, curves: list[PlaneCurve]) -> tuple[Array, list[PlaneCurve]]:
+    """Return depths and curves with z = 0 where the first plane is in focus."""
+    zero = curves[0].focus_nm
+    moved = [
+        curve._replace(
+            x=curve.x.replace(focus_nm=curve.x.focus_nm - zero),
+            y=curve.y.replace(focus_nm=curve.y.focus_nm - zero),
+        )
+        for curve in curves
+    ]
+    return z_nm - zero, moved
+
+
+def centred(volume: Array, spots: list[Spot], *, is_lobed: bool) -> Array:
+    """Return the volume moved so that the bead is in the centre of the central pixel."""
+    from scipy.ndimage import shift
+
+    x, y = volume.shape[-1] / 2 - _position(volume, spots, is_lobed)
+    return np.asarray(shift(volume, (0, y, x), order=3, mode="nearest"))
+
+
+def _position(volume: Array, spots: list[Spot], is_lobed: bool) -> Array:
+    """Mean position (x, y) in pixels, narrow and bright images counting most."""
+    if is_lobed:  # a fit of one image may lie on one lobe; all depths together are symmetric
+        whole = fit_spot(volume.mean(0))
+        return np.array([whole.x_px, whole.y_px])
+    weights = np.array([s.photons / (s.sigma_x_px * s.sigma_y_px) ** 2 for s in spots])
+    positions = np.array([(s.x_px, s.y_px) for s in spots])
+    return np.asarray(np.average(positions, axis=0, weights=np.clip(weights, 0, None)))
+
+
+def register_planes(
+    found: list[tuple[Array, Bead]],
+    curves: list[PlaneCurve],
+    z_nm: Array,
+    pixel_size_nm: float,
+    *,
+    is_lobed: bool,
+) -> tuple[AffineTransform, ...]:
+    """Return affine maps from the first plane to each, from where beads are near each focus.
+
+    Parameters
+    ----------
+    found : beads, each with the whole pixels (C, 2) by which its cutouts are displaced.
+    """
+    places: list[list[Array]] = [[] for _ in curves]
+    for moves, bead in found:
+        for c, curve in enumerate(curves):
+            nearest = np.argsort(np.abs(z_nm - curve.focus_nm))[: max(5, len(z_nm) // 2)]
+            volume = bead.cutout[c, nearest]
+            spots = [] if is_lobed else [fit_spot(image) for image in volume]
+            corner = np.array([bead.x_px, bead.y_px]) + moves[c][::-1] - volume.shape[-1] // 2
+            places[c].append((corner + _position(volume, spots, is_lobed)) * pixel_size_nm)
+    first = np.array(places[0])
+    return tuple(AffineTransform.fit(first, np.array(other)) for other in places)
+
+
+def judge(curves: list[PlaneCurve]) -> list[str]:
+    """Return sentences on what looks wrong in the fitted curves."""
+    low, high = _PLAUSIBLE_DEPTHS_NM
+    depths = [curve.depth_nm for plane in curves for curve in (plane.x, plane.y)]
+    worst = min(depths) if min(depths) < low else max(depths)
+    if low <= worst <= high:
+        return []
+    return [
+        f"The spot widens over a focal depth of {worst:.0f} nm, outside the plausible "
+        f"{low:.0f} to {high:.0f} nm: is the z-step right?"
+    ]

@@ -1,0 +1,117 @@
+"""Registration: beads onto each other in x, y and z, and planes onto the first by an affine map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from napari_deepsmlm._base import FrozenModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Array = np.ndarray[Any, Any]
+
+
+class AffineTransform(FrozenModel):
+    """Positions in the first plane to positions in another: (x, y) -> matrix (x, y) + shift.
+
+    Examples
+    --------
+    >>> AffineTransform(shift_nm=(30, -20)).apply(np.array([[100.0, 100.0]]))
+    array([[130.,  80.]])
+    """
+
+    matrix: tuple[tuple[float, float], tuple[float, float]] = Field(
+        ((1.0, 0.0), (0.0, 1.0)), description="Scale, rotation and shear."
+    )
+    shift_nm: tuple[float, float] = Field((0.0, 0.0), description="Displacement (x, y), nm.")
+
+    @classmethod
+    def fit(cls, first_nm: Array, other_nm: Array) -> AffineTransform:
+        """Return the least-squares map between matched positions.
+
+        Three or more beads that do not lie on a line give the full map, fewer a displacement.
+
+        Parameters
+        ----------
+        first_nm, other_nm : (N, 2) positions (x, y) of the same beads in two planes.
+        """
+        centred = first_nm - first_nm.mean(0)
+        spread = np.linalg.svd(centred, compute_uv=False) if len(first_nm) > 2 else np.zeros(2)
+        # Beads within 1 um of a line say nothing about the direction across it.
+        if spread.min() < 1000:
+            x, y = (other_nm - first_nm).mean(0)
+            return cls(shift_nm=(float(x), float(y)))
+        design = np.column_stack([first_nm, np.ones(len(first_nm))])
+        solution = np.linalg.lstsq(design, other_nm, rcond=None)[0]
+        (a, c), (b, d), (x, y) = solution.tolist()
+        return cls(matrix=((a, b), (c, d)), shift_nm=(x, y))
+
+    def apply(self, xy_nm: Array) -> Array:
+        """Return positions (N, 2) of the first plane as the other plane shows them."""
+        return np.asarray(xy_nm @ np.array(self.matrix).T + np.array(self.shift_nm))
+
+    def inverse(self) -> AffineTransform:
+        """Return the map from the other plane to the first."""
+        back = np.linalg.inv(np.array(self.matrix))
+        x, y = (-back @ np.array(self.shift_nm)).tolist()
+        (a, b), (c, d) = back.tolist()
+        return AffineTransform(matrix=((a, b), (c, d)), shift_nm=(x, y))
+
+    def displacement_at(self, xy_nm: tuple[float, float]) -> tuple[float, float]:
+        """Return how far (x, y) the other plane shows a point from where the first does, nm."""
+        x, y = (self.apply(np.array([xy_nm])) - np.array([xy_nm]))[0].tolist()
+        return x, y
+
+
+def average_beads(volumes: Sequence[Array], n_rounds: int = 3) -> Array:
+    """Return the mean of bead volumes after moving them onto each other.
+
+    Each bead is moved in z, y and x and scaled so that it fits the running mean best in the
+    least-squares sense (Gauss-Newton on the mean's cubic spline), first the brightest's, then
+    the mean's; Li et al. 2018, doi:10.1038/nmeth.4661, methods.
+
+    Parameters
+    ----------
+    volumes : N beads of (Z, P, P).
+
+    Returns
+    -------
+    (Z, P, P), in photons of the brightest bead, and where that bead was.
+    """
+    from scipy.ndimage import shift
+
+    reference = np.asarray(volumes[0])
+    for _ in range(n_rounds if len(volumes) > 1 else 0):
+        moved = []
+        for volume in volumes:
+            move, scale = displacement(reference, volume)
+            moved.append(shift(volume, -move, order=3, mode="nearest") / scale)
+        # Weights are the photons: bright beads are the less noisy ones.
+        light = [float(volume.sum()) for volume in volumes]
+        reference = np.average(moved, axis=0, weights=np.clip(light, 1e-12, None))
+    return reference
+
+
+def displacement(reference: Array, volume: Array, n_steps: int = 6) -> tuple[Array, float]:
+    """Return (z, y, x) and a factor so that volume = factor * reference moved by them."""
+    from scipy.ndimage import gaussian_filter, shift
+
+    # A little smoothing makes the slopes of noisy voxels trustworthy.
+    target = gaussian_filter(volume, 0.7)[_INNER]
+    smooth = gaussian_filter(reference, 0.7)
+    move, scale = np.zeros(3), 1.0
+    for _ in range(n_steps):
+        guess = shift(smooth, move, order=3, mode="nearest")
+        slopes = [scale * -slope[_INNER].ravel() for slope in np.gradient(guess)]
+        design = np.column_stack([*slopes, guess[_INNER].ravel()])
+        step = np.linalg.lstsq(design, (target - scale * guess[_INNER]).ravel(), rcond=None)[0]
+        move, scale = move + np.clip(step[:3], -1, 1), scale + step[3]
+    return move, float(scale)
+
+
+# Voxels that a move of a few pixels does not bring in from outside.
+_INNER = np.s_[1:-1, 2:-2, 2:-2]

@@ -1,0 +1,182 @@
+"""Layers: where camera frames and super-resolved images lie in napari's world, in nm.
+
+napari puts the centre of pixel (0, 0) at a layer's `translate`; the library counts nm from the
+outer corner of that pixel. All conversions between the two are here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from napari.layers import Image
+
+from napari_deepsmlm.io import open_frames
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from napari.layers import Layer
+
+    from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.localizations import Localizations
+
+KEY = "napari_deepsmlm"
+"""Where layers keep what the plugin knows about them: `layer.metadata[KEY]`."""
+
+SMALLEST_SIDE_PX = 8
+AXIS_LABELS = ("t", "c", "y", "x")
+
+
+class PixelSize(NamedTuple):
+    """A camera pixel in the sample plane, and who says so."""
+
+    nm: float | None
+    origin: str
+
+
+def image_of(source: FrameSource) -> tuple[Any, dict[str, Any], str]:
+    """Return frames as napari's (data, keywords, type), lazy and placed in nm if they say so."""
+    frames = source.as_dask()
+    if source.shape[1] == 1:
+        frames = frames[:, 0]  # (T, 1, H, W) -> (T, H, W)
+    keywords = {"rgb": False, "multiscale": False, "colormap": "gray"}
+    keywords |= frame_placement(frames.ndim, source.pixel_size_nm)
+    return frames, keywords, "image"
+
+
+def frame_placement(ndim: int, pixel_size_nm: float | None) -> dict[str, Any]:
+    """Return scale, units and axis labels of camera frames (..., Y, X)."""
+    size, unit = (1.0, "pixel") if pixel_size_nm is None else (pixel_size_nm, "nm")
+    return {
+        "scale": (1.0,) * (ndim - 2) + (size, size),
+        "units": ("pixel",) * (ndim - 2) + (unit, unit),
+        "axis_labels": axis_labels(ndim),
+    }
+
+
+def axis_labels(ndim: int) -> tuple[str, ...]:
+    """Return the names of the axes of frames: (y, x), (t, y, x) or (t, c, y, x)."""
+    return {2: ("y", "x"), 3: ("t", "y", "x")}.get(ndim, AXIS_LABELS[-ndim:])
+
+
+def can_hold_frames(layer: Layer) -> bool:
+    """Whether a layer may be camera frames: grey levels, big enough, and not a result of ours."""
+    return (
+        isinstance(layer, Image)
+        and not layer.rgb
+        and not layer.multiscale
+        and 2 <= layer.ndim <= len(AXIS_LABELS)
+        and np.dtype(layer.dtype).kind in "uif"
+        and min(layer.data.shape[-2:]) >= SMALLEST_SIDE_PX
+        and provenance(layer).get("kind") != "reconstruction"
+    )
+
+
+def n_frames_of(layer: Layer) -> int:
+    """Return the number of camera frames of a layer."""
+    return int(layer.data.shape[0]) if layer.ndim > 2 else 1
+
+
+def provenance(layer: Layer) -> dict[str, Any]:
+    """Return what the plugin wrote into a layer's metadata, {} if nothing."""
+    found = layer.metadata.get(KEY, {})
+    return found if isinstance(found, dict) else {}
+
+
+def pixel_size_of(layer: Layer) -> PixelSize:
+    """Return the camera pixel of a layer: from our reader, its units, or its file's header."""
+    known = provenance(layer)
+    if known.get("pixel_size_nm"):
+        return PixelSize(float(known["pixel_size_nm"]), str(known.get("pixel_size_origin", "")))
+    unit = layer.units[-1]
+    if unit.is_compatible_with("nm"):
+        return PixelSize(float(layer.scale[-1]) * _nm_per(unit), "scale of the layer")
+    path = layer.source.path
+    if path is None or known:
+        return PixelSize(None, "")
+    try:
+        with open_frames(path) as source:
+            return PixelSize(source.pixel_size_nm, source.pixel_size_origin)
+    except (ValueError, OSError):  # opened by another reader, which may know more formats
+        return PixelSize(None, "")
+
+
+def is_in_nm(layer: Layer, pixel_size_nm: float) -> bool:
+    """Whether a layer lies in the world as camera frames with this pixel should."""
+    has_size = np.allclose(np.asarray(layer.scale[-2:]), pixel_size_nm, rtol=1e-6)
+    return bool(has_size and all(str(unit) == "nanometer" for unit in layer.units[-2:]))
+
+
+def set_pixel_size(layer: Layer, pixel_size_nm: float, origin: str = "given") -> None:
+    """Give a layer of camera frames nm scale and units; where it lies in pixels stays as it is."""
+    placement = frame_placement(layer.ndim, pixel_size_nm)
+    shift_px = np.asarray(layer.translate[-2:]) / np.asarray(layer.scale[-2:])
+    layer.units = placement["units"]
+    layer.scale = (*layer.scale[:-2], pixel_size_nm, pixel_size_nm)
+    layer.translate = (*layer.translate[:-2], *(shift_px * pixel_size_nm))
+    layer.axis_labels = placement["axis_labels"]
+    known = {"pixel_size_nm": pixel_size_nm, "pixel_size_origin": origin}
+    layer.metadata = {**layer.metadata, KEY: {**provenance(layer), **known}}
+
+
+def frames_of(layer: Layer) -> FrameSource | Any:
+    """Return what `open_frames` opens: the files our reader opened, else the layer's array."""
+    known = provenance(layer)
+    paths = known.get("paths")
+    if paths and tuple(layer.data.shape) == tuple(known.get("layer_shape", ())):
+        return list(paths)
+    return layer.data
+
+
+def corner_nm(layer: Layer) -> tuple[float, float]:
+    """Return (y, x) in the world of the outer corner of pixel (0, 0), the library's origin."""
+    y, x = np.asarray(layer.translate[-2:]) - np.asarray(layer.scale[-2:]) / 2
+    return float(y), float(x)
+
+
+def overlay_placement(corner: tuple[float, float], sr_pixel_nm: float) -> dict[str, Any]:
+    """Return scale, translate, units and axis labels of a super-resolved image.
+
+    Parameters
+    ----------
+    corner : (y, x) nm in the world, where the image's outer corner belongs.
+    sr_pixel_nm : pixel of the image, nm.
+    """
+    return {
+        "scale": (sr_pixel_nm, sr_pixel_nm),
+        "translate": tuple(c + sr_pixel_nm / 2 for c in corner),
+        "units": ("nm", "nm"),
+        "axis_labels": ("y", "x"),
+    }
+
+
+def points_of(
+    localizations: Localizations, corner: tuple[float, float], ndim: int
+) -> tuple[Any, dict[str, Any], str]:
+    """Return molecules as napari's (data, keywords, type), in the frames they were found in.
+
+    Parameters
+    ----------
+    localizations : nm from the corner, frames counted in the stack.
+    corner : (y, x) nm in the world.
+    ndim : axes of the camera frames: the points follow their slider.
+    """
+    table: pd.DataFrame = localizations.to_dataframe()
+    data = np.zeros((len(table), ndim))
+    data[:, -2:] = table[["y_nm", "x_nm"]]
+    if ndim > 2:
+        data[:, 0] = table["frame"]
+    keywords = {
+        "features": table,
+        "translate": (0.0,) * (ndim - 2) + corner,
+        "units": frame_placement(ndim, 1.0)["units"],
+        "axis_labels": axis_labels(ndim),
+        "face_color": "transparent",
+        "border_color": "cyan",
+        "border_width": 0.15,
+    }
+    return data, keywords, "points"
+
+
+def _nm_per(unit: Any) -> float:
+    return float((1 * unit).to("nm").magnitude)

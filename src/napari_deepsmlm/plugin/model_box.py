@@ -1,0 +1,171 @@
+"""The model chooser: built-in models, files of the user's, and which one suits the data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
+
+from napari_deepsmlm.plugin.forms import make_calm
+from napari_deepsmlm.plugin.notes import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOAD_FILE = "Load model file…"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model by the name or path that the library knows it by."""
+
+    key: str
+    title: str
+    network: str
+    pixel_size_nm: float
+    upsampling: int | None = None
+
+    @classmethod
+    def from_file(cls, path: Path, key: str = "") -> ModelChoice:
+        """Read a model's header.
+
+        Raises
+        ------
+        ValueError, OSError
+            One sentence, if the file is no model.
+        """
+        from napari_deepsmlm.models import read_card
+
+        card = read_card(path)
+        config = card.get("config", {})
+        return cls(
+            key=key or str(path),
+            title=key or path.name,
+            network=str(card.get("network", "unknown network")),
+            pixel_size_nm=float(config.get("pixel_size_nm", 100.0)),
+            upsampling=config.get("upsampling"),
+        )
+
+    def misfit(self, pixel_size_nm: float) -> float:
+        """Return the factor between its pixels and the data's, 1 or more."""
+        return math.exp(abs(math.log(self.pixel_size_nm / pixel_size_nm)))
+
+
+def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float) -> ModelChoice:
+    """Return the model whose pixels are nearest to the data's, the first of equals."""
+    return min(choices, key=lambda choice: round(choice.misfit(pixel_size_nm), 3))
+
+
+class ModelBox(QComboBox):
+    """A list of models, and a `note` that says why one is chosen, or that none fits."""
+
+    changed = Signal()
+    failed = Signal(str)
+    """One sentence about a file that is no model."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        make_calm(self)
+        self.setToolTip("<qt>The trained network. Its pixels must be the data's.</qt>")
+        self.note = Note()
+        self._choices: list[ModelChoice] = []
+        self._chosen = -1
+        self._tolerance = 1.15
+        self._pixel_size_nm: float | None = None
+        self._is_users_choice = False
+        self.activated.connect(self._on_activated)
+
+    @property
+    def choice(self) -> ModelChoice | None:
+        """The chosen model, None while there is none."""
+        return self._choices[self._chosen] if self._choices else None
+
+    def set_models(self, choices: Sequence[ModelChoice], tolerance: float) -> None:
+        """Offer these; `tolerance` is the misfit that still works."""
+        self._tolerance = tolerance
+        self._choices = list(choices)
+        self._chosen = 0
+        self._list_choices()
+        self._suggest()
+
+    def set_pixel_size(self, pixel_size_nm: float | None) -> None:
+        """Choose what suits the data, unless the user chose."""
+        self._pixel_size_nm = pixel_size_nm
+        self._suggest()
+
+    def load_file(self, path: str | Path) -> None:
+        """Offer and choose a model file; `failed` says if it is none."""
+        try:
+            choice = ModelChoice.from_file(Path(path))
+        except (ValueError, OSError) as error:
+            self.failed.emit(str(error))
+            return
+        if choice not in self._choices:
+            self._choices.append(choice)
+        self._list_choices()
+        self.choose(choice)
+
+    def choose(self, choice: ModelChoice) -> None:
+        """Take one of the models; it stays chosen whatever the data."""
+        self._is_users_choice = True
+        self._take(choice)
+
+    def _list_choices(self) -> None:
+        self.clear()
+        for choice in self._choices:
+            self.addItem(choice.title)
+            self.setItemData(self.count() - 1, choice.key, Qt.ItemDataRole.ToolTipRole)
+        if self._choices:
+            self.insertSeparator(self.count())
+        else:
+            self.addItem("none")
+        self.addItem(LOAD_FILE)
+        self.setCurrentIndex(max(0, self._chosen))
+
+    def _on_activated(self, index: int) -> None:
+        self.setCurrentIndex(max(0, self._chosen))  # until a file was read, nothing is chosen
+        if index == self.count() - 1:
+            path, _ = QFileDialog.getOpenFileName(
+                self, "Load model file", filter="Models (*.safetensors)"
+            )
+            if path:
+                self.load_file(path)
+        elif index < len(self._choices):
+            self.choose(self._choices[index])
+
+    def _take(self, choice: ModelChoice) -> None:
+        self._chosen = self._choices.index(choice)
+        self.setCurrentIndex(self._chosen)
+        self._explain()
+
+    def _suggest(self) -> None:
+        if self._choices and self._pixel_size_nm is not None and not self._is_users_choice:
+            self._take(nearest(self._choices, self._pixel_size_nm))
+        else:
+            self._explain()
+
+    def _explain(self) -> None:
+        choice, pixel_nm = self.choice, self._pixel_size_nm
+        if choice is None:
+            self.note.warn("There is no built-in model here: load a model file.")
+        elif pixel_nm is None:
+            self.note.tell(f"For {choice.pixel_size_nm:g} nm pixels. Give the pixel size first.")
+        elif choice.misfit(pixel_nm) > self._tolerance:
+            is_best = choice == nearest(self._choices, pixel_nm)
+            which = "No model fits: the nearest" if is_best else "This model"
+            self.note.warn(
+                f"{which} was trained for {choice.pixel_size_nm:g} nm pixels, the data has "
+                f"{pixel_nm:g} nm. Expect missed and false molecules; train one for your data."
+            )
+        else:
+            why = "Chosen by you" if self._is_users_choice else "Nearest to the data"
+            gives = f", {choice.upsampling}× finer" if choice.upsampling else ""
+            self.note.tell(
+                f"{why}: trained for {choice.pixel_size_nm:g} nm pixels, data {pixel_nm:g} nm"
+                f"{gives}."
+            )
+        self.changed.emit()

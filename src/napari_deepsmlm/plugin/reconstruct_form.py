@@ -1,0 +1,187 @@
+"""The form of Reconstruct: which frames, which model, computed where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QProgressBar,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_deepsmlm.plugin.forms import Editor, editor_for, make_calm
+from napari_deepsmlm.plugin.layers import n_frames_of
+from napari_deepsmlm.plugin.model_box import ModelBox
+from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.stack_box import StackBox
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+    from napari_deepsmlm.plugin.library import Library
+    from napari_deepsmlm.reconstruction import ReconstructOptions
+
+PIXEL_SIZE = "pixel_size_nm"
+FRAMES_PER_INPUT = (1, 10, 50, 500, 1000)
+
+
+class ReconstructForm(QWidget):
+    """Editors of `ReconstructOptions`, from their own descriptions and ranges.
+
+    The stack can be chosen at once; the rest comes with :meth:`fill`, when torch is loaded.
+    """
+
+    changed = Signal()
+    """Any of the choices."""
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._library: Library | None = None
+        self._editors: dict[str, Editor] = {}
+        self.stack_box = StackBox(viewer)
+        self.stack_box.changed.connect(self._on_stack)
+        self.model_box = ModelBox()
+        self.first_frame, self.last_frame = QSpinBox(), QSpinBox()
+        self.compute_note = Note()
+        self._loading_note = Note()
+        self._loading_note.tell("Loading PyTorch and the models…")
+        self._loading_bar = QProgressBar()
+        self._loading_bar.setRange(0, 0)  # runs to and fro
+        self._rows = QFormLayout()
+        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._rows.addRow("Stack", self.stack_box)
+        self._rows.addRow(self.stack_box.note)
+        column = QVBoxLayout(self)
+        column.addLayout(self._rows)
+        column.addWidget(self._loading_note)
+        column.addWidget(self._loading_bar)
+        column.addStretch(1)
+
+    def fill(self, library: Library) -> None:
+        """Add the editors."""
+        self._loading_bar.hide()
+        self._loading_note.clear()
+        self._library = library
+        self._editors = _make_editors(library)
+        self._add_rows()
+        self.model_box.set_models(library.models, library.pixel_tolerance)
+        self._editors[PIXEL_SIZE].changed.connect(self._on_pixel_size)
+        for name in ("device", "precision"):
+            self._editors[name].changed.connect(self._explain_compute)
+        for editor in self._editors.values():
+            editor.changed.connect(self._tell_change)
+        self.model_box.changed.connect(self._tell_change)
+        self._explain_compute()
+        self._on_stack()
+
+    def set_loading_failed(self) -> None:
+        """Take the bar away: there is nothing to wait for any more."""
+        self._loading_bar.hide()
+        self._loading_note.clear()
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether the editors are there."""
+        return self._library is not None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything is chosen that a run needs."""
+        return (
+            self.stack is not None
+            and self.is_filled
+            and self.model_box.choice is not None
+            and self.pixel_size_nm is not None
+        )
+
+    @property
+    def stack(self) -> Layer | None:
+        """The chosen layer, None if there is none."""
+        return self.stack_box.stack
+
+    @property
+    def pixel_size_nm(self) -> float | None:
+        """The camera pixel, None while it is not known."""
+        size: float | None = self._editors[PIXEL_SIZE].read()
+        return size
+
+    def fill_in(self, **values: Any) -> None:
+        """Set editors by the names of the options, e.g. `sum_frames=10`."""
+        for name, value in values.items():
+            self._editors[name].write(value)
+
+    def options(self) -> ReconstructOptions:
+        """Return the choices.
+
+        Raises
+        ------
+        ValueError
+            One sentence about what is out of range.
+        """
+        model = self.model_box.choice
+        assert self._library is not None and model is not None  # noqa: S101, PT018 - is_complete
+        values = {name: editor.read() for name, editor in self._editors.items()}
+        values["model"] = model.key
+        first, last = self.first_frame.value(), self.last_frame.value()
+        is_to_the_end = last == self.last_frame.maximum()
+        values["frame_range"] = (first, None if is_to_the_end else last + 1)
+        return self._library.options.from_dict(values, source="Reconstruct")
+
+    def _add_rows(self) -> None:
+        self._editors[PIXEL_SIZE].add_to(self._rows)
+        for box, label in ((self.first_frame, "First frame"), (self.last_frame, "Last frame")):
+            box.setToolTip(f"<qt>{label} to use, counted from 0 as on the slider.</qt>")
+            box.setKeyboardTracking(False)
+            make_calm(box)
+            self._rows.addRow(label, box)
+        self._editors["sum_frames"].add_to(self._rows)
+        self._rows.addRow("Model", self.model_box)
+        self._rows.addRow(self.model_box.note)
+        for name in ("threshold", "device", "precision"):
+            self._editors[name].add_to(self._rows)
+        self._rows.addRow(self.compute_note)
+
+    def _on_stack(self) -> None:
+        stack = self.stack
+        if stack is not None and self.is_filled:
+            self.fill_in(pixel_size_nm=self.stack_box.known_size.nm)
+            n_frames = n_frames_of(stack)
+            for box, value in ((self.first_frame, 0), (self.last_frame, n_frames - 1)):
+                box.setRange(0, n_frames - 1)
+                box.setValue(value)
+            self._on_pixel_size()
+        self.changed.emit()
+
+    def _on_pixel_size(self, *_: object) -> None:
+        self.model_box.set_pixel_size(self.pixel_size_nm)
+        self.stack_box.describe(self.pixel_size_nm)
+
+    def _explain_compute(self, *_: object) -> None:
+        from napari_deepsmlm._devices import choose_compute
+
+        device, precision = (self._editors[name].read() for name in ("device", "precision"))
+        compute = choose_compute(device, precision)
+        self.compute_note.tell(f"On {compute.device} in {compute.precision}: {compute.reason}.")
+
+    def _tell_change(self, *_: object) -> None:
+        self.changed.emit()
+
+
+def _make_editors(library: Library) -> dict[str, Editor]:
+    options, devices = library.options, ("auto", *library.devices)
+    return {
+        PIXEL_SIZE: editor_for(options, PIXEL_SIZE, none_text="unknown"),
+        "sum_frames": editor_for(
+            options, "sum_frames", label="Frames per input", choices=FRAMES_PER_INPUT
+        ),
+        "threshold": editor_for(
+            options, "threshold", label="Least probability", none_text="the model's"
+        ),
+        "device": editor_for(options, "device", choices=devices),
+        "precision": editor_for(options, "precision"),
+    }

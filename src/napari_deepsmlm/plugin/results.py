@@ -1,0 +1,50 @@
+"""Results on disk: the files that the command line writes too, saved from the panel."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Generator
+
+    from napari_deepsmlm.reconstruction import Reconstruction
+
+NAMES = ("reconstruction.tif", "localizations.csv", "report.json")
+
+
+def ask_for_folder(parent: QWidget) -> Path | None:
+    """Return the folder that the user chooses, None if they change their mind."""
+    chosen = QFileDialog.getExistingDirectory(parent, "Folder for the results")
+    if not chosen:
+        return None
+    folder = Path(chosen)
+    there = [name for name in NAMES if (folder / name).exists()]
+    if not there:
+        return folder
+    buttons = QMessageBox.StandardButton
+    question = f"{', '.join(there)} in {folder} will be replaced."
+    answer = QMessageBox.question(
+        parent, "Replace results?", question, buttons.Ok | buttons.Cancel, buttons.Cancel
+    )
+    return folder if answer == buttons.Ok else None
+
+
+def write_results(
+    result: Reconstruction, folder: Path, stopping: threading.Event
+) -> Generator[str, None, None]:
+    """Write image, table and report, each whole or not at all, and yield what was done."""
+    from napari_deepsmlm._files import atomic_write, folder_lock
+    from napari_deepsmlm.io import write_image, write_localizations
+
+    image, table, report = (folder / name for name in NAMES)
+    with folder_lock(folder):
+        write_image(image, result.image, pixel_size_nm=result.sr_pixel_nm, report=result.report)
+        write_localizations(result.localizations, table)
+        with atomic_write(report) as file:
+            file.write(json.dumps(result.report, indent=2).encode())
+    yield f"Saved {', '.join(NAMES)} in {folder}."

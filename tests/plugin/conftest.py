@@ -1,0 +1,89 @@
+"""A viewer with the Reconstruct panel and a model that is quick, and nothing left running."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from qtpy.QtCore import QThreadPool
+
+from napari_deepsmlm.models import build_model, save_model
+from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WAIT_MS = 60_000
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy: Callable[..., Any]) -> Any:
+    """What plugins get: a viewer that refuses private access."""
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def no_threads_left() -> Iterator[None]:
+    """Wait for the workers, so that none reaches into the next test."""
+    yield
+    pool = QThreadPool.globalInstance()
+    assert pool is not None
+    assert pool.waitForDone(WAIT_MS)
+
+
+@pytest.fixture
+def panel(
+    viewer: Any, qtbot: Any, model_file: Path, no_threads_left: None
+) -> Iterator[ReconstructWidget]:
+    """The panel in its dock, the library loaded, an untrained model chosen."""
+    panel = ReconstructWidget(viewer)
+    viewer.window.add_dock_widget(panel, name="Reconstruct")
+    qtbot.waitUntil(lambda: panel.form.is_filled, timeout=WAIT_MS)
+    panel.form.model_box.load_file(model_file)
+    yield panel
+    with suppress(RuntimeError):  # a test may have closed the window
+        panel.abandon()
+
+
+@pytest.fixture(scope="session")
+def quick_model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model") / "untrained.safetensors"
+    save_model(path, build_model("deep-storm", {"upsampling": 4}))
+    return path
+
+
+@pytest.fixture
+def model_file(quick_model_file: Path, tmp_path: Path) -> Path:
+    """A model file of the test's own: untrained, four pixels for one."""
+    return Path(shutil.copy(quick_model_file, tmp_path))
+
+
+@pytest.fixture
+def stack(small_movie: Any) -> np.ndarray:
+    """Twelve frames (T, Y, X) of 16 x 24 pixels."""
+    frames: np.ndarray = small_movie[0][:, 0]
+    return frames
+
+
+@pytest.fixture
+def long_stack(stack: np.ndarray) -> np.ndarray:
+    """Frames enough for many batches."""
+    return np.tile(stack, (2000, 1, 1))
+
+
+@pytest.fixture
+def run(panel: ReconstructWidget, qtbot: Any) -> Callable[[], None]:
+    """Click Run and wait for the end."""
+
+    def run_to_the_end() -> None:
+        assert panel.run_button.isEnabled()
+        panel.run_button.click()
+        qtbot.waitUntil(lambda: not panel.is_busy, timeout=WAIT_MS)
+
+    return run_to_the_end

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+from npe2 import PluginManifest
+
+MANIFEST = PluginManifest.from_distribution("napari-deepsmlm")
+COMMANDS = {command.id: command for command in MANIFEST.contributions.commands}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_there(command: str) -> None:
+    module, _, name = str(COMMANDS[command].python_name).partition(":")
+    assert callable(getattr(import_module(module), name))
+
+
+def test_names_that_others_rely_on() -> None:
+    assert [widget.display_name for widget in MANIFEST.contributions.widgets] == ["Reconstruct"]
+    assert MANIFEST.display_name == "Deep SMLM"
+    (item,) = MANIFEST.contributions.menus["napari/layers/filter"]
+    assert item.command == "napari-deepsmlm.reconstruct"
+
+
+def test_the_reader_takes_files_only() -> None:
+    (reader,) = MANIFEST.contributions.readers
+    assert not reader.accepts_directories
+    assert {"*.tif", "*.tiff"} <= set(reader.filename_patterns)

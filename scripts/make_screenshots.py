@@ -18,6 +18,8 @@ from qtpy.QtWidgets import QApplication
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+
 PLUGIN = "napari-deepsmlm"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
@@ -45,12 +47,17 @@ def main() -> None:
         panel.form.last_frame.setValue(choices.last_frame)
     take(choices.out / "reconstruct_before.png")
     click(panel.run_button)
-    wait_until(lambda: panel.progress.value() > 0.3 * panel.progress.maximum() > 0)
+    wait_until(lambda: is_past(panel, 0.3) or not panel.is_busy)
     take(choices.out / "reconstruct_running.png")
     wait_until(lambda: not panel.is_busy)
+    assert panel.save_button.isEnabled(), panel.message_note.text()
     take(choices.out / "reconstruct_done.png")
     print(panel.status_note.text())
     viewer.close()
+
+
+def is_past(panel: ReconstructWidget, share: float) -> bool:
+    return bool(panel.progress.value() > share * panel.progress.maximum() > 0)
 
 
 def click(button: object) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 
 import napari_deepsmlm as ds
 from napari_deepsmlm.metrics import count_image, match, nmse_percent
-from napari_deepsmlm.samples import microtubules
 
 COLUMNS = {
     "nmse_percent": "NMSE %",
@@ -34,7 +33,7 @@ COLUMNS = {
 
 def judge(model: str, seed: int, n_frames: int, precision: str) -> dict[str, float]:
     """Simulate one movie, reconstruct it and return its scores."""
-    stack, truth = microtubules().simulate(n_frames, seed=seed)
+    stack, truth = ds.Experiment.from_preset("microtubules").simulate(n_frames, seed=seed)
     result = ds.reconstruct(stack, model=model, pixel_size_nm=100.0, precision=precision)
     counts = count_image(truth, result.image.shape, result.sr_pixel_nm)
     scores = match(result.localizations, truth.without("z_nm")).scores()

@@ -20,10 +20,10 @@ import torch
 from torch import nn
 
 from napari_deepsmlm._devices import choose_compute
+from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.inference import Pipeline
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import find_model
-from napari_deepsmlm.samples import microtubules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--model", default="deep-storm")
     chosen = parser.parse_args()
     model: DeepStorm = find_model(chosen.model).load()  # type: ignore[assignment]
-    stack, _ = microtubules().simulate(chosen.frames, seed=7)
+    stack, _ = Experiment.from_preset("microtubules").simulate(chosen.frames, seed=7)
     source = open_frames(stack)
     network = published(model)
 

@@ -5,15 +5,16 @@ python examples/reconstruct_a_stack.py [--frames 60]
 
 import argparse
 
-from napari_deepsmlm import reconstruct
+from napari_deepsmlm import Experiment, reconstruct
 from napari_deepsmlm.metrics import count_image, match, nmse_percent
-from napari_deepsmlm.samples import microtubules
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--frames", type=int, default=60)
 n_frames = parser.parse_args().frames
 
-stack, truth = microtubules().simulate(n_frames, seed=1)  # (T, C, H, W) ADU, and the molecules
+stack, truth = Experiment.from_preset("microtubules").simulate(
+    n_frames, seed=1
+)  # (T, C, H, W) ADU, and the molecules
 result = reconstruct(stack, model="deep-storm", pixel_size_nm=100.0)
 
 counts = count_image(truth, result.image.shape, result.sr_pixel_nm)

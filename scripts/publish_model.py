@@ -23,7 +23,6 @@ from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import count_image, match, nmse_percent
 from napari_deepsmlm.models import load_model, save_model
-from napari_deepsmlm.samples import microtubules
 from napari_deepsmlm.simulation import Filaments, Mixture, Uniform
 from napari_deepsmlm.training.data import SimulatedBatches
 
@@ -39,7 +38,7 @@ THRESHOLDS = tuple(np.round(np.arange(0.06, 0.62, 0.04), 2))
 
 def movie(seed: int, n_frames: int, density: float | None = None) -> tuple[Any, Localizations]:
     """Microtubules as in the demo, or molecules anywhere at a density per um^2."""
-    experiment = microtubules()
+    experiment = Experiment.from_preset("microtubules")
     if density is not None:
         simulation = experiment.simulation.replace(
             structure=Uniform(), density_per_um2=(density, density)

@@ -11,13 +11,12 @@ from napari_deepsmlm._base import MAX_CONFIG_BYTES, FrozenModel, load_yaml
 from napari_deepsmlm._files import atomic_write, folder_lock
 from napari_deepsmlm.camera import EMCCD
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.samples import microtubules
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("experiment", [Experiment(), microtubules()])
+@pytest.mark.parametrize("experiment", [Experiment(), Experiment.from_preset("microtubules")])
 def test_yaml_gives_the_same_experiment_again(experiment: Experiment, tmp_path: Path) -> None:
     path = tmp_path / "ünïcode name.yaml"
     experiment.to_file(path)

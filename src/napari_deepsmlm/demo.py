@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.figures import save_before_after
 from napari_deepsmlm.metrics import count_image, nmse_percent
 from napari_deepsmlm.reconstruction import Finished, Progress, ReconstructJob, ReconstructOptions
-from napari_deepsmlm.samples import microtubules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def run_demo(
     report : as in `report.json`; its quality compares with the known truth.
     """
     out = Path(out)
-    stack, truth = microtubules().simulate(n_frames, seed=SAMPLE_SEED)
+    stack, truth = Experiment.from_preset("microtubules").simulate(n_frames, seed=SAMPLE_SEED)
     options = ReconstructOptions(model=model, pixel_size_nm=100.0)
     job = ReconstructJob(stack, options, out=out)
     for event in job.run():

@@ -18,19 +18,19 @@ SEED = 1
 
 def microtubules() -> list[LayerData]:
     """Return dense blinking bundles of microtubules: the case for Deep-STORM."""
-    from napari_deepsmlm import samples
+    from napari_deepsmlm.experiment import Experiment
 
-    image, _ = _simulate(samples.microtubules(), "microtubules")
+    image, _ = _simulate(Experiment.from_preset("microtubules"), "microtubules")
     return [image]
 
 
 def sparse_molecules() -> list[LayerData]:
     """Return a few molecules in each frame, with their true positions as points."""
-    from napari_deepsmlm import samples
+    from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.simulation import Simulation
 
     sparse = Simulation(density_per_um2=(0.25, 0.25), background=(20.0, 20.0))
-    experiment = samples.microtubules().replace(simulation=sparse)
+    experiment = Experiment.from_preset("microtubules").replace(simulation=sparse)
     image, truth = _simulate(experiment, "sparse molecules")
     pixel_nm = experiment.psf.pixel_size_nm
     data, keywords, kind = points_of(truth, (-pixel_nm / 2, -pixel_nm / 2), ndim=3)

@@ -99,6 +99,8 @@ def _first_problem(error: ValidationError) -> str:
         return f"unknown key '{where}'{more}."
     if first["type"] == "missing":
         return f"'{where}' is missing{more}."
+    if first["type"] == "union_tag_not_found":
+        return f"'{where}': needs a 'kind' to say which one it is{more}."
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     return f"'{where}': {message}, found {_shorten(first['input'])}{more}."
 

@@ -184,7 +184,7 @@ class DeepStorm(ImageModel):
         true = torch.bincount(truth.frame, minlength=len(frames)).double()
         ideal = PREDICTION_SCALE / TARGET_SCALE
         images = [self._in_units(self(part)) * ideal for part in frames.split(8)]
-        weight = 1 / (1 + true)
+        weight = 1 / (10 + true).square()  # relative misses count, but not of nearly empty frames
         best = (math.inf, 1.0, 0.0)
         for pile_up in PILE_UPS if sum(true) > 0 else ():
             found = torch.cat([self._spread(x, pile_up).sum((1, 2)) for x in images]).double()

@@ -15,14 +15,10 @@ if TYPE_CHECKING:
 
 
 def spike_image(truth: Localizations, shape: tuple[int, int, int], pixel_nm: float) -> Tensor:
-    """Return ones where a molecule lies, zeros elsewhere: two in one pixel count once."""
-    return count_image(truth, shape, pixel_nm).clamp_(max=1.0)
+    """Return ones where a molecule lies, zeros elsewhere.
 
-
-def count_image(truth: Localizations, shape: tuple[int, int, int], pixel_nm: float) -> Tensor:
-    """Return the number of molecules in each pixel.
-
-    A molecule belongs to the pixel that contains it: floor of position / pixel.
+    A molecule belongs to the pixel that contains it (floor of position / pixel); two in one
+    pixel count once.
 
     Parameters
     ----------
@@ -30,11 +26,11 @@ def count_image(truth: Localizations, shape: tuple[int, int, int], pixel_nm: flo
     shape : (B, rows, columns) of the image.
     pixel_nm : its pixel, nm.
     """
+    image = torch.zeros(shape, device=truth.frame.device)
     row = (truth.y_nm / pixel_nm).floor().long().clamp_(0, shape[1] - 1)
     column = (truth.x_nm / pixel_nm).floor().long().clamp_(0, shape[2] - 1)
-    flat = (truth.frame * shape[1] + row) * shape[2] + column
-    n = shape[0] * shape[1] * shape[2]
-    return torch.bincount(flat, minlength=n).view(shape).float()
+    image[truth.frame, row, column] = 1.0
+    return image
 
 
 def gaussian_blur(image: Tensor, sigma_px: float = 1.0, size: int = 7) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Literal, Self, cast
 
 import torch
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 # is 50, and the plain sum of both terms of the loss is balanced.
 TARGET_SCALE = 100.0
 PREDICTION_SCALE = 2.0
-
-# Molecules pile up with others this many camera pixels around them, at most to this share.
-LOCAL_REACH_PX = 4
-MOST_PILE_UP = 0.75
-PILE_UPS = tuple(0.25 * step for step in range(33))
 
 
 class DeepStormConfig(ModelConfig):
@@ -67,7 +61,6 @@ class DeepStorm(ImageModel):
     input_mean: Tensor
     input_std: Tensor
     molecules_per_unit: Tensor
-    pile_up: Tensor
 
     def __init__(self, config: DeepStormConfig) -> None:
         super().__init__(config)
@@ -90,7 +83,6 @@ class DeepStorm(ImageModel):
         self.register_buffer("input_mean", torch.tensor(0.2))
         self.register_buffer("input_std", torch.tensor(0.2))
         self.register_buffer("molecules_per_unit", torch.tensor(PREDICTION_SCALE / TARGET_SCALE))
-        self.register_buffer("pile_up", torch.tensor(0.0))
 
     @property
     def upsampling(self) -> int:
@@ -113,7 +105,7 @@ class DeepStorm(ImageModel):
     @property
     def halo_px(self) -> int:
         """The layers reach 32 super-resolution pixels with their poolings, sharpening 10 more."""
-        return -(-42 // self.upsampling) + LOCAL_REACH_PX
+        return -(-42 // self.upsampling)
 
     def prepare(self, frames: Tensor) -> Tensor:
         """(B, 1, H, W) photons -> standardised frames."""
@@ -141,16 +133,8 @@ class DeepStorm(ImageModel):
         return (blurred - target).square().mean() + prediction.abs().mean()
 
     def to_image(self, prediction: Tensor) -> Tensor:
-        """Return (B, r H, r W) molecules per super-resolution pixel, never negative.
-
-        Where molecules are dense the network resolves fewer than there are, like a counter with a
-        dead time: N = n / (1 - k n), n found per camera pixel nearby and k from `calibrate`.
-        """
-        ideal = PREDICTION_SCALE / TARGET_SCALE
-        image = self._in_units(prediction) * ideal
-        if self.pile_up > 0:
-            image = self._spread(image, float(self.pile_up))
-        return image * (self.molecules_per_unit / ideal)
+        """Return (B, r H, r W) molecules per super-resolution pixel, never negative."""
+        return self._in_units(prediction) * self.molecules_per_unit
 
     def _in_units(self, prediction: Tensor) -> Tensor:
         """Clip and sharpen: the image up to its calibration."""
@@ -176,30 +160,17 @@ class DeepStorm(ImageModel):
 
     @torch.no_grad()
     def calibrate(self, frames: Tensor, truth: Localizations) -> None:
-        """Choose scale and pile-up so that image sums are numbers of molecules.
+        """Choose the scale at which the sums of images are numbers of molecules.
 
-        Sums over frames are proportional to the scale once a pile-up is given, so each pile-up of a
-        list gets its best scale, and the pair that misses the true numbers least is taken.
+        The network finds a few too many in sparse frames and too few where they crowd: relative
+        misses are made least, those of nearly empty frames counting less.
         """
         true = torch.bincount(truth.frame, minlength=len(frames)).double()
-        ideal = PREDICTION_SCALE / TARGET_SCALE
-        images = [self._in_units(self(part)) * ideal for part in frames.split(8)]
-        weight = 1 / (10 + true).square()  # relative misses count, but not of nearly empty frames
-        best = (math.inf, 1.0, 0.0)
-        for pile_up in PILE_UPS if sum(true) > 0 else ():
-            found = torch.cat([self._spread(x, pile_up).sum((1, 2)) for x in images]).double()
-            scale = (weight * found * true).sum() / (weight * found.square()).sum().clamp(min=1e-9)
-            miss = (weight * (scale * found - true).square()).sum()
-            best = min(best, (float(miss), float(scale), pile_up))
-        self.molecules_per_unit.fill_(best[1] * ideal)
-        self.pile_up.fill_(best[2])
-
-    def _spread(self, image: Tensor, pile_up: float) -> Tensor:
-        """Make up for molecules that are lost among those near them."""
-        nearby = _near_camera_pixels(image, self.upsampling)
-        gain = 1 / (1 - (pile_up * nearby).clamp(max=MOST_PILE_UP))
-        size = image.shape[-2:]
-        return image * functional.interpolate(gain[:, None], size, mode="bilinear")[:, 0]
+        found = torch.cat([self._in_units(self(part)).sum((1, 2)) for part in frames.split(8)])
+        weight = 1 / (10 + true).square()
+        power = (weight * found.double().square()).sum()
+        if power > 0 and len(truth) > 0:
+            self.molecules_per_unit.fill_(float((weight * found * true).sum() / power))
 
     def for_inference(self) -> Self:
         """Fold batch norm, fix the merged kernels, and never make the largest image."""
@@ -214,12 +185,6 @@ def _to_unit_range(frames: Tensor) -> Tensor:
     low, high = frames.amin((1, 2, 3), keepdim=True), frames.amax((1, 2, 3), keepdim=True)
     span = high - low
     return torch.where(span > 0, (frames - low) / span, torch.zeros_like(frames))
-
-
-def _near_camera_pixels(image: Tensor, upsampling: int) -> Tensor:
-    """(B, r H, r W) values -> (B, H, W) sums per camera pixel, averaged over its surroundings."""
-    per_pixel = functional.avg_pool2d(image[:, None], upsampling)[:, 0] * upsampling**2
-    return gaussian_blur(per_pixel, 1.0, 2 * (LOCAL_REACH_PX - 1) + 1)
 
 
 MODEL = DeepStorm

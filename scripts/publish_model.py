@@ -49,8 +49,10 @@ def movie(seed: int, n_frames: int, density: float | None = None) -> tuple[Any, 
 
 
 def calibration_experiment(trained: Experiment) -> Experiment:
-    """Return the conditions at which an image is to count molecules: usual brightness, all
-    densities that the model is meant for, half of the frames uniform and half filaments.
+    """Return the conditions at which an image is to count molecules.
+
+    Usual brightness, all densities that the model is meant for, half of the frames uniform and
+    half filaments.
     """
     simulation = trained.simulation.replace(
         structure=Mixture(parts=(Uniform(), Filaments(most_per_um=8.0))),

@@ -313,7 +313,7 @@ def calibrate(
     low, high = report["z_range_nm"]
     plane = report["planes"][0]
     out.print(
-        f"{report['n_beads']} beads, {report['n_planes']} planes, "
+        f"Beads: {report['n_beads']}; planes: {report['n_planes']}; "
         f"z from {low:.0f} to {high:.0f} nm; "
         f"in focus σ x {plane['sigma_x_nm']:.0f} nm and σ y {plane['sigma_y_nm']:.0f} nm.",
         soft_wrap=True,

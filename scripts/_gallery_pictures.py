@@ -12,6 +12,7 @@ import torch
 from napari_deepsmlm.camera import SCMOS, SensorMaps, camera_preset
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.psf import GaussianPSF
+from napari_deepsmlm.psf.calibration import calibrate
 from napari_deepsmlm.simulation import Simulation, Simulator
 
 mpl.use("Agg")
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from napari_deepsmlm.camera import Camera
+    from napari_deepsmlm.psf import PSF, CalibratedPSF
 
 SHAPE = (64, 64)
 PSF = GaussianPSF(sigma_nm=(110, 110))
@@ -120,6 +122,35 @@ def draw_camera(camera: Camera) -> Figure:
     right.loglog(levels, [float(v) for v in variances], "o", ms=3, color="black")
     right.set(xlabel="photons", ylabel="variance [photons²]")
     return figure
+
+
+def draw_psf(psf: PSF, z_nm: list[float], side_px: int) -> Figure:
+    """One row per plane, one column per depth; every image has colours of its own."""
+    xyz = torch.full((len(z_nm), 1, 3), side_px / 2 * psf.pixel_size_nm)
+    xyz[:, 0, 2] = torch.tensor(z_nm)
+    images = psf.render(xyz, torch.ones(len(z_nm), 1), (side_px, side_px))
+    size = (6.8, 0.2 + 0.97 * psf.n_planes)
+    figure, axes = plt.subplots(psf.n_planes, len(z_nm), figsize=size, squeeze=False)
+    for c, row in enumerate(axes):
+        for axis, image, depth in zip(row, images[:, c], z_nm, strict=True):
+            axis.imshow(np.array(image.tolist()), cmap="inferno", interpolation="nearest", vmin=0)
+            axis.set(xticks=[], yticks=[])
+            if c == 0:
+                axis.set_title(f"{depth:+.0f} nm" if depth else "0 nm", fontsize=7)
+        if psf.n_planes > 1:
+            row[0].set_ylabel(f"plane {c + 1}")
+    return figure
+
+
+def calibrated(exact: PSF) -> CalibratedPSF:
+    """Return the PSF that three noisy beads give, 41 depths 35 nm apart."""
+    side, n_depths, photons = 101, 41, 5000.0
+    xyz = torch.tensor([[2534.0, 2871, -20], [7512, 2333, 12], [4987, 7243, 7]])
+    xyz = xyz.repeat(n_depths, 1, 1)
+    xyz[..., 2] += (torch.arange(n_depths)[:, None] - n_depths // 2) * 35.0
+    light = exact.render(xyz, torch.full((n_depths, 3), photons), (side, side))[:, 0]
+    noisy = np.random.default_rng(0).poisson(np.array((light + 10).tolist()))
+    return calibrate(noisy, z_step_nm=35, pixel_size_nm=exact.pixel_size_nm).psf
 
 
 def movie(simulation: Simulation, n_frames: int) -> tuple[torch.Tensor, Localizations]:

@@ -15,10 +15,12 @@ import matplotlib.pyplot as plt
 import torch
 import yaml
 from _gallery_pictures import (
+    calibrated,
     draw_background,
     draw_blinking,
     draw_camera,
     draw_drift,
+    draw_psf,
     draw_structure,
     letters,
     sensor,
@@ -26,6 +28,7 @@ from _gallery_pictures import (
 
 from napari_deepsmlm.camera import SCMOS, camera_preset, camera_presets
 from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.psf import AstigmaticPSF, GaussianPSF, MultiplanePSF, PupilPSF
 from napari_deepsmlm.simulation import (
     Drift,
     Exponential,
@@ -95,6 +98,61 @@ BACKGROUNDS = {
 }
 
 
+# Name -> PSF, largest depth, side of the picture in pixels, what to look for, and its YAML.
+PSFS = {
+    "gaussian": (
+        GaussianPSF(sigma_nm=(110, 110)),
+        600,
+        15,
+        "A Gaussian of one width, or of a range of widths; it ignores depth.",
+        "psf: {kind: gaussian, sigma_nm: [110.0, 110.0]}",
+    ),
+    "astigmatic": (
+        AstigmaticPSF(),
+        600,
+        25,
+        "Astigmatic Gaussian: two widths, two defocus curves.",
+        "psf: {kind: astigmatic}",
+    ),
+    "quad_plane": (
+        MultiplanePSF.voxelwise(),
+        750,
+        15,
+        "Four planes 400 nm apart with the defocus curve of voxel-wise regression: preset "
+        "`voxel-wise`.",
+        "",
+    ),
+    "astigmatic_vectorial": (
+        PupilPSF.preset("astigmatic"),
+        600,
+        25,
+        "Vectorial pupil, NA 1.49, with astigmatism of 70 nm RMS: preset `astigmatic`.",
+        "psf:\n  kind: pupil\n  blur_px: [0.5, 0.5]\n  aberrations: [[2, 2, 70.0]]  # n, m, nm RMS",
+    ),
+    "saddle": (
+        PupilPSF.preset("saddle-2um"),
+        1000,
+        35,
+        "Saddle point for 2 µm of depth: preset `saddle-2um`.",
+        "",
+    ),
+    "tetrapod_3um": (
+        PupilPSF.preset("tetrapod-3um"),
+        1500,
+        41,
+        "Tetrapod for 3 µm of depth: preset `tetrapod-3um`.",
+        "",
+    ),
+    "tetrapod_6um": (
+        PupilPSF.preset("tetrapod-6um").replace(patch_px=71),
+        3000,
+        71,
+        "Tetrapod for 6 µm of depth: preset `tetrapod-6um`.",
+        "",
+    ),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the pages")
@@ -108,6 +166,10 @@ def main() -> None:
         "`Experiment.from_preset(name)` with one of "
         + ", ".join(f"`{name}`" for name in Experiment.presets())
         + ".",
+        "## PSFs",
+        "One photon at seven depths; each image has its own scale of colours. "
+        "[Optics and cameras](optics.md) says how well they tell where a molecule is.",
+        *psf_entries(folder),
         "## Structures",
         "Left: the molecules of a movie, coloured by depth. Right: one of its frames.",
     ]
@@ -160,6 +222,23 @@ def main() -> None:
         "    offset: offset.npy  # ADU\n    variance: variance.tif  # ADU squared\n```",
     ]
     (folder.parents[1] / "gallery.md").write_text("\n\n".join(page) + "\n", encoding="utf-8")
+
+
+def psf_entries(folder: Path) -> list[str]:
+    measured = (
+        calibrated(AstigmaticPSF(z_range_nm=(-900, 900))),
+        600,
+        25,
+        "Measured on three simulated beads of 5,000 photons by `deepsmlm calibrate`.",
+        "psf: {kind: calibrated, file: beads.safetensors}",
+    )
+    page = []
+    for name, (psf, reach, side, text, yaml_text) in {**PSFS, "calibrated": measured}.items():
+        depths = [round(reach * k / 3) for k in range(-3, 4)]
+        save(folder, f"psf_{name}", lambda p=psf, z=depths, s=side: draw_psf(p, z, s))
+        block = f"\n\n```yaml\n{yaml_text}\n```" if yaml_text else ""
+        page += [f"![psf_{name}](images/gallery/psf_{name}.png)", text + block]
+    return page
 
 
 def save(folder: Path, name: str, draw: Callable[[], Figure]) -> None:

@@ -49,11 +49,27 @@ def stack(tmp_path: Path) -> Path:
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    commands = ["demo", "simulate", "train", "reconstruct", "evaluate", "doctor"]
+    commands = ["demo", "simulate", "train", "reconstruct", "evaluate", "calibrate", "doctor"]
     for words in [*([name] for name in commands), ["models", "list"], ["models", "info"]]:
         result = call(*words, "--help")
         assert result.exit_code == 0
         assert f"Example: deepsmlm {' '.join(words)}" in result.stdout
+
+
+def test_simulate_takes_the_name_of_a_preset_unless_a_file_has_it(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("simulate", "lines-50nm", "--out", "a", "--frames", 1).exit_code == 0
+    assert Experiment.from_file("a/experiment.yaml") == Experiment.from_preset("lines-50nm")
+    config.rename(tmp_path / "lines-50nm")
+    assert call("simulate", "lines-50nm", "--out", "b", "--frames", 1).exit_code == 0
+    assert Experiment.from_file("b/experiment.yaml").image_px == (16, 20)
+    unknown = call("simulate", "lines-5nm", "--out", "c", "--frames", 1)
+    assert unknown.exit_code == 2
+    assert "'lines-5nm' is neither a file nor a preset. Presets: " in unknown.stderr
+    assert "lines-50nm, " in unknown.stderr
+    assert "preset" in call("simulate", "--help").stdout
 
 
 def test_simulate_writes_a_stack_its_truth_and_its_experiment(config: Path, tmp_path: Path) -> None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import pytest
 
 from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.psf import AstigmaticPSF, MultiplanePSF, PupilPSF, TabulatedPSF
 
 NAMES = Experiment.presets()
 
 
 def test_the_experiments_of_the_field_are_there() -> None:
     assert set(NAMES) >= {
+        "astigmatic",
         "challenge-microtubules",
         "deep-storm-demo",
         "dilated-loc-2d",
         "drsn",
         "lines-50nm",
         "nuclear-pores",
+        "saddle-2um",
         "siemens-star",
+        "tetrapod-3um",
+        "tetrapod-6um",
         "voxel-wise",
     }
 
@@ -27,7 +32,7 @@ def test_a_preset_makes_a_movie(name: str) -> None:
     experiment = Experiment.from_preset(name)
     experiment = experiment.replace(image_px=(24, 24))
     stack, truth = experiment.simulate(n_frames=3, seed=0)
-    assert stack.shape == (3, 1, 24, 24)
+    assert stack.shape == (3, experiment.psf.n_planes, 24, 24)
     assert stack.max() < 65535
     assert set(truth.frame) <= {0, 1, 2}
 
@@ -46,8 +51,25 @@ def test_voxel_wise_has_fifty_molecules_per_frame() -> None:
     assert 700 < truth["z_nm"].max() <= 800
 
 
+def test_presets_use_the_psfs_that_they_are_named_after() -> None:
+    assert Experiment.from_preset("voxel-wise").psf == MultiplanePSF.voxelwise("voxelwise-paper")
+    assert Experiment.from_preset("challenge-microtubules").psf == AstigmaticPSF()
+    for name, pupil in (
+        ("astigmatic", "astigmatic"),
+        ("saddle-2um", "saddle-2um"),
+        ("tetrapod-3um", "tetrapod-3um"),
+        ("tetrapod-6um", "tetrapod-6um"),
+    ):
+        psf = Experiment.from_preset(name).psf
+        assert isinstance(psf, TabulatedPSF)
+        theirs = {(a.n, a.m): a.rms_nm for a in PupilPSF.preset(pupil).aberrations if a.rms_nm}
+        mine = {(a.n, a.m): a.rms_nm for a in psf.psf.aberrations}
+        assert mine == pytest.approx(theirs, rel=1e-3)
+        assert psf.depth_range_nm == PupilPSF.preset(pupil).depth_range_nm
+
+
 def test_an_unknown_preset_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"Unknown experiment 'x'\. Available: challenge-micro"):
+    with pytest.raises(ValueError, match=r"Unknown experiment 'x'\. Available: astigmatic, chal"):
         Experiment.from_preset("x")
     with pytest.raises(ValueError, match=r"Unknown experiment '\.\./presets/drsn'"):
         Experiment.from_preset("../presets/drsn")

@@ -99,16 +99,21 @@ def demo(out_folder: OutFolder = Path("demo"), as_json: JsonFlag = False) -> Non
 
 @command(app, "simulate", "deepsmlm simulate experiment.yaml --out sim --frames 500 --seed 1")
 def simulate(
-    config: Annotated[Path, typer.Argument(help="Experiment, YAML.")],
+    config: Annotated[
+        str, typer.Argument(help="Experiment: YAML file or name of a preset, as lines-50nm.")
+    ],
     out_folder: OutFolder,
     frames: Annotated[int, typer.Option(min=1, help="Number of frames.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stack.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write a simulated stack (uint16 ADU) and its true molecules."""
+    """Write a simulated stack (uint16 ADU) and its true molecules.
+
+    Presets come with the package; a name that is none is answered with their list.
+    """
     from napari_deepsmlm.experiment import Experiment
 
-    experiment = Experiment.from_file(config)
+    experiment = Experiment.find(config)
     with _progress("Simulating") as show:
         n_molecules = experiment.write_movie(out_folder, frames, seed=seed, on_frames=show)
     files = {name: str(out_folder / name) for name in ("stack.tif", "localizations.csv")}
@@ -266,6 +271,55 @@ def evaluate(
     for name, value in scores.items():
         table.add_row(name, f"{value:.4g}")
     out.print(table)
+
+
+@command(app, "calibrate", "deepsmlm calibrate beads.tif --z-step 50 --out psf.safetensors")
+def calibrate(
+    beads: Annotated[
+        list[Path], typer.Argument(help="Bead z-stacks; the beads of all files are averaged.")
+    ],
+    z_step: Annotated[float, typer.Option(help="Distance between two images, nm.")],
+    out_file: Annotated[Path, typer.Option("--out", help="PSF to write, .safetensors.")],
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
+    ] = None,
+    planes: Annotated[
+        int, typer.Option(min=1, help="Every N files, in this order, are the planes of a stack.")
+    ] = 1,
+    window: Annotated[int, typer.Option(help="Side of the PSF, camera pixels, odd.")] = 25,
+    optics: Annotated[
+        str | None,
+        typer.Option(help="Fit Zernike coefficients: a pupil preset, as tetrapod-3um, or a file."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a PSF from bead z-stacks, with its fit (.yaml) and a picture (.png) beside it."""
+    from napari_deepsmlm.calibration import calibrate_files
+
+    report = calibrate_files(
+        beads,
+        out_file,
+        z_step_nm=z_step,
+        pixel_size_nm=pixel_size,
+        n_planes=planes,
+        window_px=window,
+        optics=optics,
+    )
+    for warning in report["warnings"]:
+        err.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+    if as_json:
+        _print_json(report)
+        return
+    low, high = report["z_range_nm"]
+    plane = report["planes"][0]
+    out.print(
+        f"Beads: {report['n_beads']}; planes: {report['n_planes']}; "
+        f"z from {low:.0f} to {high:.0f} nm; "
+        f"in focus σ x {plane['sigma_x_nm']:.0f} nm and σ y {plane['sigma_y_nm']:.0f} nm.",
+        soft_wrap=True,
+    )
+    for name, path in report["files"].items():
+        out.print(f"  {name:8} {path}", highlight=False, soft_wrap=True)
 
 
 @command(app, "doctor", "deepsmlm doctor")

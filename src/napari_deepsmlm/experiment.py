@@ -98,6 +98,24 @@ class Experiment(FrozenModel):
         with as_file(files("napari_deepsmlm") / "presets" / f"{name}.yaml") as path:
             return cls.from_file(path)
 
+    @classmethod
+    def find(cls, name_or_path: str | Path) -> Experiment:
+        """Return the experiment of a YAML file or, where there is no such file, of a preset.
+
+        Raises
+        ------
+        ValueError
+            If it is neither; the sentence lists the presets.
+        """
+        path = Path(name_or_path)
+        if path.is_file():
+            return cls.from_file(path)
+        if str(name_or_path) in cls.presets():
+            return cls.from_preset(str(name_or_path))
+        raise ValueError(
+            f"'{name_or_path}' is neither a file nor a preset. Presets: {', '.join(cls.presets())}."
+        )
+
     def simulator(self) -> Simulator:
         """Return the source of simulated frames."""
         return Simulator(self.psf, self.camera, self.simulation)

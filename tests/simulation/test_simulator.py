@@ -41,6 +41,10 @@ class TwoPlanes(PSF):
         """Two."""
         return 2
 
+    @property
+    def reach_px(self) -> int:
+        return 5
+
     def render(self, xyz_nm, photons, shape, *, sigma_nm=None):
         """Return (B, 2, H, W) photons."""
         return GaussianPSF().render(xyz_nm, photons, shape).expand(-1, 2, -1, -1)

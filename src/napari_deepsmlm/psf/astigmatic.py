@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from pydantic import Field, field_validator
 
 from napari_deepsmlm.psf.base import PSF, ascending
 from napari_deepsmlm.psf.defocus import DefocusCurve
-from napari_deepsmlm.psf.gaussian import gaussian_frames
+from napari_deepsmlm.psf.gaussian import gaussian_frames, gaussian_reach_px
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +43,13 @@ class AstigmaticPSF(PSF):
     def depth_range_nm(self) -> tuple[float, float]:
         """`z_range_nm`."""
         return self.z_range_nm
+
+    @property
+    def reach_px(self) -> int:
+        """Three of the largest widths in the range of depths, and 5 pixels or more."""
+        depths = torch.linspace(*self.z_range_nm, 101, dtype=torch.float64)
+        widest = max(curve.sigma_at(depths).max().item() for curve in (self.x, self.y))
+        return gaussian_reach_px(widest, self.pixel_size_nm)
 
     def render(
         self,

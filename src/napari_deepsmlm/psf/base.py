@@ -35,6 +35,11 @@ class PSF(FrozenModel, ABC):
         """Smallest and largest z that can be rendered, or None if the image ignores z."""
         return None
 
+    @property
+    @abstractmethod
+    def reach_px(self) -> int:
+        """Emitters further outside the frame than this light none of its pixels to speak of."""
+
     @abstractmethod
     def render(
         self,

@@ -11,8 +11,8 @@ Stack = np.ndarray[Any, Any]
 WIDE_WINDOW_PX = 31
 """Larger windows hold engineered PSFs, whose lobes must not be taken for beads of their own."""
 
-SATURATED_ADU = 65535
-"""The largest value of a 16-bit camera."""
+CAMERA_BITS = (16, 14, 12, 10, 8)
+"""Depths of cameras: a stack whose largest value is all of these bits is saturated."""
 
 
 class Bead(NamedTuple):
@@ -64,12 +64,13 @@ def check_stack(stack: Stack) -> Stack:
             f"{_name(planes, flat[0])} of the bead stack is empty (all pixels equal); "
             f"{len(flat)} such in all. Remove them, or check that the shutter was open."
         )
-    n_full = (planes >= SATURATED_ADU).sum((2, 3))
-    if np.issubdtype(values.dtype, np.integer) and n_full.any():
+    limit = _saturation(values)
+    if limit is not None:
+        n_full = (planes >= limit).sum((2, 3))
         worst = np.argwhere(n_full)[0]
         raise ValueError(
             f"{_name(planes, worst)} of the bead stack has {n_full[tuple(worst)]} saturated "
-            f"pixels ({SATURATED_ADU} ADU); lower the laser power or the exposure time."
+            f"pixels ({limit} ADU); lower the laser power or the exposure time."
         )
     return planes
 
@@ -162,6 +163,18 @@ def _rim_level(cutout: Stack) -> Stack:
         [cutout[..., 0, :], cutout[..., -1, :], cutout[..., 0], cutout[..., -1]], axis=-1
     )
     return np.asarray(np.median(rim, axis=-1)[..., None, None])
+
+
+def _saturation(values: Stack) -> int | None:
+    """The camera's largest value if pixels reached it, else None."""
+    if not np.issubdtype(values.dtype, np.integer):
+        return None
+    top = int(values.max())
+    if top not in [2**bits - 1 for bits in CAMERA_BITS]:
+        return None
+    # A 16-bit stack may have 4095 as its brightest value by chance, but hardly twice.
+    is_certain = top == 2 ** CAMERA_BITS[0] - 1 or int((values == top).sum()) > 1
+    return top if is_certain else None
 
 
 def _name(planes: Stack, where: Any) -> str:

@@ -153,6 +153,11 @@ class CalibratedPSF(PSF):
         n_intervals = self.spline.coefficients.shape[1] - 3
         return first, first + n_intervals * self.spline.z_step_nm
 
+    @property
+    def reach_px(self) -> int:
+        """Half of the measured window."""
+        return len(self.spline.coefficients[0, 0]) // 2 + 1
+
     def render(
         self,
         xyz_nm: Tensor,

@@ -41,6 +41,11 @@ class GaussianPSF(PSF):
             raise ValueError("must be two positive numbers, the smaller first")
         return value
 
+    @property
+    def reach_px(self) -> int:
+        """Three widths, and 5 pixels or more."""
+        return gaussian_reach_px(self.sigma_nm[1], self.pixel_size_nm)
+
     def render(
         self,
         xyz_nm: Tensor,
@@ -57,6 +62,12 @@ class GaussianPSF(PSF):
         """Return widths uniform in the range, nm."""
         low, high = self.sigma_nm
         return low + (high - low) * torch.rand(size, generator=generator, device=generator.device)
+
+
+def gaussian_reach_px(sigma_nm: float, pixel_size_nm: float) -> int:
+    """Return how far outside the frame a Gaussian lights it: 0.1 % of its photons at most."""
+    # 5 pixels or more: that is what movies were made with before the reach followed the width.
+    return max(5, math.ceil(3 * sigma_nm / pixel_size_nm))
 
 
 def gaussian_frames(

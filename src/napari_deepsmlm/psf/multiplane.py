@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -109,6 +110,12 @@ class MultiplanePSF(PSF):
         if limits is None:
             return None
         return limits[0] + max(self.plane_z_nm), limits[1] + min(self.plane_z_nm)
+
+    @property
+    def reach_px(self) -> int:
+        """That of the PSF inside and the largest shift of a plane."""
+        shift_nm = max((abs(value) for shift in self.shift_nm for value in shift), default=0.0)
+        return self.psf.reach_px + math.ceil(shift_nm / self.pixel_size_nm)
 
     def render(
         self,

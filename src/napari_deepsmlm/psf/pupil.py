@@ -120,6 +120,11 @@ class PupilPSF(PSF):
         """`z_range_nm`."""
         return self.z_range_nm
 
+    @property
+    def reach_px(self) -> int:
+        """Half of the patch."""
+        return self.patch_px // 2 + 1
+
     def render(
         self,
         xyz_nm: Tensor,

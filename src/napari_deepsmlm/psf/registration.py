@@ -67,6 +67,38 @@ class AffineTransform(FrozenModel):
         return x, y
 
 
+def align_planes(frames: Array, planes: Sequence[AffineTransform], pixel_size_nm: float) -> Array:
+    """Return frames whose planes show each molecule where the first plane shows it.
+
+    Linear interpolation; pixels that a plane does not cover are 0.
+
+    Parameters
+    ----------
+    frames : (T, C, H, W).
+    planes : C maps of positions in the first plane to positions in each, as a calibration has.
+
+    Raises
+    ------
+    ValueError
+        If there is not one map per plane.
+    """
+    from scipy.ndimage import affine_transform
+
+    if frames.ndim != 4 or frames.shape[1] != len(planes):
+        raise ValueError(
+            f"Frames of shape {frames.shape} do not have {len(planes)} planes: "
+            "(T, C, H, W) with one map per plane is needed."
+        )
+    aligned = np.empty(frames.shape, np.float32)
+    for c, plane in enumerate(planes):
+        matrix = np.array(plane.matrix)[::-1, ::-1]  # (x, y) -> (y, x)
+        # Positions count from the corner of the first pixel, indices from its centre.
+        offset = np.array(plane.shift_nm[::-1]) / pixel_size_nm + matrix @ [0.5, 0.5] - 0.5
+        for t, frame in enumerate(frames[:, c]):
+            aligned[t, c] = affine_transform(frame.astype(np.float32), matrix, offset, order=1)
+    return aligned
+
+
 def average_beads(volumes: Sequence[Array], n_rounds: int = 3) -> Array:
     """Return the mean of bead volumes after moving them onto each other.
 

@@ -61,6 +61,11 @@ class TabulatedPSF(PSF):
         """That of the exact PSF."""
         return self.psf.depth_range_nm
 
+    @property
+    def reach_px(self) -> int:
+        """Half of the patch."""
+        return self.patch_px // 2 + 1
+
     def render(
         self,
         xyz_nm: Tensor,

@@ -42,7 +42,7 @@ def movie_blocks(
     pattern = scene.pattern(1, shape, generator)
     shifts = plane_shifts_nm(1, psf.n_planes, simulation.plane_shift_nm, generator)
     seed = int(torch.randint(1 << 32, (1,), generator=generator, device=generator.device))
-    pixel, margin = psf.pixel_size_nm, simulation.margin_px * psf.pixel_size_nm
+    pixel, margin = psf.pixel_size_nm, simulation.margin_nm(psf)
     within = (shape[0] * pixel, shape[1] * pixel, margin) if drift else None
     size = max(1, min(MOST_FRAMES, MOST_PIXELS // (psf.n_planes * shape[0] * shape[1])))
     alive, position, n_born = None, None, 0

@@ -31,7 +31,7 @@ class Scene:
     def __init__(self, psf: PSF, simulation: Simulation, reach_nm: float = 0.0) -> None:
         self.psf = psf
         self.simulation = simulation
-        self.margin_nm = simulation.margin_px * psf.pixel_size_nm + reach_nm
+        self.margin_nm = simulation.margin_nm(psf) + reach_nm
 
     def extent_nm(self, shape: tuple[int, int]) -> tuple[float, float]:
         """Return height and width of the field of view, the frame and its margins."""

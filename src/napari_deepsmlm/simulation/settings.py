@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field, field_validator
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.simulation.blinking import Blinking, Independent
 from napari_deepsmlm.simulation.motion import Drift
 from napari_deepsmlm.simulation.structures import Structure, Uniform
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.psf import PSF
 
 
 class Simulation(FrozenModel):
@@ -40,12 +45,18 @@ class Simulation(FrozenModel):
     plane_shift_nm: float = Field(
         0.0, ge=0, le=10_000, description="Largest shift of a focal plane against the first, nm."
     )
-    margin_px: int = Field(
-        5,
+    margin_px: int | None = Field(
+        None,
         ge=0,
         le=500,
-        description="Molecules this far outside the frame still light its edge, camera pixels.",
+        description="Molecules this far outside the frame still light its edge, camera pixels; "
+        "as far as the PSF reaches if left out.",
     )
+
+    def margin_nm(self, psf: PSF) -> float:
+        """Return how far outside the frame molecules are drawn."""
+        margin_px = psf.reach_px if self.margin_px is None else self.margin_px
+        return margin_px * psf.pixel_size_nm
 
     @field_validator("density_per_um2", "photons", "brightness", "background")
     @classmethod

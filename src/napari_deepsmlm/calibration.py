@@ -1,0 +1,136 @@
+"""Calibration of a microscope: bead files in, a PSF file with its picture and report out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.psf import MultiplanePSF, PupilPSF
+from napari_deepsmlm.psf.calibration import calibrate
+from napari_deepsmlm.psf.calibration_plot import plot_calibration
+from napari_deepsmlm.psf.files import load_psf, save_psf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_deepsmlm.psf.calibration import Calibration
+
+    Array = np.ndarray[Any, Any]
+
+
+def calibrate_files(
+    beads: Sequence[str | Path],
+    out: str | Path,
+    *,
+    z_step_nm: float,
+    pixel_size_nm: float | None = None,
+    n_planes: int = 1,
+    window_px: int = 25,
+    optics: str | None = None,
+) -> dict[str, Any]:
+    """Write a PSF made from bead z-stacks and return its report.
+
+    Beside `out` lie the fit as a PSF of a few numbers (.yaml) and a picture of measured and
+    fitted widths and images (.png). Either PSF serves in an experiment file, the measured one as
+    `psf: {kind: calibrated, file: beads.safetensors}`.
+
+    Parameters
+    ----------
+    beads : TIFF or other frames, (Z, H, W) or (Z, C, H, W) with C planes. Each file is a stack
+        with beads of its own; beads of all stacks are averaged.
+    out : file ending in .safetensors.
+    pixel_size_nm : camera pixel in the sample; by default what the first file says.
+    n_planes : if above 1, each file is one plane, and every `n_planes` files in the order given
+        are one stack.
+    window_px : side of the PSF, odd.
+    optics : preset of :class:`PupilPSF` or a PSF file: fit Zernike coefficients of this pupil.
+
+    Raises
+    ------
+    ValueError, OSError
+        One sentence that says which file or number is wrong and what to do.
+    """
+    out = Path(out)
+    if out.suffix.lower() != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got '{out.name}'.")
+    pupil = None if optics is None else _pupil(optics)
+    stacks, stated_nm = _read([Path(path) for path in beads], n_planes)
+    pixel_nm = pixel_size_nm or stated_nm
+    if pixel_nm is None:
+        raise ValueError(f"{Path(beads[0]).name}: states no pixel size; give --pixel-size in nm.")
+    result = calibrate(stacks, z_step_nm, pixel_nm, window_px=window_px, optics=pupil)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    files = {"psf": out, "fit": out.with_suffix(".yaml"), "picture": out.with_suffix(".png")}
+    save_psf(result.psf, files["psf"])
+    save_psf(result.gaussian if result.zernike is None else result.zernike.psf, files["fit"])
+    figure = plot_calibration(result)
+    with atomic_write(files["picture"]) as file:
+        figure.savefig(file, format="png", dpi=100)
+    return {**_report(result), "files": {name: str(path) for name, path in files.items()}}
+
+
+def _pupil(optics: str) -> PupilPSF:
+    psf = load_psf(optics) if Path(optics).is_file() else PupilPSF.preset(optics)
+    if not isinstance(psf, PupilPSF):
+        raise ValueError(
+            f"{optics}: Zernike coefficients need a pupil PSF, found a {psf.kind} one."
+        )
+    return psf
+
+
+def _read(paths: list[Path], n_planes: int) -> tuple[list[Array], float | None]:
+    """Stacks (C, Z, H, W), and the pixel size that the first file states, nm."""
+    if len(paths) % n_planes:
+        raise ValueError(
+            f"{len(paths)} files are no multiple of {n_planes} planes: "
+            "give the files of all planes of a stack one after the other."
+        )
+    pixel_nm, volumes = None, []
+    for path in paths:
+        with open_frames(path) as source:
+            pixel_nm = pixel_nm or source.pixel_size_nm
+            # (Z, C, H, W) -> (C, Z, H, W)
+            volumes.append(source.read(0, source.n_frames).swapaxes(0, 1))
+    if n_planes == 1:
+        return volumes, pixel_nm
+    for path, volume in zip(paths, volumes, strict=True):
+        if volume.shape != (1, *volumes[0].shape[1:]):
+            raise ValueError(
+                f"{path.name}: (planes, depths, height, width) are {volume.shape}, but each of "
+                f"the files of a plane must have {(1, *volumes[0].shape[1:])}."
+            )
+    starts = range(0, len(volumes), n_planes)
+    return [np.concatenate(volumes[i : i + n_planes]) for i in starts], pixel_nm
+
+
+def _report(result: Calibration) -> dict[str, Any]:
+    gaussian = result.gaussian
+    shifts = gaussian.shift_nm if isinstance(gaussian, MultiplanePSF) else ((0.0, 0.0),)
+    z_first, z_last = result.psf.depth_range_nm
+    zernike = result.zernike
+    return {
+        "n_beads": result.n_beads,
+        "n_planes": result.psf.n_planes,
+        "pixel_size_nm": result.psf.pixel_size_nm,
+        "z_range_nm": [z_first, z_last],
+        "planes": [
+            {
+                "sigma_x_nm": curve.x.sigma_nm,
+                "sigma_y_nm": curve.y.sigma_nm,
+                "focus_x_nm": curve.x.focus_nm,
+                "focus_y_nm": curve.y.focus_nm,
+                "shift_nm": list(shift),
+                "matrix": [list(row) for row in plane.matrix],
+            }
+            for curve, plane, shift in zip(result.curves, result.planes, shifts, strict=True)
+        ],
+        "zernike_nm": None
+        if zernike is None
+        else {f"{mode.n},{mode.m}": mode.rms_nm for mode in zernike.psf.aberrations},
+        "zernike_residual": None if zernike is None else zernike.residual,
+        "warnings": list(result.warnings),
+    }

@@ -1,0 +1,30 @@
+"""Planes are moved onto the first one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_deepsmlm.psf import GaussianPSF
+from napari_deepsmlm.psf.registration import AffineTransform, align_planes
+
+
+def test_aligned_planes_show_a_molecule_at_one_place() -> None:
+    turned = AffineTransform(matrix=((0.99, -0.03), (0.03, 1.01)), shift_nm=(180.0, -240.0))
+    places = np.array([[1230.0, 1480.0], [2950.0, 2210.0]])
+    psf = GaussianPSF(sigma_nm=(150, 150))
+
+    def image(xy: np.ndarray) -> np.ndarray:
+        xyz = torch.tensor(np.column_stack([xy, np.zeros(2)]), dtype=torch.float32)[None]
+        return psf.render(xyz, torch.ones(1, 2), (40, 40))[0, 0].numpy()
+
+    frames = np.stack([image(places), image(turned.apply(places))])[None]
+    aligned = align_planes(frames, [AffineTransform(), turned], 100.0)
+    np.testing.assert_array_equal(aligned[0, 0], frames[0, 0])
+    before = np.abs(frames[0, 1] - frames[0, 0]).max() / frames.max()
+    after = np.abs(aligned[0, 1] - aligned[0, 0]).max() / frames.max()
+    assert before > 0.5
+    assert after < 0.12  # linear interpolation lowers the peak
+    with pytest.raises(ValueError, match="do not have 1 planes"):
+        align_planes(frames, [turned], 100.0)

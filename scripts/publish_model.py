@@ -146,8 +146,8 @@ def write_card(path: Path, card: dict[str, Any], model: DeepStorm) -> None:
         "with a single very bright object hide faint ones; two molecules closer than about 50 nm "
         "in one frame are often one localization; sums over images count up to a third too many "
         "molecules in sparse frames and too few on single crowded filaments; the NMSE of few "
-        "uniform frames is mostly the truth's own counting noise; out-of-focus molecules were "
-        "not simulated.",
+        "uniform frames is mostly the truth's own counting noise; where brightness varies widely "
+        "within a frame dim molecules are missed; out-of-focus molecules were not simulated.",
         "",
     ]
     path.write_text("\n".join(lines), encoding="utf-8")

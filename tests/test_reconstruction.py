@@ -153,5 +153,5 @@ def test_the_real_stack_is_read_and_reconstructed(real_stack: Path) -> None:
     result = ds.reconstruct(real_stack, frame_range=(0, 12))
     assert result.report["pixel_size_nm"] == 100
     assert result.image.shape == (512, 512)
-    # About 225 are there; their brightness varies more than in training, and dim ones are missed.
+    # About 225 are there, dimmer than in training: not all of them are found.
     assert 100 < result.report["quality"]["molecules_per_frame"] < 300

@@ -150,7 +150,11 @@ def train(
                 show(event.progress, 1.0, f"step {event.step}, loss {event.loss:.3g}")
             elif isinstance(event, Validated):
                 best = event.loss if event.is_best else best
-                err.print(f"step {event.step}: validation loss {event.loss:.4g}")
+                err.print(
+                    f"step {event.step}: validation loss {event.loss:.4g}, "
+                    f"Jaccard {event.scores['jaccard']:.3f}, "
+                    f"RMSE {event.scores['rmse_lateral_nm']:.1f} nm"
+                )
             elif isinstance(event, Finished):
                 finished = event
     assert finished is not None  # noqa: S101 - the last event of every run

@@ -11,6 +11,8 @@ from torch import nn
 from napari_deepsmlm._base import FrozenModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from napari_deepsmlm.localizations import Localizations
@@ -49,8 +51,8 @@ class SMLMModel(nn.Module, ABC):
     title: ClassVar[str]
     """Name for people, e.g. `Deep-STORM`."""
     Config: ClassVar[type[ModelConfig]]
-    columns: ClassVar[tuple[str, ...]] = ("frame", "x_nm", "y_nm", "probability")
-    """Columns of the molecules that `to_localizations` returns."""
+    needs_photons: ClassVar[bool] = False
+    """Whether gain and offset of the camera matter: input is not scaled by its own extremes."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -68,6 +70,26 @@ class SMLMModel(nn.Module, ABC):
     @abstractmethod
     def predict(self, prepared: Tensor) -> Tensor:
         """Run the layers on prepared frames, or on tiles of them."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the molecules that `to_localizations` returns."""
+        return ("frame", "x_nm", "y_nm", "probability")
+
+    @property
+    def is_3d(self) -> bool:
+        """Whether its molecules have z."""
+        return "z_nm" in self.columns
+
+    @property
+    def context(self) -> int:
+        """Frames before and after the one looked at, stacked as channels: (2 context + 1) C."""
+        return 0
+
+    @property
+    def n_planes(self) -> int:
+        """Focal planes that it reads."""
+        return 1
 
     @property
     @abstractmethod
@@ -95,6 +117,14 @@ class SMLMModel(nn.Module, ABC):
 
     def calibrate(self, frames: Tensor, truth: Localizations) -> None:
         """Set output scales from simulated frames, after training and before saving."""
+
+    def scale_uncertainty(self, factors: Mapping[str, float]) -> None:
+        """Multiply predicted standard errors, which were found too small or too large.
+
+        Parameters
+        ----------
+        factors : `lateral` (x and y) and `axial`, as far as the network predicts them.
+        """
 
     def for_inference(self) -> Self:
         """Return an equal network rearranged for speed; it cannot be trained."""

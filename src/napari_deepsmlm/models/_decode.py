@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch.nn import functional
@@ -78,6 +78,86 @@ def peaks(image: Tensor, *, pixel_nm: float, threshold: float) -> Localizations:
     y = (row + 0.5 + (window.sum(2) * offset).sum(1) / mass) * pixel_nm
     x = (column + 0.5 + (window.sum(1) * offset).sum(1) / mass) * pixel_nm
     return Localizations(frame=frame, x_nm=x, y_nm=y, probability=mass.clamp(max=1.0))
+
+
+class Shares(NamedTuple):
+    """Molecules as weighted means of neighbouring cells."""
+
+    mass: Tensor
+    """(M,) probability of each molecule: what its cells say together, at most 1."""
+    cells: Tensor
+    """(M, 9) cells that have a part in it, as indices of the candidates; -1: none."""
+    weights: Tensor
+    """(M, 9) parts of the cells, of sum 1."""
+
+    def mean(self, values: Tensor) -> Tensor:
+        """(N, D) values of the candidates -> (M, D) of the molecules."""
+        mean: Tensor = (self.weights[..., None] * values[self.cells]).sum(1)
+        return mean
+
+
+def share_out(
+    probability: Tensor,
+    position: Tensor,
+    sigma: Tensor,
+    cell: tuple[Tensor, Tensor, Tensor],
+    *,
+    threshold: float,
+    least_distance: float = 0.3,
+    rounds: int = 4,
+) -> Shares:
+    """Gather the probability that neighbouring cells give to the same place into molecules.
+
+    A molecule near a border is told by two cells, each with a part of the probability and both
+    pointing at the same place; two close molecules are told by two cells pointing at different
+    places. How far cells speak of the same place is judged by the distance of their positions
+    against their standard deviations. In each round the cells in which most mass comes together
+    become molecules, and that mass, at most 1, is taken off all that gave it: what is left may
+    make up another molecule.
+
+    Parameters
+    ----------
+    probability : (N,) of candidate cells, in ascending order of frame, row and column.
+    position : (N, 2) of what they speak of, in cells.
+    sigma : (N, 2) standard deviations of `position`, in cells.
+    cell : (N,) frame, row and column of the candidates.
+    threshold : least mass of a molecule.
+    least_distance : cells; positions nearer than this are the same place at any precision.
+    """
+    near = _neighbours(*cell)
+    n, is_there = len(probability), near >= 0
+    variance = sigma.square().mean(1)
+    between = (variance[near] + variance[:, None]).clamp(min=least_distance**2)
+    apart = (position[near] - position[:, None]).square().sum(-1)
+    same = torch.exp(-apart / (2 * between)) * is_there
+    left = probability.clone()
+    found = [Shares(left[:0], near[:0], same[:0])]
+    for _ in range(rounds):
+        part = same * left[near]
+        mass = part.sum(1) * (left > 0)
+        rank = torch.empty_like(near[:, 0])
+        rank[mass.argsort(descending=True, stable=True)] = torch.arange(n, device=rank.device)
+        is_first = rank == rank[near].where(is_there, n).amin(1)
+        is_found = is_first & (mass >= threshold)
+        if not is_found.any():
+            break
+        weights = part[is_found] / mass[is_found, None]
+        found.append(Shares(mass[is_found].clamp(max=1), near[is_found], weights))
+        taken = is_found / mass.clamp(min=1)
+        left = left * (1 - (same * taken[near]).sum(1)).clamp(min=0)
+    return Shares(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+
+def _neighbours(frame: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """(N,) sorted places of candidates -> (N, 9) indices of those in the 3x3 around, or -1."""
+    if len(frame) == 0:
+        return frame.new_zeros(0, 9)
+    step = torch.arange(3, device=frame.device)
+    shape = (int(frame.max()) + 1, int(row.max()) + 3, int(column.max()) + 3)
+    index = frame.new_full(shape, -1)
+    index[frame, row + 1, column + 1] = torch.arange(len(frame), device=frame.device)
+    rows = (row[:, None] + step)[:, :, None]
+    return index[frame[:, None, None], rows, (column[:, None] + step)[:, None]].flatten(1)
 
 
 def _highest_of_three(image: Tensor, axis: int) -> Tensor:

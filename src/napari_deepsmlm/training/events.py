@@ -41,6 +41,8 @@ class Validated:
     step: int
     loss: float
     is_best: bool
+    scores: dict[str, float]
+    """Threshold chosen, and how many molecules it finds (0-1) how far off (nm); see `validation`."""
 
 
 @dataclass(frozen=True, slots=True)

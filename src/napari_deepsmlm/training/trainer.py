@@ -27,6 +27,7 @@ from napari_deepsmlm.training.events import (
     StepDone,
     Validated,
 )
+from napari_deepsmlm.training.validation import score, z_scores_sd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,10 +103,12 @@ class Trainer:
             shape=(config.patch_px, config.patch_px),
             seed=config.seed,
             device=self.compute.device,
+            context=model.context,
         )
         self.step = 0
         self.seconds = 0.0
         self.best_loss = math.inf
+        self.scores: dict[str, float] = {}
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -230,18 +233,23 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, frames: torch.Tensor, truth: Localizations, history: History) -> Validated:
+        """Judge the average on the validation set, and set what is measured rather than learnt."""
         started = time.perf_counter()
-        losses = []
+        predictions, losses = [], []
         for first in range(0, len(frames), 8):
             part = frames[first : first + 8]
             inside = truth.in_frames(first, first + len(part))
             inside = inside.with_columns(frame=inside.frame - first)
             with self._autocast():
-                prediction = self.average(part)
-            losses.append(self.average.loss(prediction, inside).item() * len(part))
+                predictions.append(self.average(part))
+            losses.append(self.average.loss(predictions[-1], inside).item() * len(part))
         loss = sum(losses) / len(frames)
         with self._autocast():
             self.average.calibrate(frames, truth)
+        scored = score(self.average, predictions, truth)
+        self.average.config = self.average.config.replace(threshold=scored.threshold)
+        self.average.scale_uncertainty(z_scores_sd(scored.matched))
+        self.scores = {"threshold": scored.threshold, **scored.scores}
         is_best = loss < self.best_loss
         self.best_loss = min(loss, self.best_loss)
         self.seconds += time.perf_counter() - started
@@ -250,10 +258,11 @@ class Trainer:
             minutes=self.seconds / 60,
             learning_rate=self._learning_rate(),
             validation_loss=loss,
+            **self.scores,
         )
         if is_best:
             self._save_model("best")
-        return Validated(self.step, loss, is_best)
+        return Validated(self.step, loss, is_best, self.scores)
 
     def _save(self) -> Saved:
         self._save_model("last")
@@ -267,6 +276,7 @@ class Trainer:
             "device": str(self.compute.device),
             "precision": self.compute.precision,
             "validation_loss": self.best_loss,
+            "validation": {k: round(v, 4) for k, v in self.scores.items() if math.isfinite(v)},
         }
         card = {**self.card, "training_record": record}
         save_model(self.out / f"{which}.safetensors", self.average, card)

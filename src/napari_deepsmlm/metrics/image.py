@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Image = np.ndarray[Any, Any]
 
-MS_SSIM_SMALLEST_PX = 161  # 11 pixels remain at the coarsest scale
+MS_SSIM_SMALLEST_PX = 176  # 11 pixels remain at the coarsest scale
 
 _SSIM_WINDOW = 7
 _MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -74,7 +74,7 @@ def image_scores(estimate: Image, truth: Image, *, blur_sigma_px: float = 0.0) -
 
     NMSE with its blur and scale, SSIM, MS-SSIM, PSNR and SNR = |t|^2 / |t - a x|^2 in dB. The range
     that SSIM and PSNR need is the truth's, and all but NMSE and SNR depend on it. Images too small
-    for a measure have NaN: under 7 pixels for SSIM, under 161 for MS-SSIM.
+    for a measure have NaN: under 7 pixels for SSIM, under 176 for MS-SSIM.
     """
     estimate, truth = _same(estimate, truth, blur_sigma_px)
     scale = least_squares_scale(estimate, truth)
@@ -97,7 +97,7 @@ def image_scores(estimate: Image, truth: Image, *, blur_sigma_px: float = 0.0) -
 
 
 def ms_ssim(estimate: Image, truth: Image, *, data_range: float) -> float:
-    """Return the structural similarity over five scales, NaN for images under 161 pixels.
+    """Return the structural similarity over five scales, NaN for images under 176 pixels.
 
     Wang et al. 2003, doi:10.1109/ACSSC.2003.1292216: Gaussian windows of 11 x 11 pixels
     (sigma 1.5), contrast and structure at every scale, luminance at the coarsest; each scale averages

@@ -248,9 +248,7 @@ def evaluate(
     blur: Annotated[
         float, typer.Option(help="Images: blur both by this sigma, in image pixels.")
     ] = 0.0,
-    tolerance: Annotated[
-        float, typer.Option(help="Localizations: lateral tolerance, nm.")
-    ] = 250.0,
+    tolerance: Annotated[float, typer.Option(help="Localizations: lateral tolerance, nm.")] = 250.0,
     axial_tolerance: Annotated[
         float, typer.Option(help="Localizations: axial tolerance, nm.")
     ] = 500.0,
@@ -268,10 +266,14 @@ def evaluate(
     ),
     by: Annotated[str | None, typer.Option(help="Scores by frame, density or z, in --out.")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="For table and plot.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="File or preset of the frames: bounds of the error in --out.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare a prediction with true molecules: NMSE of images, Jaccard and RMSE of tables."""
     from napari_deepsmlm.evaluation import EvaluateOptions, evaluate_files
+    from napari_deepsmlm.experiment import Experiment
 
     values = {
         "pixel_size_nm": pixel_size,
@@ -285,12 +287,13 @@ def evaluate(
         "by": by,
     }
     options = EvaluateOptions.from_dict(values, source="options")
-    scores, remarks = evaluate_files(prediction, truth, options, out=out_folder)
+    known = None if experiment is None else Experiment.find(experiment)
+    optics = None if known is None else (known.psf, known.camera)
+    scores, remarks = evaluate_files(prediction, truth, options, out=out_folder, optics=optics)
     for remark in remarks:
         err.print(f"[yellow]warning:[/] {remark}", soft_wrap=True)
     if as_json:
-        known = {name: value if math.isfinite(value) else None for name, value in scores.items()}
-        _print_json(known)
+        _print_json({k: value if math.isfinite(value) else None for k, value in scores.items()})
         return
     table = Table("measure", "value")
     for name, value in scores.items():

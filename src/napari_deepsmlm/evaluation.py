@@ -18,13 +18,16 @@ from napari_deepsmlm.metrics import (
     image_scores,
     match,
     score_table,
+    truth_bounds,
     without_border,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.psf import PSF
 
     Image = np.ndarray[Any, Any]
 
@@ -55,6 +58,7 @@ def evaluate_files(
     options: EvaluateOptions | None = None,
     *,
     out: str | Path | None = None,
+    optics: tuple[PSF, Camera] | None = None,
 ) -> tuple[dict[str, float], list[str]]:
     """Return scores of a prediction, and remarks about what was not compared.
 
@@ -63,6 +67,7 @@ def evaluate_files(
     prediction : image (.tif) or table of localizations.
     truth : table of true molecules; for an image also an image of the same pixels.
     out : folder for `scores_by_*.csv` and `.png`, needed with `options.by`.
+    optics : PSF and camera of the frames: the table has the Cramér-Rao bounds beside the errors.
 
     Raises
     ------
@@ -94,7 +99,9 @@ def evaluate_files(
         method=options.method,
     )
     if options.by is not None and out is not None:
-        _write_table(score_table(matching, found, true, by=options.by), options.by, Path(out))
+        bound = None if optics is None else truth_bounds(true, *optics)
+        table = score_table(matching, found, true, by=options.by, bound_nm=bound)
+        _write_table(table, options.by, Path(out))
     remarks = []
     if true.is_3d and not found.is_3d:
         remarks.append(f"{prediction.name}: has no z, so only x and y were matched and scored.")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.metrics import Matching, local_density, match, score_table
+from napari_deepsmlm.metrics import Matching, local_density, match, score_table, truth_bounds
+from napari_deepsmlm.psf import GaussianPSF
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,20 @@ def test_the_bound_stands_beside_the_error_of_the_same_pairs(compared) -> None:
     bound[:] = np.nan
     table = score_table(matching, found, truth, by="z", edges=[-400, 0, 400], bound_nm=bound)
     assert table["crlb_lateral_nm"].isna().all()
+
+
+def test_bounds_of_the_truth_are_mortensens() -> None:
+    psf = GaussianPSF(pixel_size_nm=100, sigma_nm=(110, 110))
+    light = {"photons": np.full(1500, 1000.0), "background": np.full(1500, 10.0)}
+    x, y = np.random.default_rng(0).uniform(0, 6400, (2, 1500))
+    truth = Localizations(frame=np.zeros(1500), x_nm=x, y_nm=y, **light)
+    bounds = truth_bounds(truth, psf)
+    assert bounds.shape == (1500, 2)
+    known = bounds[np.isfinite(bounds).all(1)]
+    assert len(known) >= 1000
+    assert known == pytest.approx(np.full(known.shape, 4.58), rel=0.02)
+    with pytest.raises(ValueError, match="has no background"):
+        truth_bounds(truth.without("background"), psf)
 
 
 def test_bins_are_round_and_hold_everything(compared) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
@@ -88,7 +89,6 @@ def test_ratios_in_decibels_follow_their_formulas() -> None:
 
 
 def test_ms_ssim_is_the_product_over_scales_that_torchmetrics_finds() -> None:
-    torch = pytest.importorskip("torch")
     measures = pytest.importorskip("torchmetrics.functional.image")
     rng = np.random.default_rng(0)
     truth = gaussian_filter(rng.random((201, 188)), 1.5)

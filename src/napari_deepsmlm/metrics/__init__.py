@@ -1,6 +1,6 @@
 """Measures of images and localizations against a truth."""
 
-from napari_deepsmlm.metrics.breakdown import local_density, score_table
+from napari_deepsmlm.metrics.breakdown import local_density, score_table, truth_bounds
 from napari_deepsmlm.metrics.crlb import Bounds, crlb, fisher_information
 from napari_deepsmlm.metrics.image import (
     count_image,
@@ -25,5 +25,6 @@ __all__ = [
     "ms_ssim",
     "nmse_percent",
     "score_table",
+    "truth_bounds",
     "without_border",
 ]

@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
+from napari_deepsmlm.metrics.crlb import crlb
 from napari_deepsmlm.metrics.matching import stacked
 from napari_deepsmlm.metrics.scores import mean_by_group, score_groups
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.metrics.matching import Matching
+    from napari_deepsmlm.psf import PSF
 
     Array = np.ndarray[Any, Any]
 
@@ -22,6 +26,8 @@ By = Literal["frame", "density", "z"]
 
 LOCAL_RADIUS_NM = 1000.0
 N_BINS = 10
+BOUND_SAMPLES = 1000
+_BOUND_WINDOW_PX = 31
 
 
 def score_table(
@@ -46,7 +52,7 @@ def score_table(
     edges : (n + 1,) ascending borders of the bins, molecules/um^2 or nm; by default about ten
         round ones over what there is. Rows of frames have no bins.
     bound_nm : (N, 2 or 3) smallest standard errors of x, y (z) that the true molecules allow, as
-        the square roots of :func:`crlb`, NaN where not known. The columns `crlb_lateral_nm` and
+        of :func:`truth_bounds`, NaN where not known. The columns `crlb_lateral_nm` and
         `crlb_axial_nm` then stand beside the errors: root mean squares over the same pairs.
 
     Returns
@@ -86,6 +92,50 @@ def score_table(
     return pd.DataFrame(table | scores)
 
 
+def truth_bounds(truth: Localizations, psf: PSF, camera: Camera | None = None) -> Array:
+    """Return Cramér-Rao bounds of true molecules as if each were alone in its frame.
+
+    They are computed for about `BOUND_SAMPLES` molecules evenly spread over the rows, in windows of
+    31 x 31 pixels; the other rows are NaN.
+
+    Parameters
+    ----------
+    truth : with photons and background (photons per pixel); depth 0 where it has no z.
+
+    Returns
+    -------
+    (N, 2 or 3) nm, smallest standard errors of x, y, and of z if the PSF tells it.
+
+    Raises
+    ------
+    ValueError
+        If the truth lacks photons or background.
+    """
+    for name in ("photons", "background"):
+        if name not in truth:
+            raise ValueError(f"The truth has no {name}, which bounds of the error depend on.")
+    z = np.asarray(truth["z_nm"]) if truth.is_3d else np.zeros(len(truth))
+    low, high = psf.depth_range_nm or (-np.inf, np.inf)
+    usable = np.flatnonzero((z >= low) & (z <= high) & (np.asarray(truth["photons"]) > 0))
+    rows = usable[:: max(len(usable) // BOUND_SAMPLES, 1)]
+    n_axes = 2 if psf.depth_range_nm is None else 3
+    bounds: Array = np.full((len(truth), n_axes), np.nan)
+    if len(rows):
+        # where in its pixel a molecule is matters, which pixel does not
+        xy = np.stack([truth.x_nm[rows], truth.y_nm[rows]], axis=1) % psf.pixel_size_nm
+        centre = _BOUND_WINDOW_PX // 2 * psf.pixel_size_nm
+        found = crlb(
+            psf,
+            torch.as_tensor(np.column_stack([xy + centre, z[rows]])),
+            photons=torch.as_tensor(truth["photons"][rows]),
+            background=torch.as_tensor(truth["background"][rows]),
+            shape=(_BOUND_WINDOW_PX, _BOUND_WINDOW_PX),
+            camera=camera,
+        )
+        bounds[rows] = torch.stack(found[:n_axes], dim=1).numpy()
+    return bounds
+
+
 def local_density(
     positions: Localizations, truth: Localizations, *, n_own: int = 0
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -122,7 +172,8 @@ def _edges(values: Array) -> Array:
     power = 10.0 ** np.floor(np.log10(width))
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= width * (1 - 1e-9))
     first = np.floor(low / step)
-    return np.arange(first, max(np.floor(high / step), first) + 2) * step
+    edges: Array = np.arange(first, max(np.ceil(high / step), first + 1) + 1) * step
+    return edges
 
 
 def _bin(values: Array, edges: Array) -> Array:

@@ -100,8 +100,8 @@ def ms_ssim(estimate: Image, truth: Image, *, data_range: float) -> float:
     """Return the structural similarity over five scales, NaN for images under 176 pixels.
 
     Wang et al. 2003, doi:10.1109/ACSSC.2003.1292216: Gaussian windows of 11 x 11 pixels
-    (sigma 1.5), contrast and structure at every scale, luminance at the coarsest; each scale averages
-    2 x 2 pixels of the one before. Means that are negative count as 0.
+    (sigma 1.5), contrast and structure at every scale, luminance at the coarsest; each scale
+    averages 2 x 2 pixels of the one before. Means that are negative count as 0.
 
     Parameters
     ----------
@@ -115,7 +115,8 @@ def ms_ssim(estimate: Image, truth: Image, *, data_range: float) -> float:
         # A huge K1 makes the luminance term 1.
         product *= _mean_similarity(estimate, truth, data_range, k1=1e6) ** weight
         estimate, truth = _halved(estimate), _halved(truth)
-    return product * _mean_similarity(estimate, truth, data_range, k1=0.01) ** _MS_SSIM_WEIGHTS[-1]
+    coarsest = _mean_similarity(estimate, truth, data_range, k1=0.01)
+    return float(product * coarsest ** _MS_SSIM_WEIGHTS[-1])
 
 
 def _mean_similarity(a: Image, b: Image, data_range: float, *, k1: float) -> float:

@@ -158,7 +158,9 @@ def without_border(
             f"{right - left:g} x {bottom - top:g} nm; give a narrower one."
         )
     is_in = (table.x_nm >= left + border_nm) & (table.x_nm <= right - border_nm)
-    return table[is_in & (table.y_nm >= top + border_nm) & (table.y_nm <= bottom - border_nm)]
+    is_in &= (table.y_nm >= top + border_nm) & (table.y_nm <= bottom - border_nm)
+    inside: Localizations = table[is_in]
+    return inside
 
 
 def stacked(positions: Floats, frame: Indices, reach_nm: float) -> cKDTree:
@@ -216,8 +218,7 @@ def _pairs_within(
     if not len(ours[0]) or not len(theirs[0]):
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
     reach = lateral * (1 + 1e-9)  # the exact comparison follows
-    first = min(ours[1].min(), theirs[1].min())
-    trees = [stacked(positions, frame - first, reach) for positions, frame in (ours, theirs)]
+    trees = [stacked(positions, frame, reach) for positions, frame in (ours, theirs)]
     found = trees[0].sparse_distance_matrix(trees[1], reach, output_type="ndarray")
     row, column = found["i"], found["j"]
     difference = ours[0][row] - theirs[0][column]
@@ -226,9 +227,7 @@ def _pairs_within(
     return row[is_near], column[is_near]
 
 
-def _greedy(
-    ours: Floats, theirs: Floats, near: tuple[Indices, Indices]
-) -> tuple[Indices, Indices]:
+def _greedy(ours: Floats, theirs: Floats, near: tuple[Indices, Indices]) -> tuple[Indices, Indices]:
     """Pairs that are taken when all are offered in the order of their distance.
 
     A pair that is the first of those left for both its molecules is certain to be taken; taking
@@ -273,7 +272,7 @@ def _optimal(
     taken, start = [np.flatnonzero(is_lone)], 0
     while start < len(order):
         after = np.searchsorted(ends, start + _ROWS_PER_PROBLEM)
-        stop = int(ends[min(after, len(ends) - 1)])
+        stop = int(ends[np.minimum(after, len(ends) - 1)])
         pairs = order[start:stop]
         taken.append(pairs[_assign(row[pairs], column[pairs], distance[pairs])])
         start = stop

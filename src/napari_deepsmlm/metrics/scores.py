@@ -93,4 +93,4 @@ def ratio(part: np.ndarray[Any, Any], whole: np.ndarray[Any, Any]) -> Floats:
 
 
 def _efficiency(jaccard: Floats, rmse_nm: Floats, alpha: float) -> Floats:
-    return 100 - np.hypot(100 * (1 - jaccard), alpha * rmse_nm)
+    return np.asarray(100 - np.hypot(100 * (1 - jaccard), alpha * rmse_nm))

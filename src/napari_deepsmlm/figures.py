@@ -79,7 +79,11 @@ def save_score_plot(path: str | Path, table: pd.DataFrame, *, by: str) -> None:
     error.set(ylabel="error (nm)")
     error.set_ylim(bottom=0)
     x, width = _places(table)
-    count.bar(x, table["n_true"], width=width, color="0.6")
+    if by == "frame":  # a bar for each of ten thousand frames takes seconds
+        count.fill_between(x, table["n_true"], step="mid", color="0.6")
+    else:
+        count.bar(x, table["n_true"], width=width, color="0.6")
+    count.set_ylim(bottom=0)
     count.set(ylabel="true molecules", xlabel=_BY[by][1])
     for axes in (found, error):
         axes.grid(visible=True, color="0.9")

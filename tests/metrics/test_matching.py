@@ -143,7 +143,7 @@ def test_pieces_of_a_large_table_are_matched_like_the_whole(method, monkeypatch)
     ]
     whole = match(*tables, method=method)
     monkeypatch.setattr(matching, "_ROWS_PER_CHUNK", 100)
-    monkeypatch.setattr(matching, "_ROWS_PER_PROBLEM", 5)
+    monkeypatch.setattr(matching, "_PAIRS_PER_PROBLEM", 5)
     pieces = match(*tables, method=method)
     pairs = [set(zip(m.predicted, m.true, strict=True)) for m in (whole, pieces)]
     assert pairs[0] == pairs[1]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 AXES = ("x", "y", "z")
 _ROWS_PER_CHUNK = 100_000  # whole frames are matched together up to about this many rows
-_ROWS_PER_PROBLEM = 300  # the assignment solver's time per row grows with the rows given at once
+_PAIRS_PER_PROBLEM = 300  # the assignment solver's time per pair grows with those given at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +271,8 @@ def _optimal(
     ends = np.flatnonzero(np.diff(group[order], append=-1)) + 1
     taken, start = [np.flatnonzero(is_lone)], 0
     while start < len(order):
-        after = np.searchsorted(ends, start + _ROWS_PER_PROBLEM)
-        stop = int(ends[np.minimum(after, len(ends) - 1)])
+        after = int(np.searchsorted(ends, start + _PAIRS_PER_PROBLEM))
+        stop = int(ends[min(after, len(ends) - 1)])
         pairs = order[start:stop]
         taken.append(pairs[_assign(row[pairs], column[pairs], distance[pairs])])
         start = stop

@@ -89,7 +89,9 @@ def mean_by_group(values: Floats, group: Indices, n_groups: int) -> Floats:
 
 def ratio(part: np.ndarray[Any, Any], whole: np.ndarray[Any, Any]) -> Floats:
     """Return part / whole, NaN where there is nothing."""
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    fraction = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=fraction, where=whole > 0)
+    return fraction
 
 
 def _efficiency(jaccard: Floats, rmse_nm: Floats, alpha: float) -> Floats:

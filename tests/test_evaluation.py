@@ -131,6 +131,17 @@ def test_tables_come_with_their_picture(by: str, files: Path) -> None:
     assert (files / "out" / f"scores_by_{by}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_an_experiment_puts_the_bound_beside_the_errors(files: Path) -> None:
+    truth = molecules(0)[:40].with_columns(background=np.full(40, 20.0))
+    write_localizations(truth, files / "lit.csv")
+    words = ["--by", "frame", "--out", files / "out", "--experiment", "lines-50nm"]
+    scores_of(files / "moved.csv", "--truth", files / "lit.csv", *words)
+    table = pd.read_csv(files / "out" / "scores_by_frame.csv")
+    # Ten molecules in each of the first four frames; in 2-D the frames tell nothing of z.
+    assert (table["crlb_lateral_nm"] > 1).sum() == 4
+    assert table["crlb_axial_nm"].isna().all()
+
+
 def test_an_image_is_compared_with_molecules_or_with_an_image(files: Path) -> None:
     image = files / "image.tif"
     scores = scores_of(image, "--truth", files / "truth.csv", "--pixel-size", 160)
@@ -156,6 +167,9 @@ def test_an_image_is_compared_with_molecules_or_with_an_image(files: Path) -> No
         ("moved.csv", "truth.csv", "--border 9 --stack-shape 64x64", "give --pixel-size"),
         ("moved.csv", "truth.csv", "--by frame", "--by and --out go together"),
         ("flat.csv", "truth.csv", "--by z --out out", "one of them has no z"),
+        ("moved.csv", "truth.csv", "--by z --out out --experiment lines-50nm", "has no background"),
+        ("moved.csv", "truth.csv", "--experiment lines-50nm", "give --by and --out too"),
+        ("moved.csv", "truth.csv", "--experiment lines-5nm", "neither a file nor a preset"),
         ("image.tif", "truth.csv", "--by z --out out", "--by needs localizations"),
         ("image.tif", "truth.csv", "", "states no pixel size; give --pixel-size"),
         ("image.tif", "far.csv", "--pixel-size 100", "no molecule lies in the 40 x 40 pixels"),

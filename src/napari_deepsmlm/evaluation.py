@@ -78,6 +78,8 @@ def evaluate_files(
     prediction, truth = Path(prediction), Path(truth)
     if (options.by is None) != (out is None):
         raise ValueError("--by and --out go together: what the table is of, and where it goes.")
+    if optics is not None and options.by is None:
+        raise ValueError("--experiment adds bounds to a table: give --by and --out too.")
     if _is_image(prediction):
         if options.by is not None:
             raise ValueError(f"{prediction.name}: --by needs localizations, this is an image.")

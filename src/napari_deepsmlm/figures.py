@@ -106,12 +106,14 @@ def _curves(
             continue
         values = table[name]
         if not is_binned:
-            axes.plot(x, values, ".", color=color, markersize=2, alpha=0.3, rasterized=True)
+            alpha = min(max(150 / len(table), 0.05), 0.3)
+            axes.plot(x, values, ".", color=color, markersize=2, alpha=alpha)
             values = values.rolling(_smoothing(table), center=True, min_periods=1).mean()
         axes.plot(
             x,
             values,
             marker=marker if is_binned else None,
+            fillstyle="full" if linestyle == "-" else "none",
             linestyle=linestyle,
             color=color,
             label=label,

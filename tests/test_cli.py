@@ -132,7 +132,7 @@ def test_train_then_models_info_then_reconstruct_then_evaluate(
     scores = json.loads(
         call("evaluate", out / "reconstruction.tif", "--truth", table, "--json").stdout
     )
-    assert set(scores) == {"nmse_percent", "blur_sigma_px", "scale", "ssim"}
+    assert {"nmse_percent", "blur_sigma_px", "scale", "ssim"} < set(scores)
     perfect = json.loads(call("evaluate", table, "--truth", table, "--json").stdout)
     assert perfect["jaccard"] == 1
     assert perfect["rmse_lateral_nm"] == 0

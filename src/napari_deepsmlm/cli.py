@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -243,37 +244,64 @@ def reconstruct(
 @command(app, "evaluate", "deepsmlm evaluate result/reconstruction.tif --truth localizations.csv")
 def evaluate(
     prediction: Annotated[Path, typer.Argument(help="Image (.tif) or localizations (.csv).")],
-    truth: Annotated[Path, typer.Option(help="True molecules (.csv).")],
+    truth: Annotated[Path, typer.Option(help="True molecules (.csv); for an image also a .tif.")],
     pixel_size: Annotated[
-        float | None, typer.Option(help="Pixel of the image, nm; default: what the file says.")
+        float | None,
+        typer.Option(help="Pixel of the image or of --stack-shape, nm; default: what a file says."),
     ] = None,
     blur: Annotated[
-        float, typer.Option(min=0, help="Images: blur both by this sigma, in image pixels.")
+        float, typer.Option(help="Images: blur both by this sigma, in image pixels.")
     ] = 0.0,
-    tolerance: Annotated[
-        float, typer.Option(min=0.1, help="Localizations: lateral tolerance, nm.")
-    ] = 250.0,
+    tolerance: Annotated[float, typer.Option(help="Localizations: lateral tolerance, nm.")] = 250.0,
     axial_tolerance: Annotated[
-        float, typer.Option(min=0.1, help="Localizations: axial tolerance, nm.")
+        float, typer.Option(help="Localizations: axial tolerance, nm.")
     ] = 500.0,
+    min_photons: Annotated[
+        float, typer.Option(help="True molecules with as many photons or fewer do not count.")
+    ] = 0.0,
+    border: Annotated[
+        float, typer.Option(help="Leave out molecules this near to the border, nm.")
+    ] = 0.0,
+    stack_shape: Annotated[
+        str | None, typer.Option(help="Frames as ROWSxCOLUMNS; default: box around the truth.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="Matching: greedy (the challenge), optimal.")] = (
+        "greedy"
+    ),
+    by: Annotated[str | None, typer.Option(help="Scores by frame, density or z, in --out.")] = None,
+    out_folder: Annotated[Path | None, typer.Option("--out", help="For table and plot.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="File or preset of the frames: bounds of the error in --out.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare a prediction with true molecules: NMSE of images, Jaccard and RMSE of tables."""
-    from napari_deepsmlm.io import read_localizations
-    from napari_deepsmlm.metrics import match
+    from napari_deepsmlm.evaluation import EvaluateOptions, evaluate_files
+    from napari_deepsmlm.experiment import Experiment
 
-    true = read_localizations(truth)
-    if prediction.suffix.lower() in (".tif", ".tiff"):
-        scores = _image_scores(prediction, true, pixel_size, blur)
-    else:
-        found = read_localizations(prediction)
-        scores = match(found, true, lateral_nm=tolerance, axial_nm=axial_tolerance).scores()
+    values = {
+        "pixel_size_nm": pixel_size,
+        "blur_sigma_px": blur,
+        "lateral_nm": tolerance,
+        "axial_nm": axial_tolerance,
+        "least_photons": min_photons,
+        "border_nm": border,
+        "stack_shape": _stack_shape(stack_shape),
+        "method": method,
+        "by": by,
+    }
+    options = EvaluateOptions.from_dict(values, source="options")
+    known = None if experiment is None else Experiment.find(experiment)
+    optics = None if known is None else (known.psf, known.camera)
+    scores, remarks = evaluate_files(prediction, truth, options, out=out_folder, optics=optics)
+    for remark in remarks:
+        err.print(f"[yellow]warning:[/] {remark}", soft_wrap=True)
     if as_json:
-        _print_json({key: None if value != value else value for key, value in scores.items()})
+        _print_json({k: value if math.isfinite(value) else None for k, value in scores.items()})
         return
     table = Table("measure", "value")
     for name, value in scores.items():
-        table.add_row(name, f"{value:.4g}")
+        table.add_row(name, str(value) if isinstance(value, int) else f"{value:.4g}")
     out.print(table)
 
 
@@ -397,18 +425,6 @@ def _info(name: str, card: dict[str, Any], parameters: int | None = None) -> dic
     }
 
 
-def _image_scores(path: Path, true: Any, pixel_nm: float | None, blur: float) -> dict[str, float]:
-    from napari_deepsmlm.io import open_frames
-    from napari_deepsmlm.metrics import count_image, image_scores
-
-    with open_frames(path) as source:
-        pixel_nm = pixel_nm or source.pixel_size_nm
-        if pixel_nm is None:
-            raise ValueError(f"{path.name}: states no pixel size; give --pixel-size in nm.")
-        image = source.read(0, source.n_frames).sum((0, 1), dtype=float)
-    return image_scores(image, count_image(true, image.shape, pixel_nm), blur_sigma_px=blur)
-
-
 def _frame_range(text: str | None) -> tuple[int, int | None]:
     if text is None:
         return 0, None
@@ -420,6 +436,15 @@ def _frame_range(text: str | None) -> tuple[int, int | None]:
     if not colon:
         raise ValueError(f"--frames takes A:B with whole numbers, such as 0:500; got '{text}'.")
     return start, stop
+
+
+def _stack_shape(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    sides = text.lower().replace(",", "x").split("x")
+    if len(sides) != 2 or not all(side.strip().isdecimal() and int(side) for side in sides):
+        raise ValueError(f"--stack-shape takes ROWSxCOLUMNS, such as 64x64; got '{text}'.")
+    return int(sides[0]), int(sides[1])
 
 
 @contextmanager
@@ -460,7 +485,7 @@ def _stop_on_ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def _print_json(values: Any) -> None:
-    sys.stdout.write(json.dumps(values, indent=2) + "\n")
+    sys.stdout.write(json.dumps(values, indent=2, allow_nan=False) + "\n")
 
 
 def _one_line(error: BaseException) -> str:

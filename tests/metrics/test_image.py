@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.metrics import count_image, image_scores, least_squares_scale, nmse_percent
+from napari_deepsmlm.metrics import (
+    count_image,
+    image_scores,
+    least_squares_scale,
+    ms_ssim,
+    nmse_percent,
+)
 
 
 def images(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,12 +66,53 @@ def test_a_scaled_copy_is_perfect() -> None:
     assert scores["nmse_percent"] == pytest.approx(0, abs=1e-9)
     assert scores["scale"] == pytest.approx(1 / 3)
     assert scores["ssim"] == pytest.approx(1)
+    assert image_scores(x, x)["psnr_db"] == np.inf
 
 
 def test_what_has_no_answer_is_refused() -> None:
     x, t = images(0)
     with pytest.raises(ValueError, match="different shapes"):
         nmse_percent(x, t[:5])
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        image_scores(np.full_like(x, np.nan), t)
     with pytest.raises(ValueError, match="truth image is empty"):
         nmse_percent(x, 0 * t)
     assert least_squares_scale(0 * x, t) == 0
+
+
+def test_ratios_in_decibels_follow_their_formulas() -> None:
+    x, t = images(3)
+    scores = image_scores(x, t)
+    error = np.square(scores["scale"] * x - t)
+    assert scores["snr_db"] == pytest.approx(10 * np.log10((t**2).sum() / error.sum()))
+    assert scores["psnr_db"] == pytest.approx(10 * np.log10(t.max() ** 2 / error.mean()))
+
+
+def test_ms_ssim_is_the_product_over_scales_that_torchmetrics_finds() -> None:
+    measures = pytest.importorskip("torchmetrics.functional.image")
+    rng = np.random.default_rng(0)
+    truth = gaussian_filter(rng.random((201, 188)), 1.5)
+    estimate = truth + rng.normal(0, truth.std() / 2, truth.shape)
+    data_range = float(np.ptp(truth))
+    a, b = (torch.as_tensor(image)[None, None] for image in (estimate, truth))
+    expected = 1.0
+    for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+        kind = "return_full_image" if scale == 4 else "return_contrast_sensitivity"
+        _, part = measures.structural_similarity_index_measure(
+            a, b, data_range=data_range, **{kind: True}
+        )
+        # Its map of the coarsest scale has the padded border, which the measure leaves out.
+        part = part[..., 5:-5, 5:-5] if scale == 4 else part
+        expected *= float(part.mean()) ** weight
+        a, b = (torch.nn.functional.avg_pool2d(image, 2) for image in (a, b))
+    assert ms_ssim(estimate, truth, data_range=data_range) == pytest.approx(expected, rel=1e-6)
+
+
+def test_small_images_have_the_measures_that_fit() -> None:
+    x, t = images(4)
+    small = image_scores(x, t)
+    assert np.isnan(small["ms_ssim"])
+    assert np.isfinite(small["ssim"])
+    assert np.isnan(image_scores(x[:6], t[:6])["ssim"])
+    large = np.random.default_rng(0).random((176, 176))
+    assert image_scores(large, large)["ms_ssim"] == pytest.approx(1)

@@ -1,19 +1,28 @@
-"""Matching predicted to true molecules by the SMLM Challenge's protocol, and what follows."""
+"""Matching predicted to true molecules, by the SMLM Challenge's protocol or optimally."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 from scipy.spatial import cKDTree
 
+from napari_deepsmlm.metrics.scores import score_groups, z_score_moments
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_deepsmlm.localizations import Localizations
 
     Indices = np.ndarray[Any, np.dtype[np.intp]]
     Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+AXES = ("x", "y", "z")
+_ROWS_PER_CHUNK = 100_000  # whole frames are matched together up to about this many rows
+_PAIRS_PER_PROBLEM = 300  # the assignment solver's time per pair grows with those given at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,46 +33,29 @@ class Matching:
     ----------
     predicted, true : (TP,) rows of the pairs in both tables.
     difference_nm : (TP, 2 or 3) predicted minus true position: x, y and z where both have it.
-    n_false_positive, n_false_negative : molecules without a partner.
+    z_scores : (TP, 2 or 3) difference / predicted standard error, NaN where there is none.
+    false_positive, false_negative : rows of the molecules without a partner in both tables.
     """
 
     predicted: Indices
     true: Indices
     difference_nm: Floats
-    n_false_positive: int
-    n_false_negative: int
+    z_scores: Floats
+    false_positive: Indices
+    false_negative: Indices
 
     def scores(self) -> dict[str, float]:
         """Return counts, fractions (0-1), errors in nm and efficiencies in percent.
 
-        `rmse_lateral_nm` is over both axes together, as in the challenge; `rmse_per_axis_nm` is
-        smaller by the root of two. Efficiency is 100 - sqrt((100 - JI)^2 + (alpha RMSE)^2) with
-        alpha 1/nm laterally and 0.5/nm axially (Sage et al. 2019, doi:10.1038/s41592-019-0364-4).
-        Where nothing matched, errors are NaN.
+        The formulas are those of :func:`score_groups`. Where nothing matched, errors are NaN.
+        Where the prediction has standard errors, `z_score_mean_x` and `z_score_sd_x` (y, z) follow:
+        0 and 1 if they are right.
         """
-        tp, fp, fn = len(self.true), self.n_false_positive, self.n_false_negative
-        jaccard = _ratio(tp, tp + fp + fn)
-        lateral = _rms(self.difference_nm[:, :2])
-        axial = _rms(self.difference_nm[:, 2:])
-        efficiencies = _efficiency(jaccard, lateral, 1.0), _efficiency(jaccard, axial, 0.5)
-        bias = self.difference_nm.mean(0) if tp else np.full(3, math.nan)
-        return {
-            "jaccard": jaccard,
-            "precision": _ratio(tp, tp + fp),
-            "recall": _ratio(tp, tp + fn),
-            "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-            "rmse_lateral_nm": lateral,
-            "rmse_per_axis_nm": lateral / math.sqrt(2),
-            "rmse_axial_nm": axial,
-            "efficiency_lateral": efficiencies[0],
-            "efficiency_axial": efficiencies[1],
-            "efficiency_3d": sum(efficiencies) / 2,
-            "bias_x_nm": float(bias[0]),
-            "bias_y_nm": float(bias[1]),
-            "n_true_positive": tp,
-            "n_false_positive": fp,
-            "n_false_negative": fn,
-        }
+        counts = len(self.true), len(self.false_positive), len(self.false_negative)
+        one_group = [np.zeros(count, np.intp) for count in counts]
+        scores = score_groups(self.difference_nm, *one_group, n_groups=1)
+        plain = {name: values[0].item() for name, values in scores.items()}
+        return plain | z_score_moments(self.z_scores)
 
 
 def match(
@@ -73,11 +65,15 @@ def match(
     lateral_nm: float = 250.0,
     axial_nm: float = 500.0,
     least_photons: float = 0.0,
+    method: Literal["greedy", "optimal"] = "greedy",
 ) -> Matching:
-    """Pair molecules of the same frame, nearest first (the challenge's "GS-NN").
+    """Pair molecules of the same frame that are within both tolerances (inclusive).
 
-    All pairs within both tolerances (inclusive) are sorted by distance, in 3-D if both tables
-    have z, and taken in that order unless one of the two is taken already.
+    Distances are 3-D if both tables have z, else lateral. "greedy" is the challenge's "GS-NN": the
+    nearest pair is taken first, then the nearest of those left, and so on; of pairs at equal
+    distances the one with the smaller x (y, z) first, so that neither the order of rows nor the
+    roles of the tables matter. "optimal" takes as many pairs as possible, and among those ways
+    the one with the least sum of distances.
 
     Parameters
     ----------
@@ -85,28 +81,101 @@ def match(
     lateral_nm, axial_nm : tolerances.
     least_photons : if above 0, true molecules with as many photons or fewer, and what is matched
         to them, count as nothing at all.
+
+    Raises
+    ------
+    ValueError
+        If a position is not finite, a tolerance not positive, the method unknown, or a least
+        number of photons is asked of a truth without them.
+
+    Examples
+    --------
+    >>> from napari_deepsmlm.localizations import Localizations
+    >>> truth = Localizations(frame=[0, 0], x_nm=[2000, 2300], y_nm=[0, 0])
+    >>> found = Localizations(frame=[0, 0], x_nm=[2240, 2545], y_nm=[0, 0])
+    >>> len(match(found, truth).true), len(match(found, truth, method="optimal").true)
+    (1, 2)
     """
+    if not (0 < lateral_nm < np.inf and 0 < axial_nm < np.inf):
+        raise ValueError(f"Tolerances must be above 0 nm, got {lateral_nm:g} and {axial_nm:g}.")
+    if method not in ("greedy", "optimal"):
+        raise ValueError(f"Unknown matching '{method}'. Available: greedy, optimal.")
+    is_counted = _is_bright(truth, least_photons)
     has_z = predicted.is_3d and truth.is_3d
     ours, theirs = _positions(predicted, has_z), _positions(truth, has_z)
-    rows, columns = _pairs_within(ours, theirs, predicted.frame, truth.frame, lateral_nm)
-    difference = ours[rows] - theirs[columns]
-    is_near = np.square(difference[:, :2]).sum(1) <= lateral_nm**2
-    if has_z:
-        is_near &= np.abs(difference[:, 2]) <= axial_nm
-    rows, columns, difference = rows[is_near], columns[is_near], difference[is_near]
-    order = np.argsort(np.square(difference).sum(1), kind="stable")
-    taken = order[_greedy(rows[order], columns[order])]
-    is_counted = np.ones(len(truth), bool)
-    if least_photons > 0:
-        is_counted = np.asarray(truth["photons"]) > least_photons
-    kept = taken[is_counted[columns[taken]]]
+    choose = _greedy if method == "greedy" else _optimal
+    pairs = [np.zeros((2, 0), np.intp)]
+    for rows, columns in _chunks(predicted.frame, truth.frame):
+        near = _pairs_within(
+            (ours[rows], predicted.frame[rows]),
+            (theirs[columns], truth.frame[columns]),
+            lateral_nm,
+            axial_nm,
+        )
+        taken = choose(ours[rows], theirs[columns], near)
+        pairs.append(np.stack([rows[taken[0]], columns[taken[1]]]))
+    row, column = np.concatenate(pairs, axis=1)
+    is_single, is_missed = np.ones(len(predicted), bool), is_counted.copy()
+    is_single[row], is_missed[column] = False, False
+    row, column = row[is_counted[column]], column[is_counted[column]]
+    difference = ours[row] - theirs[column]
     return Matching(
-        predicted=rows[kept],
-        true=columns[kept],
-        difference_nm=difference[kept],
-        n_false_positive=len(predicted) - len(taken),
-        n_false_negative=int(is_counted.sum()) - len(kept),
+        predicted=row,
+        true=column,
+        difference_nm=difference,
+        z_scores=_z_scores(difference, predicted, row),
+        false_positive=np.flatnonzero(is_single),
+        false_negative=np.flatnonzero(is_missed),
     )
+
+
+def field_of(truth: Localizations) -> tuple[float, float, float, float]:
+    """Return x, y of the first and of the last corner of the box around all molecules, nm."""
+    if not len(truth):
+        raise ValueError("The truth holds no molecules to take the field of view from.")
+    x, y = truth.x_nm, truth.y_nm
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def without_border(
+    table: Localizations, border_nm: float, field_nm: tuple[float, float, float, float]
+) -> Localizations:
+    """Return the molecules that are at least `border_nm` inside the field of view.
+
+    The challenge leaves out 450 nm, of the truth as of the prediction, before matching.
+
+    Parameters
+    ----------
+    field_nm : x, y of the first corner, x, y of the last: (0, 0, W p, H p) for frames of H x W
+        pixels of p nm, or :func:`field_of` the truth.
+    """
+    if not 0 <= border_nm < np.inf:
+        raise ValueError(f"The border must be 0 nm or more, got {border_nm:g}.")
+    left, top, right, bottom = field_nm
+    if not (left + border_nm <= right - border_nm and top + border_nm <= bottom - border_nm):
+        raise ValueError(
+            f"A border of {border_nm:g} nm leaves nothing of a field of "
+            f"{right - left:g} x {bottom - top:g} nm; give a narrower one."
+        )
+    is_in = (table.x_nm >= left + border_nm) & (table.x_nm <= right - border_nm)
+    is_in &= (table.y_nm >= top + border_nm) & (table.y_nm <= bottom - border_nm)
+    inside: Localizations = table[is_in]
+    return inside
+
+
+def stacked(positions: Floats, frame: Indices, reach_nm: float) -> cKDTree:
+    """Return a search tree in which frames are a third axis with steps too long to reach over."""
+    return cKDTree(np.column_stack([positions[:, :2], frame * (4 * reach_nm)]))
+
+
+def _is_bright(truth: Localizations, least_photons: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    if not 0 <= least_photons < np.inf:
+        raise ValueError(f"The least number of photons must be 0 or more, got {least_photons:g}.")
+    if least_photons == 0:
+        return np.ones(len(truth), bool)
+    if "photons" not in truth:
+        raise ValueError("The truth has no photons, so no least number of them can be asked for.")
+    return np.asarray(truth["photons"]) > least_photons
 
 
 def _positions(table: Localizations, has_z: bool) -> Floats:
@@ -117,51 +186,112 @@ def _positions(table: Localizations, has_z: bool) -> Floats:
     return positions
 
 
+def _z_scores(difference: Floats, predicted: Localizations, row: Indices) -> Floats:
+    scores = np.full_like(difference, np.nan)
+    for axis, name in enumerate(AXES[: difference.shape[1]]):
+        if f"uncertainty_{name}_nm" in predicted:
+            sigma = np.asarray(predicted[f"uncertainty_{name}_nm"], np.float64)[row]
+            known = np.where(sigma > 0, sigma, np.nan)
+            scores[:, axis] = difference[:, axis] / known
+    return scores
+
+
+def _chunks(our_frames: Indices, their_frames: Indices) -> Iterator[tuple[Indices, Indices]]:
+    """Rows of both tables, a few frames at a time, so that memory stays bounded."""
+    ours, theirs = (np.argsort(f, kind="stable") for f in (our_frames, their_frames))
+    frames, counts = np.unique(np.concatenate([our_frames, their_frames]), return_counts=True)
+    chunk = (np.cumsum(counts) - 1) // _ROWS_PER_CHUNK
+    firsts = frames[np.flatnonzero(np.diff(chunk, prepend=-1))]
+    starts = [
+        np.append(np.searchsorted(f[order], firsts), len(f))
+        for f, order in ((our_frames, ours), (their_frames, theirs))
+    ]
+    for k in range(len(firsts)):
+        a, b = (slice(start[k], start[k + 1]) for start in starts)
+        yield ours[a], theirs[b]
+
+
 def _pairs_within(
-    ours: Floats, theirs: Floats, our_frames: Indices, their_frames: Indices, radius: float
+    ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], lateral: float, axial: float
 ) -> tuple[Indices, Indices]:
-    """Rows of all pairs in the same frame that are about `radius` apart laterally, or less."""
-    if not len(ours) or not len(theirs):
+    """Rows of all pairs in the same frame that are within the tolerances of each other."""
+    if not len(ours[0]) or not len(theirs[0]):
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    # Frames become a third axis with steps too long to reach over.
-    step = 4 * radius
-    reach = radius * (1 + 1e-9)
-    ours = np.column_stack([ours[:, :2], our_frames * step])
-    theirs = np.column_stack([theirs[:, :2], their_frames * step])
-    found = cKDTree(ours).sparse_distance_matrix(cKDTree(theirs), reach, output_type="ndarray")
-    order = np.lexsort((found["j"], found["i"]))
-    return found["i"][order], found["j"][order]
+    reach = lateral * (1 + 1e-9)  # the exact comparison follows
+    trees = [stacked(positions, frame, reach) for positions, frame in (ours, theirs)]
+    found = trees[0].sparse_distance_matrix(trees[1], reach, output_type="ndarray")
+    row, column = found["i"], found["j"]
+    difference = ours[0][row] - theirs[0][column]
+    is_near = np.square(difference[:, :2]).sum(1) <= lateral**2
+    is_near &= (np.abs(difference[:, 2:]) <= axial).all(1)
+    return row[is_near], column[is_near]
 
 
-def _greedy(rows: Indices, columns: Indices) -> Indices:
-    """Positions of the pairs that are taken when pairs are offered in the order given.
+def _greedy(ours: Floats, theirs: Floats, near: tuple[Indices, Indices]) -> tuple[Indices, Indices]:
+    """Pairs that are taken when all are offered in the order of their distance.
 
     A pair that is the first of those left for both its molecules is certain to be taken; taking
     all of these at once and repeating gives the same pairs as going through one by one.
     """
-    left = np.arange(len(rows))
-    taken = []
+    a, b = ours[near[0]], theirs[near[1]]
+    order = np.lexsort((*(a + b).T[::-1], np.square(a - b).sum(1)))
+    row, column = near[0][order], near[1][order]
+    first_of_row, first_of_column = np.empty(len(ours), np.intp), np.empty(len(theirs), np.intp)
+    is_free_row, is_free_column = np.ones(len(ours), bool), np.ones(len(theirs), bool)
+    taken = [np.zeros(0, np.intp)]
+    left = np.arange(len(row))
     while len(left):
-        first_of_row = np.zeros(len(left), bool)
-        first_of_row[np.unique(rows[left], return_index=True)[1]] = True
-        first_of_column = np.zeros(len(left), bool)
-        first_of_column[np.unique(columns[left], return_index=True)[1]] = True
-        now = left[first_of_row & first_of_column]
+        backwards = left[::-1]  # of repeated indices the last assignment stays: the first pair
+        first_of_row[row[backwards]] = backwards
+        first_of_column[column[backwards]] = backwards
+        now = left[(first_of_row[row[left]] == left) & (first_of_column[column[left]] == left)]
+        is_free_row[row[now]], is_free_column[column[now]] = False, False
         taken.append(now)
-        is_free = ~np.isin(rows[left], rows[now]) & ~np.isin(columns[left], columns[now])
-        left = left[is_free]
-    return np.sort(np.concatenate(taken)) if taken else left
+        left = left[is_free_row[row[left]] & is_free_column[column[left]]]
+    chosen = np.concatenate(taken)
+    return row[chosen], column[chosen]
 
 
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan
+def _optimal(
+    ours: Floats, theirs: Floats, near: tuple[Indices, Indices]
+) -> tuple[Indices, Indices]:
+    """As many pairs as possible with the least sum of distances.
+
+    Molecules that no chain of near pairs links do not compete, so groups of linked ones are
+    solved by themselves, a few small groups at a time.
+    """
+    row, column = near
+    n = len(ours)
+    distance = np.sqrt(np.square(ours[row] - theirs[column]).sum(1))
+    size = n + len(theirs)
+    graph = coo_array((np.ones(len(row), bool), (row, n + column)), shape=(size, size))
+    group = connected_components(graph, directed=False)[1][row]
+    is_lone = np.bincount(group)[group] == 1 if len(group) else np.zeros(0, bool)
+    order = np.flatnonzero(~is_lone)[np.argsort(group[~is_lone], kind="stable")]
+    ends = np.flatnonzero(np.diff(group[order], append=-1)) + 1
+    taken, start = [np.flatnonzero(is_lone)], 0
+    while start < len(order):
+        after = int(np.searchsorted(ends, start + _PAIRS_PER_PROBLEM))
+        stop = int(ends[min(after, len(ends) - 1)])
+        pairs = order[start:stop]
+        taken.append(pairs[_assign(row[pairs], column[pairs], distance[pairs])])
+        start = stop
+    chosen = np.concatenate(taken)
+    return row[chosen], column[chosen]
 
 
-def _rms(difference: Floats) -> float:
-    if not difference.size:
-        return math.nan
-    return math.sqrt(float(np.square(difference).sum(1).mean()))
+def _assign(row: Indices, column: Indices, distance: Floats) -> Indices:
+    """Positions of the pairs of the best assignment (Jonker & Volgenant 1987 on sparse costs).
 
-
-def _efficiency(jaccard: float, rmse_nm: float, alpha: float) -> float:
-    return 100 - math.hypot(100 * (1 - jaccard), alpha * rmse_nm)
+    Every row also gets a partner of its own to be left alone with, dearer than any saving.
+    """
+    rows, row = np.unique(row, return_inverse=True)
+    columns, column = np.unique(column, return_inverse=True)
+    n, alone = len(rows), np.arange(len(rows))
+    dear = (n + 1) * (distance.max() + 1)
+    # +1 on every cost: explicit zeros of a sparse matrix would count as no pair
+    cost = np.concatenate([distance + 1, np.full(n, dear + 1)])
+    where = np.concatenate([row, alone]), np.concatenate([column, len(columns) + alone])
+    shape = n, len(columns) + n
+    chosen = min_weight_full_bipartite_matching(csr_array((cost, where), shape=shape))[1]
+    return np.flatnonzero(chosen[row] == column)

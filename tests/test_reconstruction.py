@@ -225,6 +225,23 @@ def test_windows_of_a_localizing_network_add_up_to_the_whole(
     assert len(lapse.localizations) == len(whole.localizations) > 0
 
 
+def test_the_first_of_a_range_has_its_neighbour_before(
+    spotter: Callable[..., Path], small_movie
+) -> None:
+    options = {"model": str(spotter(neighbours=2)), "pixel_size_nm": 100.0}
+    whole = ds.reconstruct(small_movie[0], **options).localizations
+    for sum_frames, frames in [(1, (0, 3)), (1, (5, 6)), (1, (9, 12)), (2, (4, 8))]:
+        part = ds.reconstruct(
+            small_movie[0], **options, frame_range=frames, sum_frames=sum_frames
+        ).localizations
+        if sum_frames > 1:
+            whole = ds.reconstruct(small_movie[0], **options, sum_frames=2).localizations
+        expected = whole.in_frames(*frames)
+        assert len(part) == len(expected) > 0
+        for name in whole.names:
+            np.testing.assert_allclose(part[name], expected[name], rtol=1e-5)
+
+
 def test_the_number_of_planes_must_fit_before_anything_is_read(
     spotter: Callable[..., Path], small_movie
 ) -> None:

@@ -194,8 +194,8 @@ class ReconstructJob:
 
     def _run(self) -> Iterator[Event]:
         options = self.options
-        source = _chosen_frames(self.source, options.frame_range)
-        found, model, warnings = _chosen_model(source, options)
+        frames = _chosen_frames(self.source, options.frame_range)
+        found, model, warnings = _chosen_model(self.source, options)
         compute = choose_compute(options.device, options.precision)
         pipeline = Pipeline(
             model,
@@ -205,7 +205,7 @@ class ReconstructJob:
             threshold=options.threshold,
             upsampling=options.upsampling,
         )
-        n_frames, _, height, width = source.shape
+        n_frames, (height, width) = len(frames), self.source.shape[-2:]
         sr_shape = (height * pipeline.upsampling, width * pipeline.upsampling)
         sr_pixel_nm = model.pixel_size_nm / pipeline.upsampling
         yield Prepared(
@@ -221,9 +221,7 @@ class ReconstructJob:
         with self._open_sink(model, sr_shape, sr_pixel_nm) as sink:
             self._sink = sink
             done, n_constant, seconds, started = 0, 0, 0.0, time.perf_counter()
-            for predicted in pipeline.run(
-                source, window=options.window, first_frame=options.frame_range[0]
-            ):
+            for predicted in pipeline.run(self.source, frames=frames, window=options.window):
                 sink.add(predicted)
                 done += predicted.n_frames
                 n_constant += predicted.n_constant
@@ -301,7 +299,7 @@ def reconstruct(
     return finished.result
 
 
-def _chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> FrameSource:
+def _chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> range:
     n_frames, _, height, width = source.shape
     if min(height, width) < SMALLEST_FRAME_PX:
         raise ValueError(
@@ -311,7 +309,7 @@ def _chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> Frame
     start, stop = frames
     if start >= n_frames:
         raise ValueError(f"Frames {start}:{stop or ''} asked for, but there are only {n_frames}.")
-    return source if frames == (0, None) else source.slice(start, min(stop or n_frames, n_frames))
+    return range(start, min(stop or n_frames, n_frames))
 
 
 def _chosen_model(

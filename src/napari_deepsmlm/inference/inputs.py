@@ -35,27 +35,55 @@ class Inputs(NamedTuple):
 class Groups:
     """Frames cut into windows, and these into groups that are summed.
 
+    Groups before the first and after the last one lie outside `frames`, but inside the stack:
+    they are neighbours in time.
+
     Parameters
     ----------
-    n_frames : of the stack.
+    n_stack : frames of the stack.
+    frames : those to be used.
     sum_frames : frames of a group; the last of a window may have fewer.
     window : frames of a window; one of all if not given.
     """
 
-    def __init__(self, n_frames: int, sum_frames: int = 1, window: int | None = None) -> None:
-        self.n_frames = n_frames
+    def __init__(
+        self,
+        n_stack: int,
+        frames: range | None = None,
+        *,
+        sum_frames: int = 1,
+        window: int | None = None,
+    ) -> None:
+        self.n_stack = n_stack
+        self.frames = range(n_stack) if frames is None else frames
         self.sum_frames = sum_frames
-        self.window = min(window or n_frames, n_frames)
+        self.window = min(window or len(self.frames), len(self.frames))
         self.per_window = -(-self.window // sum_frames)
 
     def __len__(self) -> int:
-        whole, rest = divmod(self.n_frames, self.window)
+        whole, rest = divmod(len(self.frames), self.window)
         return whole * self.per_window + -(-rest // self.sum_frames)
 
     def start(self, group: int) -> int:
-        """Return the first frame of a group; for the one after the last, the number of frames."""
-        window, place = divmod(group, self.per_window)
-        return min(window * self.window + place * self.sum_frames, self.n_frames)
+        """Return the first frame of a group, where the one before it ends."""
+        if group < 0:
+            frame = self.frames.start + group * self.sum_frames
+        elif group > len(self):
+            frame = self.frames.stop + (group - len(self)) * self.sum_frames
+        else:
+            window, place = divmod(group, self.per_window)
+            inside = window * self.window + place * self.sum_frames
+            frame = min(self.frames.start + inside, self.frames.stop)
+        return min(max(frame, 0), self.n_stack)
+
+    def with_neighbours(self, first: int, last: int, context: int) -> tuple[int, int]:
+        """Widen first <= group < last by up to `context` on both sides, as far as there are any."""
+        low, high = first - context, last + context
+        while self.start(low + 1) <= 0:
+            low += 1
+        while self.start(high - 1) >= self.n_stack:
+            high -= 1
+        return low, high
 
 
 def read_inputs(
@@ -72,7 +100,7 @@ def read_inputs(
 
 
 def _read(source: FrameSource, groups: Groups, first: int, last: int, context: int) -> Inputs:
-    low, high = max(0, first - context), min(len(groups), last + context)
+    low, high = groups.with_neighbours(first, last, context)
     edges = np.array([groups.start(group) for group in range(low, high + 1)])
     summed, is_constant = _summed(source, edges)
     own = slice(edges[first - low] - edges[0], edges[last - low] - edges[0])

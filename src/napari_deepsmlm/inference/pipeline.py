@@ -59,7 +59,7 @@ class Pipeline:
     Reading goes ahead in a thread. Frames larger than a tile are cut with a halo as wide as the
     network can see, so that tiles and whole frames predict the same. If memory runs out the batch
     is halved and done again. A model with temporal context gets each frame with its neighbours;
-    the first and the last are repeated at the ends of the source.
+    the first and the last are repeated at the ends of the stack.
 
     Parameters
     ----------
@@ -100,22 +100,22 @@ class Pipeline:
         return f"drawn from the localizations: {self._rendering.words}"
 
     def run(
-        self, source: FrameSource, *, window: int | None = None, first_frame: int = 0
+        self, source: FrameSource, *, frames: range | None = None, window: int | None = None
     ) -> Iterator[Predicted]:
         """Yield predictions in frame order.
 
         Parameters
         ----------
-        source : the frames.
+        source : the stack.
+        frames : those to use; all if not given. Neighbours in time come from the whole stack.
         window : if given, no batch reaches over a multiple of this many frames.
-        first_frame : number of the source's first frame in its stack.
         """
-        groups = Groups(source.n_frames, self.sum_frames, window)
+        groups = Groups(source.n_frames, frames, sum_frames=self.sum_frames, window=window)
         height, width = source.shape[-2:]
         per_call = self._pixels_per_batch // (height * width * self.model.work_per_px)
         batches = read_inputs(source, groups, max(1, per_call), context=self.model.context)
         for inputs in prefetch(batches):
-            yield self._predict(inputs._replace(first_frame=first_frame + inputs.first_frame))
+            yield self._predict(inputs)
 
     # -- predicting ------------------------------------------------------------------------
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from hypothesis import settings
 
+from napari_deepsmlm import models
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.models import build_model, save_model
 from napari_deepsmlm.models.deep_storm import DeepStorm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import numpy as np
 
 # Busy machines are slow now and then: a test fails by what it finds, never by its time.
@@ -57,3 +61,31 @@ def model_file(deep_storm: DeepStorm, tmp_path: Path) -> Path:
 def small_movie() -> tuple[np.ndarray, object]:
     """Twelve frames of 16 x 24 pixels and their molecules."""
     return Experiment(image_px=(16, 24)).simulate(n_frames=12, seed=3)
+
+
+@pytest.fixture
+def add_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """A function that lets the files of a folder be networks, as those of the package are."""
+    added: list[str] = []
+
+    def add(folder: Path) -> None:
+        monkeypatch.setattr(models, "__path__", [*models.__path__, str(folder)])
+        added.extend(path.stem for path in folder.glob("*.py"))
+
+    yield add
+    for name in added:
+        if sys.modules.pop(f"{models.__name__}.{name}", None) is not None:
+            delattr(models, name)
+
+
+@pytest.fixture
+def spotter(add_networks: Callable[[Path], None], tmp_path: Path) -> Callable[..., Path]:
+    """A function that saves the localizing network of the tests, and returns its file."""
+    add_networks(Path(__file__).parent / "networks")
+
+    def save(**config: Any) -> Path:
+        path = tmp_path / "spotter.safetensors"
+        save_model(path, build_model("spotter", config))
+        return path
+
+    return save

@@ -25,7 +25,9 @@ from napari_deepsmlm.camera import (
     camera_from_thunderstorm,
     camera_preset,
     camera_presets,
+    find_camera,
 )
+from napari_deepsmlm.experiment import Experiment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -335,3 +337,17 @@ def test_gain_and_efficiency_of_nothing_are_refused(field: str, value: float) ->
         EMCCD.from_dict({field: value}, source="camera")
     with pytest.raises(ValueError, match="greater than 0"):
         IdealCamera.from_dict({"gain": value})
+
+
+def test_a_camera_is_found_by_name_or_in_a_file(tmp_path: Path) -> None:
+    camera = EMCCD(em_gain=250)
+    camera.to_file(tmp_path / "camera.yaml")
+    Experiment(camera=camera).to_file(tmp_path / "experiment.yaml")
+    assert find_camera(tmp_path / "camera.yaml") == camera
+    assert find_camera(tmp_path / "experiment.yaml") == camera
+    assert find_camera("scmos-qe81") == camera_preset("scmos-qe81")
+    (tmp_path / "none.yaml").write_text("pixel_size_nm: 100")
+    with pytest.raises(ValueError, match=r"none.yaml: 'camera': needs a 'kind'"):
+        find_camera(tmp_path / "none.yaml")
+    with pytest.raises(ValueError, match="neither a file nor a camera preset"):
+        find_camera("none")

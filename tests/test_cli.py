@@ -15,11 +15,13 @@ import pytest
 import tifffile
 from typer.testing import CliRunner, Result
 
+from napari_deepsmlm.camera import SCMOS
 from napari_deepsmlm.cli import app
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames, read_localizations
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CONFIG = """
@@ -151,6 +153,27 @@ def test_a_time_lapse_has_one_image_for_each_window(
         assert images.shape == (3, 1, 128, 160)
 
 
+def test_the_camera_is_a_preset_a_file_or_an_offset_and_a_gain(
+    spotter: Callable[..., Path], stack: Path, config: Path, tmp_path: Path
+) -> None:
+    SCMOS(baseline=321).to_file(tmp_path / "camera.yaml")
+    config.write_text(f"{CONFIG}camera: {{kind: emccd, em_gain: 123}}\n")
+    out, model = tmp_path / "out", spotter()
+    for words, field, value in [
+        (["--camera", "challenge-emccd"], "em_gain", 300),
+        (["--camera", tmp_path / "camera.yaml"], "baseline", 321),
+        (["--camera", config], "em_gain", 123),
+        (["--baseline", 200, "--photons-per-adu", 0.25], "gain", 4),
+    ]:
+        result = call("reconstruct", stack, "--model", model, "--out", out, "--json", *words)
+        assert result.exit_code == 0, result.output
+        report = json.loads(result.stdout)
+        assert report["inputs"]["options"]["camera"][field] == value
+        assert report["warnings"] == []
+    told = call("reconstruct", stack, "--model", model, "--out", out)
+    assert "were taken as photons" in " ".join(told.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -166,6 +189,10 @@ def test_a_time_lapse_has_one_image_for_each_window(
         (["--pixel-size", "nan"], "'pixel_size_nm'"),
         (["--threshold", "2"], "'threshold'"),
         (["--upsampling", "5"], "with upsampling 5"),
+        (["--camera", "ccd"], "'ccd' is neither a file nor a camera preset. Presets: ideal, "),
+        (["--baseline", "100"], "--baseline and --photons-per-adu belong together"),
+        (["--baseline", "1", "--photons-per-adu", "0"], "--photons-per-adu must be above 0"),
+        (["--camera", "ideal", "--baseline", "100"], "Give --camera, or --baseline and"),
     ],
 )
 def test_a_wrong_option_is_one_sentence_and_exit_code_2(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
+import dask.array
 import numpy as np
 import pytest
 import tifffile
 
 import napari_deepsmlm as ds
-from napari_deepsmlm.io import read_report
+from napari_deepsmlm.camera import IdealCamera
+from napari_deepsmlm.io import read_localizations, read_report
 from napari_deepsmlm.reconstruction import (
     Finished,
     Prepared,
@@ -19,6 +22,7 @@ from napari_deepsmlm.reconstruction import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -162,3 +166,121 @@ def test_the_real_stack_is_read_and_reconstructed(real_stack: Path) -> None:
 def test_the_real_stack_gives_about_the_true_number_of_molecules(real_stack: Path) -> None:
     result = ds.reconstruct(real_stack, frame_range=(0, 12))
     assert 150 < result.report["quality"]["molecules_per_frame"] < 300  # about 225 are there
+
+
+# -- networks that localize -----------------------------------------------------------------
+
+
+def spots() -> np.ndarray:
+    """Six frames, one molecule of 80 photons in each, the second row of every frame."""
+    frames = np.full((6, 16, 20), 100, np.uint16)
+    frames[np.arange(6), 2, 3 + 2 * np.arange(6)] += 160  # two ADU per photon
+    return frames
+
+
+def test_a_localizing_network_gives_table_image_and_report(
+    spotter: Callable[..., Path], tmp_path: Path
+) -> None:
+    camera = IdealCamera(baseline=100, gain=2)
+    options = {"model": str(spotter()), "pixel_size_nm": 100.0, "camera": camera}
+    result = ds.reconstruct(spots(), **options, upsampling=10, out=tmp_path / "out")
+    table = read_localizations(tmp_path / "out/localizations.csv")
+    np.testing.assert_array_equal(table.frame, range(6))
+    np.testing.assert_allclose(table.x_nm, 350 + 200 * np.arange(6))
+    np.testing.assert_allclose(table["photons"], 80)
+    np.testing.assert_allclose(table["background"], 0)
+    np.testing.assert_allclose(table["probability"], 0.8)
+    precision = 100 / np.sqrt(80)
+    np.testing.assert_allclose(table["uncertainty_x_nm"], precision * np.sqrt(2.5), rtol=1e-3)
+    assert result.image.shape == (160, 200)
+    assert result.image.sum() == pytest.approx(6, rel=1e-3)
+    assert result.sr_pixel_nm == result.report["sr_pixel_nm"] == 10
+    assert "Gaussian of its own uncertainty" in result.report["image"]
+    assert result.report["quality"]["molecules"] == pytest.approx(6, abs=0.1)
+    assert result.report["warnings"] == []
+    again = ds.reconstruct(spots(), **options)
+    assert again.image.shape == (128, 160)
+
+
+def test_photons_without_a_camera_are_told(spotter: Callable[..., Path], small_movie) -> None:
+    result = ds.reconstruct(small_movie[0], model=str(spotter()), pixel_size_nm=100.0)
+    assert "(ADU) were taken as photons. State the camera" in result.report["warnings"][0]
+    named = ds.reconstruct(
+        small_movie[0], model=str(spotter()), pixel_size_nm=100.0, camera="scmos-qe95"
+    )
+    assert named.report["warnings"] == []
+    assert named.report["inputs"]["options"]["camera"]["baseline"] == 100
+
+
+@pytest.mark.parametrize("into_files", [False, True])
+def test_windows_of_a_localizing_network_add_up_to_the_whole(
+    into_files: bool, spotter: Callable[..., Path], small_movie, tmp_path: Path
+) -> None:
+    options = {"model": str(spotter(neighbours=1)), "pixel_size_nm": 100.0}
+    whole = ds.reconstruct(small_movie[0], **options)
+    out = tmp_path / "out" if into_files else None
+    lapse = ds.reconstruct(small_movie[0], **options, window=5, out=out)
+    assert lapse.image.shape == (3, 128, 192)
+    np.testing.assert_allclose(lapse.image.sum(0), whole.image, atol=1e-4)
+    assert len(lapse.localizations) == len(whole.localizations) > 0
+
+
+def test_the_first_of_a_range_has_its_neighbour_before(
+    spotter: Callable[..., Path], small_movie
+) -> None:
+    options = {"model": str(spotter(neighbours=2)), "pixel_size_nm": 100.0}
+    whole = ds.reconstruct(small_movie[0], **options).localizations
+    for sum_frames, frames in [(1, (0, 3)), (1, (5, 6)), (1, (9, 12)), (2, (4, 8))]:
+        part = ds.reconstruct(
+            small_movie[0], **options, frame_range=frames, sum_frames=sum_frames
+        ).localizations
+        if sum_frames > 1:
+            whole = ds.reconstruct(small_movie[0], **options, sum_frames=2).localizations
+        expected = whole.in_frames(*frames)
+        assert len(part) == len(expected) > 0
+        for name in whole.names:
+            np.testing.assert_allclose(part[name], expected[name], rtol=1e-5)
+
+
+def test_the_number_of_planes_must_fit_before_anything_is_read(
+    spotter: Callable[..., Path], small_movie
+) -> None:
+    stack = small_movie[0]
+    four = ReconstructJob(stack, ReconstructOptions(model=str(spotter(planes=4))))
+    with pytest.raises(ValueError, match="has 1 focal plane per frame, spotter reads 4 focal pl"):
+        next(four.run())
+    planes = np.repeat(stack, 4, 1)
+    one = ReconstructJob(planes, ReconstructOptions(model=str(spotter())))
+    with pytest.raises(ValueError, match="4 focal planes per frame, spotter reads 1 focal plane:"):
+        next(one.run())
+    found = ds.reconstruct(planes, model=str(spotter(planes=4))).localizations
+    assert len(found) > 0
+
+
+def test_an_image_network_has_its_own_upsampling(model_file: Path, small_movie) -> None:
+    with pytest.raises(ValueError, match="with upsampling 5: untrained has 8"):
+        ds.reconstruct(small_movie[0], model=str(model_file), upsampling=5)
+
+
+def test_memory_does_not_grow_with_the_number_of_frames(
+    spotter: Callable[..., Path], tmp_path: Path
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 300, (50, 16, 16)).astype(np.uint16)
+    model = str(spotter(neighbours=1))
+
+    def most_memory(n: int) -> int:
+        """Bytes that Python objects and numpy arrays hold at once."""
+        source = dask.array.from_array(frames, chunks=(50, 16, 16))
+        long = dask.array.concatenate([source] * (n // 50))
+        tracemalloc.start()
+        job = ReconstructJob(
+            long, ReconstructOptions(model=model, threshold=1.0), out=tmp_path / str(n)
+        )
+        n_found = [e.n_localizations for e in job.run() if isinstance(e, Progress)][-1]
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert n_found > n
+        return most
+
+    most_memory(100)
+    assert most_memory(2000) < 1.3 * most_memory(500)

@@ -180,7 +180,20 @@ def reconstruct(
     pixel_size: Annotated[
         float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
     ] = None,
-    upsampling: Annotated[int | None, typer.Option(help="Of the model.")] = None,
+    upsampling: Annotated[
+        int | None,
+        typer.Option(help="Image pixels per camera pixel; default: the model's own, or 8."),
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(help="Camera: a preset, as scmos-qe95, or YAML of a camera or experiment."),
+    ] = None,
+    baseline: Annotated[
+        float | None, typer.Option(help="Instead of --camera: its offset, ADU.")
+    ] = None,
+    photons_per_adu: Annotated[
+        float | None, typer.Option(help="Instead of --camera: photons per ADU above --baseline.")
+    ] = None,
     frames: Annotated[
         str | None, typer.Option(help="A:B, counted from 0, B not included; e.g. 0:500 or 100:.")
     ] = None,
@@ -194,7 +207,11 @@ def reconstruct(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done."""
+    """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done.
+
+    Networks that state photons and precision need to know the camera: --camera, or --baseline
+    with --photons-per-adu (electrons per ADU / (EM gain x quantum efficiency)).
+    """
     from napari_deepsmlm.reconstruction import (
         Finished,
         Prepared,
@@ -214,6 +231,7 @@ def reconstruct(
             "precision": precision,
             "threshold": threshold,
             "window": window,
+            "camera": _camera(camera, baseline, photons_per_adu),
         },
         source="options",
     )
@@ -445,6 +463,25 @@ def _stack_shape(text: str | None) -> tuple[int, int] | None:
     if len(sides) != 2 or not all(side.strip().isdecimal() and int(side) for side in sides):
         raise ValueError(f"--stack-shape takes ROWSxCOLUMNS, such as 64x64; got '{text}'.")
     return int(sides[0]), int(sides[1])
+
+
+def _camera(camera: str | None, baseline: float | None, photons_per_adu: float | None) -> Any:
+    """Return the camera of a name, of a file, or of its offset and gain; None if none is given."""
+    from napari_deepsmlm.camera import IdealCamera, find_camera
+
+    is_stated = (baseline is not None, photons_per_adu is not None)
+    if camera is not None and any(is_stated):
+        raise ValueError("Give --camera, or --baseline and --photons-per-adu, not both.")
+    if camera is not None:
+        return find_camera(camera)
+    if baseline is None or photons_per_adu is None:
+        if any(is_stated):
+            raise ValueError("--baseline and --photons-per-adu belong together; give both.")
+        return None
+    if not photons_per_adu > 0:
+        raise ValueError(f"--photons-per-adu must be above 0, got {photons_per_adu:g}.")
+    values = {"baseline": baseline, "gain": 1 / photons_per_adu}
+    return IdealCamera.from_dict(values, source="--baseline, --photons-per-adu")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import platform
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +21,7 @@ from napari_deepsmlm.camera import Camera
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.models import FoundModel, ImageModel, find_model
+from napari_deepsmlm.models import FoundModel, SMLMModel, find_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +47,13 @@ class ReconstructOptions(FrozenModel):
     frame_range: tuple[int, int | None] = Field(
         (0, None), description="First frame, counted from 0, and the one after the last."
     )
-    upsampling: int | None = Field(None, ge=1, description="Of the model; any if not given.")
+    upsampling: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Pixels of the image per camera pixel, along each axis. A network that "
+        "predicts an image has its own; one that localizes draws 8 if none is given.",
+    )
     window: int | None = Field(None, ge=1, description="Frames per image of a time-lapse.")
     threshold: float | None = Field(
         None,
@@ -56,7 +63,11 @@ class ReconstructOptions(FrozenModel):
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format.")
-    camera: Camera | None = Field(None, description="Turns ADU into photons, if it is known.")
+    camera: Camera | None = Field(
+        None,
+        description="What turns the file's numbers (ADU) into photons. Networks that state photons "
+        "or precision need it; without it ADU count as photons.",
+    )
 
     @field_validator("frame_range")
     @classmethod
@@ -111,23 +122,29 @@ class Finished:
 Event = Prepared | Progress | Finished
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reconstruction:
-    """What came out.
+    """What came out. Image and molecules of a job that wrote files are read when asked for.
 
     Attributes
     ----------
-    image : (rows, columns) float32 molecules per super-resolution pixel; of a time-lapse
-        (windows, rows, columns).
-    localizations : molecules in nm.
     report : inputs, model, versions, device, frames, seconds, speed, memory, warnings, quality.
     sr_pixel_nm : pixel of the image, nm.
     """
 
-    image: np.ndarray[Any, Any]
-    localizations: Localizations
+    sink: MemorySink
     report: dict[str, Any]
     sr_pixel_nm: float
+
+    @cached_property
+    def image(self) -> np.ndarray[Any, Any]:
+        """(rows, columns) float32 molecules per pixel; of a time-lapse (windows, rows, columns)."""
+        return self.sink.image
+
+    @cached_property
+    def localizations(self) -> Localizations:
+        """Molecules in nm."""
+        return self.sink.localizations
 
 
 class ReconstructJob:
@@ -177,8 +194,8 @@ class ReconstructJob:
 
     def _run(self) -> Iterator[Event]:
         options = self.options
-        source = _chosen_frames(self.source, options.frame_range)
-        found, model, warnings = _chosen_model(source, options)
+        frames = _chosen_frames(self.source, options.frame_range)
+        found, model, warnings = _chosen_model(self.source, options)
         compute = choose_compute(options.device, options.precision)
         pipeline = Pipeline(
             model,
@@ -186,10 +203,11 @@ class ReconstructJob:
             sum_frames=options.sum_frames,
             camera=options.camera,
             threshold=options.threshold,
+            upsampling=options.upsampling,
         )
-        n_frames, _, height, width = source.shape
-        sr_shape = (height * model.upsampling, width * model.upsampling)
-        sr_pixel_nm = model.pixel_size_nm / model.upsampling
+        n_frames, (height, width) = len(frames), self.source.shape[-2:]
+        sr_shape = (height * pipeline.upsampling, width * pipeline.upsampling)
+        sr_pixel_nm = model.pixel_size_nm / pipeline.upsampling
         yield Prepared(
             n_frames=n_frames,
             model=found.name,
@@ -203,9 +221,7 @@ class ReconstructJob:
         with self._open_sink(model, sr_shape, sr_pixel_nm) as sink:
             self._sink = sink
             done, n_constant, seconds, started = 0, 0, 0.0, time.perf_counter()
-            for predicted in pipeline.run(
-                source, window=options.window, first_frame=options.frame_range[0]
-            ):
+            for predicted in pipeline.run(self.source, frames=frames, window=options.window):
                 sink.add(predicted)
                 done += predicted.n_frames
                 n_constant += predicted.n_constant
@@ -230,6 +246,7 @@ class ReconstructJob:
                 "warnings": warnings,
                 "pixel_size_nm": model.pixel_size_nm,
                 "sr_pixel_nm": sr_pixel_nm,
+                "image": pipeline.image_origin,
                 "quality": {
                     "molecules": round(sink.molecules, 1),
                     "molecules_per_frame": round(sink.molecules / max(1, done), 2),
@@ -239,10 +256,10 @@ class ReconstructJob:
         if self.out is not None:
             with atomic_write(self.out / "report.json") as file:
                 file.write(json.dumps(sink.report, indent=2).encode())
-        yield Finished(Reconstruction(sink.image, sink.localizations, sink.report, sr_pixel_nm))
+        yield Finished(Reconstruction(sink, sink.report, sr_pixel_nm))
 
     def _open_sink(
-        self, model: ImageModel, sr_shape: tuple[int, int], sr_pixel_nm: float
+        self, model: SMLMModel, sr_shape: tuple[int, int], sr_pixel_nm: float
     ) -> MemorySink:
         columns, window = model.columns, self.options.window
         if self.out is None:
@@ -282,7 +299,7 @@ def reconstruct(
     return finished.result
 
 
-def _chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> FrameSource:
+def _chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> range:
     n_frames, _, height, width = source.shape
     if min(height, width) < SMALLEST_FRAME_PX:
         raise ValueError(
@@ -292,21 +309,36 @@ def _chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> Frame
     start, stop = frames
     if start >= n_frames:
         raise ValueError(f"Frames {start}:{stop or ''} asked for, but there are only {n_frames}.")
-    return source if frames == (0, None) else source.slice(start, min(stop or n_frames, n_frames))
+    return range(start, min(stop or n_frames, n_frames))
 
 
 def _chosen_model(
     source: FrameSource, options: ReconstructOptions
-) -> tuple[FoundModel, ImageModel, list[str]]:
+) -> tuple[FoundModel, SMLMModel, list[str]]:
     """Find and load the model, tell it the data's pixel size, and say what does not fit."""
     pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
     found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
     model = found.load()
-    if not isinstance(model, ImageModel):
-        raise ValueError(f"{found.name} gives no image.")
+    _check_planes(source.shape[1], model.n_planes, found.name)
     if pixel_size_nm is not None:
         model.pixel_size_nm = pixel_size_nm
-    return found, model, [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
+    warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
+    if model.needs_photons and options.camera is None:
+        warnings.append(
+            f"{found.name} counts photons, and the camera is not known: the file's numbers (ADU) "
+            "were taken as photons. State the camera, or its baseline and photons per ADU; until "
+            "then photons and uncertainties are wrong, and molecules may be missed."
+        )
+    return found, model, warnings
+
+
+def _check_planes(n_here: int, n_read: int, name: str) -> None:
+    if n_here != n_read:
+        here, read = (f"{n} focal plane{'s' if n > 1 else ''}" for n in (n_here, n_read))
+        raise ValueError(
+            f"The stack has {here} per frame, {name} reads {read}: choose a model for {here}, "
+            f"or give a stack of {read}."
+        )
 
 
 def _pixel_warnings(pixel_size_nm: float | None, card: dict[str, Any], name: str) -> Iterator[str]:
@@ -334,7 +366,7 @@ def _describe(source: FrameSource, options: ReconstructOptions) -> dict[str, Any
     }
 
 
-def _describe_model(found: FoundModel, model: ImageModel) -> dict[str, Any]:
+def _describe_model(found: FoundModel, model: SMLMModel) -> dict[str, Any]:
     return {
         "name": found.name,
         "reason": found.reason,

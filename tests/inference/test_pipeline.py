@@ -10,7 +10,7 @@ import torch
 
 from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm.camera import SCMOS
-from napari_deepsmlm.inference import Pipeline
+from napari_deepsmlm.inference import Pipeline, inputs
 from napari_deepsmlm.inference import pipeline as module
 from napari_deepsmlm.inference.prefetch import prefetch
 from napari_deepsmlm.io import open_frames
@@ -94,7 +94,7 @@ def test_large_groups_are_read_in_small_pieces(
 ) -> None:
     frames = stack(23, (16, 16))
     expected, _ = run(model, frames, sum_frames=10)
-    monkeypatch.setattr(module, "READ_BYTES", 3 * 16 * 16 * 2)
+    monkeypatch.setattr(inputs, "READ_BYTES", 3 * 16 * 16 * 2)
     image, _ = run(model, frames, sum_frames=10)
     np.testing.assert_allclose(image, expected, atol=1e-4 * expected.max())
 

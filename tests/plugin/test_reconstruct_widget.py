@@ -9,11 +9,13 @@ import dask.array
 import numpy as np
 import pytest
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QScrollArea
+from qtpy.QtWidgets import QFileDialog, QScrollArea, QSpinBox
 
 from napari_deepsmlm import reconstruction
+from napari_deepsmlm.camera import IdealCamera, camera_preset
 from napari_deepsmlm.io import read_localizations, read_report
 from napari_deepsmlm.plugin import live
+from napari_deepsmlm.plugin.camera_box import BY_NUMBERS
 from napari_deepsmlm.plugin.model_box import ModelBox, ModelChoice
 from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
@@ -268,6 +270,68 @@ def test_no_model_at_all_is_said(qtbot: Any) -> None:
     box.set_models([], tolerance=1.15)
     assert box.choice is None
     assert "load a model file" in box.note.text()
+
+
+# -- networks that localize ----------------------------------------------------------------
+
+
+def test_a_localizing_network_asks_for_the_camera_and_draws_its_table(
+    panel: ReconstructWidget,
+    viewer: Any,
+    run: Callable[[], None],
+    stack: np.ndarray,
+    spotter: Callable[..., Path],
+) -> None:
+    form = panel.form
+    camera, upsampling = form.camera_box, form.findChild(QSpinBox, "upsampling")
+    viewer.add_image(stack, name="cells", **NM)
+    assert camera.isHidden()
+    assert upsampling.isHidden()
+    form.model_box.load_file(spotter(neighbours=1))
+    assert not camera.isHidden()
+    assert camera.baseline.isHidden()
+    assert not upsampling.isHidden()
+    run()
+    assert "(ADU) were taken as photons" in panel.message_note.text()
+    assert viewer.layers["cells SR"].data.shape == (128, 192)
+
+    camera.setCurrentText(BY_NUMBERS)
+    assert not camera.baseline.isHidden()
+    camera.baseline.setValue(90)
+    camera.photons_per_adu.setValue(0.5)
+    form.fill_in(upsampling=5)
+    run()
+    sr, points = viewer.layers["cells SR [1]"], viewer.layers["cells molecules [1]"]
+    expected = reconstruction.reconstruct(
+        stack,
+        form.model_box.choice.key,
+        pixel_size_nm=100.0,
+        upsampling=5,
+        camera=IdealCamera(baseline=90, gain=2),
+    )
+    np.testing.assert_array_equal(sr.data, expected.image)
+    np.testing.assert_allclose(points.features["photons"], expected.localizations["photons"])
+    assert panel.message_note.text() == ""
+    camera.setCurrentText("scmos-qe95")
+    assert form.options().camera == camera_preset("scmos-qe95")
+
+
+def test_the_preview_of_a_localizing_network_sees_the_neighbours(
+    panel: ReconstructWidget,
+    viewer: Any,
+    qtbot: Any,
+    stack: np.ndarray,
+    spotter: Callable[..., Path],
+) -> None:
+    viewer.add_image(stack, name="cells", **NM)
+    path = spotter(neighbours=1)
+    panel.form.model_box.load_file(path)
+    viewer.dims.set_point(0, 3)
+    panel.preview_button.click()
+    qtbot.waitUntil(lambda: panel.status_note.text() == "Preview of frame 3.", timeout=WAIT_MS)
+    expected = reconstruction.reconstruct(stack, str(path), pixel_size_nm=100.0, frame_range=(3, 4))
+    np.testing.assert_array_equal(viewer.layers["cells SR preview"].data, expected.image)
+    assert expected.image.sum() > 0
 
 
 # -- bad input ------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from napari_deepsmlm.camera.maps import SensorMaps
 from napari_deepsmlm.camera.models import EMCCD, SCMOS, Camera, IdealCamera
-from napari_deepsmlm.camera.presets import camera_preset, camera_presets
+from napari_deepsmlm.camera.presets import camera_preset, camera_presets, find_camera
 from napari_deepsmlm.camera.vocabularies import (
     ConvertedCamera,
     camera_from_decode,
@@ -22,4 +22,5 @@ __all__ = [
     "camera_from_thunderstorm",
     "camera_preset",
     "camera_presets",
+    "find_camera",
 ]

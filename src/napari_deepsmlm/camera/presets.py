@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from napari_deepsmlm.camera.models import EMCCD, SCMOS, IdealCamera
-
-if TYPE_CHECKING:
-    from napari_deepsmlm.camera.models import Camera
+from napari_deepsmlm._base import FrozenModel, load_yaml
+from napari_deepsmlm.camera.models import EMCCD, SCMOS, Camera, IdealCamera
 
 _PRESETS: dict[str, Camera] = {
     "ideal": IdealCamera(),
@@ -48,3 +46,34 @@ def camera_preset(name: str) -> Camera:
     if name not in _PRESETS:
         raise ValueError(f"Unknown camera '{name}'. Available: {', '.join(_PRESETS)}")
     return _PRESETS[name]
+
+
+def find_camera(name_or_path: str | Path) -> Camera:
+    """Return the camera of a preset, or of a YAML file of a camera or of an experiment.
+
+    Raises
+    ------
+    ValueError
+        One sentence: there is no such preset or file, or the file describes no camera.
+
+    Examples
+    --------
+    >>> find_camera("scmos-qe95").baseline
+    100.0
+    """
+    path = Path(name_or_path)
+    if not path.is_file():
+        if str(name_or_path) in _PRESETS:
+            return _PRESETS[str(name_or_path)]
+        raise ValueError(
+            f"'{name_or_path}' is neither a file nor a camera preset. Presets: "
+            f"{', '.join(_PRESETS)}."
+        )
+    values = load_yaml(path)
+    if isinstance(values, dict) and "camera" in values:  # an experiment
+        values = values["camera"]
+    return _HasCamera.from_dict({"camera": values}, source=path.name).camera
+
+
+class _HasCamera(FrozenModel):
+    camera: Camera

@@ -6,43 +6,38 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import torch
 
+from napari_deepsmlm.inference.inputs import Groups, Inputs, read_inputs
 from napari_deepsmlm.inference.prefetch import prefetch
 from napari_deepsmlm.localizations import Localizations
+from napari_deepsmlm.models import ImageModel
+from napari_deepsmlm.render import rendering_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from torch import Tensor
 
     from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.camera import Camera
+    from napari_deepsmlm.inference.inputs import Ints
     from napari_deepsmlm.io import FrameSource
-    from napari_deepsmlm.models import ImageModel
+    from napari_deepsmlm.models import SMLMModel
 
 logger = logging.getLogger(__name__)
 
-# Super-resolution pixels that one call of the network works on. A CPU is fastest with one 512 x 512
-# image, whose layers stay in its caches; a GPU would be idle with so little.
+# Super-resolution pixels per camera pixel of an image that is drawn from molecules.
+DEFAULT_UPSAMPLING = 8
+# Pixels of the largest layers (`work_per_px`) that one call of the network works on. A CPU is
+# fastest with one 512 x 512 image, whose layers stay in its caches; a GPU would be idle with so
+# little.
 PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 24, "mps": 1 << 22}
 # A larger frame is cut into tiles of this many: fewer would spend much on their halos.
 PIXELS_PER_TILE = 1 << 20
-# Raw frames that are read at once, in bytes.
-READ_BYTES = 16 << 20
-
-
-class Inputs(NamedTuple):
-    """Network inputs of consecutive frames: each the sum of `sum_frames` of them."""
-
-    first_frame: int
-    frames: np.ndarray[Any, Any]
-    """(B, C, H, W) float32 ADU, summed."""
-    n_frames: int
-    """Camera frames that went into them."""
-    n_constant: int
-    """Camera frames among them without any contrast."""
+# Decoding looks at neighbours of a pixel and moves a molecule out of it: so much beyond the halo.
+DECODING_PX = 2
 
 
 @dataclass(slots=True)
@@ -59,11 +54,12 @@ class Predicted:
 
 
 class Pipeline:
-    """Runs a model over a range of frames.
+    """Runs a model over a range of frames: every model gives an image and molecules.
 
     Reading goes ahead in a thread. Frames larger than a tile are cut with a halo as wide as the
     network can see, so that tiles and whole frames predict the same. If memory runs out the batch
-    is halved and done again.
+    is halved and done again. A model with temporal context gets each frame with its neighbours;
+    the first and the last are repeated at the ends of the stack.
 
     Parameters
     ----------
@@ -72,89 +68,74 @@ class Pipeline:
     sum_frames : camera frames added up for each input; a last group of fewer is used too.
     camera : turns ADU into photons; without it the network gets ADU as they are.
     threshold : least probability of a localization; the model's own if not given.
+    upsampling : pixels per camera pixel of the image of a model that has none of its own.
     """
 
     def __init__(
         self,
-        model: ImageModel,
+        model: SMLMModel,
         compute: Compute,
         *,
         sum_frames: int = 1,
         camera: Camera | None = None,
         threshold: float | None = None,
+        upsampling: int | None = None,
     ) -> None:
         if sum_frames < 1:
             raise ValueError(f"sum_frames must be at least 1, got {sum_frames}.")
         self.model = model.for_inference().to(compute.device, compute.dtype)
-        self.upsampling = model.upsampling
+        self.upsampling = upsampling_of(model, upsampling)
+        self._rendering = rendering_of(model.columns)
         self.compute = compute
         self.sum_frames = sum_frames
         self.camera = camera
         self.threshold = threshold
         self._pixels_per_batch = PIXELS_PER_BATCH.get(compute.device.type, 1 << 20)
 
+    @property
+    def image_origin(self) -> str:
+        """Where the image comes from, in words."""
+        if isinstance(self.model, ImageModel):
+            return "predicted by the network"
+        return f"drawn from the localizations: {self._rendering.words}"
+
     def run(
-        self, source: FrameSource, *, window: int | None = None, first_frame: int = 0
+        self, source: FrameSource, *, frames: range | None = None, window: int | None = None
     ) -> Iterator[Predicted]:
         """Yield predictions in frame order.
 
         Parameters
         ----------
-        source : the frames.
+        source : the stack.
+        frames : those to use; all if not given. Neighbours in time come from the whole stack.
         window : if given, no batch reaches over a multiple of this many frames.
-        first_frame : number of the source's first frame in its stack.
         """
-        for inputs in prefetch(self._inputs(source, window)):
-            yield self._predict(inputs._replace(first_frame=first_frame + inputs.first_frame))
-
-    # -- reading ---------------------------------------------------------------------------
-
-    def _inputs(self, source: FrameSource, window: int | None) -> Iterator[Inputs]:
-        """Sum groups of frames and hand them out in batches."""
-        n_frames, _, height, width = source.shape
-        per_call = self._pixels_per_batch // (height * width * self.upsampling**2)
-        batch_frames = max(1, per_call) * self.sum_frames
-        for start in range(0, n_frames, window or n_frames):
-            stop = min(n_frames, start + (window or n_frames))
-            for first in range(start, stop, batch_frames):
-                yield self._summed(source, first, min(stop, first + batch_frames))
-
-    def _summed(self, source: FrameSource, start: int, stop: int) -> Inputs:
-        """Sum frames start to stop in groups, reading a bounded number of bytes at a time."""
-        _, C, H, W = source.shape
-        n_groups = -(-(stop - start) // self.sum_frames)
-        summed = np.zeros((n_groups, C, H, W), np.float32)
-        per_read = max(1, READ_BYTES // max(1, C * H * W * source.dtype.itemsize))
-        n_constant = 0
-        for first in range(start, stop, per_read):
-            raw = source.read(first, min(stop, first + per_read))
-            n_constant += _check_values(raw, first)
-            group = np.arange(first - start, first - start + len(raw)) // self.sum_frames
-            if self.sum_frames == 1:
-                summed[group] = raw
-            else:
-                starts = np.flatnonzero(np.diff(group, prepend=-1))
-                summed[group[starts]] += np.add.reduceat(raw.astype(np.float32), starts, axis=0)
-        return Inputs(start, summed, stop - start, n_constant)
+        groups = Groups(source.n_frames, frames, sum_frames=self.sum_frames, window=window)
+        height, width = source.shape[-2:]
+        per_call = self._pixels_per_batch // (height * width * self.model.work_per_px)
+        batches = read_inputs(source, groups, max(1, per_call), context=self.model.context)
+        for inputs in prefetch(batches):
+            yield self._predict(inputs)
 
     # -- predicting ------------------------------------------------------------------------
 
     @torch.inference_mode()
     def _predict(self, inputs: Inputs) -> Predicted:
         frames = torch.from_numpy(inputs.frames).to(self.compute.device)
-        prepared = self.model.prepare(self._to_photons(frames, inputs))
-        _, _, H, W = frames.shape
+        prepared = self.model.prepare(self._windows(self._to_photons(frames, inputs.counts)))
+        H, W = frames.shape[-2:]
         r = self.upsampling
         image = torch.zeros(H * r, W * r, device=frames.device)
         found = []
-        for tile in _tiles((H, W), self._tile_px(), self.model.tile_step_px, self.model.halo_px):
+        halo_px = self.model.halo_px + DECODING_PX
+        for tile in _tiles((H, W), self._tile_px(), self.model.tile_step_px, halo_px):
             for first, part in self._parts(prepared[..., tile.rows, tile.columns]):
-                predicted = self.model.to_image(part)
-                core = predicted[:, tile.core_rows(r), tile.core_columns(r)]
-                image[tile.y * r : tile.y_end * r, tile.x * r : tile.x_end * r] += core.sum(0)
-                table = self.model.find_in_image(predicted, self.threshold)
+                table = self._decoded(part, tile, image)
                 found.append(self._placed(table, tile, inputs.first_frame, first))
-        table = Localizations.concatenate(found).to_numpy()
+        table = Localizations.concatenate(found)
+        if not isinstance(self.model, ImageModel):
+            image = self._rendering.draw(table, (H * r, W * r), self.model.pixel_size_nm / r)
+        table = table.to_numpy()
         return Predicted(
             inputs.first_frame,
             inputs.n_frames,
@@ -163,18 +144,35 @@ class Pipeline:
             table if table.is_sorted else table.sort("frame"),
         )
 
-    def _to_photons(self, frames: Tensor, inputs: Inputs) -> Tensor:
+    def _decoded(self, prediction: Tensor, tile: _Tile, image: Tensor) -> Localizations:
+        """Return the molecules of a tile, and add its core to the image of an image model."""
+        if not isinstance(self.model, ImageModel):
+            return self.model.to_localizations(prediction, self.threshold)
+        r = self.upsampling
+        predicted = self.model.to_image(prediction)
+        core = predicted[:, tile.core_rows(r), tile.core_columns(r)]
+        image[tile.y * r : tile.y_end * r, tile.x * r : tile.x_end * r] += core.sum(0)
+        return self.model.find_in_image(predicted, self.threshold)
+
+    def _to_photons(self, frames: Tensor, counts: Ints) -> Tensor:
         if self.camera is None:
             return frames
-        # A sum of N frames has N baselines; the last group may be of fewer frames.
-        counts = np.full(len(frames), self.sum_frames)
-        counts[-1] = inputs.n_frames - self.sum_frames * (len(frames) - 1)
-        extra = torch.as_tensor(counts - 1, device=frames.device)[:, None, None, None]
-        return self.camera.to_photons(frames - extra * self.camera.baseline)
+        # A sum of N frames has N offsets; what a camera makes of nothing is the one taken off.
+        more = torch.as_tensor(counts - 1, device=frames.device)[:, None, None, None]
+        return self.camera.to_photons(frames) + more * self.camera.to_photons(
+            torch.zeros_like(frames[:1])
+        )
+
+    def _windows(self, frames: Tensor) -> Tensor:
+        """(context + B + context, C, H, W) -> (B, (2 context + 1) C, H, W)."""
+        n = len(frames) - 2 * self.model.context
+        if n == len(frames):
+            return frames
+        return torch.cat([frames[k : k + n] for k in range(2 * self.model.context + 1)], 1)
 
     def _tile_px(self) -> int:
         """Side of a tile, camera pixels, so that memory stays bounded however large the frame."""
-        side = int(PIXELS_PER_TILE**0.5) // self.upsampling
+        side = int((PIXELS_PER_TILE / self.model.work_per_px) ** 0.5)
         step = self.model.tile_step_px
         return max(step, side - side % step)
 
@@ -206,6 +204,21 @@ class Pipeline:
         return table.with_columns(frame=frame, x_nm=x, y_nm=y)[is_core]
 
 
+def upsampling_of(model: SMLMModel, wanted: int | None = None) -> int:
+    """Return the super-resolution pixels per camera pixel that a model's image will have.
+
+    Raises
+    ------
+    ValueError
+        If the model has its own and another number is wanted.
+    """
+    if not isinstance(model, ImageModel):
+        return wanted or DEFAULT_UPSAMPLING
+    if wanted not in (None, model.upsampling):
+        raise ValueError(f"{model.title} has upsampling {model.upsampling}, not {wanted}.")
+    return model.upsampling
+
+
 class _Tile(NamedTuple):
     """A core [y, y_end) x [x, x_end) and the slices that hold it with its halo, camera pixels."""
 
@@ -231,14 +244,3 @@ def _tiles(shape: tuple[int, int], side: int, step: int, halo: int) -> Iterator[
             rows = slice(max(0, y - halo), min(shape[0], y_end + halo))
             columns = slice(max(0, x - halo), min(shape[1], x_end + halo))
             yield _Tile(y, y_end, x, x_end, rows, columns)
-
-
-def _check_values(frames: np.ndarray[Any, Any], first: int) -> int:
-    """Refuse NaN and Inf; return how many frames have no contrast at all."""
-    if frames.dtype.kind == "f":
-        is_bad = ~np.isfinite(frames).all(axis=(1, 2, 3))
-        if is_bad.any():
-            number = first + int(np.flatnonzero(is_bad)[0])
-            raise ValueError(f"Frame {number} (counted from 0) holds NaN or infinite values.")
-    low, high = frames.min(axis=(1, 2, 3)), frames.max(axis=(1, 2, 3))
-    return int((low == high).sum())

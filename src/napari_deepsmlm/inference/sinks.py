@@ -49,6 +49,8 @@ class MemorySink:
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if kind is None and self._window is not None:
             self._keep_image(self.current)
+        # Here, and not in the thread of a window that asks for them.
+        self._tables = [Localizations.concatenate(self._tables)]
 
     def add(self, predicted: Predicted) -> None:
         """Take one batch; batches come in frame order and none reaches over a window."""

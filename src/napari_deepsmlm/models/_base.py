@@ -104,6 +104,11 @@ class SMLMModel(nn.Module, ABC):
         """Camera pixels that tile borders must be a multiple of."""
         return 1
 
+    @property
+    def work_per_px(self) -> int:
+        """Pixels of its largest layers per camera pixel; batches and tiles get smaller with it."""
+        return 8
+
     @abstractmethod
     def loss(self, prediction: Tensor, truth: Localizations) -> Tensor:
         """Return the scalar to minimise; `truth.frame` is the index in the batch."""
@@ -143,6 +148,11 @@ class ImageModel(SMLMModel):
     @abstractmethod
     def upsampling(self) -> int:
         """Super-resolution pixels per camera pixel, along each axis."""
+
+    @property
+    def work_per_px(self) -> int:
+        """Super-resolution pixels per camera pixel."""
+        return self.upsampling**2
 
     @abstractmethod
     def to_image(self, prediction: Tensor) -> Tensor:

@@ -67,7 +67,8 @@ def find_model(
     cards = {key: read_card(path) for key, path in candidates.items()}
     if upsampling is not None:
         found = {key: _upsampling(card) for key, card in cards.items()}
-        cards = {key: card for key, card in cards.items() if found[key] == upsampling}
+        # A network that localizes has none of its own: its image is drawn as fine as one likes.
+        cards = {key: card for key, card in cards.items() if found[key] in (None, upsampling)}
         if not cards:
             have = ", ".join(f"{key} has {r}" for key, r in found.items())
             raise ValueError(f"No model '{text}' with upsampling {upsampling}: {have}.")

@@ -376,7 +376,8 @@ def found_cells(probability: Tensor, *, candidate: float = 0.3, second: float = 
     probability : (B, H, W).
     """
     above = probability * (probability > candidate)
-    is_highest = (above > 0) & (above == functional.max_pool2d(above, 3, 1, 1))
+    highest = functional.max_pool2d(above[:, None], 3, 1, 1)[:, 0]
+    is_highest = (above > 0) & (above == highest)
     padded = functional.pad(probability, (1, 1, 1, 1))
     shared = (
         probability

@@ -21,24 +21,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Library:
-    """Options with their ranges, models, and devices."""
+    """Options with their ranges, models, devices, and cameras."""
 
     options: type[ReconstructOptions]
     models: tuple[ModelChoice, ...]
     pixel_tolerance: float
     devices: tuple[str, ...]
+    cameras: tuple[str, ...]
 
 
 def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
-    """Import torch, look for models and devices, and yield them."""
+    """Import torch, look for what there is, and yield it."""
     _load_torch_beside_python()
     from napari_deepsmlm._devices import available_devices, choose_compute
+    from napari_deepsmlm.camera import camera_presets
     from napari_deepsmlm.models import built_in_models
     from napari_deepsmlm.reconstruction import PIXEL_TOLERANCE, ReconstructOptions
 
     models = [ModelChoice.from_file(path, name) for name, path in built_in_models().items()]
     choose_compute()  # starts the driver of a GPU, which takes its time
-    yield Library(ReconstructOptions, tuple(models), PIXEL_TOLERANCE, tuple(available_devices()))
+    yield Library(
+        options=ReconstructOptions,
+        models=tuple(models),
+        pixel_tolerance=PIXEL_TOLERANCE,
+        devices=tuple(available_devices()),
+        cameras=tuple(camera_presets()),
+    )
 
 
 def _load_torch_beside_python() -> None:

@@ -28,6 +28,8 @@ class ModelChoice:
     network: str
     pixel_size_nm: float
     upsampling: int | None = None
+    is_localizing: bool = False
+    needs_photons: bool = False
 
     @classmethod
     def from_file(cls, path: Path, key: str = "") -> ModelChoice:
@@ -38,16 +40,19 @@ class ModelChoice:
         ValueError, OSError
             One sentence, if the file is no model.
         """
-        from napari_deepsmlm.models import read_card
+        from napari_deepsmlm.models import ImageModel, model_class, read_card
 
         card = read_card(path)
         config = card.get("config", {})
+        network = model_class(str(card.get("network")))
         return cls(
             key=key or str(path),
             title=key or path.name,
-            network=str(card.get("network", "unknown network")),
+            network=network.name,
             pixel_size_nm=float(config.get("pixel_size_nm", 100.0)),
             upsampling=config.get("upsampling"),
+            is_localizing=not issubclass(network, ImageModel),
+            needs_photons=network.needs_photons,
         )
 
     def misfit(self, pixel_size_nm: float) -> float:

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
 from napari_deepsmlm.plugin.forms import Editor, editor_for, make_calm
 from napari_deepsmlm.plugin.layers import n_frames_of
 from napari_deepsmlm.plugin.model_box import ModelBox
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.reconstruction import ReconstructOptions
 
 PIXEL_SIZE = "pixel_size_nm"
+UPSAMPLING = "upsampling"
 FRAMES_PER_INPUT = (1, 10, 50, 500, 1000)
 
 
@@ -46,6 +48,7 @@ class ReconstructForm(QWidget):
         self.stack_box = StackBox(viewer)
         self.stack_box.changed.connect(self._on_stack)
         self.model_box = ModelBox()
+        self.camera_box = CameraBox()
         self.first_frame, self.last_frame = QSpinBox(), QSpinBox()
         self.compute_note = Note()
         self._loading_note = Note()
@@ -68,14 +71,16 @@ class ReconstructForm(QWidget):
         self._loading_note.clear()
         self._library = library
         self._editors = _make_editors(library)
-        self._add_rows()
+        self._add_rows(library)
         self.model_box.set_models(library.models, library.pixel_tolerance)
         self._editors[PIXEL_SIZE].changed.connect(self._on_pixel_size)
         for name in ("device", "precision"):
             self._editors[name].changed.connect(self._explain_compute)
         for editor in self._editors.values():
             editor.changed.connect(self._tell_change)
-        self.model_box.changed.connect(self._tell_change)
+        self.model_box.changed.connect(self._on_model)
+        self.camera_box.changed.connect(self._tell_change)
+        self._on_model()
         self._explain_compute()
         self._on_stack()
 
@@ -126,13 +131,15 @@ class ReconstructForm(QWidget):
         model = self.model_box.choice
         assert self._library is not None and model is not None  # noqa: S101, PT018 - is_complete
         values = {name: editor.read() for name, editor in self._editors.items()}
-        values["model"] = model.key
+        values |= {"model": model.key, "camera": self.camera_box.camera}
+        if not model.is_localizing:
+            values[UPSAMPLING] = None  # it has its own
         first, last = self.first_frame.value(), self.last_frame.value()
         is_to_the_end = last == self.last_frame.maximum()
         values["frame_range"] = (first, None if is_to_the_end else last + 1)
         return self._library.options.from_dict(values, source="Reconstruct")
 
-    def _add_rows(self) -> None:
+    def _add_rows(self, library: Library) -> None:
         self._editors[PIXEL_SIZE].add_to(self._rows)
         for box, label in ((self.first_frame, "First frame"), (self.last_frame, "Last frame")):
             box.setToolTip(f"<qt>{label} to use, counted from 0 as on the slider.</qt>")
@@ -142,6 +149,8 @@ class ReconstructForm(QWidget):
         self._editors["sum_frames"].add_to(self._rows)
         self._rows.addRow("Model", self.model_box)
         self._rows.addRow(self.model_box.note)
+        self._editors[UPSAMPLING].add_to(self._rows)
+        self.camera_box.add_to(self._rows, library.cameras)
         for name in ("threshold", "device", "precision"):
             self._editors[name].add_to(self._rows)
         self._rows.addRow(self.compute_note)
@@ -161,6 +170,14 @@ class ReconstructForm(QWidget):
         self.model_box.set_pixel_size(self.pixel_size_nm)
         self.stack_box.describe(self.pixel_size_nm)
 
+    def _on_model(self) -> None:
+        """Ask only for what the model needs."""
+        model = self.model_box.choice
+        is_localizing = model is not None and model.is_localizing
+        show_row(self._rows, self._editors[UPSAMPLING].widget, is_localizing)
+        self.camera_box.set_needed(model is not None and model.needs_photons)
+        self.changed.emit()
+
     def _explain_compute(self, *_: object) -> None:
         from napari_deepsmlm._devices import choose_compute
 
@@ -179,6 +196,7 @@ def _make_editors(library: Library) -> dict[str, Editor]:
         "sum_frames": editor_for(
             options, "sum_frames", label="Frames per input", choices=FRAMES_PER_INPUT
         ),
+        UPSAMPLING: editor_for(options, UPSAMPLING, none_text="8"),
         "threshold": editor_for(
             options, "threshold", label="Least probability", none_text="the model's"
         ),

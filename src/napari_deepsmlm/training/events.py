@@ -42,7 +42,7 @@ class Validated:
     loss: float
     is_best: bool
     scores: dict[str, float]
-    """Threshold chosen, and how many molecules it finds (0-1) how far off (nm); see `validation`."""
+    """The threshold chosen, and what is reached with it; see `training.validation`."""
 
 
 @dataclass(frozen=True, slots=True)

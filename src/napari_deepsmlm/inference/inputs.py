@@ -1,0 +1,152 @@
+"""Inputs: frames summed in groups, with their neighbours in time, read a few at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_deepsmlm.io import FrameSource
+
+    Ints = np.ndarray[Any, np.dtype[np.int64]]
+    Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+# Raw frames that are read at once, in bytes.
+READ_BYTES = 16 << 20
+
+
+class Inputs(NamedTuple):
+    """Consecutive sums of frames: B to be predicted, and `context` neighbours on both sides."""
+
+    first_frame: int
+    frames: np.ndarray[Any, Any]
+    """(context + B + context, C, H, W) float32 ADU, summed."""
+    counts: np.ndarray[Any, Any]
+    """(context + B + context,) camera frames in each of them."""
+    n_frames: int
+    """Camera frames that went into the B."""
+    n_constant: int
+    """Camera frames among them without any contrast."""
+
+
+class Groups:
+    """Frames cut into windows, and these into groups that are summed.
+
+    Groups before the first and after the last one lie outside `frames`, but inside the stack:
+    they are neighbours in time.
+
+    Parameters
+    ----------
+    n_stack : frames of the stack.
+    frames : those to be used.
+    sum_frames : frames of a group; the last of a window may have fewer.
+    window : frames of a window; one of all if not given.
+    """
+
+    def __init__(
+        self,
+        n_stack: int,
+        frames: range | None = None,
+        *,
+        sum_frames: int = 1,
+        window: int | None = None,
+    ) -> None:
+        self.n_stack = n_stack
+        self.frames = range(n_stack) if frames is None else frames
+        self.sum_frames = sum_frames
+        self.window = min(window or len(self.frames), len(self.frames))
+        self.per_window = -(-self.window // sum_frames)
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.frames), self.window)
+        return whole * self.per_window + -(-rest // self.sum_frames)
+
+    def start(self, group: int) -> int:
+        """Return the first frame of a group, where the one before it ends."""
+        if group < 0:
+            frame = self.frames.start + group * self.sum_frames
+        elif group > len(self):
+            frame = self.frames.stop + (group - len(self)) * self.sum_frames
+        else:
+            window, place = divmod(group, self.per_window)
+            inside = window * self.window + place * self.sum_frames
+            frame = min(self.frames.start + inside, self.frames.stop)
+        return min(max(frame, 0), self.n_stack)
+
+    def with_neighbours(self, first: int, last: int, context: int) -> tuple[int, int]:
+        """Widen first <= group < last by up to `context` on both sides, as far as there are any."""
+        low, high = first - context, last + context
+        while self.start(low + 1) <= 0:
+            low += 1
+        while self.start(high - 1) >= self.n_stack:
+            high -= 1
+        return low, high
+
+
+def read_inputs(
+    source: FrameSource, groups: Groups, per_batch: int, *, context: int = 0
+) -> Iterator[Inputs]:
+    """Yield all groups in order, `per_batch` at a time, none reaching over a window.
+
+    Neighbours may lie in another window; at the ends of the stack the outermost is repeated.
+    """
+    for start in range(0, len(groups), groups.per_window):
+        stop = min(len(groups), start + groups.per_window)
+        for first in range(start, stop, per_batch):
+            yield _read(source, groups, first, min(stop, first + per_batch), context)
+
+
+def _read(source: FrameSource, groups: Groups, first: int, last: int, context: int) -> Inputs:
+    low, high = groups.with_neighbours(first, last, context)
+    edges = np.array([groups.start(group) for group in range(low, high + 1)])
+    summed, is_constant = _summed(source, edges)
+    own = slice(edges[first - low] - edges[0], edges[last - low] - edges[0])
+    chosen = np.arange(first - context, last + context).clip(low, high - 1) - low
+    return Inputs(
+        first_frame=groups.start(first),
+        frames=summed if context == 0 else summed[chosen],
+        counts=np.diff(edges)[chosen],
+        n_frames=groups.start(last) - groups.start(first),
+        n_constant=int(is_constant[own].sum()),
+    )
+
+
+def _summed(source: FrameSource, edges: Ints) -> tuple[np.ndarray[Any, Any], Bools]:
+    """Sum frames between edges, reading a bounded number of bytes at a time.
+
+    Returns
+    -------
+    summed : (groups, C, H, W) float32.
+    is_constant : of each frame, whether it has no contrast at all.
+    """
+    _, C, H, W = source.shape
+    start, stop = int(edges[0]), int(edges[-1])
+    summed = np.zeros((len(edges) - 1, C, H, W), np.float32)
+    is_constant = np.zeros(stop - start, bool)
+    per_read = max(1, READ_BYTES // max(1, C * H * W * source.dtype.itemsize))
+    for first in range(start, stop, per_read):
+        raw = source.read(first, min(stop, first + per_read))
+        is_constant[first - start : first - start + len(raw)] = _check_values(raw, first)
+        if len(summed) == stop - start:
+            summed[first - start : first - start + len(raw)] = raw
+        else:
+            numbers = np.arange(first, first + len(raw))
+            group = np.searchsorted(edges, numbers, side="right") - 1
+            starts = np.flatnonzero(np.diff(group, prepend=-1))
+            summed[group[starts]] += np.add.reduceat(raw.astype(np.float32), starts, axis=0)
+    return summed, is_constant
+
+
+def _check_values(frames: np.ndarray[Any, Any], first: int) -> Bools:
+    """Refuse NaN and Inf; return of each frame whether it has no contrast at all."""
+    if frames.dtype.kind == "f":
+        is_bad = ~np.isfinite(frames).all(axis=(1, 2, 3))
+        if is_bad.any():
+            number = first + int(np.flatnonzero(is_bad)[0])
+            raise ValueError(f"Frame {number} (counted from 0) holds NaN or infinite values.")
+    low, high = frames.min(axis=(1, 2, 3)), frames.max(axis=(1, 2, 3))
+    is_constant: Bools = low == high
+    return is_constant

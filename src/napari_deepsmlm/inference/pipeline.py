@@ -169,8 +169,9 @@ class Pipeline:
         # A sum of N frames has N baselines; the last group may be of fewer frames.
         counts = np.full(len(frames), self.sum_frames)
         counts[-1] = inputs.n_frames - self.sum_frames * (len(frames) - 1)
-        extra = torch.as_tensor(counts - 1, device=frames.device)[:, None, None, None]
-        return self.camera.to_photons(frames - extra * self.camera.baseline)
+        return self.camera.to_photons(
+            frames, n_frames=torch.as_tensor(counts, dtype=frames.dtype, device=frames.device)
+        )
 
     def _tile_px(self) -> int:
         """Side of a tile, camera pixels, so that memory stays bounded however large the frame."""

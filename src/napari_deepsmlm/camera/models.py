@@ -91,9 +91,7 @@ class _Camera(FrozenModel, ABC):
         photons : (...) expected photons per pixel.
         """
 
-    def _digitize(
-        self, adu: Tensor, baseline: float | Tensor, n_frames: float | Tensor
-    ) -> Tensor:
+    def _digitize(self, adu: Tensor, baseline: float | Tensor, n_frames: float | Tensor) -> Tensor:
         full_scale = torch.as_tensor(self.full_scale_adu * n_frames, device=adu.device)
         return torch.floor(adu + baseline).clamp_(min=0).minimum(full_scale)
 

@@ -61,9 +61,7 @@ class Scene:
         frames: float | Tensor = 1.0 if n_summed is None else n_summed
         mean = density * (height * width / 1e6) * frames
         counts = torch.poisson(mean, generator=generator).long()
-        xyz_nm, is_there = simulation.structure.place(
-            geometry, counts, generator, n_frames=frames
-        )
+        xyz_nm, is_there = simulation.structure.place(geometry, counts, generator, n_frames=frames)
         brightness = log_between(simulation.brightness, (n, 1), generator)
         photons = self._flux(tuple(is_there.shape), generator) * brightness * is_there
         level = between(simulation.background, (n, 1, 1, 1), generator)

@@ -72,10 +72,12 @@ class DrsnStorm(ImageModel):
     `to_image` divides by them: counts are right for molecules as bright as in training and
     need the camera; the image itself does not.
 
-    The prediction (B, D, r H, r W) holds all outputs. The loss is the paper's, where it is silent:
-    the norm is per image, and distance and norm are relative to those of the true image, which
-    makes the first term half the NMSE and gives sums of 1 and of 1000 frames the same say. Each
-    output is supervised as their mean is, with half of the weight together.
+    The prediction (B, D + 1, r H, r W) holds all outputs, and a plane with the photons of a spike
+    as bright as the frame's brightest pixel. The loss is the paper's; where it is silent: the norm
+    is per image, and distance and norm are relative to those of the true image, plus such a spike
+    for images without molecules. So the first term is half the NMSE, and sums of 1 and of 1000
+    frames have the same say. Each output is supervised as their mean is, with half of the weight
+    together.
     """
 
     name = "drsn-storm"
@@ -131,14 +133,15 @@ class DrsnStorm(ImageModel):
         return torch.cat([standardised, span.expand_as(frames)], 1)
 
     def predict(self, prepared: Tensor) -> Tensor:
-        """(B, 2, H, W) prepared frames -> (B, D, r H, r W) photons, one plane per recursion."""
+        """(B, 2, H, W) prepared frames -> (B, D + 1, r H, r W) photons, see the class."""
         frames, span = prepared.split(1, 1)
         x = functional.interpolate(
             frames, scale_factor=self.upsampling, mode=self.config.interpolation
         )
         x = x.to(self.first.weight.dtype, memory_format=torch.channels_last)
-        outputs = self._outputs(x).float()
-        return SPIKE_OF_SPAN * span[:, :, :1, :1] * outputs
+        spike = SPIKE_OF_SPAN * span[:, :, :1, :1]
+        outputs = spike * self._outputs(x).float()
+        return torch.cat([outputs, spike.expand_as(outputs[:, :1])], 1)
 
     def _outputs(self, x: Tensor) -> Tensor:
         """(B, 1, H, W) -> (B, D, H, W).
@@ -162,29 +165,31 @@ class DrsnStorm(ImageModel):
 
     def loss(self, prediction: Tensor, truth: Localizations) -> Tensor:
         """Half of that of the mean output, half of that of the outputs (paper eq. 10)."""
-        B, _, H, W = prediction.shape
+        outputs, spike = prediction[:, :-1], prediction[:, -1, 0, 0]
+        B, _, H, W = outputs.shape
         target = weighted_spikes(truth, truth["photons"], (B, H, W), self._sr_pixel_nm)
-        unit = PHOTONS if len(truth) == 0 else truth["photons"].mean()
-        total = self._relative_loss(self._mean(prediction), target, unit)
-        each = [self._relative_loss(output, target, unit) for output in prediction.unbind(1)]
+        total = self._relative_loss(self._mean(prediction), target, spike)
+        each = [self._relative_loss(output, target, spike) for output in outputs.unbind(1)]
         return (total + torch.stack(each).mean()) / 2
 
-    def _relative_loss(self, image: Tensor, target: Tensor, unit: float | Tensor) -> Tensor:
-        """Mean over (B, H, W) images; `unit`, a molecule, keeps those without any in bounds."""
+    def _relative_loss(self, image: Tensor, target: Tensor, spike: Tensor) -> Tensor:
+        """Mean over (B, H, W) images; (B,) spikes keep those without molecules in bounds."""
+        spike = spike.clamp(min=1.0)  # a photon, for frames without contrast
         order = 2 if self.config.norm == "l2" else 1
         distance = gaussian_blur(image - target).square().sum((1, 2))
         # A blurred spike of 1 has the power 1 / (4 pi).
-        power = gaussian_blur(target).square().sum((1, 2)) + unit**2 / (4 * torch.pi)
+        power = gaussian_blur(target).square().sum((1, 2)) + spike.square() / (4 * torch.pi)
         norm = torch.linalg.vector_norm(image, order, (1, 2))
-        true_norm = torch.linalg.vector_norm(target, order, (1, 2)) + unit
+        true_norm = torch.linalg.vector_norm(target, order, (1, 2)) + spike
         return (distance / power / 2 + NORM_WEIGHT * norm / true_norm).mean()
 
     def _mean(self, prediction: Tensor) -> Tensor:
-        """(B, D, H, W) -> (B, H, W)."""
+        """(B, D + 1, H, W) -> (B, H, W)."""
+        outputs = prediction[:, :-1]
         if self.config.output_weights == "equal":
-            return prediction.mean(1)
+            return outputs.mean(1)
         weights = self.output_logits.float().softmax(0)
-        return (prediction * weights[:, None, None]).sum(1)
+        return (outputs * weights[:, None, None]).sum(1)
 
     def to_image(self, prediction: Tensor) -> Tensor:
         """Return (B, r H, r W) molecules per super-resolution pixel, never negative."""

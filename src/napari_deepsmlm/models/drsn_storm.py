@@ -119,7 +119,8 @@ class DrsnStorm(ImageModel):
     @property
     def halo_px(self) -> int:
         """A pixel per layer on the fine grid, two for peaks, and two coarse ones to interpolate."""
-        return -(-(self.config.n_recursions + 6) // self.upsampling) + 2
+        reach: int = self.config.n_recursions + 6
+        return -(-reach // self.upsampling) + 2
 
     def prepare(self, frames: Tensor) -> Tensor:
         """(B, 1, H, W) photons -> (B, 2, H, W) standardised frames, and their range of photons."""
@@ -189,7 +190,8 @@ class DrsnStorm(ImageModel):
         if self.config.output_weights == "equal":
             return outputs.mean(1)
         weights = self.output_logits.float().softmax(0)
-        return (outputs * weights[:, None, None]).sum(1)
+        mean: Tensor = (outputs * weights[:, None, None]).sum(1)
+        return mean
 
     def to_image(self, prediction: Tensor) -> Tensor:
         """Return (B, r H, r W) molecules per super-resolution pixel, never negative."""

@@ -187,10 +187,12 @@ class DrsnStorm(ImageModel):
     def _mean(self, prediction: Tensor) -> Tensor:
         """(B, D + 1, H, W) -> (B, H, W)."""
         outputs = prediction[:, :-1]
+        mean: Tensor
         if self.config.output_weights == "equal":
-            return outputs.mean(1)
-        weights = self.output_logits.float().softmax(0)
-        mean: Tensor = (outputs * weights[:, None, None]).sum(1)
+            mean = outputs.mean(1)
+        else:
+            weights = self.output_logits.float().softmax(0)
+            mean = (outputs * weights[:, None, None]).sum(1)
         return mean
 
     def to_image(self, prediction: Tensor) -> Tensor:

@@ -182,18 +182,16 @@ class DrsnStorm(ImageModel):
         power = gaussian_blur(target).square().sum((1, 2)) + spike.square() / (4 * torch.pi)
         norm = torch.linalg.vector_norm(image, order, (1, 2))
         true_norm = torch.linalg.vector_norm(target, order, (1, 2)) + spike
-        return (distance / power / 2 + NORM_WEIGHT * norm / true_norm).mean()
+        loss: Tensor = distance / power / 2 + NORM_WEIGHT * norm / true_norm
+        return loss.mean()
 
     def _mean(self, prediction: Tensor) -> Tensor:
         """(B, D + 1, H, W) -> (B, H, W)."""
         outputs = prediction[:, :-1]
-        mean: Tensor
         if self.config.output_weights == "equal":
-            mean = outputs.mean(1)
-        else:
-            weights = self.output_logits.float().softmax(0)
-            mean = (outputs * weights[:, None, None]).sum(1)
-        return mean
+            return outputs.mean(1)
+        weights = self.output_logits.float().softmax(0)
+        return (outputs * weights[:, None, None]).sum(1)
 
     def to_image(self, prediction: Tensor) -> Tensor:
         """Return (B, r H, r W) molecules per super-resolution pixel, never negative."""

@@ -17,6 +17,7 @@ def test_the_experiments_of_the_field_are_there() -> None:
         "deep-storm-demo",
         "dilated-loc-2d",
         "drsn",
+        "drsn-2d-100nm",
         "lines-50nm",
         "nuclear-pores",
         "saddle-2um",

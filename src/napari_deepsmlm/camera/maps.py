@@ -29,6 +29,23 @@ class Pixels(NamedTuple):
     """ADU."""
     read_noise_e: float | Tensor
 
+    def summed(self, n_frames: float | Tensor) -> Pixels:
+        """Return what sums of n_frames, (B, 1, 1, 1), show when they are rounded down once.
+
+        Rounding each of them takes half an ADU and adds 1/12 ADU squared where read noise spreads
+        the signal over several ADU; without read noise it is left as it is.
+        """
+        if isinstance(n_frames, float):
+            return self
+        more = n_frames - 1
+        noise = torch.as_tensor(self.read_noise_e, device=n_frames.device)
+        rounding_e2 = more * (noise > 0) * self.e_per_adu**2 / 12
+        return Pixels(
+            self.e_per_adu,
+            n_frames * self.baseline - more * (noise > 0) / 2,
+            (n_frames * noise.square() + rounding_e2).sqrt(),
+        )
+
 
 class SensorMaps(FrozenModel):
     """Per-pixel calibration of a sensor, in the units of Huang et al. 2013, doi:10.1038/nmeth.2488.

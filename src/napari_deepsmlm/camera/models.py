@@ -45,6 +45,7 @@ class _Camera(FrozenModel, ABC):
         generator: torch.Generator | None = None,
         *,
         origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
     ) -> Tensor:
         """Return one noisy exposure, ADU as whole float numbers in [0, 2^bits - 1].
 
@@ -54,11 +55,25 @@ class _Camera(FrozenModel, ABC):
             the lobes of an interpolated PSF may be, counts as no light.
         generator : source of the noise, on the device of `photons`.
         origin_px : (B, 2) places of (B, C, H, W) patches on the sensor; see `SensorMaps.crop`.
+        n_frames : (B,) for sums of so many exposures of (B, C, H, W) frames: `photons` are those
+            of all, and baseline, spurious charge and read variance come once for each. Electrons
+            of sums are Poisson and Gamma variables as those of single frames are, so sums are
+            drawn in one go. Where read noise spreads the signal, rounding down takes half an ADU
+            of each and adds 1/12 ADU squared. Single exposures do not saturate.
         """
 
     @abstractmethod
-    def to_photons(self, adu: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
+    def to_photons(
+        self,
+        adu: Tensor,
+        *,
+        origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
+    ) -> Tensor:
         """Return the photons whose mean signal is `adu`; negative below the baseline.
+
+        With (B,) n_frames, (B, C, H, W) `adu` are sums of so many frames and hold as many
+        baselines; the photons are those of the sum.
 
         The converter rounds down, so the mean over exposures is half an ADU low where read noise
         spreads the signal over several ADU, as in every camera.
@@ -76,8 +91,9 @@ class _Camera(FrozenModel, ABC):
         photons : (...) expected photons per pixel.
         """
 
-    def _digitize(self, adu: Tensor, baseline: float | Tensor) -> Tensor:
-        return torch.floor(adu + baseline).clamp_(0, self.full_scale_adu)
+    def _digitize(self, adu: Tensor, baseline: float | Tensor, n_frames: float | Tensor) -> Tensor:
+        full_scale = torch.as_tensor(self.full_scale_adu * n_frames, device=adu.device)
+        return torch.floor(adu + baseline).clamp_(min=0).minimum(full_scale)
 
 
 class IdealCamera(_Camera):
@@ -97,14 +113,22 @@ class IdealCamera(_Camera):
         generator: torch.Generator | None = None,
         *,
         origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
     ) -> Tensor:
         """Return Poisson counts times the gain."""
         counts = torch.poisson(photons.clamp(min=0), generator=generator)
-        return self._digitize(counts * self.gain, self.baseline)
+        frames = _per_image(n_frames)
+        return self._digitize(counts * self.gain, self.baseline * frames, frames)
 
-    def to_photons(self, adu: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
+    def to_photons(
+        self,
+        adu: Tensor,
+        *,
+        origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
+    ) -> Tensor:
         """Return ADU above the baseline over the gain."""
-        return (adu - self.baseline) / self.gain
+        return (adu - self.baseline * _per_image(n_frames)) / self.gain
 
     def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
         """Return the photons themselves: Poisson."""
@@ -143,14 +167,21 @@ class _Sensor(_Camera):
         """Return (n, 2) places on the mapped sensor, None without maps."""
         return None if self.maps is None else self.maps.draw_origin_px(n, shape, generator)
 
-    def to_photons(self, adu: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
+    def to_photons(
+        self,
+        adu: Tensor,
+        *,
+        origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
+    ) -> Tensor:
         """Return photons, the spurious charge taken off."""
         pixels = self._pixels(adu, origin_px)
         electrons_per_photon = self.quantum_efficiency * self._multiplication
-        photons = (adu - pixels.baseline) / (electrons_per_photon / pixels.e_per_adu)
+        frames = _per_image(n_frames)
+        photons = (adu - pixels.baseline * frames) / (electrons_per_photon / pixels.e_per_adu)
         if self.spurious_e == 0:
             return photons
-        return photons - self.spurious_e / self.quantum_efficiency
+        return photons - frames * self.spurious_e / self.quantum_efficiency
 
     def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
         """Return (excess · λ + (σ² + (e per ADU)² / 12) / G²) / QE², λ the mean of electrons."""
@@ -173,16 +204,23 @@ class _Sensor(_Camera):
             read_noise_e = maps["variance"].sqrt() * e_per_adu
         return Pixels(e_per_adu, maps.get("offset", self.baseline), read_noise_e)
 
-    def _collect(self, photons: Tensor, generator: torch.Generator | None) -> Tensor:
+    def _collect(
+        self, photons: Tensor, generator: torch.Generator | None, n_frames: Tensor | None
+    ) -> Tensor:
         mean = (photons * self.quantum_efficiency).clamp_(min=0)
         if self.spurious_e > 0:
-            mean += self.spurious_e
+            mean += self.spurious_e * _per_image(n_frames)
         return torch.poisson(mean, generator=generator)
 
     def _read(
-        self, electrons: Tensor, generator: torch.Generator | None, origin_px: Tensor | None
+        self,
+        electrons: Tensor,
+        generator: torch.Generator | None,
+        origin_px: Tensor | None,
+        n_frames: Tensor | None,
     ) -> Tensor:
-        pixels = self._pixels(electrons, origin_px)
+        frames = _per_image(n_frames)
+        pixels = self._pixels(electrons, origin_px).summed(frames)
         if isinstance(pixels.read_noise_e, float):
             if pixels.read_noise_e > 0:
                 noise = torch.empty_like(electrons)
@@ -190,7 +228,7 @@ class _Sensor(_Camera):
         else:
             noise = torch.empty_like(electrons).normal_(generator=generator)
             electrons += noise * pixels.read_noise_e
-        return self._digitize(electrons.div_(pixels.e_per_adu), pixels.baseline)
+        return self._digitize(electrons.div_(pixels.e_per_adu), pixels.baseline, frames)
 
 
 class SCMOS(_Sensor):
@@ -215,9 +253,11 @@ class SCMOS(_Sensor):
         generator: torch.Generator | None = None,
         *,
         origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
     ) -> Tensor:
         """Return shot and read noise, digitized."""
-        return self._read(self._collect(photons, generator), generator, origin_px)
+        electrons = self._collect(photons, generator, n_frames)
+        return self._read(electrons, generator, origin_px, n_frames)
 
 
 class EMCCD(_Sensor):
@@ -247,13 +287,19 @@ class EMCCD(_Sensor):
         generator: torch.Generator | None = None,
         *,
         origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
     ) -> Tensor:
         """Return shot noise, register noise and read noise, digitized."""
-        electrons = self._collect(photons, generator)
+        electrons = self._collect(photons, generator, n_frames)
         # A Gamma variable of shape 0 is 0: pixels without electrons stay empty.
         amplified = torch._standard_gamma(electrons.clamp(min=1), generator=generator)
         amplified = amplified * (electrons > 0) * self.em_gain
-        return self._read(amplified, generator, origin_px)
+        return self._read(amplified, generator, origin_px, n_frames)
+
+
+def _per_image(n_frames: Tensor | None) -> float | Tensor:
+    """(B,) numbers of summed frames -> (B, 1, 1, 1), or 1 for single frames."""
+    return 1.0 if n_frames is None else n_frames[:, None, None, None]
 
 
 def _preset_by_name(value: Any) -> Any:

@@ -157,11 +157,8 @@ class Pipeline:
     def _to_photons(self, frames: Tensor, counts: Ints) -> Tensor:
         if self.camera is None:
             return frames
-        # A sum of N frames has N offsets; what a camera makes of nothing is the one taken off.
-        more = torch.as_tensor(counts - 1, device=frames.device)[:, None, None, None]
-        return self.camera.to_photons(frames) + more * self.camera.to_photons(
-            torch.zeros_like(frames[:1])
-        )
+        n_frames = torch.as_tensor(counts, dtype=frames.dtype, device=frames.device)
+        return self.camera.to_photons(frames, n_frames=n_frames)
 
     def _windows(self, frames: Tensor) -> Tensor:
         """(context + B + context, C, H, W) -> (B, (2 context + 1) C, H, W)."""

@@ -27,10 +27,29 @@ def spike_image(truth: Localizations, shape: tuple[int, int, int], pixel_nm: flo
     pixel_nm : its pixel, nm.
     """
     image = torch.zeros(shape, device=truth.frame.device)
+    image[_pixel_of(truth, shape, pixel_nm)] = 1.0
+    return image
+
+
+def weighted_spikes(
+    truth: Localizations, weights: Tensor, shape: tuple[int, int, int], pixel_nm: float
+) -> Tensor:
+    """Return the sum of the molecules' weights in each pixel.
+
+    Parameters are those of :func:`spike_image`, whose molecules count once per pixel; `weights`
+    is (N,).
+    """
+    image = torch.zeros(shape, device=truth.frame.device)
+    places = _pixel_of(truth, shape, pixel_nm)
+    return image.index_put_(places, weights.to(image), accumulate=True)
+
+
+def _pixel_of(
+    truth: Localizations, shape: tuple[int, int, int], pixel_nm: float
+) -> tuple[Tensor, Tensor, Tensor]:
     row = (truth.y_nm / pixel_nm).floor().long().clamp_(0, shape[1] - 1)
     column = (truth.x_nm / pixel_nm).floor().long().clamp_(0, shape[2] - 1)
-    image[truth.frame, row, column] = 1.0
-    return image
+    return truth.frame, row, column
 
 
 def gaussian_blur(image: Tensor, sigma_px: float = 1.0, size: int = 7) -> Tensor:

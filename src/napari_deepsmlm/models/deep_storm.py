@@ -10,8 +10,13 @@ from torch import nn
 from torch.nn import functional
 
 from napari_deepsmlm.models._base import ImageModel, ModelConfig
-from napari_deepsmlm.models._blocks import ConvBlock, PooledRepeatedConv, fold_batch_norm
-from napari_deepsmlm.models._decode import peaks, sharpen
+from napari_deepsmlm.models._blocks import (
+    ConvBlock,
+    PooledRepeatedConv,
+    fold_batch_norm,
+    to_unit_range,
+)
+from napari_deepsmlm.models._decode import counting_scale, peaks, sharpen
 from napari_deepsmlm.models._losses import gaussian_blur, spike_image
 
 if TYPE_CHECKING:
@@ -111,7 +116,7 @@ class DeepStorm(ImageModel):
         """(B, 1, H, W) photons -> standardised frames."""
         if frames.shape[1] != 1:
             raise ValueError(f"Deep-STORM reads one plane per frame, got {frames.shape[1]}.")
-        scaled = _to_unit_range(frames)
+        scaled, _ = to_unit_range(frames)
         if self.training:
             scaled = scaled / (1 + self.config.headroom * torch.rand_like(scaled[:, :1, :1, :1]))
         return (scaled - self.input_mean) / self.input_std
@@ -154,23 +159,17 @@ class DeepStorm(ImageModel):
 
     def fit_input(self, frames: Tensor) -> None:
         """Average mean and standard deviation of scaled training patches."""
-        scaled = _to_unit_range(frames)
+        scaled, _ = to_unit_range(frames)
         self.input_mean.copy_(scaled.mean())
         self.input_std.copy_(scaled.std(dim=(1, 2, 3)).mean())
 
     @torch.no_grad()
     def calibrate(self, frames: Tensor, truth: Localizations) -> None:
-        """Choose the scale at which the sums of images are numbers of molecules.
-
-        The network finds a few too many in sparse frames and too few where they crowd: relative
-        misses are made least, those of nearly empty frames counting less.
-        """
-        true = torch.bincount(truth.frame, minlength=len(frames)).double()
+        """Choose the scale at which the sums of images are numbers of molecules."""
         found = torch.cat([self._in_units(self(part)).sum((1, 2)) for part in frames.split(8)])
-        weight = 1 / (10 + true).square()
-        power = (weight * found.double().square()).sum()
-        if power > 0 and len(truth) > 0:
-            self.molecules_per_unit.fill_(float((weight * found * true).sum() / power))
+        scale = counting_scale(found, truth)
+        if scale is not None:
+            self.molecules_per_unit.fill_(scale)
 
     def for_inference(self) -> Self:
         """Fold batch norm, fix the merged kernels, and never make the largest image."""
@@ -178,13 +177,6 @@ class DeepStorm(ImageModel):
         first = PooledRepeatedConv(cast("ConvBlock", self.encoder[0]))
         folded.encoder = nn.Sequential(first, *list(folded.encoder)[2:])
         return folded
-
-
-def _to_unit_range(frames: Tensor) -> Tensor:
-    """Scale each frame to [0, 1]; a constant frame has nothing in it and becomes all zeros."""
-    low, high = frames.amin((1, 2, 3), keepdim=True), frames.amax((1, 2, 3), keepdim=True)
-    span = high - low
-    return torch.where(span > 0, (frames - low) / span, torch.zeros_like(frames))
 
 
 MODEL = DeepStorm

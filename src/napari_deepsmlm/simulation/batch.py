@@ -15,7 +15,7 @@ class Batch(NamedTuple):
 
     frames: Tensor
     """(B, C, H, W) ADU. With temporal context, C counts the planes of the first frame of the
-    window, then those of the next."""
+    window, then those of the next. Sums of N frames hold N baselines."""
     truth: Localizations
     """Molecules inside the window, sorted by `frame`, the index in the batch; with temporal
     context those of the middle frame."""

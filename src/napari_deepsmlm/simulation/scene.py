@@ -43,17 +43,30 @@ class Scene:
         return self.simulation.structure.realise(n, self.extent_nm(shape), generator)
 
     def snapshots(
-        self, geometry: Geometry, n: int, shape: tuple[int, int], generator: torch.Generator
+        self,
+        geometry: Geometry,
+        n: int,
+        shape: tuple[int, int],
+        generator: torch.Generator,
+        n_summed: Tensor | None = None,
     ) -> tuple[Emitters, Tensor]:
-        """Frames that have nothing in common: molecules are drawn for each by itself."""
+        """Frames that have nothing in common: molecules are drawn for each by itself.
+
+        With (n,) n_summed each is a sum of so many, of one structure, density, brightness and
+        background: Poisson numbers add up, so the molecules of all are drawn at once.
+        """
         simulation = self.simulation
         height, width = self.extent_nm(shape)
         density = between(simulation.density_per_um2, (n,), generator)
-        counts = torch.poisson(density * (height * width / 1e6), generator=generator).long()
-        xyz_nm, is_there = simulation.structure.place(geometry, counts, generator)
+        frames: float | Tensor = 1.0 if n_summed is None else n_summed
+        mean = density * (height * width / 1e6) * frames
+        counts = torch.poisson(mean, generator=generator).long()
+        xyz_nm, is_there = simulation.structure.place(geometry, counts, generator, n_frames=frames)
         brightness = log_between(simulation.brightness, (n, 1), generator)
         photons = self._flux(tuple(is_there.shape), generator) * brightness * is_there
         level = between(simulation.background, (n, 1, 1, 1), generator)
+        if n_summed is not None:
+            level = level * n_summed[:, None, None, None]
         sigma_nm = self.psf.draw_sigma_nm(tuple(is_there.shape), generator)
         number = torch.zeros_like(is_there, dtype=torch.long)
         return Emitters(is_there, self._in_frame(xyz_nm), photons, sigma_nm, number), level

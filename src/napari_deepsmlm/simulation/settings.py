@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.simulation.blinking import Blinking, Independent
@@ -13,6 +13,9 @@ from napari_deepsmlm.simulation.structures import Structure, Uniform
 
 if TYPE_CHECKING:
     from napari_deepsmlm.psf import PSF
+
+# Light of so many frames is still a whole number of photons in float32.
+MOST_SUMMED = 10_000
 
 
 class Simulation(FrozenModel):
@@ -40,6 +43,11 @@ class Simulation(FrozenModel):
     )
     unevenness_px: float = Field(
         24.0, ge=2, description="Size of the background's bright and dim parts, camera pixels."
+    )
+    sum_frames: tuple[int, int] = Field(
+        (1, 1),
+        description="Frames of one structure that are summed for a sample of a batch, log-uniform; "
+        "movies are not summed.",
     )
     drift: Drift = Field(Drift(), description="Movement of the sample in a movie.")
     plane_shift_nm: float = Field(
@@ -71,3 +79,16 @@ class Simulation(FrozenModel):
         if value[0] == 0:
             raise ValueError("must be above 0")
         return value
+
+    @field_validator("sum_frames")
+    @classmethod
+    def _some_frames(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= value[0] <= value[1] <= MOST_SUMMED:
+            raise ValueError(f"must be two numbers from 1 to {MOST_SUMMED}, the smaller first")
+        return value
+
+    @model_validator(mode="after")
+    def _sums_are_independent(self) -> Simulation:
+        if self.sum_frames[1] > 1 and not isinstance(self.blinking, Independent):
+            raise ValueError("sum_frames: needs blinking that is independent from frame to frame")
+        return self

@@ -61,14 +61,19 @@ class Simulator:
         *,
         context: int = 0,
         origin_px: Tensor | None = None,
+        n_summed: Tensor | None = None,
     ) -> Batch:
         """Return n independent frames of (H, W) pixels, or windows, with their molecules.
+
+        Where the simulation sums frames, a sample is the sum of N frames in ADU, with N baselines,
+        and its truth lists the molecules of all N.
 
         Parameters
         ----------
         context : frames before and after the one whose molecules are the truth: windows of
             2 · context + 1 frames, (n, (2 · context + 1) · C, H, W). Drift stands still in them.
         origin_px : (n, 2) places on the sensor, for a camera with maps.
+        n_summed : (n,) frames in each sum; drawn by `draw_sums` if not given.
         """
         if n < 1:
             raise ValueError(f"n must be at least 1 frame, got {n}.")
@@ -76,9 +81,13 @@ class Simulator:
             raise ValueError(f"context must be at least 0, got {context}.")
         simulation = self.simulation
         scene = Scene(self.psf, simulation)
+        if n_summed is None:
+            n_summed = self.draw_sums(n, generator)
+        if n_summed is not None and context > 0:
+            raise ValueError("Sums of frames have no temporal context: set sum_frames to 1, 1.")
         geometry = scene.realise(n, shape, generator)
         if context == 0 and isinstance(simulation.blinking, Independent):
-            emitters, level = scene.snapshots(geometry, n, shape, generator)
+            emitters, level = scene.snapshots(geometry, n, shape, generator, n_summed)
             n_frames = 1
         else:
             n_frames = 2 * context + 1
@@ -97,11 +106,21 @@ class Simulator:
             background=background.repeat_interleave(n_frames, 0),
             shifts=None if shifts is None else shifts.repeat_interleave(n_frames, 0),
             origin_px=None if origin_px is None else origin_px.repeat_interleave(n_frames, 0),
+            n_summed=n_summed,
         )
         middle = emitters.every(n_frames, first_frame=context)
         # (B*T, C, H, W) -> (B, T*C, H, W)
         frames = frames.unflatten(0, (n, n_frames)).flatten(1, 2)
         return Batch(frames, self.truth(middle, background, shape))
+
+    def draw_sums(self, n: int, generator: torch.Generator) -> Tensor | None:
+        """Return (n,) frames to sum for n samples, or None where nothing is summed or drawn."""
+        low, high = self.simulation.sum_frames
+        if high == 1:
+            return None
+        # Half a frame more at both ends, rounded: each has the share of its neighbourhood.
+        drawn = log_between((low - 0.5, high + 0.5), (n,), generator)
+        return drawn.round().clamp(low, high)
 
     def movie(
         self,
@@ -129,6 +148,7 @@ class Simulator:
         background: Tensor,
         shifts: Tensor | None,
         origin_px: Tensor | None,
+        n_summed: Tensor | None = None,
     ) -> Tensor:
         """Return (F, C, H, W) ADU of emitters; `background` is (F, 1, H or 1, W or 1) photons."""
         light = expected_light(
@@ -140,7 +160,7 @@ class Simulator:
             plane_shift_nm=shifts,
         )
         light = light + background
-        return self.camera.expose(light, generator, origin_px=origin_px)
+        return self.camera.expose(light, generator, origin_px=origin_px, n_frames=n_summed)
 
     def truth(
         self,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SimulatedBatches:
-    """Batches of frames in photons, each a function of seed and step alone.
+    """Batches of frames, or sums of frames, in photons: a function of seed and step alone.
 
     So a resumed run sees what an uninterrupted one would have seen, and nothing is ever repeated.
 
@@ -54,10 +54,17 @@ class SimulatedBatches:
         generator = torch.Generator(self.device).manual_seed(seed)
         camera = self.simulator.camera
         origin_px = camera.draw_origin_px(n_frames, self.shape, generator)
+        n_summed = self.simulator.draw_sums(n_frames, generator)
         batch = self.simulator.batch(
-            n_frames, self.shape, generator, context=self.context, origin_px=origin_px
+            n_frames,
+            self.shape,
+            generator,
+            context=self.context,
+            origin_px=origin_px,
+            n_summed=n_summed,
         )
-        return batch._replace(frames=camera.to_photons(batch.frames, origin_px=origin_px))
+        photons = camera.to_photons(batch.frames, origin_px=origin_px, n_frames=n_summed)
+        return batch._replace(frames=photons)
 
 
 def _mixed(seed: int, step: int) -> int:

@@ -33,7 +33,7 @@ class StructureBase(FrozenModel, ABC):
         counts: Tensor,
         generator: torch.Generator,
         *,
-        n_frames: float = 1.0,
+        n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Put molecules on structures.
 
@@ -42,8 +42,9 @@ class StructureBase(FrozenModel, ABC):
         geometry : what :meth:`realise` returned, of as many structures as `counts` has entries,
             or of one that serves all.
         counts : (B,) molecules wanted on each structure.
-        n_frames : frames over which `counts` is spread: a structure with room for so many
-            molecules in a frame has room for n_frames times as many.
+        n_frames : frames over which `counts` is spread, one number or (B,): a structure with room
+            for so many molecules in a frame has room for n_frames times as many. Sites are drawn
+            with replacement, so one may shine in several frames.
 
         Returns
         -------

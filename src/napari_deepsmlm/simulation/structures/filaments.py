@@ -91,7 +91,7 @@ class Filaments(StructureBase):
         counts: Tensor,
         generator: torch.Generator,
         *,
-        n_frames: float = 1.0,
+        n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Draw places along the curves and keep those inside the field of view."""
         n, n_candidates = len(counts), 4 * max(int(counts.max()), 1)
@@ -111,7 +111,8 @@ class Filaments(StructureBase):
         xyz_nm, is_inside = self._on_curves(shown, which[rows], along[rows], around[rows])
         # Candidates cover 2 * reach of each filament, so the share inside measures its length.
         length_um = is_inside.float().mean(1) * weights[rows].sum(1) * 2 * reach / 1e3
-        most = (self.most_per_um * length_um * n_frames).long()
+        per_um = self.most_per_um * torch.as_tensor(n_frames, device=rows.device).expand(n)[rows]
+        most = (per_um * length_um).long()
         xyz_nm, is_there = keep_first(xyz_nm, is_inside, counts[rows].minimum(most))
         everywhere = xyz_nm.new_zeros(n, *xyz_nm.shape[1:])
         placed = is_there.new_zeros(n, is_there.shape[1])

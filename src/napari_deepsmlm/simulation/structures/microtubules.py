@@ -99,7 +99,7 @@ class Microtubules(StructureBase):
         counts: Tensor,
         generator: torch.Generator,
         *,
-        n_frames: float = 1.0,
+        n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Draw places on the tubes' surfaces, evenly along their length."""
         is_there = slots(counts)

@@ -61,7 +61,7 @@ class Mixture(StructureBase):
         counts: Tensor,
         generator: torch.Generator,
         *,
-        n_frames: float = 1.0,
+        n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Place molecules on the chosen part of each frame."""
         choice = geometry["choice"].expand(len(counts))

@@ -73,7 +73,7 @@ class Lines(StructureBase):
         counts: Tensor,
         generator: torch.Generator,
         *,
-        n_frames: float = 1.0,
+        n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Draw places evenly along the lines; a field that no line meets has no molecules."""
         length = (geometry["high"] - geometry["low"]).clamp(min=0).expand(len(counts), -1)
@@ -131,7 +131,7 @@ class SiemensStar(StructureBase):
         counts: Tensor,
         generator: torch.Generator,
         *,
-        n_frames: float = 1.0,
+        n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Draw places evenly over the area of the spokes."""
         is_there = slots(counts)

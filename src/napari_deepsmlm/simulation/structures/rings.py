@@ -55,7 +55,7 @@ class Rings(StructureBase):
         counts: Tensor,
         generator: torch.Generator,
         *,
-        n_frames: float = 1.0,
+        n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Draw places evenly around the circles, each ring as likely as another."""
         is_there = slots(counts)
@@ -104,7 +104,7 @@ class NuclearPores(StructureBase):
         counts: Tensor,
         generator: torch.Generator,
         *,
-        n_frames: float = 1.0,
+        n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Draw corners, each as likely as another, and places about them."""
         is_there = slots(counts)

@@ -104,7 +104,7 @@ class FromTable(StructureBase):
         counts: Tensor,
         generator: torch.Generator,
         *,
-        n_frames: float = 1.0,
+        n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Draw sites, each as likely as another; where none is seen no molecule is placed."""
         n_sites = geometry["n_sites"].expand(len(counts))

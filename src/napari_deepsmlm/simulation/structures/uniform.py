@@ -39,7 +39,7 @@ class Uniform(StructureBase):
         counts: Tensor,
         generator: torch.Generator,
         *,
-        n_frames: float = 1.0,
+        n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
         """Draw x, y and z uniformly."""
         is_there = slots(counts)

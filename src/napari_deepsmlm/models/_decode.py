@@ -138,7 +138,7 @@ def share_out(
         rank = torch.empty_like(near[:, 0])
         rank[mass.argsort(descending=True, stable=True)] = torch.arange(n, device=rank.device)
         is_first = rank == rank[near].where(is_there, n).amin(1)
-        is_found = is_first & (mass >= threshold)
+        is_found = is_first & (mass >= threshold) & (mass > 0)
         if not is_found.any():
             break
         weights = part[is_found] / mass[is_found, None]

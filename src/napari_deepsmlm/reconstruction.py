@@ -57,6 +57,9 @@ class ReconstructOptions(FrozenModel):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format.")
     camera: Camera | None = Field(None, description="Turns ADU into photons, if it is known.")
+    registration: str | None = Field(
+        None, description="planes.yaml of a calibration: moves all planes onto the first."
+    )
 
     @field_validator("frame_range")
     @classmethod
@@ -150,7 +153,9 @@ class ReconstructJob:
     ) -> None:
         # Whoever names frames may name those that are there of a stack that was cut short.
         is_part = options.frame_range != (0, None)
-        self.source = open_frames(frames, allow_truncated=is_part)
+        self.source = open_frames(
+            frames, allow_truncated=is_part, registration=options.registration
+        )
         self.options = options
         self.out = None if out is None else Path(out)
         self._sink: MemorySink | None = None  # set once frames are being read

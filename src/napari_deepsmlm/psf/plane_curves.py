@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,11 +13,15 @@ from napari_deepsmlm.psf.spot_fit import Spot, fit_defocus_curve, fit_spot
 if TYPE_CHECKING:
     from napari_deepsmlm.psf.beads import Bead
     from napari_deepsmlm.psf.defocus import DefocusCurve
+    from napari_deepsmlm.psf.zernike_fit import ZernikeFit
 
     Array = np.ndarray[Any, Any]
 
 # A spot of visible light through a high-NA lens doubles its area within such a depth.
 _PLAUSIBLE_DEPTHS_NM = (100.0, 1500.0)
+
+# Depth scales of a fitted pupil nearer to 1 than this factor happen with right z-steps too.
+_Z_SCALE_TOLERANCE = 1.1
 
 
 class PlaneCurve(NamedTuple):
@@ -123,3 +128,19 @@ def judge(curves: list[PlaneCurve]) -> list[str]:
         f"The spot widens over a focal depth of {worst:.0f} nm, outside the plausible "
         f"{low:.0f} to {high:.0f} nm: is the z-step right?"
     ]
+
+
+def judge_pupil(fit: ZernikeFit, z_step_nm: float, n_planes: int) -> list[str]:
+    """Return sentences on what to know of a fitted pupil."""
+    sentences = []
+    if abs(math.log(fit.z_scale)) > math.log(_Z_SCALE_TOLERANCE):
+        sentences.append(
+            f"The given optics explain the stack best with a z-step of "
+            f"{z_step_nm * fit.z_scale:.0f} nm, not {z_step_nm:g} nm: check the z-step, and the "
+            "numerical aperture, wavelength and refractive indices of the optics."
+        )
+    if n_planes > 1:
+        sentences.append(
+            "The Zernike coefficients are those of the first plane; they are taken for all planes."
+        )
+    return sentences

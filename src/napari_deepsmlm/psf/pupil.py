@@ -48,6 +48,9 @@ class PupilPSF(PSF):
     depth_nm: float = Field(
         0.0, ge=0, description="Distance of z = 0 from the cover glass; matters if indices differ."
     )
+    focus_nm: float = Field(
+        0.0, description="Depth taken as z = 0 of the optics: a stack's zero may be another."
+    )
     aberrations: tuple[Aberration, ...] = Field(
         (), description="Zernike modes (n, m, nm RMS) of the wavefront."
     )
@@ -58,7 +61,10 @@ class PupilPSF(PSF):
         Field((0.0, 0.0), description="Gaussian blur (x, y) after the optics, camera pixels.")
     )
     oversampling: int = Field(
-        1, ge=1, le=8, description="Samples per pixel side; 1 samples the centre of each pixel."
+        3,
+        ge=1,
+        le=8,
+        description="Samples per pixel side that add up to the light on it; 1 takes the centre.",
     )
     patch_px: int = Field(51, ge=5, le=201, description="Side of an emitter's image, odd.")
     pupil_px: int = Field(64, ge=16, le=512, description="Samples across the pupil.")
@@ -112,7 +118,11 @@ class PupilPSF(PSF):
         aberrations = aberrations_of(preset.coefficients, preset.optics["wavelength_nm"])
         z = preset.z_range_nm
         return cls(
-            **preset.optics, aberrations=aberrations, blur_px=preset.blur_px, z_range_nm=(-z, z)
+            **preset.optics,
+            aberrations=aberrations,
+            blur_px=preset.blur_px,
+            oversampling=1,  # the published blur stands for the pixel too
+            z_range_nm=(-z, z),
         )
 
     @property
@@ -162,7 +172,7 @@ class PupilPSF(PSF):
         (N, P, P) shares of the photon.
         """
         transform = _diffraction(self, z_nm.dtype, z_nm.device)
-        return transform.images(offset_px, z_nm, coefficients_nm)
+        return transform.images(offset_px, z_nm - self.focus_nm, coefficients_nm)
 
 
 @lru_cache(maxsize=8)

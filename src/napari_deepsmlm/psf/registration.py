@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from napari_deepsmlm._base import FrozenModel
 
@@ -28,6 +28,13 @@ class AffineTransform(FrozenModel):
         ((1.0, 0.0), (0.0, 1.0)), description="Scale, rotation and shear."
     )
     shift_nm: tuple[float, float] = Field((0.0, 0.0), description="Displacement (x, y), nm.")
+
+    @field_validator("matrix")
+    @classmethod
+    def _can_be_undone(cls, value: Any) -> Any:
+        if not 0.1 < abs(np.linalg.det(value)) < 10:
+            raise ValueError("must keep areas within a factor of 10")
+        return value
 
     @classmethod
     def fit(cls, first_nm: Array, other_nm: Array) -> AffineTransform:
@@ -67,10 +74,32 @@ class AffineTransform(FrozenModel):
         return x, y
 
 
+class PlaneRegistration(FrozenModel):
+    """How the planes of a microscope lie on each other: what `planes.yaml` holds.
+
+    Examples
+    --------
+    >>> turned = AffineTransform(matrix=((1, -0.01), (0.01, 1)), shift_nm=(30, -20))
+    >>> PlaneRegistration(pixel_size_nm=100, planes=(AffineTransform(), turned)).n_planes
+    2
+    """
+
+    pixel_size_nm: float = Field(ge=1, le=10_000, description="Camera pixel of the beads, nm.")
+    planes: tuple[AffineTransform, ...] = Field(
+        min_length=1, max_length=64, description="Map of the first plane to each, itself included."
+    )
+
+    @property
+    def n_planes(self) -> int:
+        """The number of planes."""
+        return len(self.planes)
+
+
 def align_planes(frames: Array, planes: Sequence[AffineTransform], pixel_size_nm: float) -> Array:
     """Return frames whose planes show each molecule where the first plane shows it.
 
-    Linear interpolation; pixels that a plane does not cover are 0.
+    Cubic interpolation of what stands out from the frame's median, times the change of area: a
+    molecule keeps its photons. Pixels that a plane does not cover get the median.
 
     Parameters
     ----------
@@ -91,11 +120,17 @@ def align_planes(frames: Array, planes: Sequence[AffineTransform], pixel_size_nm
         )
     aligned = np.empty(frames.shape, np.float32)
     for c, plane in enumerate(planes):
+        if plane == AffineTransform():
+            aligned[:, c] = frames[:, c]
+            continue
         matrix = np.array(plane.matrix)[::-1, ::-1]  # (x, y) -> (y, x)
+        area = abs(np.linalg.det(matrix))
         # Positions count from the corner of the first pixel, indices from its centre.
         offset = np.array(plane.shift_nm[::-1]) / pixel_size_nm + matrix @ [0.5, 0.5] - 0.5
         for t, frame in enumerate(frames[:, c]):
-            aligned[t, c] = affine_transform(frame.astype(np.float32), matrix, offset, order=1)
+            level = np.median(frame)
+            light = affine_transform(frame.astype(np.float32) - level, matrix, offset, order=3)
+            aligned[t, c] = level + area * light
     return aligned
 
 

@@ -130,7 +130,7 @@ def calibrate(
         centred(volume, plane, is_lobed=is_lobed)
         for volume, plane in zip(averages, spots, strict=True)
     ])  # fmt: skip
-    planes = register_planes(found, curves, z_nm, pixel_size_nm, is_lobed=is_lobed)
+    planes = register_planes(found, pixel_size_nm, is_lobed=is_lobed)
     psf = CalibratedPSF.from_volume(
         measured, pixel_size_nm=pixel_size_nm, z_step_nm=z_step_nm, z_first_nm=float(z_nm[0])
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from napari_deepsmlm.psf.base import PSF, ascending
+from napari_deepsmlm.psf.base import PSF, ascending, odd
 from napari_deepsmlm.psf.diffraction import Diffraction, Sampling
 from napari_deepsmlm.psf.optics import Lens, build_pupil
 from napari_deepsmlm.psf.patches import sum_of_patches
@@ -70,6 +70,7 @@ class PupilPSF(PSF):
     pupil_px: int = Field(64, ge=16, le=512, description="Samples across the pupil.")
     z_range_nm: tuple[float, float] = Field((-700.0, 700.0), description="Depths rendered, nm.")
 
+    _odd = field_validator("patch_px")(odd)
     _range = field_validator("z_range_nm")(ascending)
 
     @field_validator("aberrations")
@@ -79,13 +80,6 @@ class PupilPSF(PSF):
             check_mode(mode.n, mode.m)
             if not math.isfinite(mode.rms_nm):
                 raise ValueError(f"the coefficient of mode ({mode.n}, {mode.m}) is not a number")
-        return value
-
-    @field_validator("patch_px")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            raise ValueError("must be odd, so that the patch has a central pixel")
         return value
 
     @model_validator(mode="after")

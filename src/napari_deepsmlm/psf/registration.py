@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
+# Displacements of a few beads that differ by less than this say nothing of rotation or scale.
+_ALIKE_NM = 5.0
+
+
 class AffineTransform(FrozenModel):
     """Positions in the first plane to positions in another: (x, y) -> matrix (x, y) + shift.
 
@@ -40,7 +44,8 @@ class AffineTransform(FrozenModel):
     def fit(cls, first_nm: Array, other_nm: Array) -> AffineTransform:
         """Return the least-squares map between matched positions.
 
-        Three or more beads that do not lie on a line give the full map, fewer a displacement.
+        Three or more beads that do not lie on a line give the full map, fewer a displacement; so
+        do fewer than six that are displaced alike, where a full map would follow their noise.
 
         Parameters
         ----------
@@ -49,8 +54,10 @@ class AffineTransform(FrozenModel):
         centred = first_nm - first_nm.mean(0)
         spread = np.linalg.svd(centred, compute_uv=False) if len(first_nm) > 2 else np.zeros(2)
         # Beads within 1 um of a line say nothing about the direction across it.
-        if spread.min() < 1000:
-            x, y = (other_nm - first_nm).mean(0)
+        moves = other_nm - first_nm
+        are_alike = len(first_nm) < 6 and np.abs(moves - moves.mean(0)).max() < _ALIKE_NM
+        if spread.min() < 1000 or are_alike:
+            x, y = moves.mean(0)
             return cls(shift_nm=(float(x), float(y)))
         design = np.column_stack([first_nm, np.ones(len(first_nm))])
         solution = np.linalg.lstsq(design, other_nm, rcond=None)[0]

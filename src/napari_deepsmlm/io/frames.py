@@ -265,7 +265,8 @@ class _Sliceable:
     def __getitem__(self, key: tuple[Any, ...]) -> Frames:
         frames, *rest = key
         if not isinstance(frames, slice):  # dask hands on a single frame as its number
-            return self._source.read(frames, frames + 1)[(0, *rest)]
+            frame: Frames = self._source.read(frames, frames + 1)[(0, *rest)]
+            return frame
         start, stop, step = frames.indices(self.shape[0])
         return self._source.read(start, stop)[(slice(None, None, step), *rest)]
 

@@ -30,8 +30,12 @@ class FrozenModel(BaseModel):
         return type(self).model_validate({**dict(self), **changes})
 
     @classmethod
-    def from_dict(cls, values: Any, source: str = "configuration") -> Self:
+    def from_dict(
+        cls, values: Any, source: str = "configuration", folder: Path | None = None
+    ) -> Self:
         """Validate plain values; `source` names where they came from in the error.
+
+        Files that they name are looked for in `folder`, by default the working directory.
 
         Raises
         ------
@@ -41,14 +45,18 @@ class FrozenModel(BaseModel):
         if not isinstance(values, dict):
             raise ValueError(f"{source}: expected key: value pairs, found {_shorten(values)}.")
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values, context={"folder": folder})
         except ValidationError as error:
             raise ValueError(f"{source}: {_first_problem(error)}") from None
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read a YAML file written by hand or by :meth:`to_file`."""
-        return cls.from_dict(load_yaml(path), source=Path(path).name)
+        """Read a YAML file written by hand or by :meth:`to_file`.
+
+        Files that it names are looked for in its folder.
+        """
+        path = Path(path)
+        return cls.from_dict(load_yaml(path), source=path.name, folder=path.parent)
 
     def to_yaml(self) -> str:
         """Return the configuration as YAML, fields in their declared order."""

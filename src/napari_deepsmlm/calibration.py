@@ -13,6 +13,7 @@ from napari_deepsmlm.psf import MultiplanePSF, PupilPSF
 from napari_deepsmlm.psf.calibration import calibrate
 from napari_deepsmlm.psf.calibration_plot import plot_calibration
 from napari_deepsmlm.psf.files import load_psf, save_psf
+from napari_deepsmlm.psf.registration import PlaneRegistration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +35,11 @@ def calibrate_files(
 ) -> dict[str, Any]:
     """Write a PSF made from bead z-stacks and return its report.
 
-    Beside `out` lie the fit as a PSF of a few numbers (.yaml) and a picture of measured and
-    fitted widths and images (.png). Either PSF serves in an experiment file, the measured one as
-    `psf: {kind: calibrated, file: beads.safetensors}`.
+    Beside `out` lie the fit as a PSF of a few numbers (.yaml), a picture of measured and
+    fitted widths and images (.png), and for several planes the maps of the first plane to each
+    (.planes.yaml), which `open_frames` and a reconstruction take as `registration`.
+    Either PSF serves in an experiment file, the measured one as
+    `psf: {kind: calibrated, file: beads.safetensors}` in a file of the same folder.
 
     Parameters
     ----------
@@ -66,7 +69,11 @@ def calibrate_files(
     out.parent.mkdir(parents=True, exist_ok=True)
     files = {"psf": out, "fit": out.with_suffix(".yaml"), "picture": out.with_suffix(".png")}
     save_psf(result.psf, files["psf"])
-    save_psf(result.gaussian if result.zernike is None else result.zernike.psf, files["fit"])
+    save_psf(result.fitted, files["fit"])
+    if len(result.planes) > 1:
+        files["planes"] = out.with_suffix(".planes.yaml")
+        registration = PlaneRegistration(pixel_size_nm=pixel_nm, planes=result.planes)
+        registration.to_file(files["planes"])
     figure = plot_calibration(result)
     with atomic_write(files["picture"]) as file:
         figure.savefig(file, format="png", dpi=100)

@@ -205,6 +205,9 @@ def reconstruct(
     window: Annotated[
         int | None, typer.Option(min=1, help="Frames per image: a time-lapse instead of one.")
     ] = None,
+    registration: Annotated[
+        str | None, typer.Option(help="Planes file (.yaml) of a calibration: align the planes.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done.
@@ -232,6 +235,7 @@ def reconstruct(
             "threshold": threshold,
             "window": window,
             "camera": _camera(camera, baseline, photons_per_adu),
+            "registration": registration,
         },
         source="options",
     )

@@ -68,6 +68,9 @@ class ReconstructOptions(FrozenModel):
         description="What turns the file's numbers (ADU) into photons. Networks that state photons "
         "or precision need it; without it ADU count as photons.",
     )
+    registration: str | None = Field(
+        None, description="planes.yaml of a calibration: moves all planes onto the first."
+    )
 
     @field_validator("frame_range")
     @classmethod
@@ -167,7 +170,9 @@ class ReconstructJob:
     ) -> None:
         # Whoever names frames may name those that are there of a stack that was cut short.
         is_part = options.frame_range != (0, None)
-        self.source = open_frames(frames, allow_truncated=is_part)
+        self.source = open_frames(
+            frames, allow_truncated=is_part, registration=options.registration
+        )
         self.options = options
         self.out = None if out is None else Path(out)
         self._sink: MemorySink | None = None  # set once frames are being read

@@ -15,8 +15,12 @@ from napari_deepsmlm.psf import (
     TabulatedPSF,
 )
 from napari_deepsmlm.psf.calibration import calibrate
+from napari_deepsmlm.psf.files import load_psf, save_psf
 
 TRUTH = AstigmaticPSF(z_range_nm=(-900, 900))
+OPTICS = PupilPSF(
+    numerical_aperture=1.35, pupil_px=24, oversampling=1, blur_px=(0.5, 0.5), z_range_nm=(-900, 900)
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,11 @@ def test_beads_of_several_stacks_are_averaged(stack):
 def test_zernike_coefficients_are_recovered_within_5_nm(beads):
     true = {(2, 2): 60.0, (2, -2): -20.0, (3, 1): 15.0, (4, 0): 25.0}
     optics = PupilPSF(
-        numerical_aperture=1.35, blur_px=(0.5, 0.5), z_range_nm=(-900, 900), pupil_px=32
+        numerical_aperture=1.35,
+        blur_px=(0.5, 0.5),
+        z_range_nm=(-900, 900),
+        pupil_px=32,
+        oversampling=1,
     )
     aberrated = optics.replace(aberrations=[(*mode, value) for mode, value in true.items()])
     result = calibrate(
@@ -74,6 +82,47 @@ def test_zernike_coefficients_are_recovered_within_5_nm(beads):
     assert np.sqrt(np.sum(np.square(errors))) < 5
 
 
+@pytest.fixture(scope="module")
+def pupil_stack():
+    from tests.psf.conftest import simulate_beads
+
+    places = ((1534.0, 1571.0, -60.0),)
+    return simulate_beads(
+        OPTICS.replace(aberrations=((2, 2, 60.0), (3, 1, 15.0))),
+        places_nm=places, side_px=31, z_step_nm=60, n_depths=21, photons=20000,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.0, 1.5])
+def test_a_z_step_that_does_not_fit_the_optics_is_noticed(pupil_stack, factor):
+    result = calibrate(pupil_stack, 60 * factor, 100, optics=OPTICS, window_px=15)
+    assert result.zernike is not None
+    # Aberrations take up a part of a large error: what is named lies on the way to the truth.
+    low, high = sorted((1.0, 1 / factor))
+    assert 0.95 * low < result.zernike.z_scale < 1.05 * high
+    said = [sentence for sentence in result.warnings if "check the z-step" in sentence]
+    assert len(said) == (factor != 1.0)
+
+
+def test_the_pupil_file_shows_what_was_fitted(pupil_stack, tmp_path):
+    result = calibrate(pupil_stack, 60, 100, optics=OPTICS, window_px=15)
+    assert isinstance(result.zernike.psf, PupilPSF)
+    assert abs(result.zernike.psf.focus_nm) > 5
+    save_psf(result.fitted, tmp_path / "pupil.yaml")
+    written = load_psf(tmp_path / "pupil.yaml")
+    place = 750 + 100 * np.array(result.zernike.shift_px)
+    xyz = torch.tensor([[[*place, z]] for z in result.z_nm], dtype=torch.float32)
+    images = written.render(xyz, torch.ones(len(xyz), 1), (15, 15))[:, 0].numpy()
+    measured = result.measured[0] / result.measured[0].sum((1, 2), keepdims=True)
+    images = images / images.sum((1, 2), keepdims=True)
+    alike = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(images, measured, strict=True)]
+    assert min(alike) > 0.98
+    torch.testing.assert_close(
+        written.render(xyz, torch.ones(len(xyz), 1), (15, 15)),
+        result.zernike.psf.render(xyz, torch.ones(len(xyz), 1), (15, 15)),
+    )
+
+
 def test_planes_are_registered_within_2_nm(beads):
     curve = DefocusCurve()
     truth = MultiplanePSF(
@@ -82,8 +131,9 @@ def test_planes_are_registered_within_2_nm(beads):
         shift_nm=((0, 0), (233, -151), (-402, 87)),
         split=(0.3, 0.4, 0.3),
     )
-    result = calibrate(beads(truth, photons=15000, z_step_nm=40), z_step_nm=40, pixel_size_nm=100)
+    result = calibrate(beads(truth, photons=5000, z_step_nm=40), z_step_nm=40, pixel_size_nm=100)
     assert isinstance(result.gaussian, MultiplanePSF)
+    # The Cramér-Rao bound of a shift is 0.9 nm for each axis: 41 depths of three beads.
     np.testing.assert_allclose(result.gaussian.shift_nm, truth.shift_nm, atol=2)
     np.testing.assert_allclose(result.gaussian.split, truth.split, atol=0.01)
     np.testing.assert_allclose(result.gaussian.plane_z_nm, (0, 300, 600), atol=10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.psf import CalibratedPSF, GaussianPSF, MultiplanePSF, PupilPSF, TabulatedPSF
 from napari_deepsmlm.psf.files import load_psf, save_psf
 
@@ -28,6 +29,30 @@ def test_measured_psfs_are_safetensors(tmp_path):
     saved = save_psf(measured, tmp_path / "psf.safetensors")
     assert load_psf(tmp_path / "psf.safetensors") == saved
     assert saved.pixel_size_nm == 98
+
+
+def test_a_calibration_is_found_beside_the_file_that_names_it(tmp_path, monkeypatch):
+    measured = CalibratedPSF.from_volume(np.ones((5, 9, 9)), pixel_size_nm=100, z_step_nm=25)
+    (tmp_path / "beads").mkdir()
+    measured.save(tmp_path / "beads" / "psf.safetensors")
+    config = tmp_path / "experiment.yaml"
+    config.write_text(
+        "psf: {kind: calibrated, file: beads/psf.safetensors}\nimage_px: [16, 16]\n"
+        "simulation: {structure: {kind: uniform, z_nm: [-50, 50]}, margin_px: 0}\n"
+    )
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    experiment = Experiment.from_file(config)
+    assert load_psf(config) == experiment.psf == measured.save(tmp_path / "copy.safetensors")
+    experiment.write_movie("out", 1)
+    monkeypatch.chdir(tmp_path)
+    assert Experiment.from_file("elsewhere/out/experiment.yaml") == experiment
+    card = experiment.model_dump(mode="json")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert Experiment.from_dict(card).psf == measured.save(tmp_path / "copy.safetensors")
+    (tmp_path / "beads" / "psf.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"there is no calibration file .*beads"):
+        Experiment.from_file(config)
 
 
 def test_wrong_endings_and_contents_are_refused(tmp_path):

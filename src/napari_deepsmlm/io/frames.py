@@ -28,6 +28,8 @@ from napari_deepsmlm.io.tiff import open_tiff
 if TYPE_CHECKING:
     import dask.array
 
+    from napari_deepsmlm.psf.registration import PlaneRegistration
+
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NPY_START = b"\x93NUMPY"
 _OTHER_STARTS = {
@@ -155,6 +157,21 @@ class FrameSource:
         _check_pixel_size(pixel_size_nm)
         return self._replaced(pixel_size_nm=float(pixel_size_nm), pixel_size_origin="given")
 
+    def registered(self, registration: PlaneRegistration | str | Path) -> FrameSource:
+        """Return the same frames with each plane moved onto the first one as it is read.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or its planes or pixels are not those of the frames.
+        """
+        from napari_deepsmlm.io._registered import register  # loads torch, as all of psf does
+
+        planes = register(
+            self._planes, registration, name=self.name, pixel_size_nm=self.pixel_size_nm
+        )
+        return self._replaced(_planes=planes)
+
     def as_dask(self) -> dask.array.Array:
         """Return a (T, C, H, W) dask array that reads about 1 MB at a time."""
         import dask.array
@@ -193,6 +210,7 @@ def open_frames(
     pixel_size_nm: float | None = None,
     axes: str | None = None,
     allow_truncated: bool = False,
+    registration: PlaneRegistration | str | Path | None = None,
 ) -> FrameSource:
     """Open camera frames without reading them.
 
@@ -208,6 +226,8 @@ def open_frames(
     pixel_size_nm : camera pixel in the sample plane, nm; overrides the file.
     axes : letters of the axes, as "TCYX" or "ZYX"; overrides the file.
     allow_truncated : open what is complete of a file that was cut short, with a warning.
+    registration : the `planes.yaml` of a calibration; planes are then moved onto the first one as
+        they are read, as float32.
 
     Raises
     ------
@@ -228,7 +248,9 @@ def open_frames(
         raise ValueError(
             f"Frames must be a path, a list of paths or an array, got {type(source).__name__}."
         )
-    return opened if pixel_size_nm is None else opened.with_pixel_size(pixel_size_nm)
+    if pixel_size_nm is not None:
+        opened = opened.with_pixel_size(pixel_size_nm)
+    return opened if registration is None else opened.registered(registration)
 
 
 class _Sliceable:
@@ -242,6 +264,9 @@ class _Sliceable:
 
     def __getitem__(self, key: tuple[Any, ...]) -> Frames:
         frames, *rest = key
+        if not isinstance(frames, slice):  # dask hands on a single frame as its number
+            frame: Frames = self._source.read(frames, frames + 1)[(0, *rest)]
+            return frame
         start, stop, step = frames.indices(self.shape[0])
         return self._source.read(start, stop)[(slice(None, None, step), *rest)]
 

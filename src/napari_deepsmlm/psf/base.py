@@ -106,6 +106,19 @@ def ascending(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+def odd(value: int) -> int:
+    """Return the side of a patch unchanged, for pydantic validators.
+
+    Raises
+    ------
+    ValueError
+        If it is even.
+    """
+    if value % 2 == 0:
+        raise ValueError("must be odd, so that the patch has a central pixel")
+    return value
+
+
 def share_pixel_size(values: Any) -> Any:
     """Give a PSF and the PSF inside it one pixel size, for `mode="before"` validators.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 import torch
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from napari_deepsmlm.psf.base import PSF
 from napari_deepsmlm.psf.calibrated_file import SplineVolume, read_spline, write_spline
@@ -42,7 +42,9 @@ class CalibratedPSF(PSF):
 
     kind: Literal["calibrated"] = "calibrated"
     file: str = Field(
-        "", description="Calibration: .safetensors of this package, or SMAP/DECODE cspline .mat."
+        "",
+        description="Calibration: .safetensors of this package, or SMAP/DECODE cspline .mat. In "
+        "a YAML file as seen from its folder.",
     )
     _spline: SplineVolume | None = PrivateAttr(None)
     _tables: dict[tuple[torch.dtype, torch.device], list[SplineTable]] = PrivateAttr(
@@ -51,19 +53,23 @@ class CalibratedPSF(PSF):
 
     @model_validator(mode="before")
     @classmethod
-    def _pixel_size_of_the_file(cls, values: Any) -> Any:
+    def _place_and_pixel_size_of_the_file(cls, values: Any, info: ValidationInfo) -> Any:
         if not isinstance(values, dict) or not values.get("file"):
             raise ValueError(
                 "'file' must name a calibration (make one from beads with `deepsmlm calibrate`, "
                 "or save one made in memory)"
             )
-        pixel_size = read_spline(Path(values["file"])).pixel_size_nm
+        folder = (info.context or {}).get("folder") or Path()
+        # Absolute, so that copies of the configuration elsewhere find it too.
+        path = (folder / str(values["file"])).absolute()
+        pixel_size = read_spline(path).pixel_size_nm
         given = values.get("pixel_size_nm") or pixel_size
         if given and pixel_size and abs(given - pixel_size) > 1e-6 * pixel_size:
             raise ValueError(
                 f"pixel_size_nm is {given} but {values['file']} was made with {pixel_size} nm"
             )
-        return values if given is None else {**values, "pixel_size_nm": given}
+        pixel_size_too = {} if given is None else {"pixel_size_nm": given}
+        return {**values, "file": str(path), **pixel_size_too}
 
     def model_post_init(self, context: Any, /) -> None:
         """Load the file."""

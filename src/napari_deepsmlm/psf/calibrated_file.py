@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import h5py
 import numpy as np
@@ -98,7 +98,7 @@ def _read_mat(path: Path) -> SplineVolume:
     """
     try:
         found = _mat73(path) if h5py.is_hdf5(path) else _mat5(path)
-    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+    except (OSError, ValueError, NotImplementedError) as error:
         raise ValueError(f"{path.name}: not a readable SMAP calibration ({error})") from None
     coeff, z0, dz = found
     if coeff.ndim != 4 or coeff.shape[-1] != 64 or coeff.shape[0] != coeff.shape[1]:
@@ -140,7 +140,8 @@ def b_spline_from_polynomials(coeff: Volume) -> Volume:
 
 def _mat73(path: Path) -> tuple[Volume, float, float]:
     with h5py.File(path, "r") as file:
-        group: Any = file["SXY"]["cspline"] if "SXY" in file else file["cspline"]
+        group: Any = file.get("SXY/cspline", file.get("cspline"))
+        _check_fields(group, h5py.Group)
         coeff = _deref(file, group["coeff"])
         if coeff.size > MAX_COEFFICIENTS:
             raise ValueError("too many coefficients for a PSF")
@@ -148,6 +149,11 @@ def _mat73(path: Path) -> tuple[Volume, float, float]:
         values = np.asarray(coeff, np.float64).transpose()
         z0, dz = (float(np.asarray(_deref(file, group[key])).ravel()[0]) for key in ("z0", "dz"))
         return values, z0, dz
+
+
+def _check_fields(spline: Any, kind: type) -> None:
+    if not isinstance(spline, kind) or not {"coeff", "z0", "dz"} <= set(cast("Any", spline)):
+        raise ValueError("it has no cspline with coeff, z0 and dz")
 
 
 def _deref(file: Any, node: Any) -> Any:
@@ -162,7 +168,9 @@ def _mat5(path: Path) -> tuple[Volume, float, float]:
 
     content = loadmat(path, simplify_cells=True)
     holder = content.get("SXY", content)
-    spline = holder["cspline"] if isinstance(holder, dict) else holder[0]["cspline"]
-    coeff = spline["coeff"]
-    coeff = coeff if isinstance(coeff, np.ndarray) and coeff.dtype != object else coeff.ravel()[0]
+    holder = holder.flat[0] if isinstance(holder, np.ndarray) and holder.size else holder
+    spline: Any = holder.get("cspline") if isinstance(holder, dict) else None
+    _check_fields(spline, dict)
+    coeff = np.asarray(spline["coeff"])
+    coeff = np.asarray(coeff.flat[0]) if coeff.dtype == object and coeff.size else coeff
     return coeff, float(np.ravel(spline["z0"])[0]), float(np.ravel(spline["dz"])[0])

@@ -21,6 +21,7 @@ from napari_deepsmlm.psf.plane_curves import (
     centred,
     curve_of,
     judge,
+    judge_pupil,
     refocused,
     register_planes,
 )
@@ -55,6 +56,19 @@ class Calibration(NamedTuple):
     n_beads: int
     warnings: tuple[str, ...]
     """What was left out, and what looks wrong: one sentence each."""
+
+    @property
+    def fitted(self) -> AstigmaticPSF | PupilPSF | MultiplanePSF:
+        """The PSF of a few numbers: the pupil where there is one, else defocus curves.
+
+        Of several planes the pupil is that of the first, and each sees it from its own focus.
+        """
+        if self.zernike is None:
+            return self.gaussian
+        pupil = self.zernike.psf
+        if not isinstance(self.gaussian, MultiplanePSF):
+            return pupil
+        return self.gaussian.replace(psf=pupil.replace(z_range_nm=self.gaussian.psf.depth_range_nm))
 
 
 def calibrate(
@@ -116,7 +130,7 @@ def calibrate(
         centred(volume, plane, is_lobed=is_lobed)
         for volume, plane in zip(averages, spots, strict=True)
     ])  # fmt: skip
-    planes = register_planes(found, curves, z_nm, pixel_size_nm, is_lobed=is_lobed)
+    planes = register_planes(found, pixel_size_nm, is_lobed=is_lobed)
     psf = CalibratedPSF.from_volume(
         measured, pixel_size_nm=pixel_size_nm, z_step_nm=z_step_nm, z_first_nm=float(z_nm[0])
     )
@@ -124,6 +138,7 @@ def calibrate(
     if optics is not None:
         optics = optics.replace(pixel_size_nm=pixel_size_nm, patch_px=window_px)
         zernike = fit_zernike(measured[0], z_nm, optics)
+        warnings += judge_pupil(zernike, z_step_nm, n_planes)
     centre = float(np.mean([stack.shape[-1] for stack in stacks])) / 2 * pixel_size_nm
     return Calibration(
         psf=psf,

@@ -65,14 +65,14 @@ def fitted_images(calibration: Calibration) -> Array:
     data = calibration.measured[0]
     n, side = len(data), data.shape[-1]
     pixel = calibration.psf.pixel_size_nm
-    x, y, focus = side / 2 * pixel, side / 2 * pixel, 0.0
+    x, y = side / 2 * pixel, side / 2 * pixel
     gaussian = calibration.gaussian
     psf: Any = gaussian.psf if isinstance(gaussian, MultiplanePSF) else gaussian
     if calibration.zernike is not None:
-        psf, focus = calibration.zernike.psf, calibration.zernike.focus_nm
+        psf = calibration.zernike.psf
         x += calibration.zernike.shift_px[0] * pixel
         y += calibration.zernike.shift_px[1] * pixel
-    place = torch.tensor([x, y, -focus], dtype=torch.float64).expand(n, 1, 3).clone()
+    place = torch.tensor([x, y, 0.0], dtype=torch.float64).expand(n, 1, 3).clone()
     place[:, 0, 2] += torch.as_tensor(calibration.z_nm)
     model = psf.render(place, torch.ones(n, 1).double(), (side, side))[:, 0].numpy()
     fitted: Array = np.empty_like(data)

@@ -32,8 +32,8 @@ def load_psf(path: str | Path) -> AnyPSF:
         if isinstance(values, dict) and "kind" not in values:
             values = values.get("psf", values)
     else:
-        values = {"kind": "calibrated", "file": str(path)}
-    return _Holder.from_dict({"psf": values}, source=path.name).psf
+        values = {"kind": "calibrated", "file": path.name}
+    return _Holder.from_dict({"psf": values}, source=path.name, folder=path.parent).psf
 
 
 def save_psf(psf: AnyPSF, path: str | Path) -> AnyPSF:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,11 +13,15 @@ from napari_deepsmlm.psf.spot_fit import Spot, fit_defocus_curve, fit_spot
 if TYPE_CHECKING:
     from napari_deepsmlm.psf.beads import Bead
     from napari_deepsmlm.psf.defocus import DefocusCurve
+    from napari_deepsmlm.psf.zernike_fit import ZernikeFit
 
     Array = np.ndarray[Any, Any]
 
 # A spot of visible light through a high-NA lens doubles its area within such a depth.
 _PLAUSIBLE_DEPTHS_NM = (100.0, 1500.0)
+
+# Depth scales of a fitted pupil nearer to 1 than this factor happen with right z-steps too.
+_Z_SCALE_TOLERANCE = 1.1
 
 
 class PlaneCurve(NamedTuple):
@@ -77,34 +82,33 @@ def centred(volume: Array, spots: list[Spot], *, is_lobed: bool) -> Array:
 
 
 def _position(volume: Array, spots: list[Spot], is_lobed: bool) -> Array:
-    """Mean position (x, y) in pixels, narrow and bright images counting most."""
+    """Mean position (x, y) in pixels, each image weighted by the inverse of its variance."""
     if is_lobed:  # a fit of one image may lie on one lobe; all depths together are symmetric
         whole = fit_spot(volume.mean(0))
         return np.array([whole.x_px, whole.y_px])
-    weights = np.array([s.photons / (s.sigma_x_px * s.sigma_y_px) ** 2 for s in spots])
+    # Variance of a least-squares fit (Mortensen et al. 2010, doi:10.1038/nmeth.1447, eq. 5); the
+    # background is the variance of the rim, as it is of photons.
+    rim = np.concatenate([volume[:, 0], volume[:, -1], volume[..., 0], volume[..., -1]], axis=-1)
+    noise = float(np.median(rim.var(1)))
+    photons = np.array([max(spot.photons, 1.0) for spot in spots])
+    area = np.array([spot.sigma_x_px * spot.sigma_y_px for spot in spots])
+    weights = 1 / (area / photons * (16 / 9 + 8 * np.pi * area * noise / photons))
     positions = np.array([(s.x_px, s.y_px) for s in spots])
-    return np.asarray(np.average(positions, axis=0, weights=np.clip(weights, 0, None)))
+    return np.asarray(np.average(positions, axis=0, weights=weights))
 
 
 def register_planes(
-    found: list[tuple[Array, Bead]],
-    curves: list[PlaneCurve],
-    z_nm: Array,
-    pixel_size_nm: float,
-    *,
-    is_lobed: bool,
+    found: list[tuple[Array, Bead]], pixel_size_nm: float, *, is_lobed: bool
 ) -> tuple[AffineTransform, ...]:
-    """Return affine maps from the first plane to each, from where beads are near each focus.
+    """Return affine maps from the first plane to each, from where beads are at all depths.
 
     Parameters
     ----------
     found : beads, each with the whole pixels (C, 2) by which its cutouts are displaced.
     """
-    places: list[list[Array]] = [[] for _ in curves]
+    places: list[list[Array]] = [[] for _ in found[0][1].cutout]
     for moves, bead in found:
-        for c, curve in enumerate(curves):
-            nearest = np.argsort(np.abs(z_nm - curve.focus_nm))[: max(5, len(z_nm) // 2)]
-            volume = bead.cutout[c, nearest]
+        for c, volume in enumerate(bead.cutout):
             spots = [] if is_lobed else [fit_spot(image) for image in volume]
             corner = np.array([bead.x_px, bead.y_px]) + moves[c][::-1] - volume.shape[-1] // 2
             places[c].append((corner + _position(volume, spots, is_lobed)) * pixel_size_nm)
@@ -123,3 +127,19 @@ def judge(curves: list[PlaneCurve]) -> list[str]:
         f"The spot widens over a focal depth of {worst:.0f} nm, outside the plausible "
         f"{low:.0f} to {high:.0f} nm: is the z-step right?"
     ]
+
+
+def judge_pupil(fit: ZernikeFit, z_step_nm: float, n_planes: int) -> list[str]:
+    """Return sentences on what to know of a fitted pupil."""
+    sentences = []
+    if abs(math.log(fit.z_scale)) > math.log(_Z_SCALE_TOLERANCE):
+        sentences.append(
+            f"The given optics explain the stack better with a z-step near "
+            f"{z_step_nm * fit.z_scale:.0f} nm, not {z_step_nm:g} nm: check the z-step, and the "
+            "numerical aperture, wavelength and refractive indices of the optics."
+        )
+    if n_planes > 1:
+        sentences.append(
+            "The Zernike coefficients are those of the first plane; they are taken for all planes."
+        )
+    return sentences

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from napari_deepsmlm.psf.base import PSF, ascending
+from napari_deepsmlm.psf.base import PSF, ascending, odd
 from napari_deepsmlm.psf.diffraction import Diffraction, Sampling
 from napari_deepsmlm.psf.optics import Lens, build_pupil
 from napari_deepsmlm.psf.patches import sum_of_patches
@@ -48,6 +48,9 @@ class PupilPSF(PSF):
     depth_nm: float = Field(
         0.0, ge=0, description="Distance of z = 0 from the cover glass; matters if indices differ."
     )
+    focus_nm: float = Field(
+        0.0, description="Depth taken as z = 0 of the optics: a stack's zero may be another."
+    )
     aberrations: tuple[Aberration, ...] = Field(
         (), description="Zernike modes (n, m, nm RMS) of the wavefront."
     )
@@ -58,12 +61,16 @@ class PupilPSF(PSF):
         Field((0.0, 0.0), description="Gaussian blur (x, y) after the optics, camera pixels.")
     )
     oversampling: int = Field(
-        1, ge=1, le=8, description="Samples per pixel side; 1 samples the centre of each pixel."
+        3,
+        ge=1,
+        le=8,
+        description="Samples per pixel side that add up to the light on it; 1 takes the centre.",
     )
     patch_px: int = Field(51, ge=5, le=201, description="Side of an emitter's image, odd.")
     pupil_px: int = Field(64, ge=16, le=512, description="Samples across the pupil.")
     z_range_nm: tuple[float, float] = Field((-700.0, 700.0), description="Depths rendered, nm.")
 
+    _odd = field_validator("patch_px")(odd)
     _range = field_validator("z_range_nm")(ascending)
 
     @field_validator("aberrations")
@@ -73,13 +80,6 @@ class PupilPSF(PSF):
             check_mode(mode.n, mode.m)
             if not math.isfinite(mode.rms_nm):
                 raise ValueError(f"the coefficient of mode ({mode.n}, {mode.m}) is not a number")
-        return value
-
-    @field_validator("patch_px")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            raise ValueError("must be odd, so that the patch has a central pixel")
         return value
 
     @model_validator(mode="after")
@@ -112,7 +112,11 @@ class PupilPSF(PSF):
         aberrations = aberrations_of(preset.coefficients, preset.optics["wavelength_nm"])
         z = preset.z_range_nm
         return cls(
-            **preset.optics, aberrations=aberrations, blur_px=preset.blur_px, z_range_nm=(-z, z)
+            **preset.optics,
+            aberrations=aberrations,
+            blur_px=preset.blur_px,
+            oversampling=1,  # the published blur stands for the pixel too
+            z_range_nm=(-z, z),
         )
 
     @property
@@ -162,7 +166,7 @@ class PupilPSF(PSF):
         (N, P, P) shares of the photon.
         """
         transform = _diffraction(self, z_nm.dtype, z_nm.device)
-        return transform.images(offset_px, z_nm, coefficients_nm)
+        return transform.images(offset_px, z_nm - self.focus_nm, coefficients_nm)
 
 
 @lru_cache(maxsize=8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from napari_deepsmlm._base import FrozenModel
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Array = np.ndarray[Any, Any]
+
+
+# Displacements of a few beads that differ by less than this say nothing of rotation or scale.
+_ALIKE_NM = 5.0
 
 
 class AffineTransform(FrozenModel):
@@ -29,11 +33,19 @@ class AffineTransform(FrozenModel):
     )
     shift_nm: tuple[float, float] = Field((0.0, 0.0), description="Displacement (x, y), nm.")
 
+    @field_validator("matrix")
+    @classmethod
+    def _can_be_undone(cls, value: Any) -> Any:
+        if not 0.1 < abs(np.linalg.det(value)) < 10:
+            raise ValueError("must keep areas within a factor of 10")
+        return value
+
     @classmethod
     def fit(cls, first_nm: Array, other_nm: Array) -> AffineTransform:
         """Return the least-squares map between matched positions.
 
-        Three or more beads that do not lie on a line give the full map, fewer a displacement.
+        Three or more beads that do not lie on a line give the full map, fewer a displacement; so
+        do fewer than six that are displaced alike, where a full map would follow their noise.
 
         Parameters
         ----------
@@ -42,8 +54,10 @@ class AffineTransform(FrozenModel):
         centred = first_nm - first_nm.mean(0)
         spread = np.linalg.svd(centred, compute_uv=False) if len(first_nm) > 2 else np.zeros(2)
         # Beads within 1 um of a line say nothing about the direction across it.
-        if spread.min() < 1000:
-            x, y = (other_nm - first_nm).mean(0)
+        moves = other_nm - first_nm
+        are_alike = len(first_nm) < 6 and np.abs(moves - moves.mean(0)).max() < _ALIKE_NM
+        if spread.min() < 1000 or are_alike:
+            x, y = moves.mean(0)
             return cls(shift_nm=(float(x), float(y)))
         design = np.column_stack([first_nm, np.ones(len(first_nm))])
         solution = np.linalg.lstsq(design, other_nm, rcond=None)[0]
@@ -67,10 +81,32 @@ class AffineTransform(FrozenModel):
         return x, y
 
 
+class PlaneRegistration(FrozenModel):
+    """How the planes of a microscope lie on each other: what `planes.yaml` holds.
+
+    Examples
+    --------
+    >>> turned = AffineTransform(matrix=((1, -0.01), (0.01, 1)), shift_nm=(30, -20))
+    >>> PlaneRegistration(pixel_size_nm=100, planes=(AffineTransform(), turned)).n_planes
+    2
+    """
+
+    pixel_size_nm: float = Field(ge=1, le=10_000, description="Camera pixel of the beads, nm.")
+    planes: tuple[AffineTransform, ...] = Field(
+        min_length=1, max_length=64, description="Map of the first plane to each, itself included."
+    )
+
+    @property
+    def n_planes(self) -> int:
+        """The number of planes."""
+        return len(self.planes)
+
+
 def align_planes(frames: Array, planes: Sequence[AffineTransform], pixel_size_nm: float) -> Array:
     """Return frames whose planes show each molecule where the first plane shows it.
 
-    Linear interpolation; pixels that a plane does not cover are 0.
+    Cubic interpolation of what stands out from the frame's median, times the change of area: a
+    molecule keeps its photons. Pixels that a plane does not cover get the median.
 
     Parameters
     ----------
@@ -91,11 +127,17 @@ def align_planes(frames: Array, planes: Sequence[AffineTransform], pixel_size_nm
         )
     aligned = np.empty(frames.shape, np.float32)
     for c, plane in enumerate(planes):
+        if plane == AffineTransform():
+            aligned[:, c] = frames[:, c]
+            continue
         matrix = np.array(plane.matrix)[::-1, ::-1]  # (x, y) -> (y, x)
+        area = abs(np.linalg.det(matrix))
         # Positions count from the corner of the first pixel, indices from its centre.
         offset = np.array(plane.shift_nm[::-1]) / pixel_size_nm + matrix @ [0.5, 0.5] - 0.5
         for t, frame in enumerate(frames[:, c]):
-            aligned[t, c] = affine_transform(frame.astype(np.float32), matrix, offset, order=1)
+            level = np.median(frame)
+            light = affine_transform(frame.astype(np.float32) - level, matrix, offset, order=3)
+            aligned[t, c] = level + area * light
     return aligned
 
 

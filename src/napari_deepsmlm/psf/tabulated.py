@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, field_validator, model_validator
 
 from napari_deepsmlm.psf.astigmatic import AstigmaticPSF  # noqa: TC001 - pydantic evaluates it
-from napari_deepsmlm.psf.base import PSF, share_pixel_size
+from napari_deepsmlm.psf.base import PSF, odd, share_pixel_size
 from napari_deepsmlm.psf.patches import sum_of_patches
 from napari_deepsmlm.psf.pupil import PupilPSF
 from napari_deepsmlm.psf.splines import SplineTable, half_pixel, spline_coefficients
@@ -44,12 +44,7 @@ class TabulatedPSF(PSF):
     subpixels: int = Field(2, ge=1, le=8, description="Samples per camera pixel along x and y.")
     z_step_nm: float = Field(100.0, gt=0, le=1000, description="Distance of sampled depths, nm.")
 
-    @field_validator("patch_px")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            raise ValueError("must be odd, so that the patch has a central pixel")
-        return value
+    _odd = field_validator("patch_px")(odd)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from napari_deepsmlm.psf.zernike import MODES, Aberration, coefficient_sets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -26,12 +27,13 @@ class ZernikeFit(NamedTuple):
     """A pupil PSF fitted to a stack."""
 
     psf: PupilPSF
+    """Its `focus_nm` is the depth at which the stack shows the optics' z = 0."""
     shift_px: tuple[float, float]
     """Position (x, y) of the bead from the centre of the window."""
-    focus_nm: float
-    """Depth at which the stack shows the pupil PSF's z = 0."""
     residual: float
     """Root mean square of data minus fit over that of the data."""
+    z_scale: float
+    """Factor on the depths with which these optics explain the stack best: 1 if all is right."""
 
 
 def fit_zernike(
@@ -70,19 +72,18 @@ def fit_zernike(
     problem = _Problem(volume[chosen], z_nm[chosen], optics, modes)
     starts = [problem.residual(start) for start in problem.starts()]
     best = int(np.argmin([float(values.square().sum()) for values in starts]))
-    parameters = _levenberg_marquardt(problem, problem.starts()[best], n_steps)
+    parameters = _levenberg_marquardt(problem.residual, problem.starts()[best], n_steps)
     found = problem.residual(parameters)
     coefficients, (x, y), focus = problem.split(parameters)
     aberrations = tuple(
         Aberration(n, m, value) for (n, m), value in zip(modes, coefficients.tolist(), strict=True)
     )
-    margin = float(abs(focus)) + 1.0
-    z_range = (float(z_nm.min()) - margin, float(z_nm.max()) + margin)
+    z_range = (float(z_nm.min()), float(z_nm.max()))
     return ZernikeFit(
-        psf=optics.replace(aberrations=aberrations, z_range_nm=z_range),
+        psf=optics.replace(aberrations=aberrations, focus_nm=float(focus), z_range_nm=z_range),
         shift_px=(float(x), float(y)),
-        focus_nm=float(focus),
         residual=float(found.square().sum().sqrt() / problem.weighted_data.square().sum().sqrt()),
+        z_scale=_z_scale(problem, parameters),
     )
 
 
@@ -96,6 +97,7 @@ class _Problem:
         self.pupil = optics.replace(
             aberrations=tuple(Aberration(n, m, 0.0) for n, m in modes),
             patch_px=volume.shape[-1],
+            focus_nm=0.0,
             z_range_nm=(-1e6, 1e6),
         )
         self.data = torch.as_tensor(np.ascontiguousarray(volume), dtype=torch.float32)
@@ -117,16 +119,20 @@ class _Problem:
             for t in tables
         ]
 
+    def scaled_residual(self, parameters: Tensor) -> Tensor:
+        """As `residual`, the last parameter the logarithm of a factor on all depths."""
+        return self.residual(parameters[:-1], parameters[-1].exp())
+
     def split(self, parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Coefficients in nm, (x, y) in pixels, focus in nm."""
         return parameters[:-3] * 10, parameters[-3:-1], parameters[-1] * 100
 
-    def residual(self, parameters: Tensor) -> Tensor:
+    def residual(self, parameters: Tensor, z_scale: Tensor | float = 1.0) -> Tensor:
         """Weighted model minus data, flat."""
         coefficients, xy, focus = self.split(parameters)
         n = len(self.z_nm)
         offsets = xy[None].expand(n, 2)
-        model = self.pupil.images(offsets, self.z_nm - focus, coefficients)
+        model = self.pupil.images(offsets, self.z_nm * z_scale - focus, coefficients)
         # Per image: brightness a and background b of the weighted fit data = a model + b.
         w = self.weight.square()
         total = w.sum((1, 2), keepdim=True)
@@ -138,19 +144,32 @@ class _Problem:
         return ((a * centred - (self.data - mean_data)) * self.weight).flatten()
 
 
-def _levenberg_marquardt(problem: _Problem, start: Tensor, n_steps: int) -> Tensor:
+# Start values of the factor on the depths: the right one lies within a third of one of them.
+_Z_SCALES = (0.5, 0.7, 1.0, 1.4, 2.0)
+
+
+def _z_scale(problem: _Problem, fitted: Tensor, n_steps: int = 30) -> float:
+    """Factor on the depths of the best fit that is free to choose it."""
+    starts = [torch.cat([fitted, fitted.new_tensor([math.log(scale)])]) for scale in _Z_SCALES]
+    best = min(starts, key=lambda start: float(problem.scaled_residual(start).square().sum()))
+    return float(_levenberg_marquardt(problem.scaled_residual, best, n_steps)[-1].exp())
+
+
+def _levenberg_marquardt(
+    residual_of: Callable[[Tensor], Tensor], start: Tensor, n_steps: int
+) -> Tensor:
     parameters, damping = start, 1e-3
-    residual = problem.residual(parameters)
+    residual = residual_of(parameters)
     cost = float(residual.square().sum())
     for _ in range(n_steps):
-        slopes = _jacobian(problem, parameters)
+        slopes = _jacobian(residual_of, parameters)
         normal = slopes.T @ slopes
         gradient = slopes.T @ residual
         improved = False
         for _ in range(6):
             damped = normal + damping * torch.diag(normal.diagonal().clamp(min=1e-12))
             candidate = parameters - torch.linalg.solve(damped, gradient)
-            candidate_residual = problem.residual(candidate)
+            candidate_residual = residual_of(candidate)
             candidate_cost = float(candidate_residual.square().sum())
             if candidate_cost < cost:
                 improved = True
@@ -166,7 +185,7 @@ def _levenberg_marquardt(problem: _Problem, start: Tensor, n_steps: int) -> Tens
     return parameters
 
 
-def _jacobian(problem: _Problem, parameters: Tensor) -> Tensor:
+def _jacobian(residual_of: Callable[[Tensor], Tensor], parameters: Tensor) -> Tensor:
     units = torch.eye(len(parameters), dtype=parameters.dtype)
-    columns = [torch.func.jvp(problem.residual, (parameters,), (unit,))[1] for unit in units]
+    columns = [torch.func.jvp(residual_of, (parameters,), (unit,))[1] for unit in units]
     return torch.stack(columns, dim=1)

@@ -13,13 +13,8 @@ from torch import nn
 
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model, load_model, save_model
-from napari_deepsmlm.models._decode import share_out
-from napari_deepsmlm.models.dilated_loc import (
-    count_loss,
-    found_cells,
-    mixture_loss,
-    weighted_cross_entropy,
-)
+from napari_deepsmlm.models._decode import highest_cells, share_out
+from napari_deepsmlm.models._likelihood import count_loss, mixture_loss, weighted_cross_entropy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -362,13 +357,13 @@ def test_shares_take_no_more_probability_than_there_is() -> None:
 def test_two_certain_neighbours_are_two_molecules() -> None:
     p = torch.zeros(1, 5, 5)
     p[0, 2, 2], p[0, 2, 3] = 0.95, 0.9
-    found = found_cells(p)
+    found = highest_cells(p)
     assert found.count_nonzero() == 2
     assert found.max() <= 1
 
 
 def test_nothing_is_found_where_nothing_is_likely() -> None:
-    assert found_cells(torch.full((1, 6, 6), 0.29)).count_nonzero() == 0
+    assert highest_cells(torch.full((1, 6, 6), 0.29)).count_nonzero() == 0
     assert len(network().to_localizations(torch.zeros(0, 9, 8, 8))) == 0
 
 

@@ -82,7 +82,7 @@ class DilatedConv2d(nn.Conv2d):
         # (B, rows*d, columns*d, C) -> (d*d*B, C, rows, columns)
         x = x.unflatten(2, (-1, d)).unflatten(1, (-1, d)).permute(2, 4, 0, 1, 3, 5)
         x = x.flatten(0, 2).permute(0, 3, 1, 2)
-        y = functional.conv2d(x, self.weight, self.bias, padding=1)
+        y: Tensor = functional.conv2d(x, self.weight, self.bias, padding=1)
         y = y.permute(0, 2, 3, 1).unflatten(0, (d, d, B)).permute(2, 3, 0, 4, 1, 5)
         y = y.flatten(3, 4).flatten(1, 2)
         return y[:, :H, :W].permute(0, 3, 1, 2)

@@ -80,6 +80,31 @@ def peaks(image: Tensor, *, pixel_nm: float, threshold: float) -> Localizations:
     return Localizations(frame=frame, x_nm=x, y_nm=y, probability=mass.clamp(max=1.0))
 
 
+def highest_cells(probability: Tensor, *, candidate: float = 0.3, second: float = 0.6) -> Tensor:
+    """Return the probability of a molecule in cells that are found, 0 elsewhere, as published.
+
+    A cell above `candidate` that is the highest of its 3x3 neighbourhood, or any above `second`,
+    is found; the probability of its four neighbours is added, as a molecule near a border
+    is shared by both cells.
+
+    Parameters
+    ----------
+    probability : (B, H, W).
+    """
+    above = probability * (probability > candidate)
+    highest = functional.max_pool2d(above[:, None], 3, 1, 1)[:, 0]
+    is_highest = (above > 0) & (above == highest)
+    padded = functional.pad(probability, (1, 1, 1, 1))
+    shared = (
+        probability
+        + padded[:, :-2, 1:-1]
+        + padded[:, 2:, 1:-1]
+        + padded[:, 1:-1, :-2]
+        + padded[:, 1:-1, 2:]
+    )
+    return (is_highest | (probability > second)) * shared.clamp(max=1)
+
+
 class Shares(NamedTuple):
     """Molecules as weighted means of neighbouring cells."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 
 import torch
@@ -13,7 +12,8 @@ from torch.nn import functional
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models._base import ModelConfig, SMLMModel
 from napari_deepsmlm.models._blocks import DilatedConv2d, UpsampledConv2d, channels_last
-from napari_deepsmlm.models._decode import share_out
+from napari_deepsmlm.models._decode import highest_cells, share_out
+from napari_deepsmlm.models._likelihood import count_loss, mixture_loss, weighted_cross_entropy
 from napari_deepsmlm.models._losses import spike_image
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class DilatedLoc(SMLMModel):
         self.up = nn.ModuleList([_Block(wide, n, factor=2), _Block(n, n, factor=2)])
         self.down = nn.ModuleList([_Block(n, n), nn.Conv2d(n, n, 1)])
         self.heads = nn.ModuleList([_Head(n, 1), _Head(n, 4), _Head(n, 4)])
-        nn.init.constant_(cast("_Head", self.heads[0]).last.bias, -6.0)
+        nn.init.constant_(cast("Tensor", cast("_Head", self.heads[0]).last.bias), -6.0)
         # Factors on the predicted standard deviations: x and y together, z.
         self.register_buffer("uncertainty_scale", torch.ones(2))
 
@@ -199,16 +199,17 @@ class DilatedLoc(SMLMModel):
         threshold = self.config.threshold if threshold is None else threshold
         probability = prediction[:, 0].sigmoid()
         if self.config.decoding == "peaks":
-            found = found_cells(probability)
+            found = highest_cells(probability)
             cell = torch.nonzero((found > 0) & (found >= threshold), as_tuple=True)
             return self._table(cell[0], self._values(prediction, cell), found[cell])
-        cell = torch.nonzero(probability > FAINTEST, as_tuple=True)
+        frame, row, column = torch.nonzero(probability > FAINTEST, as_tuple=True)
+        cell = (frame, row, column)
         values = self._values(prediction, cell)
         shares = share_out(
             probability[cell], values[:, :2], values[:, 4:6], cell, threshold=threshold
         )
-        frame = cell[0][shares.cells[:, 4]]  # the middle one is always there
-        return self._table(frame, shares.mean(values), shares.mass).sort("frame")
+        own = shares.cells[:, 4]  # the middle one of 3x3
+        return self._table(frame[own], shares.mean(values), shares.mass).sort("frame")
 
     def _values(self, prediction: Tensor, cell: tuple[Tensor, ...]) -> Tensor:
         """(N, 8) x and y in cells from the frame's corner, z, photons, and their sigmas."""
@@ -256,14 +257,12 @@ class _Block(nn.Module):
         self, in_channels: int, out_channels: int, *, dilation: int = 1, factor: int = 1
     ) -> None:
         super().__init__()
+        self.conv: UpsampledConv2d | DilatedConv2d
         if factor > 1:
-            self.conv: nn.Module = UpsampledConv2d(
-                in_channels, out_channels, factor=factor, bias=True
-            )
+            self.conv = UpsampledConv2d(in_channels, out_channels, factor=factor, bias=True)
         else:
             self.conv = DilatedConv2d(in_channels, out_channels, dilation=dilation)
-        nn.init.kaiming_normal_(cast("Tensor", self.conv.weight), nonlinearity="relu")
-        nn.init.zeros_(cast("Tensor", self.conv.bias))
+        _start(self.conv)
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -278,115 +277,21 @@ class _Head(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(in_channels, in_channels, 3, padding=1)
         self.last = nn.Conv2d(in_channels, out_channels, 1)
-        for conv in (self.first, self.last):
-            nn.init.kaiming_normal_(conv.weight)
-            nn.init.zeros_(cast("Tensor", conv.bias))
+        _start(self.first)
+        _start(self.last)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.last(functional.elu(self.first(x), inplace=True))
         return y
 
 
+def _start(conv: UpsampledConv2d | nn.Conv2d) -> None:
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    nn.init.zeros_(cast("Tensor", conv.bias))
+
+
 def _with(features: Tensor, frame: Tensor) -> Tensor:
     return torch.cat([features, frame], 1)
-
-
-# -- the three terms of the loss, and decoding, as functions of tensors --------------------------
-
-
-def count_loss(probability: Tensor, counted: Tensor) -> Tensor:
-    """Return -log of the probability of the true numbers of molecules, summed over frames.
-
-    The number is a sum of Bernoulli variables, taken as a Gaussian of mean sum(p) and variance
-    sum(p - p^2).
-
-    Parameters
-    ----------
-    probability : (B, H, W) that a cell holds a molecule.
-    counted : (B,) true numbers.
-    """
-    mean = probability.sum((1, 2))
-    variance = (probability - probability.square()).sum((1, 2)) + 1e-6
-    terms = (counted - mean).square() / variance + (2 * math.pi * variance).log()
-    return 0.5 * terms.sum()
-
-
-def weighted_cross_entropy(logit: Tensor, occupied: Tensor) -> Tensor:
-    """Cross-entropy summed over cells, weight 0.65 where there is a molecule, else 0.35."""
-    weight = 0.35 + 0.30 * occupied
-    return functional.binary_cross_entropy_with_logits(logit, occupied, weight, reduction="sum")
-
-
-def mixture_loss(
-    logit: Tensor,
-    offset: Tensor,
-    sigma: Tensor,
-    frame: Tensor,
-    true: Tensor,
-    *,
-    reach: int,
-    is_squared: bool = True,
-) -> Tensor:
-    """Return -log of the density of the true molecules under a mixture over cells, summed.
-
-    Cell k of a frame has weight p_k / sum(p) and a normal distribution around its centre plus
-    offset. Only cells up to `reach` from a molecule's own are looked at.
-
-    Parameters
-    ----------
-    logit : (B, H, W) of the probabilities p.
-    offset, sigma : (B, D, H, W) means, the first two (x, y) relative to the cell's centre in
-        cells, and standard deviations.
-    frame : (N,) index in the batch.
-    true : (N, D) values of the molecules, the first two in cells from the frame's corner.
-    is_squared : exponent d^2 / (2 s^2), or |d| / (2 s^2) with the same normalisation, which is
-        no density but what the authors' code does.
-    """
-    _, D, H, W = offset.shape
-    step = torch.arange(-reach, reach + 1, device=logit.device)
-    row = true[:, 1].floor().long()[:, None, None] + step[:, None]
-    column = true[:, 0].floor().long()[:, None, None] + step
-    is_inside = (row >= 0) & (row < H) & (column >= 0) & (column < W)  # (N, K, K)
-    row, column = row.clamp(0, H - 1), column.clamp(0, W - 1)
-    row, column = row.expand_as(is_inside).flatten(1), column.expand_as(is_inside).flatten(1)
-    place = (frame[:, None] * H + row) * W + column  # (N, K * K)
-
-    log_total = logit.sigmoid().sum((1, 2)).clamp(min=1e-6).log()
-    log_weight = functional.logsigmoid(logit).flatten()[place] - log_total[frame][:, None]
-    # (B, D, H, W) -> (B*H*W, D), picked: (N, K * K, D)
-    mean, spread = (v.permute(0, 2, 3, 1).reshape(-1, D)[place] for v in (offset, sigma))
-    centre = torch.zeros_like(mean)
-    centre[..., 0], centre[..., 1] = column + 0.5, row + 0.5
-    distance = true[:, None] - (centre + mean)
-    distance = distance.square() if is_squared else distance.abs()
-    log_density = -distance / (2 * spread.square()) - spread.log() - 0.5 * math.log(2 * math.pi)
-    terms = (log_weight + log_density.sum(-1)).masked_fill(~is_inside.flatten(1), -math.inf)
-    return -terms.logsumexp(1).sum()
-
-
-def found_cells(probability: Tensor, *, candidate: float = 0.3, second: float = 0.6) -> Tensor:
-    """Return the probability of a molecule in cells that are found, 0 elsewhere, as published.
-
-    A cell above `candidate` that is the highest of its 3x3 neighbourhood, or any above `second`,
-    is found; the probability of its four neighbours is added, as a molecule near a border
-    is shared by both cells.
-
-    Parameters
-    ----------
-    probability : (B, H, W).
-    """
-    above = probability * (probability > candidate)
-    highest = functional.max_pool2d(above[:, None], 3, 1, 1)[:, 0]
-    is_highest = (above > 0) & (above == highest)
-    padded = functional.pad(probability, (1, 1, 1, 1))
-    shared = (
-        probability
-        + padded[:, :-2, 1:-1]
-        + padded[:, 2:, 1:-1]
-        + padded[:, 1:-1, :-2]
-        + padded[:, 1:-1, 2:]
-    )
-    return (is_highest | (probability > second)) * shared.clamp(max=1)
 
 
 MODEL = DilatedLoc

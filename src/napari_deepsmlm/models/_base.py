@@ -11,6 +11,8 @@ from torch import nn
 from napari_deepsmlm._base import FrozenModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from napari_deepsmlm.localizations import Localizations
@@ -49,8 +51,8 @@ class SMLMModel(nn.Module, ABC):
     title: ClassVar[str]
     """Name for people, e.g. `Deep-STORM`."""
     Config: ClassVar[type[ModelConfig]]
-    columns: ClassVar[tuple[str, ...]] = ("frame", "x_nm", "y_nm", "probability")
-    """Columns of the molecules that `to_localizations` returns."""
+    needs_photons: ClassVar[bool] = False
+    """Whether gain and offset of the camera matter: input is not scaled by its own extremes."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -70,6 +72,26 @@ class SMLMModel(nn.Module, ABC):
         """Run the layers on prepared frames, or on tiles of them."""
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the molecules that `to_localizations` returns."""
+        return ("frame", "x_nm", "y_nm", "probability")
+
+    @property
+    def is_3d(self) -> bool:
+        """Whether its molecules have z."""
+        return "z_nm" in self.columns
+
+    @property
+    def context(self) -> int:
+        """Frames before and after the one looked at, stacked as channels: (2 context + 1) C."""
+        return 0
+
+    @property
+    def n_planes(self) -> int:
+        """Focal planes that it reads."""
+        return 1
+
+    @property
     @abstractmethod
     def halo_px(self) -> int:
         """Camera pixels around a place that its prediction depends on.
@@ -81,6 +103,11 @@ class SMLMModel(nn.Module, ABC):
     def tile_step_px(self) -> int:
         """Camera pixels that tile borders must be a multiple of."""
         return 1
+
+    @property
+    def work_per_px(self) -> int:
+        """Pixels of its largest layers per camera pixel; batches and tiles get smaller with it."""
+        return 8
 
     @abstractmethod
     def loss(self, prediction: Tensor, truth: Localizations) -> Tensor:
@@ -95,6 +122,14 @@ class SMLMModel(nn.Module, ABC):
 
     def calibrate(self, frames: Tensor, truth: Localizations) -> None:
         """Set output scales from simulated frames, after training and before saving."""
+
+    def scale_uncertainty(self, factors: Mapping[str, float]) -> None:
+        """Multiply predicted standard errors, which were found too small or too large.
+
+        Parameters
+        ----------
+        factors : `lateral` (x and y) and `axial`, as far as the network predicts them.
+        """
 
     def for_inference(self) -> Self:
         """Return an equal network rearranged for speed; it cannot be trained."""
@@ -113,6 +148,11 @@ class ImageModel(SMLMModel):
     @abstractmethod
     def upsampling(self) -> int:
         """Super-resolution pixels per camera pixel, along each axis."""
+
+    @property
+    def work_per_px(self) -> int:
+        """Super-resolution pixels per camera pixel."""
+        return self.upsampling**2
 
     @abstractmethod
     def to_image(self, prediction: Tensor) -> Tensor:

@@ -107,8 +107,8 @@ def merged_neighbours(
     Returns
     -------
     kept : (M,) rows that took others or stand alone.
-    position : (N, 2 or 3) means over what each row took, weighted by probability.
-    probability : (N,) sums over it, at most 1.
+    position : (M, 2 or 3) means over what each row took, weighted by probability.
+    probability : (M,) sums over it, at most 1.
     """
     near, neighbour = _near_neighbours(voxel, position, shape, distance)
     rank = torch.empty_like(voxel[:, 0])
@@ -125,11 +125,12 @@ def merged_neighbours(
         is_taken = is_open & (taker_rank < len(rank))
         owner[is_taken] = best_first[taker_rank[is_taken]]
         is_open = is_open & ~is_peak & ~is_taken
-    is_mine = near & (owner[neighbour] == itself[:, None])
-    share = probability[neighbour] * is_mine  # (N, 26)
-    total = probability + share.sum(1)
-    mean = position * probability[:, None] + (position[neighbour] * share[..., None]).sum(1)
-    return torch.nonzero(owner == itself)[:, 0], mean / total[:, None], total.clamp(max=1.0)
+    kept = torch.nonzero(owner == itself)[:, 0]
+    parts = neighbour[kept]  # (M, 26)
+    share = probability[parts] * (near[kept] & (owner[parts] == kept[:, None]))
+    total = probability[kept] + share.sum(1)
+    mean = position[kept] * probability[kept, None] + (position[parts] * share[..., None]).sum(1)
+    return kept, mean / total[:, None], total.clamp(max=1.0)
 
 
 def _near_neighbours(

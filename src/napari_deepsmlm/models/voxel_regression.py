@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -85,6 +85,19 @@ class VoxelRegressionConfig(ModelConfig):
         return (2 * z[0] - inner[0], *inner, 2 * z[-1] - inner[-1])
 
 
+class Targets(NamedTuple):
+    """What an ideal network says of a batch."""
+
+    is_positive: Tensor
+    """(B, P, H, W) whether a voxel holds a molecule."""
+    frame: Tensor
+    """(N,) index in the batch, of each voxel that does."""
+    voxel: Tensor
+    """(N,) its index in the flattened (P, H, W)."""
+    inside: Tensor
+    """(N, 2 or 3) coordinates in it, x, y and z, 0 to 1."""
+
+
 class VoxelRegression(SMLMModel):
     """Voxel-wise regression (Aritake et al. 2020, doi:10.1016/j.rio.2020.100019).
 
@@ -159,32 +172,30 @@ class VoxelRegression(SMLMModel):
         All voxels with a molecule count, and of the others the hardest, three times as many:
         those with the highest confidence in the whole batch. So frames without molecules take
         part with their false alarms, and a batch without any counts as one with one molecule.
-        Coordinates count where there is a molecule; z where the network predicts it. Of two
-        molecules in a voxel the brighter is the target, or the first if photons are not known;
-        those outside the voxels' depths are none.
+        Coordinates count where there is a molecule; z where the network predicts it.
         """
         coordinates, logits = prediction.split(self._channels, 1)
-        is_positive, frame, voxel, target = self._targets(truth, logits)
-        n_positive = len(frame)
+        targets = self.targets(truth, logits)
+        n_positive = len(targets.frame)
         k = round(self.config.negatives_per_positive * max(1, n_positive))
         k = min(k, logits.numel() - n_positive)
-        hardest = logits.masked_fill(is_positive, -math.inf).flatten().topk(k).values
-        predicted = coordinates.unflatten(1, (3, -1)).flatten(2)[frame, :, voxel]  # (N, 3)
-        error = (predicted[:, : target.shape[1]] - target).abs().sum()
-        entropy = functional.softplus(hardest).sum()
-        entropy = entropy + functional.softplus(-logits.flatten(1)[frame, voxel]).sum()
+        hardest = logits.masked_fill(targets.is_positive, -math.inf).flatten().topk(k).values
+        positive = logits.flatten(1)[targets.frame, targets.voxel]
+        entropy = functional.softplus(hardest).sum() + functional.softplus(-positive).sum()
+        predicted = coordinates.unflatten(1, (3, -1)).flatten(2)[targets.frame, :, targets.voxel]
+        n_axes = targets.inside.shape[1]
+        error = (predicted[:, :n_axes] - targets.inside).abs().sum()
         return (entropy + error) / max(1, n_positive)
 
-    def _targets(
-        self, truth: Localizations, logits: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def targets(self, truth: Localizations, logits: Tensor) -> Targets:
         """Assign molecules to the voxels that hold them.
 
-        Returns
-        -------
-        is_positive : (B, P, H, W) whether a voxel holds a molecule.
-        frame, voxel : (N,) index in the batch, and in the flattened (P, H, W), of those that do.
-        target : (N, 2 or 3) coordinates in them, x, y and z, 0 to 1.
+        Of two molecules in a voxel the brighter counts, or the first if photons are not known;
+        those outside the voxels' depths do not.
+
+        Parameters
+        ----------
+        logits : (B, P, H, W), for its size and device.
         """
         _, P, H, W = logits.shape
         if "photons" in truth:
@@ -201,13 +212,13 @@ class VoxelRegression(SMLMModel):
             plane = plane.clamp(0, P - 1)
             parts.append((z - edges[plane]) / edges.diff()[plane])
         flat = ((truth.frame * P + plane) * H + row) * W + column
-        flat, target = flat[is_inside], torch.stack(parts, 1)[is_inside]
+        flat, inside = flat[is_inside], torch.stack(parts, 1)[is_inside].to(logits.dtype)
         order = torch.arange(len(flat), device=flat.device)
         first = flat.new_full((logits.numel(),), len(flat)).scatter_reduce(0, flat, order, "amin")
-        is_target = first[flat] == order
-        flat, target = flat[is_target], target[is_target]
+        is_first = first[flat] == order
+        flat, inside = flat[is_first], inside[is_first]
         is_positive = (first < len(order)).view_as(logits)
-        return is_positive, flat // (P * H * W), flat % (P * H * W), target.to(logits.dtype)
+        return Targets(is_positive, flat // (P * H * W), flat % (P * H * W), inside)
 
     def to_localizations(self, prediction: Tensor, threshold: float | None = None) -> Localizations:
         """Return a molecule for each voxel above the threshold, or for each group of them.
@@ -232,8 +243,9 @@ class VoxelRegression(SMLMModel):
             kept, position, probability = merged_neighbours(
                 voxel, position, probability, logits.shape, self.config.merge_distance
             )
-            kept = kept[probability > threshold]
-            frame, position, probability = frame[kept], position[kept], probability[kept]
+            is_certain = probability > threshold
+            frame = frame[kept][is_certain]
+            position, probability = position[is_certain], probability[is_certain]
         columns = {"frame": frame, "x_nm": position[:, 0] * self.pixel_size_nm}
         columns["y_nm"] = position[:, 1] * self.pixel_size_nm
         if self.is_3d:

@@ -185,7 +185,8 @@ class VoxelRegression(SMLMModel):
         predicted = coordinates.unflatten(1, (3, -1)).flatten(2)[targets.frame, :, targets.voxel]
         n_axes = targets.inside.shape[1]
         error = (predicted[:, :n_axes] - targets.inside).abs().sum()
-        return (entropy + error) / max(1, n_positive)
+        loss: Tensor = (entropy + error) / max(1, n_positive)
+        return loss
 
     def targets(self, truth: Localizations, logits: Tensor) -> Targets:
         """Assign molecules to the voxels that hold them.

@@ -19,6 +19,7 @@ def test_the_experiments_of_the_field_are_there() -> None:
         "drsn",
         "lines-50nm",
         "nuclear-pores",
+        "quad-plane",
         "saddle-2um",
         "siemens-star",
         "tetrapod-3um",

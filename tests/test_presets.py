@@ -20,6 +20,7 @@ def test_the_experiments_of_the_field_are_there() -> None:
         "drsn-2d-100nm",
         "lines-50nm",
         "nuclear-pores",
+        "quad-plane",
         "saddle-2um",
         "siemens-star",
         "tetrapod-3um",

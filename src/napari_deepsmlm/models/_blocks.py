@@ -17,14 +17,25 @@ N = TypeVar("N", bound=nn.Module)
 
 
 class ConvBlock(nn.Sequential):
-    """3x3 convolution without bias, batch norm, ReLU; upsampling before it where `factor` > 1."""
+    """Convolution, batch norm, ReLU; upsampling before a 3x3 convolution where `factor` > 1.
 
-    def __init__(self, in_channels: int, out_channels: int, *, factor: int = 1) -> None:
+    Batch norm makes a bias of the convolution superfluous: `bias` is for published counts.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        factor: int = 1,
+        kernel: int = 3,
+        bias: bool = False,
+    ) -> None:
         conv: nn.Module
         if factor > 1:
             conv = UpsampledConv2d(in_channels, out_channels, factor=factor)
         else:
-            conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+            conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
             nn.init.orthogonal_(conv.weight)
         super().__init__(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
 
@@ -204,10 +215,12 @@ def channels_last(network: N) -> N:
 
 
 def folded_weights(block: ConvBlock) -> tuple[Tensor, Tensor]:
-    """Return the (out, in, 3, 3) weights and (out,) bias that batch norm has been folded into."""
+    """Return the (out, in, k, k) weights and (out,) bias that batch norm has been folded into."""
     conv = cast("nn.Conv2d | UpsampledConv2d", block[0])
     norm = cast("nn.BatchNorm2d", block[1])
     mean, variance = cast("Tensor", norm.running_mean), cast("Tensor", norm.running_var)
+    if getattr(conv, "bias", None) is not None:
+        mean = mean - cast("Tensor", conv.bias)
     scale = norm.weight / (variance + norm.eps).sqrt()
     return (conv.weight * scale[:, None, None, None]).detach(), (norm.bias - mean * scale).detach()
 
@@ -223,7 +236,7 @@ def _folded(block: ConvBlock) -> nn.Module:
         )
         weight = merged_kernel(weight, factor)
     else:
-        plain = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        plain = nn.Conv2d(in_channels, out_channels, conv.kernel_size, padding=conv.padding)  # type: ignore[arg-type]
     plain.weight = nn.Parameter(weight, requires_grad=False)
     plain.bias = nn.Parameter(bias, requires_grad=False)
     return nn.Sequential(plain, nn.ReLU(inplace=True))

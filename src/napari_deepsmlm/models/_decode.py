@@ -209,3 +209,66 @@ def _highest_of_three(image: Tensor, axis: int) -> Tensor:
     n = image.shape[axis] - 2
     first, second, third = (image.narrow(axis, start, n) for start in range(3))
     return torch.maximum(torch.maximum(first, second), third)
+
+
+def merged_neighbours(
+    voxel: Tensor, position: Tensor, probability: Tensor, shape: torch.Size, distance: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Join detections in adjacent voxels that lie closer together than `distance`.
+
+    Greedy by probability: the highest takes all its neighbours within reach, then the highest of
+    those left, and so on; of equals the first. All detections that are the highest around them
+    are settled at once, so there are as many rounds as the longest chain has links, a few.
+
+    Parameters
+    ----------
+    voxel : (N, 4) frame, plane, row and column of each detection, in this order sorted.
+    position : (N, 2 or 3) predicted positions, voxel sides.
+    probability : (N,).
+    shape : (B, P, H, W) of the voxels.
+    distance : voxel sides.
+
+    Returns
+    -------
+    kept : (M,) rows that took others or stand alone.
+    position : (M, 2 or 3) means over what each row took, weighted by probability.
+    probability : (M,) sums over it, at most 1.
+    """
+    near, neighbour = _near_neighbours(voxel, position, shape, distance)
+    rank = torch.empty_like(voxel[:, 0])
+    best_first = probability.argsort(descending=True, stable=True)
+    rank[best_first] = torch.arange(len(rank), device=rank.device)
+    owner = torch.full_like(rank, -1)  # the row that a detection became part of
+    is_open = torch.ones_like(rank, dtype=torch.bool)
+    itself = torch.arange(len(rank), device=rank.device)
+    while bool(is_open.any()):
+        rivals = torch.where(near & is_open[neighbour], rank[neighbour], len(rank))
+        is_peak = is_open & (rank < rivals.amin(1))
+        owner[is_peak] = itself[is_peak]
+        taker_rank = torch.where(near & is_peak[neighbour], rank[neighbour], len(rank)).amin(1)
+        is_taken = is_open & (taker_rank < len(rank))
+        owner[is_taken] = best_first[taker_rank[is_taken]]
+        is_open = is_open & ~is_peak & ~is_taken
+    kept = torch.nonzero(owner == itself)[:, 0]
+    parts = neighbour[kept]  # (M, 26)
+    share = probability[parts] * (near[kept] & (owner[parts] == kept[:, None]))
+    total = probability[kept] + share.sum(1)
+    mean = position[kept] * probability[kept, None] + (position[parts] * share[..., None]).sum(1)
+    return kept, mean / total[:, None], total.clamp(max=1.0)
+
+
+def _near_neighbours(
+    voxel: Tensor, position: Tensor, shape: torch.Size, distance: float
+) -> tuple[Tensor, Tensor]:
+    """Whether each of the 26 neighbours is a detection within reach, and its row: (N, 26) both."""
+    B, P, H, W = shape
+    padded = voxel.new_full((B, P + 2, H + 2, W + 2), -1)
+    frame, plane, row, column = voxel.unbind(1)
+    padded[frame, plane + 1, row + 1, column + 1] = torch.arange(len(voxel), device=voxel.device)
+    step = torch.arange(3, device=voxel.device)
+    steps = torch.cartesian_prod(step, step, step)
+    steps = steps[torch.arange(27, device=voxel.device) != 13]  # all but the voxel itself
+    z, y, x = (axis[:, None] + steps[:, i] for i, axis in enumerate((plane, row, column)))
+    neighbour = padded[frame[:, None], z, y, x]
+    apart = (position[neighbour] - position[:, None]).square().sum(-1)
+    return (neighbour >= 0) & (apart < distance**2), neighbour.clamp(min=0)

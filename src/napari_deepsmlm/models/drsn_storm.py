@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 
 import torch
 from pydantic import Field
@@ -83,6 +83,7 @@ class DrsnStorm(ImageModel):
     name = "drsn-storm"
     title = "DRSN-STORM"
     Config = DrsnStormConfig
+    needs_photons: ClassVar[bool] = True
 
     input_mean: Tensor
     input_std: Tensor

@@ -27,7 +27,7 @@ from napari_deepsmlm.training.events import (
     StepDone,
     Validated,
 )
-from napari_deepsmlm.training.validation import score, z_scores_sd
+from napari_deepsmlm.training.validation import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.models import SMLMModel
     from napari_deepsmlm.simulation import Simulator
+    from napari_deepsmlm.simulation.simulator import Batch
 
 MOST_SKIPS_IN_A_ROW = 3
 
@@ -162,10 +163,10 @@ class Trainer:
                     "lower the learning rate. The last saved model is kept."
                 )
             if self.step % self.config.validate_every == 0:
-                yield self._validate(*validation, history)
+                yield self._validate(validation, history)
                 yield self._save()
         if self.step % self.config.validate_every or not (self.out / "best.safetensors").exists():
-            yield self._validate(*validation, history)
+            yield self._validate(validation, history)
             yield self._save()
         reason = "stopped" if self._is_stopping else "done"
         yield Finished(self.step, reason, self.out / "best.safetensors")
@@ -231,38 +232,23 @@ class Trainer:
             else:
                 average.copy_(current)
 
-    @torch.no_grad()
-    def _validate(self, frames: torch.Tensor, truth: Localizations, history: History) -> Validated:
-        """Judge the average on the validation set, and set what is measured rather than learnt."""
+    def _validate(self, batch: Batch, history: History) -> Validated:
         started = time.perf_counter()
-        predictions, losses = [], []
-        for first in range(0, len(frames), 8):
-            part = frames[first : first + 8]
-            inside = truth.in_frames(first, first + len(part))
-            inside = inside.with_columns(frame=inside.frame - first)
-            with self._autocast():
-                predictions.append(self.average(part))
-            losses.append(self.average.loss(predictions[-1], inside).item() * len(part))
-        loss = sum(losses) / len(frames)
-        with self._autocast():
-            self.average.calibrate(frames, truth)
-        scored = score(self.average, predictions, truth)
-        self.average.config = self.average.config.replace(threshold=scored.threshold)
-        self.average.scale_uncertainty(z_scores_sd(scored.matched))
-        self.scores = {"threshold": scored.threshold, **scored.scores}
-        is_best = loss < self.best_loss
-        self.best_loss = min(loss, self.best_loss)
+        judged = judge(self.average, batch, self.compute.dtype)
+        self.scores = judged.scores
+        is_best = judged.loss < self.best_loss
+        self.best_loss = min(judged.loss, self.best_loss)
         self.seconds += time.perf_counter() - started
         history.append(
             step=self.step,
             minutes=self.seconds / 60,
             learning_rate=self._learning_rate(),
-            validation_loss=loss,
+            validation_loss=judged.loss,
             **self.scores,
         )
         if is_best:
             self._save_model("best")
-        return Validated(self.step, loss, is_best, self.scores)
+        return Validated(self.step, judged.loss, is_best, self.scores)
 
     def _save(self) -> Saved:
         self._save_model("last")

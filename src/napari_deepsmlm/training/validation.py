@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import match
@@ -15,39 +16,50 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_deepsmlm.models import SMLMModel
+    from napari_deepsmlm.simulation.simulator import Batch
 
 THRESHOLDS = tuple(round(0.1 + 0.05 * i, 2) for i in range(17))
 """Decision thresholds that are tried: 0.1 to 0.9."""
 
+FRAMES_AT_ONCE = 8
+
 SCORES = ("jaccard", "precision", "recall", "rmse_lateral_nm", "rmse_axial_nm", "efficiency")
 
 
-class Scored(NamedTuple):
-    """Scores at the threshold where they are best."""
+class Judged(NamedTuple):
+    """What a network reaches on the validation set."""
 
-    threshold: float
+    loss: float
     scores: dict[str, float]
-    """Those of `SCORES`; `efficiency` is lateral, or that of 3-D where molecules have z."""
-    matched: Localizations
-    """Predictions with a partner, and columns error_x_nm, error_y_nm and error_z_nm."""
+    """The threshold, and those of `SCORES` with it; `efficiency` is lateral, or of 3-D."""
 
 
-def score(model: SMLMModel, predictions: Sequence[Tensor], truth: Localizations) -> Scored:
-    """Try all thresholds on predictions of consecutive frames; the highest Jaccard index wins.
+@torch.no_grad()
+def judge(model: SMLMModel, batch: Batch, dtype: torch.dtype = torch.float32) -> Judged:
+    """Judge a network, and set what is measured rather than learnt.
 
-    Efficiency is nearly the same over a wide range of thresholds, as those molecules that a lower
-    one adds are the less precise ones.
+    That is the scale of images, the decision threshold, and that of predicted standard errors.
+    The threshold is the one of the highest Jaccard index: efficiency is nearly the same over a wide
+    range of thresholds, as the molecules that a lower one adds are the less precise ones.
 
     Parameters
     ----------
-    predictions : batches of the network's output.
-    truth : molecules, `frame` counted through all batches.
+    model : in evaluation mode; changed in place.
+    dtype : number format of the layers.
     """
-    true = truth.to_numpy()
-    if not model.is_3d:
-        true = true.without("z_nm")
-    found = (_scored(model, predictions, true, threshold) for threshold in THRESHOLDS)
-    return max(found, key=lambda one: np.nan_to_num(one.scores["jaccard"], nan=-1.0))
+    losses = []
+    with torch.autocast(batch.frames.device.type, dtype, enabled=dtype != torch.float32):
+        predictions = [model(part) for part in batch.frames.split(FRAMES_AT_ONCE)]
+        model.calibrate(batch.frames, batch.truth)
+    for number, prediction in enumerate(predictions):
+        first = number * FRAMES_AT_ONCE
+        inside = batch.truth.in_frames(first, first + len(prediction))
+        inside = inside.with_columns(frame=inside.frame - first)
+        losses.append(model.loss(prediction, inside).item() * len(prediction))
+    best = _best(model, predictions, batch.truth.to_numpy())
+    model.config = model.config.replace(threshold=best.threshold)
+    model.scale_uncertainty(z_scores_sd(best.matched))
+    return Judged(sum(losses) / len(batch.frames), {"threshold": best.threshold, **best.scores})
 
 
 def z_scores_sd(matched: Localizations) -> dict[str, float]:
@@ -70,9 +82,23 @@ def z_scores_sd(matched: Localizations) -> dict[str, float]:
     return spreads
 
 
+class _Scored(NamedTuple):
+    threshold: float
+    scores: dict[str, float]
+    matched: Localizations
+    """Predictions with a partner, and columns error_x_nm, error_y_nm and error_z_nm."""
+
+
+def _best(model: SMLMModel, predictions: Sequence[Tensor], true: Localizations) -> _Scored:
+    if not model.is_3d:
+        true = true.without("z_nm")
+    found = (_scored(model, predictions, true, threshold) for threshold in THRESHOLDS)
+    return max(found, key=lambda one: np.nan_to_num(one.scores["jaccard"], nan=-1.0))
+
+
 def _scored(
     model: SMLMModel, predictions: Sequence[Tensor], true: Localizations, threshold: float
-) -> Scored:
+) -> _Scored:
     tables, first_frame = [], 0
     for prediction in predictions:
         table = model.to_localizations(prediction, threshold)
@@ -86,4 +112,4 @@ def _scored(
     matched = predicted[matching.predicted].with_columns(
         **{f"error_{axis}_nm": error for axis, error in errors.items()}
     )
-    return Scored(threshold, {name: scores[name] for name in SCORES}, matched)
+    return _Scored(threshold, {name: scores[name] for name in SCORES}, matched)

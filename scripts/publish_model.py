@@ -1,195 +1,81 @@
-"""Turn a training run of Deep-STORM into a built-in model with an honest card.
+r"""Turn a trained model into a built-in one with an honest card.
 
-    python scripts/publish_model.py runs/deep-storm deep-storm_2d-100nm
+    python scripts/publish_model.py runs/a/best.safetensors dilated-loc_2d-100nm --metrics m.json \\
+        --trained-on "..." --measured-on "..." --limits "..."
 
-Sharpening and threshold are chosen on movies of their own seeds, the image is calibrated on
-frames of usual brightness, and what the card reports is measured on further seeds that
-neither training nor choice has seen. Weights are stored in half precision.
+The metrics are those of a benchmark on seeds that neither training nor any choice has seen:
+`{sample: {measure: value}}`. Weights are stored in half precision.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from napari_deepsmlm._devices import choose_compute
-from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.inference import Pipeline
-from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.metrics import count_image, match, nmse_percent
 from napari_deepsmlm.models import load_model, save_model
-from napari_deepsmlm.simulation import Filaments, Mixture, Uniform
-from napari_deepsmlm.training.data import SimulatedBatches
 
 if TYPE_CHECKING:
-    from napari_deepsmlm.models.deep_storm import DeepStorm
+    from napari_deepsmlm.models import SMLMModel
 
 PRETRAINED = Path(__file__).parents[1] / "src/napari_deepsmlm/pretrained"
-CHOICE_SEEDS = (500, 501)
-REPORT_SEEDS = (1000, 1001, 1002, 1003)
-SHARPENINGS = (1.0, 1.5, 2.0, 3.0)
-THRESHOLDS = tuple(np.round(np.arange(0.06, 0.62, 0.04), 2))
 
 
-def movie(seed: int, n_frames: int, density: float | None = None) -> tuple[Any, Localizations]:
-    """Microtubules as in the demo, or molecules anywhere at a density per um^2."""
-    experiment = Experiment.from_preset("microtubules")
-    if density is not None:
-        simulation = experiment.simulation.replace(
-            structure=Uniform(), density_per_um2=(density, density)
-        )
-        experiment = experiment.replace(simulation=simulation)
-    return experiment.simulate(n_frames, seed=seed)
-
-
-def calibration_experiment(trained: Experiment) -> Experiment:
-    """Return the conditions at which an image is to count molecules.
-
-    Usual brightness, all densities that the model is meant for, half of the frames filaments.
-    """
-    simulation = trained.simulation.replace(
-        structure=Mixture(parts=(Uniform(), Filaments(most_per_um=8.0))),
-        density_per_um2=(0.5, 8.0),
-        brightness=(1.0, 1.0),
-        background=(10.0, 50.0),
+def page(name: str, model: SMLMModel, card: dict[str, Any], measured_on: str, limits: str) -> str:
+    """Return the card as a page for people."""
+    record, metrics = card["training_record"], card["metrics"]
+    measures = list(dict.fromkeys(key for row in metrics.values() for key in row))
+    rows = (
+        " | ".join([sample, *(f"{row[key]:.3f}" if key in row else "" for key in measures)])
+        for sample, row in metrics.items()
     )
-    return trained.replace(simulation=simulation)
-
-
-def predict(model: DeepStorm, stack: Any, threshold: float) -> tuple[Any, Localizations]:
-    """Run the pipeline and return the summed image and all molecules."""
-    pipeline = Pipeline(model, choose_compute("auto"), threshold=threshold)
-    parts = list(pipeline.run(open_frames(stack)))
-    table = Localizations.concatenate(part.localizations for part in parts)
-    return sum(part.image for part in parts), table
-
-
-def judge(model: DeepStorm, seeds: tuple[int, ...], n_frames: int, **kind: Any) -> dict[str, float]:
-    """Return the mean scores over some movies."""
-    rows = []
-    for seed in seeds:
-        stack, truth = movie(seed, n_frames, **kind)
-        image, table = predict(model, stack, model.config.threshold)
-        counts = count_image(truth, image.shape, model.pixel_size_nm / model.upsampling)
-        scores = match(table, truth.without("z_nm")).scores()
-        rows.append(
-            {
-                "nmse_percent": nmse_percent(image, counts),
-                "nmse_blur1_percent": nmse_percent(image, counts, blur_sigma_px=1.0),
-                "molecules_ratio": float(image.sum()) / len(truth),
-                **{k: scores[k] for k in ("jaccard", "recall", "precision", "rmse_lateral_nm")},
-                **{k: scores[k] for k in ("efficiency_lateral", "bias_x_nm", "bias_y_nm")},
-            }
-        )
-    return {key: round(float(np.mean([row[key] for row in rows])), 3) for key in rows[0]}
-
-
-def with_choice(model: DeepStorm, batch: Any, **choice: float) -> DeepStorm:
-    """Return the model with other choices, calibrated for them."""
-    model.config = model.config.replace(**choice)
-    model.calibrate(batch.frames, batch.truth)
-    return model
-
-
-def choose(model: DeepStorm, batch: Any) -> DeepStorm:
-    """Choose the sharpening by NMSE, then the threshold by efficiency."""
-    errors = {}
-    for power in SHARPENINGS:
-        scores = judge(
-            with_choice(model, batch, sharpening=power, threshold=0.3), CHOICE_SEEDS, 150
-        )
-        errors[power] = scores["nmse_percent"] + scores["nmse_blur1_percent"]
-        print(f"sharpening {power}: {scores}")
-    model = with_choice(model, batch, sharpening=min(errors, key=errors.__getitem__))
-    stack, truth = movie(CHOICE_SEEDS[0], 100)
-    _, table = predict(model, stack, min(THRESHOLDS))
-    gains = {}
-    for threshold in THRESHOLDS:
-        kept = table[table["probability"] >= threshold]
-        gains[threshold] = match(kept, truth.without("z_nm")).scores()["efficiency_lateral"]
-        print(f"threshold {threshold}: efficiency {gains[threshold]:.2f}")
-    best = float(max(gains, key=gains.__getitem__))
-    return with_choice(model, batch, threshold=best)
-
-
-def write_card(path: Path, card: dict[str, Any], model: DeepStorm) -> None:
-    """Write the card as a page for people."""
-    record = card["training_record"]
     lines = [
-        f"# {path.stem.replace('_', ':', 1)}",
+        f"# {name}",
         "",
         f"{model.title}, {model.n_parameters:,} parameters, {model.config.pixel_size_nm:g} nm "
-        f"camera pixels, upsampling {model.upsampling}. {card['trained_on']}",
+        f"pixels. {card['trained_on']}",
         "",
         f"Trained for {record['steps']:,} steps in {record['minutes']:.0f} minutes on "
-        f"{record['device']} ({record['precision']}), fresh simulation at every step. "
-        f"Sharpening {model.config.sharpening:g} and threshold {model.config.threshold:g} were "
-        "chosen on movies of their own seeds.",
+        f"{record['device']} ({record['precision']}), fresh simulation at every step. Decision "
+        f"threshold {model.config.threshold:g}.",
         "",
-        "Measured on movies that neither training nor choice has seen (64 x 64 pixels, sigma "
-        "110 nm, 2,250-2,750 photons, 20 background photons, 2 ADU per photon; NMSE of the sum "
-        "of all frames, least-squares scale, floor bins; localizations matched within 250 nm):",
+        measured_on,
         "",
-        "| data | " + " | ".join(next(iter(card["metrics"].values()))) + " |",
-        "| --- |" + " ---: |" * len(next(iter(card["metrics"].values()))),
-        *(
-            f"| {name} | " + " | ".join(f"{value:.3f}" for value in scores.values()) + " |"
-            for name, scores in card["metrics"].items()
-        ),
+        "| sample | " + " | ".join(measures) + " |",
+        "| --- |" + " ---: |" * len(measures),
+        *(f"| {row} |" for row in rows),
         "",
-        "Limits: a molecule's brightness in a frame is learnt from the frame itself, so frames "
-        "with a single very bright object hide faint ones; two molecules closer than about 50 nm "
-        "in one frame are often one localization; sums over images count up to a third too many "
-        "molecules in sparse frames and too few on single crowded filaments; the NMSE of few "
-        "uniform frames is mostly the truth's own counting noise; where brightness varies widely "
-        "within a frame dim molecules are missed; out-of-focus molecules were not simulated.",
+        limits,
         "",
     ]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Choose, calibrate, judge and write."""
+    """Write model and card into the package."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("name")
-    parser.add_argument("--frames", type=int, default=361)
-    parser.add_argument("--weights", default="best.safetensors")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("name", help="of the file, such as dilated-loc_2d-100nm")
+    parser.add_argument("--metrics", type=Path, required=True)
+    parser.add_argument("--trained-on", required=True)
+    parser.add_argument("--measured-on", required=True)
+    parser.add_argument("--limits", required=True)
     chosen = parser.parse_args()
-    loaded, card = load_model(chosen.run / chosen.weights)
-    model = cast("DeepStorm", loaded)
-    simulator = calibration_experiment(Experiment.from_dict(card["experiment"])).simulator()
-    batch = SimulatedBatches(simulator, batch_size=8, shape=(64, 64), seed=77).validation(64)
-    model = choose(model, batch)
-    card = {key: card[key] for key in ("experiment", "training_record")}
-    card["trained_on"] = (
-        "Trained on simulated microtubule bundles (two thirds) and uniform molecules (one third): "
-        "sigma 100-120 nm, 0-10 molecules/um^2, 800-4,500 photons, 5-60 background photons, sCMOS."
-    )
-    card["metrics"] = {
-        f"microtubules 5.5/um2, {chosen.frames} frames": judge(model, REPORT_SEEDS, chosen.frames),
-        **{
-            f"uniform {density:g}/um2, 60 frames": judge(model, (1100,), 60, density=density)
-            for density in (1.0, 4.0, 8.0)
-        },
+    model, old = load_model(chosen.model)
+    card = {
+        **{key: old[key] for key in ("experiment", "training_record")},
+        "trained_on": chosen.trained_on,
+        "metrics": json.loads(chosen.metrics.read_text(encoding="utf-8")),
     }
-    with torch.no_grad():
-        for value in model.state_dict().values():
-            if value.is_floating_point() and value.dim() > 1:
-                value.copy_(value.half())  # what will be read back
-    path = PRETRAINED / f"{chosen.name}.safetensors"
-    half_model = model
-    for parameter in half_model.parameters():
+    for parameter in model.parameters():
         if parameter.dim() > 1:
             parameter.data = parameter.data.half()
-    save_model(path, half_model, card)
-    write_card(path.with_suffix(".md"), card, model)
-    print(path.with_suffix(".md").read_text())
+    save_model(PRETRAINED / f"{chosen.name}.safetensors", model, card)
+    title = chosen.name.replace("_", ":", 1)
+    text = page(title, model, card, chosen.measured_on, chosen.limits)
+    (PRETRAINED / f"{chosen.name}.md").write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

@@ -58,19 +58,22 @@ def judge(model: SMLMModel, batch: Batch, dtype: torch.dtype = torch.float32) ->
         losses.append(model.loss(prediction, inside).item() * len(prediction))
     best = _best(model, predictions, batch.truth.to_numpy())
     model.config = model.config.replace(threshold=best.threshold)
-    model.scale_uncertainty(z_scores_sd(best.matched))
+    model.scale_uncertainty(z_score_widths(best.matched))
     return Judged(sum(losses) / len(batch.frames), {"threshold": best.threshold, **best.scores})
 
 
-def z_scores_sd(matched: Localizations) -> dict[str, float]:
-    """Return the standard deviation of error / standard error, which is 1 if they are honest.
+def z_score_widths(matched: Localizations) -> dict[str, float]:
+    """Return the width of the distribution of error / standard error, 1 if these are honest.
+
+    It is the absolute value that 68.27 % stay below, and so the standard deviation of a normal
+    distribution, but does not see the few pairs of molecules that are no partners.
 
     Returns
     -------
     `lateral` (x and y together) and `axial`, as far as there are standard errors.
     """
     axes = {"lateral": ("x", "y"), "axial": ("z",)}
-    spreads = {}
+    widths = {}
     for name, letters in axes.items():
         parts = [
             matched[f"error_{axis}_nm"] / matched[f"uncertainty_{axis}_nm"]
@@ -78,8 +81,8 @@ def z_scores_sd(matched: Localizations) -> dict[str, float]:
             if f"uncertainty_{axis}_nm" in matched
         ]
         if parts and len(matched) > 1:
-            spreads[name] = float(np.concatenate(parts).std())
-    return spreads
+            widths[name] = float(np.quantile(np.abs(np.concatenate(parts)), 0.6827))
+    return widths
 
 
 class _Scored(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import Field
+from torch import nn
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._devices import choose_compute
@@ -56,10 +57,25 @@ class Training(FrozenModel):
     averaging: float = Field(
         0.999, ge=0, lt=1, description="Memory of the moving average of the weights."
     )
+    fix_norm_after: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of the run after which batch norm keeps its statistics. Those of a small "
+        "batch are not what the network will be used with.",
+    )
     validate_every: int = Field(500, ge=1, description="Steps between validations.")
     validation_frames: int = Field(48, ge=1, description="Patches in the validation set.")
     seed: int = Field(0, ge=0, lt=1 << 20, description="Of weights and simulation.")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+
+def fix_norm(model: nn.Module, average: nn.Module) -> None:
+    """Let batch norm use fixed statistics, the averaged ones, as it will after training."""
+    for layer, averaged in zip(model.modules(), average.modules(), strict=True):
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eval()
+            layer.load_state_dict({**layer.state_dict(), **dict(averaged.named_buffers())})
 
 
 class Trainer:
@@ -211,6 +227,8 @@ class Trainer:
 
     def _loss(self, frames: torch.Tensor, truth: Localizations) -> torch.Tensor:
         self.model.train()
+        if self._progress() >= self.config.fix_norm_after:
+            fix_norm(self.model, self.average)
         # Networks may draw random numbers in training; a step's are its own, for exact resume.
         with torch.random.fork_rng(), self._autocast():
             torch.manual_seed(self.step)

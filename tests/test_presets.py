@@ -17,6 +17,8 @@ def test_the_experiments_of_the_field_are_there() -> None:
         "deep-storm-demo",
         "dilated-loc-2d",
         "drsn",
+        "dilated-loc-2d-100nm",
+        "dilated-loc-astigmatic-100nm",
         "drsn-2d-100nm",
         "lines-50nm",
         "nuclear-pores",

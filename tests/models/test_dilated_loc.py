@@ -11,6 +11,7 @@ import torch
 from scipy.stats import norm
 from torch import nn
 
+from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model, load_model, save_model
 from napari_deepsmlm.models._decode import highest_cells, share_out
@@ -171,6 +172,37 @@ def test_half_precision_gradients_of_dilated_layers_agree_with_single() -> None:
         gradients.append([layer.conv.weight.grad.flatten() for layer in model.late])  # type: ignore[union-attr]
     for single, half in zip(*gradients, strict=True):
         assert torch.cosine_similarity(single, half, dim=0) > 0.9  # garbage has about 0
+
+
+@pytest.mark.parametrize(
+    ("preset", "model"),
+    [
+        ("dilated-loc-2d", {"frames": 3, "photon_max": 6000.0}),
+        ("astigmatic", {"z_max_nm": 750.0}),
+        ("saddle-2um", {"z_max_nm": 1050.0}),
+        ("tetrapod-3um", {"z_max_nm": 1600.0, "frames": 3}),
+    ],
+)
+def test_it_trains_on_every_psf_alone_or_with_neighbours_in_time(
+    preset: str, model: dict[str, float], tmp_path: Path
+) -> None:
+    experiment = Experiment.from_preset(preset)
+    simulation = experiment.simulation.replace(density_per_um2=(1.0, 1.0))
+    training = {"steps": 2, "batch_size": 2, "patch_px": 24, "validation_frames": 2}
+    experiment = Experiment.from_dict(
+        {
+            **experiment.replace(simulation=simulation).model_dump(mode="json"),
+            "network": "dilated-loc",
+            "model": model,
+            "training": training,
+        },
+        source=preset,
+    )
+    trained = cast("DilatedLoc", experiment.train(tmp_path, device="cpu"))
+    assert trained.context == (model.get("frames", 1) - 1) // 2
+    assert trained.is_3d == ("z_max_nm" in model)
+    state = torch.cat([v.flatten() for v in trained.state_dict().values()])
+    assert torch.isfinite(state).all()
 
 
 # -- loss ----------------------------------------------------------------------------------------

@@ -173,10 +173,11 @@ def test_an_unknown_device_lists_those_there_are(tmp_path: Path) -> None:
 
 def test_batch_norm_keeps_its_averaged_statistics_in_the_second_half(tmp_path: Path) -> None:
     run = trainer(tmp_path, steps=8, fix_norm_after=0.5)
-    seen = []
-    for event in run.run():
-        if isinstance(event, StepDone):
-            seen.append({k: v.clone() for k, v in run.model.state_dict().items() if "running" in k})
+    seen = [
+        {k: v.clone() for k, v in run.model.state_dict().items() if "running" in k}
+        for event in run.run()
+        if isinstance(event, StepDone)
+    ]
     assert any(not torch.equal(v, seen[2][k]) for k, v in seen[3].items())
     for name, value in seen[4].items():
         assert torch.equal(value, seen[7][name])

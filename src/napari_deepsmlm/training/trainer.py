@@ -61,8 +61,8 @@ class Training(FrozenModel):
         0.5,
         ge=0,
         le=1,
-        description="Share of the run after which batch norm keeps its statistics, as in use; those "
-        "of a small batch differ.",
+        description="Share of the run after which batch norm keeps its statistics, as in use; "
+        "those of a small batch differ.",
     )
     validate_every: int = Field(500, ge=1, description="Steps between validations.")
     validation_frames: int = Field(48, ge=1, description="Patches in the validation set.")

@@ -230,20 +230,36 @@ def test_what_the_user_set_stays_when_other_layers_come(
 # -- models ---------------------------------------------------------------------------------
 
 
+def test_a_model_for_as_many_planes_is_preferred(qtbot: Any) -> None:
+    box = ModelBox()
+    qtbot.addWidget(box)
+    models = [
+        ModelChoice("one", "one", "deep-storm", 100),
+        ModelChoice("four", "four", "voxel-regression", 192, n_planes=4),
+    ]
+    box.set_models(models, tolerance=1.15)
+    box.set_data(180, n_planes=1)
+    assert box.choice == models[0]
+    box.set_data(180, n_planes=4)
+    assert box.choice == models[1]
+
+
 def test_the_nearest_model_is_chosen_with_the_reason(qtbot: Any) -> None:
     box = ModelBox()
     qtbot.addWidget(box)
     models = [ModelChoice(f"m{nm}", f"m{nm}", "deep-storm", nm, 8) for nm in (65, 100, 160)]
     box.set_models(models, tolerance=1.15)
-    box.set_pixel_size(106)
+    box.set_data(106)
     assert box.choice == models[1]
     text = "Nearest to the data: trained for 100 nm pixels, data 106 nm, 8× finer."
     assert box.note.text() == text
-    box.set_pixel_size(300)
+    box.set_data(300)
     assert box.choice == models[2]
     assert box.note.text().startswith("No model fits: the nearest was trained for 160 nm pixels")
+    box.set_data(100, n_planes=4)
+    assert "reads frames of 1 focal plane(s), the data has 4" in box.note.text()
     box.activated.emit(0)
-    box.set_pixel_size(100)
+    box.set_data(100)
     assert box.choice == models[0], "the user's choice stays"
     assert "This model was trained for 65 nm pixels" in box.note.text()
 

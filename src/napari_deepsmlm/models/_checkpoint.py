@@ -40,6 +40,7 @@ def save_model(path: str | Path, model: SMLMModel, card: dict[str, Any] | None =
     header = {
         "network": model.name,
         "config": model.config.model_dump(mode="json"),
+        "n_planes": model.n_planes,
         "version": version("napari-deepsmlm"),
         **(card or {}),
         "sha256": _digest(tensors),

@@ -77,6 +77,11 @@ def n_frames_of(layer: Layer) -> int:
     return int(layer.data.shape[0]) if layer.ndim > 2 else 1
 
 
+def n_planes_of(layer: Layer) -> int:
+    """Return the number of focal planes of a layer's frames."""
+    return int(layer.data.shape[-3]) if layer.ndim > 3 else 1
+
+
 def provenance(layer: Layer) -> dict[str, Any]:
     """Return what the plugin wrote into a layer's metadata, {} if nothing."""
     found = layer.metadata.get(KEY, {})

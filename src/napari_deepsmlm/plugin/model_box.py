@@ -30,6 +30,7 @@ class ModelChoice:
     upsampling: int | None = None
     is_localizing: bool = False
     needs_photons: bool = False
+    n_planes: int = 1
 
     @classmethod
     def from_file(cls, path: Path, key: str = "") -> ModelChoice:
@@ -53,6 +54,7 @@ class ModelChoice:
             upsampling=config.get("upsampling"),
             is_localizing=not issubclass(network, ImageModel),
             needs_photons=network.needs_photons,
+            n_planes=int(card.get("n_planes", 1)),
         )
 
     def misfit(self, pixel_size_nm: float) -> float:
@@ -60,9 +62,10 @@ class ModelChoice:
         return math.exp(abs(math.log(self.pixel_size_nm / pixel_size_nm)))
 
 
-def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float) -> ModelChoice:
-    """Return the model whose pixels are nearest to the data's, the first of equals."""
-    return min(choices, key=lambda choice: round(choice.misfit(pixel_size_nm), 3))
+def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float, n_planes: int) -> ModelChoice:
+    """Return the model for as many planes whose pixels are nearest, the first of equals."""
+    fitting = [choice for choice in choices if choice.n_planes == n_planes] or choices
+    return min(fitting, key=lambda choice: round(choice.misfit(pixel_size_nm), 3))
 
 
 class ModelBox(QComboBox):
@@ -81,6 +84,7 @@ class ModelBox(QComboBox):
         self._chosen = -1
         self._tolerance = 1.15
         self._pixel_size_nm: float | None = None
+        self._n_planes = 1
         self._is_users_choice = False
         self.activated.connect(self._on_activated)
 
@@ -97,9 +101,10 @@ class ModelBox(QComboBox):
         self._list_choices()
         self._suggest()
 
-    def set_pixel_size(self, pixel_size_nm: float | None) -> None:
+    def set_data(self, pixel_size_nm: float | None, n_planes: int = 1) -> None:
         """Choose what suits the data, unless the user chose."""
         self._pixel_size_nm = pixel_size_nm
+        self._n_planes = n_planes
         self._suggest()
 
     def load_file(self, path: str | Path) -> None:
@@ -149,7 +154,7 @@ class ModelBox(QComboBox):
 
     def _suggest(self) -> None:
         if self._choices and self._pixel_size_nm is not None and not self._is_users_choice:
-            self._take(nearest(self._choices, self._pixel_size_nm))
+            self._take(nearest(self._choices, self._pixel_size_nm, self._n_planes))
         else:
             self._explain()
 
@@ -157,10 +162,15 @@ class ModelBox(QComboBox):
         choice, pixel_nm = self.choice, self._pixel_size_nm
         if choice is None:
             self.note.warn("There is no built-in model here: load a model file.")
+        elif choice.n_planes != self._n_planes:
+            self.note.warn(
+                f"This model reads frames of {choice.n_planes} focal plane(s), the data has "
+                f"{self._n_planes}. Choose another one."
+            )
         elif pixel_nm is None:
             self.note.tell(f"For {choice.pixel_size_nm:g} nm pixels. Give the pixel size first.")
         elif choice.misfit(pixel_nm) > self._tolerance:
-            is_best = choice == nearest(self._choices, pixel_nm)
+            is_best = choice == nearest(self._choices, pixel_nm, self._n_planes)
             which = "No model fits: the nearest" if is_best else "This model"
             self.note.warn(
                 f"{which} was trained for {choice.pixel_size_nm:g} nm pixels, the data has "

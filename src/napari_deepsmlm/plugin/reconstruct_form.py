@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 
 from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
 from napari_deepsmlm.plugin.forms import Editor, editor_for, make_calm
-from napari_deepsmlm.plugin.layers import n_frames_of
+from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
 from napari_deepsmlm.plugin.model_box import ModelBox
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.stack_box import StackBox
@@ -167,7 +167,8 @@ class ReconstructForm(QWidget):
         self.changed.emit()
 
     def _on_pixel_size(self, *_: object) -> None:
-        self.model_box.set_pixel_size(self.pixel_size_nm)
+        n_planes = 1 if self.stack is None else n_planes_of(self.stack)
+        self.model_box.set_data(self.pixel_size_nm, n_planes)
         self.stack_box.describe(self.pixel_size_nm)
 
     def _on_model(self) -> None:

@@ -60,7 +60,9 @@ class DilatedLocConfig(ModelConfig):
 
 
 class DilatedLoc(SMLMModel):
-    """DilatedLoc, after the paper and the sizes it states (453,835 parameters for one frame).
+    """DilatedLoc ("An Efficient Inference Frame for Single Molecule Localization Microscopy").
+
+    The layers are those that give the paper's sizes: 453,835 parameters for one frame.
 
     Frames (B, 1 or 3, H, W) in photons. The prediction (B, 9, c H, c W) has in each cell, of
     which there are c x c in a camera pixel: the logit of the probability that it holds a

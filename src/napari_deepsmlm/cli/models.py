@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +26,7 @@ def list_models(as_json: JsonFlag = False) -> None:
     for name, card in cards.items():
         info = _info(name, card)
         upsampling = str(card["config"].get("upsampling", ""))
-        table.add_row(name, f"{info['pixel_size_nm']:g}", upsampling, info["trained_on"])
+        table.add_row(name, f"{info['pixel_size_nm']:g}", upsampling, _in_brief(info["trained_on"]))
     out.print(table)
     out.print("Networks to train: " + ", ".join(sorted(networks)))
 
@@ -47,6 +48,12 @@ def model_info(
         text = value if isinstance(value, str) else json.dumps(value, indent=1)
         table.add_row(key, text)
     out.print(table)
+
+
+def _in_brief(text: str) -> str:
+    """Return the first sentence, cut after a word where it is longer than 60 characters."""
+    sentence, stop, _ = text.partition(". ")
+    return shorten(sentence + stop.strip(), 60, placeholder=" …")
 
 
 def _info(name: str, card: dict[str, Any], parameters: int | None = None) -> dict[str, Any]:

@@ -165,6 +165,7 @@ def test_an_image_is_compared_with_molecules_or_with_an_image(files: Path) -> No
         ("moved.csv", "truth.csv", "--border 9 --stack-shape 64", "such as 64x64; got '64'"),
         ("moved.csv", "truth.csv", "--border 9 --stack-shape 0x9", "such as 64x64; got '0x9'"),
         ("moved.csv", "truth.csv", "--border 9 --stack-shape 64x64", "give --pixel-size"),
+        ("moved.csv", "truth.csv", "--stack-shape 64x64 --pixel-size 100", "give --border in nm"),
         ("moved.csv", "truth.csv", "--by frame", "--by and --out go together"),
         ("flat.csv", "truth.csv", "--by z --out out", "one of them has no z"),
         ("moved.csv", "truth.csv", "--by z --out out --experiment lines-50nm", "has no background"),

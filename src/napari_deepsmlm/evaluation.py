@@ -46,7 +46,8 @@ class EvaluateOptions(FrozenModel):
     least_photons: float = Field(0.0, ge=0, description="True molecules need more than this.")
     border_nm: float = Field(0.0, ge=0, description="Left out along the border of the field.")
     stack_shape: tuple[int, int] | None = Field(
-        None, description="Rows and columns of the frames; by default the field is the truth's box."
+        None,
+        description="Rows and columns of the frames, for the border; default: the truth's box.",
     )
     method: Literal["greedy", "optimal"] = Field("greedy", description="Way of matching.")
     by: Literal["frame", "density", "z"] | None = Field(None, description="Table of scores by it.")
@@ -80,6 +81,8 @@ def evaluate_files(
         raise ValueError("--by and --out go together: what the table is of, and where it goes.")
     if optics is not None and options.by is None:
         raise ValueError("--experiment adds bounds to a table: give --by and --out too.")
+    if options.stack_shape is not None and not options.border_nm:
+        raise ValueError("--stack-shape says where the border is: give --border in nm too.")
     if _is_image(prediction):
         if options.by is not None:
             raise ValueError(f"{prediction.name}: --by needs localizations, this is an image.")

@@ -1,0 +1,66 @@
+"""Command line: each command is a file here, a few lines over the library."""
+
+from __future__ import annotations
+
+import logging
+
+import typer
+
+from napari_deepsmlm.cli import (
+    calibrate,
+    demo,
+    doctor,
+    evaluate,
+    models,
+    reconstruct,
+    simulate,
+    train,
+)
+from napari_deepsmlm.cli._console import add_command
+
+app = typer.Typer(
+    name="deepsmlm",
+    help="Deep-learning super-resolution of blinking (SMLM) stacks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="The models at hand.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+# In the order of `deepsmlm --help`; the example ends the help of its command.
+add_command(app, "demo", demo.demo, "deepsmlm demo --out demo")
+add_command(
+    app,
+    "simulate",
+    simulate.simulate,
+    "deepsmlm simulate experiment.yaml --out sim --frames 500 --seed 1",
+)
+add_command(app, "train", train.train, "deepsmlm train experiment.yaml --out runs/a --minutes 30")
+add_command(
+    app,
+    "reconstruct",
+    reconstruct.reconstruct,
+    "deepsmlm reconstruct stack.tif --model deep-storm --out result",
+)
+add_command(
+    app,
+    "evaluate",
+    evaluate.evaluate,
+    "deepsmlm evaluate result/reconstruction.tif --truth localizations.csv",
+)
+add_command(
+    app,
+    "calibrate",
+    calibrate.calibrate,
+    "deepsmlm calibrate beads.tif --z-step 50 --out psf.safetensors",
+)
+add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
+add_command(models_app, "list", models.list_models, "deepsmlm models list")
+add_command(models_app, "info", models.model_info, "deepsmlm models info deep-storm")
+
+
+def main() -> None:
+    """Run the command line."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    app()

@@ -1,0 +1,108 @@
+"""What a person sees of a command: results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+P = ParamSpec("P")
+
+# Results go to stdout, everything else to stderr.
+out = Console()
+err = Console(stderr=True)
+
+
+def add_command(group: typer.Typer, name: str, function: Callable[P, None], example: str) -> None:
+    """Register a command whose errors become one line and an exit code.
+
+    2: the input or the call is wrong. 1: an error of ours, with its traceback in the log.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except (ValueError, OSError, FloatingPointError) as error:
+            raise _exit(_one_line(error), 2) from None
+        except KeyboardInterrupt:
+            raise _exit("Stopped.", 130) from None
+        except Exception as error:
+            logging.getLogger(__name__).exception("internal error")
+            raise _exit(f"Internal error: {_one_line(error)}", 1) from None
+
+    group.command(name, epilog=f"Example: {example}")(run)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[..., None]]:
+    """Show a bar on a terminal; yields a function of (done, total, remark)."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[remark]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=None, remark="")
+
+        def show(done: float, total: float, remark: str = "") -> None:
+            bar.update(task, completed=done, total=total, remark=remark)
+
+        yield show
+
+
+@contextmanager
+def stop_on_ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) asks the job to end and save, the second interrupts it."""
+
+    def ask(number: int, frame: Any) -> None:
+        err.print("Stopping and saving; once more to interrupt.")
+        for which in previous:
+            signal.signal(which, signal.default_int_handler)
+        stop()
+
+    previous = {which: signal.signal(which, ask) for which in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for which, handler in previous.items():
+            signal.signal(which, handler)
+
+
+def print_json(values: Any) -> None:
+    """Print values on stdout; NaN is an error, as JSON has none."""
+    sys.stdout.write(json.dumps(values, indent=2, allow_nan=False) + "\n")
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print each on a line of stderr."""
+    for warning in warnings:
+        err.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _exit(message: str, code: int) -> typer.Exit:
+    err.print(f"[red]error:[/] {message}", soft_wrap=True, highlight=False, markup=True)
+    return typer.Exit(code)

@@ -1,0 +1,54 @@
+"""Options that commands share, and what the text of an option means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+
+
+def read_frame_range(text: str | None) -> tuple[int, int | None]:
+    """First frame and the one after the last of A:B; the last may be left open."""
+    if text is None:
+        return 0, None
+    first, colon, last = text.partition(":")
+    try:
+        start, stop = int(first or 0), int(last) if last else None
+    except ValueError:
+        colon = ""
+    if not colon:
+        raise ValueError(f"--frames takes A:B with whole numbers, such as 0:500; got '{text}'.")
+    return start, stop
+
+
+def read_stack_shape(text: str | None) -> tuple[int, int] | None:
+    """Rows and columns of ROWSxCOLUMNS."""
+    if text is None:
+        return None
+    sides = text.lower().replace(",", "x").split("x")
+    if len(sides) != 2 or not all(side.strip().isdecimal() and int(side) for side in sides):
+        raise ValueError(f"--stack-shape takes ROWSxCOLUMNS, such as 64x64; got '{text}'.")
+    return int(sides[0]), int(sides[1])
+
+
+def choose_camera(camera: str | None, baseline: float | None, photons_per_adu: float | None) -> Any:
+    """Return the camera of a name, of a file, or of its offset and gain; None if none is given."""
+    from napari_deepsmlm.camera import IdealCamera, find_camera
+
+    is_stated = (baseline is not None, photons_per_adu is not None)
+    if camera is not None and any(is_stated):
+        raise ValueError("Give --camera, or --baseline and --photons-per-adu, not both.")
+    if camera is not None:
+        return find_camera(camera)
+    if baseline is None or photons_per_adu is None:
+        if any(is_stated):
+            raise ValueError("--baseline and --photons-per-adu belong together; give both.")
+        return None
+    if not photons_per_adu > 0:
+        raise ValueError(f"--photons-per-adu must be above 0, got {photons_per_adu:g}.")
+    values = {"baseline": baseline, "gain": 1 / photons_per_adu}
+    return IdealCamera.from_dict(values, source="--baseline, --photons-per-adu")

@@ -1,0 +1,22 @@
+"""`deepsmlm doctor`: what works on this machine."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from napari_deepsmlm.cli._console import out, print_json
+from napari_deepsmlm.cli._options import JsonFlag
+
+
+def doctor(as_json: JsonFlag = False) -> None:
+    """Say what works on this machine, and what to do about the rest."""
+    from napari_deepsmlm.doctor import examine
+
+    checks = examine()
+    if as_json:
+        print_json({check.name: check._asdict() for check in checks})
+        return
+    table = Table("", "what", "found", "what to do")
+    for check in checks:
+        table.add_row("[green]ok[/]" if check.is_ok else "[red]no[/]", *check[:1], *check[2:])
+    out.print(table)

@@ -1,0 +1,70 @@
+"""`deepsmlm models`: the built-in models and the networks that can be trained."""
+
+from __future__ import annotations
+
+import json
+from textwrap import shorten
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from napari_deepsmlm.cli._console import out, print_json
+from napari_deepsmlm.cli._options import JsonFlag
+
+
+def list_models(as_json: JsonFlag = False) -> None:
+    """List the built-in models and the networks that can be trained."""
+    from napari_deepsmlm.models import available_models, built_in_models, read_card
+
+    cards = {name: read_card(path) for name, path in built_in_models().items()}
+    networks = available_models()
+    if as_json:
+        print_json({"built_in": [_info(n, c) for n, c in cards.items()], "networks": [*networks]})
+        return
+    table = Table("built-in model", "pixel nm", "upsampling", "trained on")
+    for name, card in cards.items():
+        info = _info(name, card)
+        upsampling = str(card["config"].get("upsampling", ""))
+        table.add_row(name, f"{info['pixel_size_nm']:g}", upsampling, _in_brief(info["trained_on"]))
+    out.print(table)
+    out.print("Networks to train: " + ", ".join(sorted(networks)))
+
+
+def model_info(
+    name: Annotated[str, typer.Argument(help="Built-in model, network or file.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what a model is, what it was trained on and how good it is."""
+    from napari_deepsmlm.models import find_model
+
+    found = find_model(name)
+    info = _info(found.name, found.card, parameters=found.load().n_parameters)
+    if as_json:
+        print_json(info)
+        return
+    table = Table("field", "value", show_header=False)
+    for key, value in info.items():
+        text = value if isinstance(value, str) else json.dumps(value, indent=1)
+        table.add_row(key, text)
+    out.print(table)
+
+
+def _in_brief(text: str) -> str:
+    """Return the first sentence, cut after a word where it is longer than 60 characters."""
+    sentence, stop, _ = text.partition(". ")
+    return shorten(sentence + stop.strip(), 60, placeholder=" …")
+
+
+def _info(name: str, card: dict[str, Any], parameters: int | None = None) -> dict[str, Any]:
+    experiment = card.get("experiment", {})
+    return {
+        "name": name,
+        "network": card["network"],
+        **({} if parameters is None else {"parameters": parameters}),
+        "pixel_size_nm": card["config"]["pixel_size_nm"],
+        "psf": experiment.get("psf"),
+        "trained_on": card.get("trained_on", "simulated frames"),
+        "training_record": card.get("training_record", {}),
+        "metrics": card.get("metrics", {}),
+    }

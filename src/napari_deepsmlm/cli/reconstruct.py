@@ -1,0 +1,108 @@
+"""`deepsmlm reconstruct`: image, molecules and report of a stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_deepsmlm.cli._console import (
+    err,
+    out,
+    print_json,
+    print_warnings,
+    progress,
+    stop_on_ctrl_c,
+)
+from napari_deepsmlm.cli._options import JsonFlag, OutFolder, choose_camera, read_frame_range
+
+
+def reconstruct(
+    stack: Annotated[list[Path], typer.Argument(help="Stack; several files: one series in time.")],
+    out_folder: OutFolder,
+    model: Annotated[str, typer.Option(help="Network, built-in model or file.")] = "deep-storm",
+    sum_frames: Annotated[int, typer.Option(min=1, help="Frames summed per input.")] = 1,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
+    ] = None,
+    upsampling: Annotated[
+        int | None,
+        typer.Option(help="Image pixels per camera pixel; default: the model's own, or 8."),
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(help="Camera: a preset, as scmos-qe95, or YAML of a camera or experiment."),
+    ] = None,
+    baseline: Annotated[
+        float | None, typer.Option(help="Instead of --camera: its offset, ADU.")
+    ] = None,
+    photons_per_adu: Annotated[
+        float | None, typer.Option(help="Instead of --camera: photons per ADU above --baseline.")
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option(help="A:B, counted from 0, B not included; e.g. 0:500 or 100:.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16.")] = "auto",
+    threshold: Annotated[
+        float | None, typer.Option(help="Least probability of a localization, 0 to 1.")
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(min=1, help="Frames per image: a time-lapse instead of one.")
+    ] = None,
+    registration: Annotated[
+        str | None, typer.Option(help="Planes file (.yaml) of a calibration: align the planes.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done.
+
+    Networks that state photons and precision need to know the camera: --camera, or --baseline
+    with --photons-per-adu (electrons per ADU / (EM gain x quantum efficiency)).
+    """
+    from napari_deepsmlm.reconstruction import (
+        Finished,
+        Prepared,
+        Progress,
+        ReconstructJob,
+        ReconstructOptions,
+    )
+
+    options = ReconstructOptions.from_dict(
+        {
+            "model": model,
+            "sum_frames": sum_frames,
+            "pixel_size_nm": pixel_size,
+            "upsampling": upsampling,
+            "frame_range": read_frame_range(frames),
+            "device": device,
+            "precision": precision,
+            "threshold": threshold,
+            "window": window,
+            "camera": choose_camera(camera, baseline, photons_per_adu),
+            "registration": registration,
+        },
+        source="options",
+    )
+    job = ReconstructJob(stack[0] if len(stack) == 1 else stack, options, out=out_folder)
+    report: dict[str, Any] = {}
+    with progress("Reconstructing") as show, stop_on_ctrl_c(job.stop):
+        for event in job.run():
+            if isinstance(event, Prepared):
+                err.print(f"{event.model} on {event.device}, {event.precision} ({event.reason})")
+            elif isinstance(event, Progress):
+                speed = f"{event.frames_per_second:.1f} frames/s"
+                show(event.frames_done, event.n_frames, speed)
+            elif isinstance(event, Finished):
+                report = event.result.report
+    print_warnings(report["warnings"])
+    if as_json:
+        print_json(report)
+        return
+    out.print(
+        f"{report['frames']} frames in {report['seconds']:.1f} s "
+        f"({report['frames_per_second']:.1f} frames/s): "
+        f"{report['quality']['molecules']:.0f} molecules in the image, "
+        f"{report['localizations']} localizations; in {out_folder}"
+    )

@@ -1,0 +1,40 @@
+"""The command line as a person types it, with an experiment and a stack to work on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner, Result
+
+from napari_deepsmlm.cli import app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG = """
+image_px: [16, 20]
+simulation: {density_per_um2: [2, 2]}
+training: {steps: 6, batch_size: 2, patch_px: 12, validate_every: 3, validation_frames: 4}
+"""
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    path = tmp_path / "frames with spaces µ.tif"
+    frames = np.random.default_rng(0).integers(100, 900, (7, 16, 20)).astype(np.uint16)
+    tifffile.imwrite(path, frames, imagej=True, resolution=(10, 10), metadata={"unit": "um"})
+    return path

@@ -1,0 +1,38 @@
+"""`deepsmlm models`: a short list, and all about one model."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from tests.cli.conftest import call
+
+from napari_deepsmlm.cli import models
+from napari_deepsmlm.models import built_in_models, read_card
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_models_list_has_the_built_in_models() -> None:
+    listed = json.loads(call("models", "list", "--json").stdout)
+    assert "deep-storm" in listed["networks"]
+    assert "deep-storm:2d-100nm" in {model["name"] for model in listed["built_in"]}
+
+
+def test_a_model_takes_two_lines_of_the_list_and_info_has_the_whole_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(models, "out", Console(width=100))
+    rows = call("models", "list").stdout.split("┡")[1].split("└")[0].splitlines()[1:]
+    assert len(rows) <= 2 * len(built_in_models())
+    name, path = next(iter(built_in_models().items()))
+    told, whole = (
+        " ".join(call("models", *words).stdout.replace("│", " ").split())
+        for words in (["list"], ["info", name])
+    )
+    text = read_card(path)["trained_on"]
+    assert text in whole
+    assert text not in told
+    assert "…" in told

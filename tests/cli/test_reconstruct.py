@@ -1,0 +1,120 @@
+"""`deepsmlm reconstruct`: results on stdout, one sentence for each mistake."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+from tests.cli.conftest import CONFIG, call
+
+from napari_deepsmlm.camera import SCMOS
+from napari_deepsmlm.io import open_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_a_time_lapse_has_one_image_for_each_window(
+    model_file: Path, stack: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "windows"
+    result = call(
+        "reconstruct", stack, "--model", model_file, "--out", out, "--window", 3, "--json"
+    )
+    assert result.exit_code == 0, result.output
+    with open_frames(out / "reconstruction.tif") as images:
+        assert images.shape == (3, 1, 128, 160)
+
+
+def test_the_camera_is_a_preset_a_file_or_an_offset_and_a_gain(
+    spotter: Callable[..., Path], stack: Path, config: Path, tmp_path: Path
+) -> None:
+    SCMOS(baseline=321).to_file(tmp_path / "camera.yaml")
+    config.write_text(f"{CONFIG}camera: {{kind: emccd, em_gain: 123}}\n")
+    out, model = tmp_path / "out", spotter()
+    for words, field, value in [
+        (["--camera", "challenge-emccd"], "em_gain", 300),
+        (["--camera", tmp_path / "camera.yaml"], "baseline", 321),
+        (["--camera", config], "em_gain", 123),
+        (["--baseline", 200, "--photons-per-adu", 0.25], "gain", 4),
+    ]:
+        result = call("reconstruct", stack, "--model", model, "--out", out, "--json", *words)
+        assert result.exit_code == 0, result.output
+        report = json.loads(result.stdout)
+        assert report["inputs"]["options"]["camera"][field] == value
+        assert report["warnings"] == []
+    told = call("reconstruct", stack, "--model", model, "--out", out)
+    assert "were taken as photons" in " ".join(told.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--frames", "5"], "--frames takes A:B"),
+        (["--frames", "a:b"], "--frames takes A:B"),
+        (["--frames", "5:2"], "needs 0 <= first < last"),
+        (["--frames", "100:"], "there are only 7"),
+        (["--model", "fith"], "No model 'fith'. Built-in:"),
+        (["--model", "missing.safetensors"], "No model file at missing.safetensors"),
+        (["--device", "tpu"], "No device 'tpu' here. Available: auto"),
+        (["--precision", "fp8"], "'precision': Input should be 'auto', 'fp32' or 'bf16'"),
+        (["--pixel-size", "0"], "'pixel_size_nm'"),
+        (["--pixel-size", "nan"], "'pixel_size_nm'"),
+        (["--threshold", "2"], "'threshold'"),
+        (["--upsampling", "5"], "with upsampling 5"),
+        (["--camera", "ccd"], "'ccd' is neither a file nor a camera preset. Presets: ideal, "),
+        (["--baseline", "100"], "--baseline and --photons-per-adu belong together"),
+        (["--baseline", "1", "--photons-per-adu", "0"], "--photons-per-adu must be above 0"),
+        (["--camera", "ideal", "--baseline", "100"], "Give --camera, or --baseline and"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_and_exit_code_2(
+    words: list[str], sentence: str, stack: Path, model_file: Path, tmp_path: Path
+) -> None:
+    model = [] if "--model" in words or "--upsampling" in words else ["--model", model_file]
+    result = call("reconstruct", stack, "--out", tmp_path / "out", *model, *words)
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.split())
+    assert sentence in message
+    assert "Traceback" not in message
+    assert not (tmp_path / "out" / "reconstruction.tif").exists()
+
+
+def test_bad_files_are_one_sentence_and_exit_code_2(model_file: Path, tmp_path: Path) -> None:
+    empty, text, tiny = (tmp_path / name for name in ("empty.tif", "text.tif", "tiny.tif"))
+    empty.touch()
+    text.write_text("not an image")
+    tifffile.imwrite(tiny, np.zeros((5, 1, 40), np.uint16))
+    for path, sentence in [
+        (tmp_path / "none.tif", "no such file"),
+        (empty, "the file is empty"),
+        (text, "is text, not a TIFF"),
+        (tiny, "1 x 40 pixels are too small"),
+        (tmp_path, "this is a folder"),
+    ]:
+        result = call("reconstruct", path, "--model", model_file, "--out", tmp_path / "out")
+        assert result.exit_code == 2, result.output
+        assert sentence in " ".join(result.stderr.split())
+    config = tmp_path / "bad.yaml"
+    config.write_text("camra: {}")
+    result = call("simulate", config, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "bad.yaml: unknown key 'camra'" in " ".join(result.stderr.split())
+
+
+def test_old_results_survive_a_failing_run(model_file: Path, stack: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert call("reconstruct", stack, "--model", model_file, "--out", out).exit_code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    bad = tmp_path / "nan.tif"
+    frames = np.ones((5, 16, 20), np.float32)
+    frames[3, 4, 4] = np.nan
+    tifffile.imwrite(bad, frames)
+    result = call("reconstruct", bad, "--model", model_file, "--out", out)
+    assert result.exit_code == 2
+    assert "Frame 3 (counted from 0) holds NaN" in " ".join(result.stderr.split())
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before

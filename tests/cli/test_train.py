@@ -1,0 +1,90 @@
+"""`deepsmlm train`: its model goes through the other commands, and Ctrl-C loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.conftest import call
+
+from napari_deepsmlm.io import open_frames, read_localizations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_train_then_models_info_then_reconstruct_then_evaluate(
+    config: Path, tmp_path: Path, stack: Path
+) -> None:
+    run = tmp_path / "run"
+    result = call("train", config, "--out", run, "--steps", 6, "--device", "cpu", "--json")
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert summary["steps"] == 6
+    assert summary["reason"] == "done"
+    assert call("train", config, "--out", run).exit_code == 2
+    more = call("train", config, "--out", run, "--steps", 8, "--resume", "--json")
+    assert json.loads(more.stdout)["steps"] == 8
+
+    info = json.loads(call("models", "info", run / "best.safetensors", "--json").stdout)
+    assert info["network"] == "deep-storm"
+    assert info["parameters"] == 1_366_208
+    assert info["pixel_size_nm"] == 100
+    assert info["psf"]["kind"] == "gaussian"
+    assert {"trained_on", "metrics"} <= set(info)
+
+    out = tmp_path / "result"
+    words = ("reconstruct", stack, "--model", run / "best.safetensors", "--out", out, "--json")
+    result = call(*words, "--frames", "1:6", "--sum-frames", 2, "--threshold", 0.01)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report == json.loads((out / "report.json").read_text())
+    assert report["frames"] == 5
+    assert report["pixel_size_nm"] == pytest.approx(100)
+    expected = {"inputs", "model", "versions", "device", "seconds", "frames_per_second"}
+    expected |= {"peak_memory_mb", "localizations", "warnings", "quality"}
+    assert expected <= set(report)
+    with open_frames(out / "reconstruction.tif") as image:
+        assert image.shape == (1, 1, 128, 160)
+        assert image.pixel_size_nm == pytest.approx(12.5)
+    assert len(read_localizations(out / "localizations.csv")) == report["localizations"]
+
+    truth = tmp_path / "sim"
+    call("simulate", config, "--out", truth, "--frames", 5)
+    table = truth / "localizations.csv"
+    scores = json.loads(
+        call("evaluate", out / "reconstruction.tif", "--truth", table, "--json").stdout
+    )
+    assert {"nmse_percent", "blur_sigma_px", "scale", "ssim"} < set(scores)
+    perfect = json.loads(call("evaluate", table, "--truth", table, "--json").stdout)
+    assert perfect["jaccard"] == 1
+    assert perfect["rmse_lateral_nm"] == 0
+    assert perfect["efficiency_lateral"] == 100
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_ctrl_c_stops_training_cleanly_and_it_resumes(config: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = [sys.executable, "-m", "napari_deepsmlm.cli", "train", str(config), "--out", str(run)]
+    process = subprocess.Popen(
+        [*words, "--steps", "100000", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while not (run / "last.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    told, log = process.communicate(timeout=60)
+    assert process.returncode == 0, log.decode()
+    summary = json.loads(told)
+    assert summary["reason"] == "stopped"
+    assert not (run / ".in-use").exists()
+    resumed = call(
+        "train", config, "--out", run, "--steps", summary["steps"] + 2, "--resume", "--json"
+    )
+    assert json.loads(resumed.stdout)["steps"] == summary["steps"] + 2

@@ -160,6 +160,13 @@ def test_batches_are_a_function_of_seed_and_step(tmp_path: Path) -> None:
     assert not torch.equal(data.at(0).frames, data.validation(2).frames)
 
 
+def test_validation_frames_are_larger_than_patches_and_apart_from_them(tmp_path: Path) -> None:
+    data = trainer(tmp_path).data
+    assert data.validation(2, (24, 24)).frames.shape == (2, 1, 24, 24)
+    assert data.validation(2).frames.shape == data.at(0).frames.shape
+    assert not torch.equal(data.validation(2).frames, data.at(0).frames)
+
+
 def test_bf16_training_runs_where_it_is_asked_for(tmp_path: Path) -> None:
     events = list(trainer(tmp_path, steps=3, precision="bf16").run())
     assert events[0].precision == "bf16"

@@ -43,21 +43,26 @@ class SimulatedBatches:
 
     def at(self, step: int) -> Batch:
         """Return the batch of one training step."""
-        return self._draw(self.batch_size, 2 * _mixed(self.seed, step))
+        return self._draw(self.batch_size, self.shape, 2 * _mixed(self.seed, step))
 
-    def validation(self, n_frames: int) -> Batch:
-        """Return the validation set, drawn apart from every training batch."""
+    def validation(self, n_frames: int, shape: tuple[int, int] | None = None) -> Batch:
+        """Return the validation set, drawn apart from every training batch.
+
+        Parameters
+        ----------
+        shape : (H, W) of its frames; that of the patches if not given.
+        """
         # Odd seeds: no training step has one.
-        return self._draw(n_frames, 2 * _mixed(self.seed, 0) + 1)
+        return self._draw(n_frames, shape or self.shape, 2 * _mixed(self.seed, 0) + 1)
 
-    def _draw(self, n_frames: int, seed: int) -> Batch:
+    def _draw(self, n_frames: int, shape: tuple[int, int], seed: int) -> Batch:
         generator = torch.Generator(self.device).manual_seed(seed)
         camera = self.simulator.camera
-        origin_px = camera.draw_origin_px(n_frames, self.shape, generator)
+        origin_px = camera.draw_origin_px(n_frames, shape, generator)
         n_summed = self.simulator.draw_sums(n_frames, generator)
         batch = self.simulator.batch(
             n_frames,
-            self.shape,
+            shape,
             generator,
             context=self.context,
             origin_px=origin_px,

@@ -65,7 +65,13 @@ class Training(FrozenModel):
         "those of a small batch differ.",
     )
     validate_every: int = Field(500, ge=1, description="Steps between validations.")
-    validation_frames: int = Field(48, ge=1, description="Patches in the validation set.")
+    validation_frames: int = Field(24, ge=1, description="Frames in the validation set.")
+    validation_px: int | None = Field(
+        None,
+        ge=8,
+        description="Side of these frames, camera pixels; twice that of a patch if none. A network "
+        "that sees further than its patches may fail in the middle of larger frames.",
+    )
     seed: int = Field(0, ge=0, lt=1 << 20, description="Of weights and simulation.")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
@@ -167,7 +173,8 @@ class Trainer:
             str(self.compute.device),
             self.compute.precision,
         )
-        validation = self.data.validation(self.config.validation_frames)
+        side = self.config.validation_px or 2 * self.config.patch_px
+        validation = self.data.validation(self.config.validation_frames, (side, side))
         n_skipped = 0
         while self._progress() < 1 and not self._is_stopping:
             event = self._train_step()

@@ -8,8 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from filelock import FileLock, Timeout
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+LOCK = ".in-use"
 
 
 @contextmanager
@@ -42,34 +46,22 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
     Raises
     ------
     FileExistsError
-        If a running process holds it. A lock left by one that died is taken over.
+        If a running process holds it. The system frees the lock of a process that dies.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / ".in-use"
-    if lock.exists() and _is_running(lock):
-        raise FileExistsError(f"{folder} is in use by another run; wait for it or choose another.")
-    lock.unlink(missing_ok=True)
+    lock = FileLock(folder / LOCK)
     try:
-        descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-    except FileExistsError:
+        lock.acquire(timeout=0)
+    except Timeout:
         message = f"{folder} is in use by another run; wait for it or choose another."
         raise FileExistsError(message) from None
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(str(os.getpid()))
         yield
     finally:
-        lock.unlink(missing_ok=True)
-
-
-def _is_running(lock: Path) -> bool:
-    import psutil
-
-    try:
-        return bool(psutil.pid_exists(int(lock.read_text())))
-    except ValueError:
-        return False
+        if os.name != "nt":  # a file that is open cannot be removed there
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
 
 
 def sync_folder(folder: Path) -> None:

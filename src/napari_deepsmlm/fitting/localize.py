@@ -127,7 +127,7 @@ def _fit(
     windows, top, left = cut_windows(frames, spots, side)
     seen_px = torch.stack([spots.column - left, spots.row - top], 1).double() + 0.5
     fit = fit_spots(
-        windows, psf, noise=_noise_under(noise, top, left, side), start_xy_nm=seen_px * pixel
+        windows, psf, noise=noise_under(noise, top, left, side), start_xy_nm=seen_px * pixel
     )
     xy_nm = torch.stack([fit.values["x_nm"], fit.values["y_nm"]], 1)
     is_near = ((xy_nm / pixel - seen_px).abs() <= reach_px).all(1)
@@ -145,8 +145,8 @@ def _fit(
     return table[fit.is_converged & is_near & is_inside & is_told].to_numpy()
 
 
-def _noise_under(noise: Noise, top: Tensor, left: Tensor, side: int) -> Noise:
-    """The noise of windows: (H, W) constants -> (N, 1, side, side)."""
+def noise_under(noise: Noise, top: Tensor, left: Tensor, side: int) -> Noise:
+    """Return the noise of windows: its (H, W) constant becomes (N, 1, side, side)."""
     if not isinstance(noise.constant, torch.Tensor):
         return noise
     steps = torch.arange(side)

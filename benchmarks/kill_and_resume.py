@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
     kills: int
     unreadable: int
     most_lost_s: float
-    """Time between the last state that a kill left and the kill."""
+    """Longest time from the saved state that a kill left to the kill."""
     is_equal: bool
 
 
@@ -69,12 +69,15 @@ def kill_and_resume(network: str, folder: Path, *, kills: int, steps: int, seed:
     context.set_forkserver_preload([__name__, "napari_deepsmlm.experiment"])
     left_alone, disturbed = folder / "alone", folder / "killed"
     train(experiment, left_alone)
+    state = disturbed / "last.state.safetensors"
     unreadable, most_lost_s, n = 0, 0.0, 0
     while n < kills:
         process = context.Process(target=train, args=(experiment, disturbed))
         process.start()
-        begun = time.time()
-        process.join(draw.uniform(1.0, 4.0))
+        saved = saved_at(state)
+        while process.exitcode is None and saved_at(state) == saved:
+            time.sleep(0.01)  # not before it has got any further
+        process.join(draw.uniform(0.0, 3 * AUTOSAVE_S))
         if process.exitcode is not None:
             break
         process.kill()
@@ -82,13 +85,16 @@ def kill_and_resume(network: str, folder: Path, *, kills: int, steps: int, seed:
         process.join()
         n += 1
         unreadable += count_unreadable(experiment, disturbed)
-        state = disturbed / "last.state.safetensors"
-        if state.exists():
-            most_lost_s = max(most_lost_s, killed_at - max(begun, state.stat().st_mtime))
+        most_lost_s = max(most_lost_s, killed_at - saved_at(state))
     train(experiment, disturbed)
     one, other = (load_model(run / "last.safetensors")[0] for run in (left_alone, disturbed))
     pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
     return Outcome(n, unreadable, most_lost_s, all(torch.equal(a, b) for a, b in pairs))
+
+
+def saved_at(state: Path) -> float:
+    """Return when a file was written, s since 1970; 0 if there is none."""
+    return state.stat().st_mtime if state.exists() else 0.0
 
 
 def count_unreadable(experiment: Experiment, out: Path) -> int:

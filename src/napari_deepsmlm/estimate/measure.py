@@ -1,0 +1,287 @@
+"""estimate(): from raw frames to what an experiment is made of."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from napari_deepsmlm.camera import EMCCD, SCMOS
+from napari_deepsmlm.estimate.correlation import Blinking, measure_blinking
+from napari_deepsmlm.estimate.drift import measure_drift
+from napari_deepsmlm.estimate.light import Light, measure_light
+from napari_deepsmlm.estimate.noise import (
+    USUAL_READ_E,
+    Noise,
+    PhotonTransfer,
+    camera_noise,
+    photon_transfer,
+    usual_offset,
+)
+from napari_deepsmlm.estimate.result import Estimate
+from napari_deepsmlm.estimate.sample import Sample, take_sample
+from napari_deepsmlm.estimate.sentences import describe
+from napari_deepsmlm.io import open_frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_deepsmlm.camera import Camera
+    from napari_deepsmlm.io import FrameSource
+
+    Array = np.ndarray[Any, Any]
+
+# Shares by which each may be wrong beyond chance: the PSF is no Gaussian, gains are not exact.
+SIGMA_SYSTEMATIC, LIGHT_SYSTEMATIC = 0.01, 0.03
+# Photons and density are stated up to this error, as a share.
+LARGEST_ERROR = 0.25
+# Width in pixels beyond which a covariance of pixels shows no molecule.
+NARROWEST_PX, WIDEST_PX = 0.45, 6.0
+PERCENTILES = (10, 50, 90)
+# A fit that is this much worse rules out a camera without electron multiplication, and so does a
+# larger gain: others digitize an electron into a few ADU at most.
+DECISIVE = 4.0
+LARGEST_GAIN = 8.0
+
+
+class Units(NamedTuple):
+    """What turns ADU into light, and how sure that is."""
+
+    camera: Camera | None
+    noise: Noise
+    offset_adu: float | None
+    gain: float
+    """ADU per unit of light."""
+    offset_error_adu: float
+    gain_error: float
+    """As a share."""
+    is_photons: bool
+    is_given: bool
+
+
+def estimate(
+    frames: FrameSource | Array | str | Path | Any,
+    *,
+    pixel_size_nm: float | None = None,
+    camera: Camera | None = None,
+) -> Estimate:
+    """Return camera offset and gain, background, PSF width, photons, density and drift of a movie.
+
+    Nothing is localized: widths come from the covariance of pixels over time, light and density
+    from the distribution of pixel values, at any density. Of a long or large movie a part is
+    looked at, spread over time.
+
+    Parameters
+    ----------
+    frames : raw frames in ADU, anything `open_frames` takes; of several planes the first.
+    pixel_size_nm : camera pixel; from the file if not given. Without, lengths stay unknown.
+    camera : makes ADU photons; if not given, gain and offset are read from the noise as far as
+        that goes.
+
+    Raises
+    ------
+    ValueError, OSError
+        One sentence: frames that cannot be read, too few or too small ones, no contrast.
+
+    Examples
+    --------
+    >>> import napari_deepsmlm as ds
+    >>> experiment = ds.Experiment(image_px=(48, 48))
+    >>> found = ds.estimate(experiment.simulate(150, seed=1).stack, pixel_size_nm=100)
+    >>> 100 < found.psf_sigma_nm < 120
+    True
+    """
+    source = open_frames(frames, pixel_size_nm=pixel_size_nm)
+    sample = take_sample(source)
+    blinking = measure_blinking(sample.frames)
+    flat = sample.frames.reshape(-1, *sample.shape)
+    transfer = photon_transfer(flat, blinking if blinking.is_seen else None)
+    units, light = _light(sample, blinking, transfer, camera)
+    found = _values(source, sample, blinking, units, light)
+    drift = measure_drift(sample.frames)
+    if drift.is_seen and source.pixel_size_nm is not None:
+        x, y = (source.pixel_size_nm * value for value in drift.xy_px)
+        found |= {"drift_nm": math.hypot(x, y), "drift_xy_nm": (x, y)}
+        found["errors"]["drift_nm"] = drift.error_px * source.pixel_size_nm
+    result = Estimate(**found)
+    sentences = describe(result, sample, blinking, transfer, units, light, drift)
+    return result.replace(sentences=sentences)
+
+
+def _light(
+    sample: Sample, blinking: Blinking, transfer: PhotonTransfer, camera: Camera | None
+) -> tuple[Units, Light | None]:
+    """Return units and what light tells in them; of two kinds of camera the likelier."""
+    if camera is not None:
+        choices = [_given(camera, transfer)]
+    elif transfer.is_line and sample.is_raw:
+        choices = [_measured(transfer, "shot"), _measured(transfer, "multiplied")]
+    else:
+        choices = [_unknown(sample, transfer)]
+    if not blinking.is_seen or not NARROWEST_PX < blinking.sigma_px < WIDEST_PX:
+        return choices[0], None
+    lights = [_light_in(sample, blinking, units) for units in choices]
+    is_multiplied = len(choices) == 2 and (
+        transfer.slope > LARGEST_GAIN or lights[1].chi2 + DECISIVE < lights[0].chi2
+    )
+    return (choices[1], lights[1]) if is_multiplied else (choices[0], lights[0])
+
+
+def _light_in(sample: Sample, blinking: Blinking, units: Units) -> Light:
+    scale = units.gain**2
+    blinking = blinking._replace(
+        power=blinking.power / scale, power_error=blinking.power_error / scale
+    )
+    return measure_light(_to_light(sample, units), blinking, units.noise)
+
+
+def _to_light(sample: Sample, units: Units) -> Array:
+    """Return (B, T, H, W) light, offset removed, the half ADU of rounding down put back."""
+    maps = getattr(units.camera, "maps", None)
+    if maps is None:
+        # Whole numbers of an ideal camera lose nothing.
+        half = 0.0 if units.camera is None or units.camera.kind == "ideal" else 0.5
+        offset = units.offset_adu or 0.0
+        return np.asarray((sample.frames - np.float32(offset - half)) / np.float32(units.gain))
+    import torch
+
+    assert units.camera is not None  # noqa: S101 - it has maps
+    flat = torch.from_numpy(sample.frames.reshape(-1, 1, *sample.shape)) + 0.5
+    place = torch.tensor([sample.origin_px])
+    photons = units.camera.to_photons(flat, origin_px=place)
+    return photons.reshape(sample.frames.shape).numpy()
+
+
+def _given(camera: Camera, transfer: PhotonTransfer) -> Units:
+    noise = camera_noise(camera, transfer)
+    return Units(
+        camera=camera,
+        noise=noise,
+        offset_adu=camera.baseline,
+        gain=camera.adu_per_photon,
+        offset_error_adu=0.0,
+        gain_error=0.0,
+        is_photons=True,
+        is_given=True,
+    )
+
+
+def _measured(transfer: PhotonTransfer, kind: Any) -> Units:
+    """Units of a camera whose noise shows its gain: detected photons."""
+    error = math.hypot(transfer.slope_error / transfer.slope, 0.03)
+    if kind == "multiplied":
+        gain, offset = transfer.slope / 2, transfer.zero_adu
+        # Gain and electrons per ADU cannot be told apart; read noise is nothing beside them.
+        camera: Camera = EMCCD(
+            quantum_efficiency=1.0,
+            em_gain=300.0,
+            e_per_adu=300.0 / gain,
+            read_noise_e=0.0,
+            spurious_e=0.0,
+            baseline=max(offset, 0.0),
+        )
+        return Units(
+            camera,
+            Noise(kind, 1.0, 0.0),
+            offset,
+            gain,
+            transfer.zero_error_adu,
+            error,
+            is_photons=True,
+            is_given=False,
+        )
+    offset, offset_error = usual_offset(transfer)
+    gain = transfer.slope
+    camera = SCMOS(
+        quantum_efficiency=1.0,
+        e_per_adu=1 / gain,
+        read_noise_e=USUAL_READ_E,
+        baseline=max(offset, 0.0),
+    )
+    read_variance = max((offset - transfer.zero_adu) / gain, 0.0)
+    return Units(
+        camera,
+        Noise(kind, 1.0, read_variance),
+        offset,
+        gain,
+        offset_error,
+        error,
+        is_photons=True,
+        is_given=False,
+    )
+
+
+def _unknown(sample: Sample, transfer: PhotonTransfer) -> Units:
+    noise = Noise("normal", 1.0, max(transfer.mean_variance, 1e-12))
+    return Units(None, noise, None, 1.0, math.inf, math.inf, is_photons=False, is_given=False)
+
+
+def _values(
+    source: FrameSource, sample: Sample, blinking: Blinking, units: Units, light: Light | None
+) -> dict[str, Any]:
+    """Return the fields of an Estimate, as far as they can be told."""
+    pixel_nm = source.pixel_size_nm
+    errors: dict[str, float] = {}
+    found: dict[str, Any] = {
+        "pixel_size_nm": pixel_nm,
+        "image_px": source.shape[2:],
+        "n_frames": sample.n_frames,
+        "unit": "photons" if units.is_photons else "ADU",
+        "camera": units.camera,
+        "errors": errors,
+    }
+    if units.is_photons:
+        found |= {"offset_adu": units.offset_adu, "gain": units.gain}
+        if not units.is_given:
+            errors |= {"offset_adu": units.offset_error_adu, "gain": units.gain_error * units.gain}
+    if light is None:
+        if units.offset_adu is not None:
+            found["background"] = float(_to_light(sample, units).mean())
+            errors["background"] = units.offset_error_adu / units.gain
+        return found
+    sigma_error = math.hypot(blinking.sigma_error_px, SIGMA_SYSTEMATIC * blinking.sigma_px)
+    found |= {"psf_sigma_px": blinking.sigma_px, "memory": blinking.memory}
+    errors["psf_sigma_px"] = sigma_error
+    if pixel_nm is not None:
+        found["psf_sigma_nm"] = blinking.sigma_px * pixel_nm
+        errors["psf_sigma_nm"] = sigma_error * pixel_nm
+    share = units.gain_error if units.is_photons else 0.0
+    if units.offset_adu is not None:
+        found["background"] = light.background
+        errors["background"] = math.hypot(
+            light.background_error,
+            LIGHT_SYSTEMATIC * light.background,
+            units.offset_error_adu / units.gain,
+            share * light.background,
+        )
+    photons_error = math.hypot(light.photons_error, LIGHT_SYSTEMATIC)
+    density_error = math.hypot(light.density_error, LIGHT_SYSTEMATIC)
+    if max(photons_error, density_error) > LARGEST_ERROR:
+        return found
+    found["photons"] = light.photons
+    found["photons_percentiles"] = _photon_percentiles(light)
+    errors["photons"] = math.hypot(photons_error, share) * light.photons
+    if pixel_nm is not None:
+        per_um2 = 1e6 / pixel_nm**2
+        found["density_per_um2"] = light.density_px * per_um2
+        errors["density_per_um2"] = density_error * light.density_px * per_um2
+        levels = _density_percentiles(_to_light(sample, units), light)
+        found["density_percentiles"] = {k: v * per_um2 for k, v in levels.items()}
+    return found
+
+
+def _photon_percentiles(light: Light) -> dict[int, float]:
+    """Percentiles of a Gamma distribution of this mean and spread."""
+    from scipy.stats import gamma
+
+    spread2 = max(light.spread**2, 1e-4)
+    values = gamma.ppf(np.array(PERCENTILES) / 100, 1 / spread2, scale=light.photons * spread2)
+    return dict(zip(PERCENTILES, values.tolist(), strict=True))
+
+
+def _density_percentiles(frames: Array, light: Light) -> dict[int, float]:
+    """Percentiles over frames of the light above the background, in molecules per pixel."""
+    above = frames.mean(axis=(2, 3)).ravel() - light.background
+    values = np.percentile(np.maximum(above / light.photons, 0), PERCENTILES)
+    return dict(zip(PERCENTILES, values.tolist(), strict=True))

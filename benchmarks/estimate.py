@@ -123,8 +123,9 @@ def main() -> None:
     for name, bound in BOUNDS.items():
         values = 100 * np.array(errors[name])
         print(
-            f"{name:16} median {np.median(values):5.2f} %, 90 % below {np.percentile(values, 90):5.2f} "
-            f"%, worst {values.max():5.2f} %; {n_missed[name]} beyond {100 * bound:.0f} %"
+            f"{name:16} median {np.median(values):5.2f} %, 90 % below "
+            f"{np.percentile(values, 90):5.2f} %, worst "
+            f"{values.max():5.2f} %; {n_missed[name]} beyond {100 * bound:.0f} %"
         )
 
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_deepsmlm.estimate import estimate
+    from napari_deepsmlm.estimation import estimate
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.reconstruction import reconstruct
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Experiment": "experiment",
     "Localizations": "localizations",
-    "estimate": "estimate",
+    "estimate": "estimation",
     "reconstruct": "reconstruction",
 }
 

@@ -40,7 +40,7 @@ def estimate(
     Without a camera, gain and offset are read from the noise as far as that goes; what cannot be
     told is said, never guessed.
     """
-    from napari_deepsmlm.estimate import estimate as measure
+    from napari_deepsmlm.estimation import estimate as measure
     from napari_deepsmlm.io import open_frames
 
     known = choose_camera(camera, baseline, photons_per_adu)

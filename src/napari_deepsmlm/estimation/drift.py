@@ -94,8 +94,8 @@ def _shift(first: Array, second: Array) -> tuple[float, float]:
     correlation = np.fft.irfft2(spectrum, s=size)
     d = np.arange(-FARTHEST_PX, FARTHEST_PX + 1)
     near = correlation[np.ix_(d, d)]
-    row, column = np.unravel_index(int(near[1:-1, 1:-1].argmax()), near[1:-1, 1:-1].shape)
-    row, column = int(row) + 1, int(column) + 1
+    inner = near[1:-1, 1:-1]
+    row, column = (1 + place for place in divmod(int(inner.argmax()), inner.shape[1]))
     return (
         column - FARTHEST_PX + _vertex(near[row, column - 1 : column + 2]),
         row - FARTHEST_PX + _vertex(near[row - 1 : row + 2, column]),

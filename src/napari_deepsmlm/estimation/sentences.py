@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_deepsmlm.estimate.correlation import Blinking
-    from napari_deepsmlm.estimate.drift import Drift
-    from napari_deepsmlm.estimate.light import Light
-    from napari_deepsmlm.estimate.measure import Units
-    from napari_deepsmlm.estimate.noise import PhotonTransfer
-    from napari_deepsmlm.estimate.result import Estimate
-    from napari_deepsmlm.estimate.sample import Sample
+    from napari_deepsmlm.estimation.correlation import Blinking
+    from napari_deepsmlm.estimation.drift import Drift
+    from napari_deepsmlm.estimation.light import Light
+    from napari_deepsmlm.estimation.measure import Units
+    from napari_deepsmlm.estimation.noise import PhotonTransfer
+    from napari_deepsmlm.estimation.result import Estimate
+    from napari_deepsmlm.estimation.sample import Sample
 
 # From here on the PSF is no Gaussian that a network for one could serve.
 LARGEST_MISFIT, LARGEST_ANISOTROPY = 0.05, 1.1

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from napari_deepsmlm.estimate.correlation import Blinking
-    from napari_deepsmlm.estimate.noise import Noise
+    from napari_deepsmlm.estimation.correlation import Blinking
+    from napari_deepsmlm.estimation.noise import Noise
 
     Array = np.ndarray[Any, Any]
 
@@ -142,7 +142,7 @@ def _measured_curve(frames: Array, t: Array) -> tuple[Array, Array]:
 
 
 def _tile_means(images: Array, tiles: list[list[Array]]) -> Array:
-    """(..., H, W) -> (..., tiles)"""
+    """(..., H, W) -> (..., tiles), the means of each."""
     means = [
         images[..., rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean(axis=(-2, -1))
         for rows in tiles[0]

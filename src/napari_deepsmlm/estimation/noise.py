@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from napari_deepsmlm.estimate.correlation import autocorrelation
+from napari_deepsmlm.estimation.correlation import autocorrelation
 
 if TYPE_CHECKING:
     from napari_deepsmlm.camera import Camera
-    from napari_deepsmlm.estimate.correlation import Blinking
+    from napari_deepsmlm.estimation.correlation import Blinking
 
     Array = np.ndarray[Any, Any]
 
@@ -60,7 +60,7 @@ class Noise(NamedTuple):
         Electrons of mean gain 1 / QE after an electron-multiplying register are exponential.
         """
         if self.kind == "normal":
-            return -t
+            return np.asarray(-t)
         per_electron = t / self.quantum_efficiency
         if self.kind == "multiplied":
             return np.asarray(-t / (1 + np.maximum(per_electron, -0.9)))
@@ -149,7 +149,8 @@ def _levels(frames: Array) -> tuple[Array, Array, Array]:
 
     def filtered(along: Array) -> Array:
         once = ndimage.correlate1d(frames, along, axis=1)
-        return ndimage.correlate1d(once, along, axis=2)[:, 3:-3, 3:-3].ravel().astype(float)
+        twice = ndimage.correlate1d(once, along, axis=2)[:, 3:-3, 3:-3]
+        return np.asarray(twice.ravel(), float)
 
     brightness, variance = filtered(kernel**2), filtered(kernel) ** 2
     shares = np.linspace(0, 1, N_LEVELS + 1)[1:-1]
@@ -170,4 +171,4 @@ def _leak(brightness: Array, counts: Array, blinking: Blinking) -> Array:
     )
     above = (brightness - brightness[0]) ** 2
     mean = float((above * counts).sum() / counts.sum())
-    return blinking.power * passed**2 * above / max(mean, 1e-12)
+    return np.asarray(blinking.power * passed**2 * above / max(mean, 1e-12))

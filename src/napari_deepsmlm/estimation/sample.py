@@ -46,7 +46,7 @@ class Sample:
     @property
     def n_frames(self) -> int:
         """Frames looked at."""
-        return self.frames.shape[0] * self.frames.shape[1]
+        return int(self.frames.shape[0] * self.frames.shape[1])
 
     @property
     def shape(self) -> tuple[int, int]:

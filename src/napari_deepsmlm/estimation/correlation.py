@@ -99,7 +99,8 @@ def autocorrelation(distance_px: Array, sigma_px: float) -> Array:
         )
 
     d = np.asarray(distance_px, float)
-    return twice_integrated(d + 1) - 2 * twice_integrated(d) + twice_integrated(d - 1)
+    around = twice_integrated(d + 1) + twice_integrated(d - 1)
+    return np.asarray(around - 2 * twice_integrated(d))
 
 
 def _forgetting(frames: Array) -> tuple[int, float]:
@@ -112,12 +113,12 @@ def _forgetting(frames: Array) -> tuple[int, float]:
         across = (difference[..., 1:] * difference[..., :-1]).mean()
         down = (difference[:, :, 1:] * difference[:, :, :-1]).mean()
         rises.append(float(across + down))
-    for lag, rise, *_ in zip(lags, rises, strict=True):
+    for lag, rise in zip(lags, rises, strict=True):
         later = [r for other, r in zip(lags, rises, strict=True) if lag < other <= 8 * lag]
         if not later or np.median(later) <= STILL_RISING * rise:
             break
-    forgotten = np.mean([r for other, r in zip(lags, rises, strict=True) if other >= lag])
-    return lag, float(np.clip(1 - rises[0] / max(forgotten, 1e-300), 0, 1))
+    forgotten = float(np.mean([r for other, r in zip(lags, rises, strict=True) if other >= lag]))
+    return lag, min(max(1 - rises[0] / max(forgotten, 1e-300), 0.0), 1.0)
 
 
 def _autocovariances(frames: Array, lag: int, reach: int, n_parts: int = 8) -> Array:

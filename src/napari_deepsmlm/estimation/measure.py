@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_deepsmlm.camera import EMCCD, SCMOS
-from napari_deepsmlm.estimate.correlation import Blinking, measure_blinking
-from napari_deepsmlm.estimate.drift import measure_drift
-from napari_deepsmlm.estimate.light import Light, measure_light
-from napari_deepsmlm.estimate.noise import (
+from napari_deepsmlm.estimation.correlation import Blinking, measure_blinking
+from napari_deepsmlm.estimation.drift import measure_drift
+from napari_deepsmlm.estimation.light import Light, measure_light
+from napari_deepsmlm.estimation.noise import (
     USUAL_READ_E,
     Noise,
     PhotonTransfer,
@@ -19,9 +19,9 @@ from napari_deepsmlm.estimate.noise import (
     photon_transfer,
     usual_offset,
 )
-from napari_deepsmlm.estimate.result import Estimate
-from napari_deepsmlm.estimate.sample import Sample, take_sample
-from napari_deepsmlm.estimate.sentences import describe
+from napari_deepsmlm.estimation.result import Estimate
+from napari_deepsmlm.estimation.sample import Sample, take_sample
+from napari_deepsmlm.estimation.sentences import describe
 from napari_deepsmlm.io import open_frames
 
 if TYPE_CHECKING:

@@ -21,6 +21,9 @@ LAGS = (1, 2, 4, 8, 16, 32, 64)
 # A lag is long enough if the next longer one has no more than this above it.
 STILL_RISING = 1.04
 NARROWEST_PX, WIDEST_PX = 0.4, 8.0
+# Share of the covariance's height by which it may miss that of a Gaussian.
+LARGEST_MISFIT = 0.015
+NEAR_PX, FAR_PX = 7, 20
 CHUNK = 64
 
 
@@ -33,7 +36,7 @@ class Blinking(NamedTuple):
     """Density per pixel x mean of squared light of a molecule, in squared units of the frames."""
     power_error: float
     misfit: float
-    """Root mean square difference to a Gaussian PSF, as a share of the covariance's height."""
+    """Root mean square difference to a Gaussian PSF beyond chance, as a share of the height."""
     lag: int
     """Frames after which a molecule is forgotten."""
     memory: float
@@ -46,6 +49,11 @@ class Blinking(NamedTuple):
         """Whether anything blinks above chance."""
         return self.power > 3.5 * self.power_error
 
+    @property
+    def is_gaussian(self) -> bool:
+        """Whether the PSF is a Gaussian of about one width."""
+        return self.misfit < LARGEST_MISFIT
+
 
 def measure_blinking(frames: Array) -> Blinking:
     """Return width and power of what blinks.
@@ -56,14 +64,14 @@ def measure_blinking(frames: Array) -> Blinking:
     """
     lag, memory = _forgetting(frames)
     side = min(frames.shape[2:])
-    reach = min(7, side // 3)
-    for _ in range(2):  # a wide PSF needs a second, wider look
+    reach = min(NEAR_PX, side // 3)
+    maps = _autocovariances(frames, lag, reach)
+    sigma, power, level = _fit(maps.mean(axis=0), reach)
+    wanted = min(math.ceil(4.5 * sigma) + 1, side // 3, FAR_PX)
+    if wanted > reach:  # a wide PSF needs a second, wider look
+        reach = wanted
         maps = _autocovariances(frames, lag, reach)
         sigma, power, level = _fit(maps.mean(axis=0), reach)
-        wanted = min(math.ceil(4.5 * sigma) + 1, side // 3, 20)
-        if wanted <= reach:
-            break
-        reach = wanted
     parts = np.array([_fit(part, reach)[:2] for part in _jackknifed(maps)])
     n_parts = len(parts)
     errors = np.sqrt((n_parts - 1) * parts.var(axis=0))
@@ -71,12 +79,14 @@ def measure_blinking(frames: Array) -> Blinking:
     model = power * np.outer(*2 * [autocorrelation(_distances(reach), sigma)]) + level
     is_far = _is_off_centre(reach)
     height = max(power * autocorrelation(np.zeros(1), sigma)[0] ** 2, 1e-30)
+    chance = maps.var(axis=0)[is_far].mean() / max(len(maps) - 1, 1)
+    misfit = max(((mean - model)[is_far] ** 2).mean() - chance, 0.0)
     return Blinking(
         sigma_px=sigma,
         sigma_error_px=float(errors[0]),
         power=power,
         power_error=float(errors[1]),
-        misfit=float(np.sqrt(((mean - model)[is_far] ** 2).mean()) / height),
+        misfit=math.sqrt(misfit) / height,
         lag=lag,
         memory=memory,
         anisotropy=_anisotropy(mean - level, reach),

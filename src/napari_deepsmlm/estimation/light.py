@@ -29,6 +29,7 @@ N_TRANSFORMS = 12
 N_WINDOWS = 8
 # Largest relative variance of a pixel's mean of exp(-t light): beyond, its logarithm is biased.
 LARGEST_VARIANCE = 0.1
+LARGEST_EXPONENT = 50.0
 TILES = 4
 SUBPIXELS = 8
 H_BINS = 48
@@ -75,7 +76,9 @@ def measure_light(frames: Array, blinking: Blinking, noise: Noise) -> Light:
 def _transform_points(frames: Array, noise: Noise, memory: float) -> Array:
     """Choose t as large as the number of frames bears, on both sides of zero."""
     B, T = frames.shape[:2]
-    pixels = frames.reshape(B, T, -1)[:, :, :: max(1, frames[0, 0].size // 256)]
+    pixels = frames.reshape(B, T, -1)
+    liveliest = np.argsort(pixels.var(axis=1).mean(axis=0))
+    pixels = pixels[:, :, liveliest[:: max(1, len(liveliest) // 256)][::-1]]
     centred = (pixels - pixels.mean(axis=1, keepdims=True)).astype(float)
     scale = max(float(centred.std()), 1e-12)
 
@@ -123,7 +126,9 @@ def _measured_curve(frames: Array, t: Array) -> tuple[Array, Array]:
         centred = block - mean
         pixels, parts = [], []
         for value in t:
-            sums = np.add.reduceat(np.exp(-np.float32(value) * centred), edges, axis=0)
+            sums = np.add.reduceat(
+                np.exp(np.minimum(-np.float32(value) * centred, LARGEST_EXPONENT)), edges, axis=0
+            )
             sums = sums.astype(float)
             whole = np.log(sums.sum(axis=0) / T)
             halves = [
@@ -184,7 +189,7 @@ def _fit(
         return np.concatenate([whiten @ (curve - model - read), beliefs])
 
     fits = []
-    for share in (0.3, 0.8):
+    for share in (0.03, 0.2, 0.8):
         light = max(mean * share, 1e-6)
         photons = blinking.power / light
         start = [mean - light, math.log(photons), -3.0, math.log(light / photons), expected]

@@ -20,7 +20,7 @@ from napari_deepsmlm.estimation.noise import (
     usual_offset,
 )
 from napari_deepsmlm.estimation.result import Estimate
-from napari_deepsmlm.estimation.sample import Sample, take_sample
+from napari_deepsmlm.estimation.sample import Sample, levelled, take_sample
 from napari_deepsmlm.estimation.sentences import describe
 from napari_deepsmlm.io import open_frames
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SIGMA_SYSTEMATIC, LIGHT_SYSTEMATIC = 0.01, 0.03
 # Photons and density are stated up to this error, as a share.
 LARGEST_ERROR = 0.25
+# Beyond this PSF or blinking are not as assumed.
+LARGEST_CHI2 = 4.0
 # Width in pixels beyond which a covariance of pixels shows no molecule.
 NARROWEST_PX, WIDEST_PX = 0.45, 6.0
 PERCENTILES = (10, 50, 90)
@@ -94,8 +96,9 @@ def estimate(
     """
     source = open_frames(frames, pixel_size_nm=pixel_size_nm)
     sample = take_sample(source)
-    blinking = measure_blinking(sample.frames)
     flat = sample.frames.reshape(-1, *sample.shape)
+    sample = levelled(sample)
+    blinking = measure_blinking(sample.frames)
     transfer = photon_transfer(flat, blinking if blinking.is_seen else None)
     units, light = _light(sample, blinking, transfer, camera)
     found = _values(source, sample, blinking, units, light)
@@ -239,6 +242,7 @@ def _values(
         if units.offset_adu is not None:
             found["background"] = float(_to_light(sample, units).mean())
             errors["background"] = units.offset_error_adu / units.gain
+            found["background_at_most"] = found["background"] + 2 * errors["background"]
         return found
     sigma_error = math.hypot(blinking.sigma_error_px, SIGMA_SYSTEMATIC * blinking.sigma_px)
     found |= {"psf_sigma_px": blinking.sigma_px, "memory": blinking.memory}
@@ -257,6 +261,12 @@ def _values(
         )
     photons_error = math.hypot(light.photons_error, LIGHT_SYSTEMATIC)
     density_error = math.hypot(light.density_error, LIGHT_SYSTEMATIC)
+    if units.offset_adu is not None:
+        found["background_at_most"] = light.background + 2 * errors["background"]
+        if errors["background"] > max(LARGEST_ERROR * light.background, 1.0):
+            del found["background"], errors["background"]
+    if not blinking.is_gaussian or light.chi2 > LARGEST_CHI2:
+        return found
     if max(photons_error, density_error) > LARGEST_ERROR:
         return found
     found["photons"] = light.photons

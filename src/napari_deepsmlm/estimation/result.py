@@ -33,6 +33,7 @@ class Estimate(FrozenModel):
         None, description="Widths that molecules have, nm; of isolated spots where there are any."
     )
     background: float | None = Field(None, description="Per pixel and frame.")
+    background_at_most: float | None = Field(None, description="Its upper limit.")
     photons: float | None = Field(None, description="Mean of a molecule in a frame.")
     photons_percentiles: dict[int, float] = Field({}, description="10, 50 and 90 % of molecules.")
     density_per_um2: float | None = Field(None, description="Emitting molecules, mean of frames.")
@@ -92,7 +93,7 @@ class Estimate(FrozenModel):
             ("camera's gain", self.unit == "photons" and self.camera is not None, "give a camera"),
             ("PSF's width", self.psf_sigma_nm is not None, "give a longer raw movie"),
             ("light of a molecule", self.photons is not None, "give a longer or sparser raw movie"),
-            ("background", self.background is not None, "give raw frames"),
+            ("background", self.background_at_most is not None, "give raw frames"),
         ):
             if not is_known:
                 raise ValueError(
@@ -106,9 +107,7 @@ class Estimate(FrozenModel):
         return _rounded(low * (1 - SIGMA_MARGIN)), _rounded(high * (1 + SIGMA_MARGIN))
 
     def _simulation(self) -> dict[str, Any]:
-        assert self.background is not None  # noqa: S101 - required before
         photons, density = self.photons_percentiles, self.density_percentiles
-        background = max(self.background, 0.5)
         densest = max(DENSITY_MARGIN * density[90], DENSEST_AT_LEAST)
         return {
             "structure": {
@@ -122,11 +121,16 @@ class Estimate(FrozenModel):
                 _rounded(photons[90] * (1 + PHOTON_MARGIN)),
             ),
             "brightness": BRIGHTNESS,
-            "background": (
-                _rounded(background * (1 - BACKGROUND_MARGIN)),
-                _rounded(background * (1 + BACKGROUND_MARGIN)),
-            ),
+            "background": self._background_range(),
         }
+
+    def _background_range(self) -> tuple[float, float]:
+        assert self.background_at_most is not None  # noqa: S101 - required before
+        if self.background is None:
+            return 0.0, _rounded(max(self.background_at_most, 1.0))
+        background = max(self.background, 0.5)
+        low, high = 1 - BACKGROUND_MARGIN, 1 + BACKGROUND_MARGIN
+        return _rounded(background * low), _rounded(background * high)
 
 
 def _proven(network: str) -> dict[str, Any]:

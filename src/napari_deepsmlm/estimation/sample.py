@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ MOST_BLOCKS = 8
 # Frames of a block: fewer cannot tell chance from blinking.
 BLOCK_FRAMES = 100
 REGION_PX = 64
+FAINT_PERCENT = 10
 READ_BYTES = 32 << 20
 FEWEST_FRAMES = 5
 SMALLEST_PX = 16
@@ -103,6 +104,16 @@ def take_sample(source: FrameSource, most_values: int = MOST_VALUES) -> Sample:
         is_raw=not oddities,
         saturated=saturated,
     )
+
+
+def levelled(sample: Sample) -> Sample:
+    """Return the same frames with the background that comes and goes over time taken off."""
+    from scipy import ndimage
+
+    smooth = ndimage.uniform_filter(sample.frames, (0, 0, 3, 3))
+    levels = np.percentile(smooth, FAINT_PERCENT, axis=(2, 3))
+    change = (levels - np.median(levels)).astype(np.float32)
+    return replace(sample, frames=sample.frames - change[..., None, None])
 
 
 def _liveliest_region(source: FrameSource, most_values: int) -> tuple[slice, slice]:

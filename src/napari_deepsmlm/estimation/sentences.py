@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.estimation.result import Estimate
     from napari_deepsmlm.estimation.sample import Sample
 
-# From here on the PSF is no Gaussian that a network for one could serve.
-LARGEST_MISFIT, LARGEST_ANISOTROPY = 0.05, 1.1
+# Widths along x and y may differ by this factor.
+LARGEST_ANISOTROPY = 1.1
 # Molecules per PSF area from which on images overlap in most places.
 DENSE = 1.0
 GAIN_TOLERANCE = 1.25
@@ -90,7 +90,7 @@ def _on_width(found: Estimate, blinking: Blinking, light: Light | None) -> Itera
     else:
         yield f"PSF width σ {_pair(found.psf_sigma_nm, found.errors['psf_sigma_nm'])} nm."
     ratio = max(blinking.anisotropy, 1 / blinking.anisotropy)
-    if blinking.misfit > LARGEST_MISFIT or ratio > LARGEST_ANISOTROPY:
+    if not blinking.is_gaussian or ratio > LARGEST_ANISOTROPY:
         yield (
             "The PSF is not a Gaussian of one width (molecules at several depths, or an "
             "engineered PSF): take the width as an average, and calibrate with beads for 3-D."
@@ -98,6 +98,12 @@ def _on_width(found: Estimate, blinking: Blinking, light: Light | None) -> Itera
 
 
 def _on_background(found: Estimate, units: Units) -> Iterator[str]:
+    if found.background is None and found.background_at_most is not None:
+        yield (
+            f"The background drowns in the light of molecules: it is below "
+            f"{found.background_at_most:.3g} {found.unit} per pixel and frame."
+        )
+        return
     if found.background is None:
         yield "The background cannot be told without the camera's offset."
         return
@@ -112,9 +118,9 @@ def _on_molecules(found: Estimate, light: Light | None) -> Iterator[str]:
         return
     if found.photons is None:
         yield (
-            "Light per molecule and density cannot be told apart here (too dense, too dim or too "
-            f"few frames); their product is {light.photons * light.density_px:.3g} {found.unit} "
-            "per pixel and frame."
+            "Light per molecule and density cannot be told apart here (too dense, too dim, too few "
+            "frames, or a PSF of several widths); their product is "
+            f"{light.photons * light.density_px:.3g} {found.unit} per pixel and frame."
         )
         return
     low, _, high = found.photons_percentiles.values()

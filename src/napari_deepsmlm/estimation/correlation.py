@@ -93,6 +93,20 @@ def measure_blinking(frames: Array) -> Blinking:
     )
 
 
+def covariance_width(image: Array) -> float:
+    """Return the width that :func:`measure_blinking` finds for molecules of this image, px.
+
+    Parameters
+    ----------
+    image : (S, S), one molecule.
+    """
+    side = len(image)
+    reach = side // 2
+    power = np.abs(np.fft.rfft2(image, s=(2 * side, 2 * side))) ** 2
+    d = _distances(reach).astype(int)
+    return _fit(np.fft.irfft2(power)[np.ix_(d, d)], reach)[0]
+
+
 def autocorrelation(distance_px: Array, sigma_px: float) -> Array:
     """Return the autocorrelation of a pixel-integrated 1-D Gaussian, averaged over its place.
 

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepsmlm.camera import EMCCD, SCMOS
-from napari_deepsmlm.estimation.correlation import Blinking, measure_blinking
+from napari_deepsmlm.estimation.correlation import measure_blinking
 from napari_deepsmlm.estimation.drift import measure_drift
-from napari_deepsmlm.estimation.light import Light, measure_light
-from napari_deepsmlm.estimation.noise import (
-    USUAL_READ_E,
-    Noise,
-    PhotonTransfer,
-    camera_noise,
-    photon_transfer,
-    usual_offset,
-)
+from napari_deepsmlm.estimation.noise import photon_transfer
 from napari_deepsmlm.estimation.result import Estimate
-from napari_deepsmlm.estimation.sample import Sample, levelled, take_sample
+from napari_deepsmlm.estimation.sample import levelled, take_sample
 from napari_deepsmlm.estimation.sentences import describe
+from napari_deepsmlm.estimation.units import light_in_units, to_light
 from napari_deepsmlm.io import open_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepsmlm.camera import Camera
+    from napari_deepsmlm.estimation.correlation import Blinking
+    from napari_deepsmlm.estimation.light import Light
+    from napari_deepsmlm.estimation.sample import Sample
+    from napari_deepsmlm.estimation.units import Units
     from napari_deepsmlm.io import FrameSource
 
     Array = np.ndarray[Any, Any]
@@ -45,21 +41,6 @@ PERCENTILES = (10, 50, 90)
 # larger gain: others digitize an electron into a few ADU at most.
 DECISIVE = 4.0
 LARGEST_GAIN = 8.0
-
-
-class Units(NamedTuple):
-    """What turns ADU into light, and how sure that is."""
-
-    camera: Camera | None
-    noise: Noise
-    offset_adu: float | None
-    gain: float
-    """ADU per unit of light."""
-    offset_error_adu: float
-    gain_error: float
-    """As a share."""
-    is_photons: bool
-    is_given: bool
 
 
 def estimate(
@@ -100,7 +81,7 @@ def estimate(
     sample = levelled(sample)
     blinking = measure_blinking(sample.frames)
     transfer = photon_transfer(flat, blinking if blinking.is_seen else None)
-    units, light = _light(sample, blinking, transfer, camera)
+    units, light = light_in_units(sample, blinking, transfer, camera)
     found = _values(source, sample, blinking, units, light)
     drift = measure_drift(sample.frames)
     if drift.is_seen and source.pixel_size_nm is not None:
@@ -110,114 +91,6 @@ def estimate(
     result = Estimate(**found)
     sentences = describe(result, sample, blinking, transfer, units, light, drift)
     return result.replace(sentences=sentences)
-
-
-def _light(
-    sample: Sample, blinking: Blinking, transfer: PhotonTransfer, camera: Camera | None
-) -> tuple[Units, Light | None]:
-    """Return units and what light tells in them; of two kinds of camera the likelier."""
-    if camera is not None:
-        choices = [_given(camera, transfer)]
-    elif transfer.is_line and sample.is_raw:
-        choices = [_measured(transfer, "shot"), _measured(transfer, "multiplied")]
-    else:
-        choices = [_unknown(sample, transfer)]
-    if not blinking.is_seen or not NARROWEST_PX < blinking.sigma_px < WIDEST_PX:
-        return choices[0], None
-    lights = [_light_in(sample, blinking, units) for units in choices]
-    is_multiplied = len(choices) == 2 and (
-        transfer.slope > LARGEST_GAIN or lights[1].chi2 + DECISIVE < lights[0].chi2
-    )
-    return (choices[1], lights[1]) if is_multiplied else (choices[0], lights[0])
-
-
-def _light_in(sample: Sample, blinking: Blinking, units: Units) -> Light:
-    scale = units.gain**2
-    blinking = blinking._replace(
-        power=blinking.power / scale, power_error=blinking.power_error / scale
-    )
-    return measure_light(_to_light(sample, units), blinking, units.noise)
-
-
-def _to_light(sample: Sample, units: Units) -> Array:
-    """Return (B, T, H, W) light, offset removed, the half ADU of rounding down put back."""
-    maps = getattr(units.camera, "maps", None)
-    if maps is None:
-        # Whole numbers of an ideal camera lose nothing.
-        half = 0.0 if units.camera is None or units.camera.kind == "ideal" else 0.5
-        offset = units.offset_adu or 0.0
-        return np.asarray((sample.frames - np.float32(offset - half)) / np.float32(units.gain))
-    import torch
-
-    assert units.camera is not None  # noqa: S101 - it has maps
-    flat = torch.from_numpy(sample.frames.reshape(-1, 1, *sample.shape)) + 0.5
-    place = torch.tensor([sample.origin_px])
-    photons = units.camera.to_photons(flat, origin_px=place)
-    return photons.reshape(sample.frames.shape).numpy()
-
-
-def _given(camera: Camera, transfer: PhotonTransfer) -> Units:
-    noise = camera_noise(camera, transfer)
-    return Units(
-        camera=camera,
-        noise=noise,
-        offset_adu=camera.baseline,
-        gain=camera.adu_per_photon,
-        offset_error_adu=0.0,
-        gain_error=0.0,
-        is_photons=True,
-        is_given=True,
-    )
-
-
-def _measured(transfer: PhotonTransfer, kind: Any) -> Units:
-    """Units of a camera whose noise shows its gain: detected photons."""
-    error = math.hypot(transfer.slope_error / transfer.slope, 0.03)
-    if kind == "multiplied":
-        gain, offset = transfer.slope / 2, transfer.zero_adu
-        # Gain and electrons per ADU cannot be told apart; read noise is nothing beside them.
-        camera: Camera = EMCCD(
-            quantum_efficiency=1.0,
-            em_gain=300.0,
-            e_per_adu=300.0 / gain,
-            read_noise_e=0.0,
-            spurious_e=0.0,
-            baseline=max(offset, 0.0),
-        )
-        return Units(
-            camera,
-            Noise(kind, 1.0, 0.0),
-            offset,
-            gain,
-            transfer.zero_error_adu,
-            error,
-            is_photons=True,
-            is_given=False,
-        )
-    offset, offset_error = usual_offset(transfer)
-    gain = transfer.slope
-    camera = SCMOS(
-        quantum_efficiency=1.0,
-        e_per_adu=1 / gain,
-        read_noise_e=USUAL_READ_E,
-        baseline=max(offset, 0.0),
-    )
-    read_variance = max((offset - transfer.zero_adu) / gain, 0.0)
-    return Units(
-        camera,
-        Noise(kind, 1.0, read_variance),
-        offset,
-        gain,
-        offset_error,
-        error,
-        is_photons=True,
-        is_given=False,
-    )
-
-
-def _unknown(sample: Sample, transfer: PhotonTransfer) -> Units:
-    noise = Noise("normal", 1.0, max(transfer.mean_variance, 1e-12))
-    return Units(None, noise, None, 1.0, math.inf, math.inf, is_photons=False, is_given=False)
 
 
 def _values(
@@ -240,7 +113,7 @@ def _values(
             errors |= {"offset_adu": units.offset_error_adu, "gain": units.gain_error * units.gain}
     if light is None:
         if units.offset_adu is not None:
-            found["background"] = float(_to_light(sample, units).mean())
+            found["background"] = float(to_light(sample, units).mean())
             errors["background"] = units.offset_error_adu / units.gain
             found["background_at_most"] = found["background"] + 2 * errors["background"]
         return found
@@ -276,7 +149,7 @@ def _values(
         per_um2 = 1e6 / pixel_nm**2
         found["density_per_um2"] = light.density_px * per_um2
         errors["density_per_um2"] = density_error * light.density_px * per_um2
-        levels = _density_percentiles(_to_light(sample, units), light)
+        levels = _density_percentiles(to_light(sample, units), light)
         found["density_percentiles"] = {k: v * per_um2 for k, v in levels.items()}
     return found
 

@@ -55,8 +55,18 @@ class Sample:
         return self.frames.shape[2], self.frames.shape[3]
 
 
-def take_sample(source: FrameSource, most_values: int = MOST_VALUES) -> Sample:
+def take_sample(
+    source: FrameSource,
+    *,
+    most_values: int = MOST_VALUES,
+    block_frames: int = BLOCK_FRAMES,
+) -> Sample:
     """Read blocks of frames spread over the stack, of the region that blinks most.
+
+    Parameters
+    ----------
+    most_values : pixel values to read in all.
+    block_frames : consecutive frames that a block has at least, where there are as many.
 
     Raises
     ------
@@ -74,12 +84,12 @@ def take_sample(source: FrameSource, most_values: int = MOST_VALUES) -> Sample:
             f"{source.name}: frames of {height} x {width} pixels are too small to measure; "
             f"{SMALLEST_PX} x {SMALLEST_PX} is the least."
         )
-    region = _liveliest_region(source, most_values)
+    region = _liveliest_region(source, most_values, block_frames)
     rows, columns = region
     n_read = min(
         n_frames, most_values // ((rows.stop - rows.start) * (columns.stop - columns.start))
     )
-    n_blocks = min(max(1, n_read // BLOCK_FRAMES), MOST_BLOCKS)
+    n_blocks = min(max(1, n_read // block_frames), MOST_BLOCKS)
     length = n_read // n_blocks
     starts = np.linspace(0, n_frames - length, n_blocks).astype(int).tolist()
     frames = np.stack([_read(source, start, start + length, region) for start in starts])
@@ -108,22 +118,29 @@ def take_sample(source: FrameSource, most_values: int = MOST_VALUES) -> Sample:
 
 def levelled(sample: Sample) -> Sample:
     """Return the same frames with the background that comes and goes over time taken off."""
-    from scipy import ndimage
-
-    smooth = ndimage.uniform_filter(sample.frames, (0, 0, 3, 3))
-    levels = np.percentile(smooth, FAINT_PERCENT, axis=(2, 3))
+    levels = faint_levels(sample.frames)
     change = (levels - np.median(levels)).astype(np.float32)
     return replace(sample, frames=sample.frames - change[..., None, None])
 
 
-def _liveliest_region(source: FrameSource, most_values: int) -> tuple[slice, slice]:
+def faint_levels(frames: Array) -> Array:
+    """Return how bright the faint parts of each frame are, (B, T)."""
+    from scipy import ndimage
+
+    smooth = ndimage.uniform_filter(frames, (0, 0, 3, 3))
+    return np.asarray(np.percentile(smooth, FAINT_PERCENT, axis=(2, 3)))
+
+
+def _liveliest_region(
+    source: FrameSource, most_values: int, block_frames: int
+) -> tuple[slice, slice]:
     """Return the whole frame, or of a large one the square whose pixels vary most in time."""
     n_frames, _, height, width = source.shape
     side = REGION_PX
-    while 4 * side**2 * min(n_frames, 4 * BLOCK_FRAMES) <= most_values:
+    while 4 * side**2 * min(n_frames, 4 * block_frames) <= most_values:
         side *= 2
     size = (min(side, height), min(side, width))
-    if size == (height, width) or height * width * min(n_frames, BLOCK_FRAMES) <= most_values:
+    if size == (height, width) or height * width * min(n_frames, block_frames) <= most_values:
         return slice(0, height), slice(0, width)
     picked = np.unique(np.linspace(0, n_frames - 1, 16).astype(int))
     some = np.concatenate([source.read(i, i + 1)[:, 0] for i in picked.tolist()]).astype(np.float32)

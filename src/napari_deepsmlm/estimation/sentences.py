@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from napari_deepsmlm.estimation.correlation import Blinking
     from napari_deepsmlm.estimation.drift import Drift
     from napari_deepsmlm.estimation.light import Light
-    from napari_deepsmlm.estimation.measure import Units
     from napari_deepsmlm.estimation.noise import PhotonTransfer
     from napari_deepsmlm.estimation.result import Estimate
     from napari_deepsmlm.estimation.sample import Sample
+    from napari_deepsmlm.estimation.units import Units
 
 # Widths along x and y may differ by this factor.
 LARGEST_ANISOTROPY = 1.1

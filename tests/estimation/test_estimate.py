@@ -142,19 +142,27 @@ def test_without_a_pixel_size_lengths_are_in_pixels(usual) -> None:
         found.to_experiment()
 
 
-def test_drift_of_filaments_is_measured() -> None:
-    _, stack, _ = movie(
-        110,
-        20,
-        2000,
-        1.0,
-        structure="filaments",
-        n_frames=300,
-        drift={"per_frame_nm": (0.5, -0.3, 0)},
-    )
+def test_drift_of_crossing_filaments_is_measured() -> None:
+    drift = {"per_frame_nm": (0.5, -0.3, 0)}
+    _, stack, _ = movie(110, 20, 2000, 1.0, structure="microtubules", n_frames=300, drift=drift)
     found = estimate(stack, pixel_size_nm=100)
     assert found.drift_xy_nm == pytest.approx((150, -90), abs=25)
     assert any("drifts by" in sentence for sentence in found.sentences)
+
+
+def test_still_filaments_do_not_drift() -> None:
+    _, stack, _ = movie(110, 20, 2000, 1.0, structure="microtubules")
+    found = estimate(stack, pixel_size_nm=100)
+    assert found.drift_nm is None
+    assert any(sentence.startswith("No drift is seen") for sentence in found.sentences)
+
+
+def test_lines_in_one_direction_do_not_show_drift() -> None:
+    drift = {"per_frame_nm": (0.5, -0.3, 0)}
+    _, stack, _ = movie(110, 20, 2000, 1.0, structure="filaments", n_frames=300, drift=drift)
+    found = estimate(stack, pixel_size_nm=100)
+    assert found.drift_nm is None
+    assert any("lines in one direction" in sentence for sentence in found.sentences)
 
 
 def test_a_long_movie_is_sampled_all_over_with_bounded_memory() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,11 @@ FARTHEST_PX = 6
 SMOOTH_PX, LEVEL_PX = 1.0, 8.0
 # Images of disjoint halves of the frames correlate so well where there is a lasting structure.
 LEAST_CORRELATION = 0.3
+# Lines in one direction show no movement along them.
+LEAST_ROUNDNESS = 0.3
 # A shift counts from so many standard errors on, and from so many pixels.
-SIGNIFICANT, LEAST_PX = 4.0, 0.05
+SIGNIFICANT, LEAST_PX = 4.0, 0.15
+SMALLEST_ERROR_PX = 0.03
 
 
 class Drift(NamedTuple):
@@ -25,7 +29,7 @@ class Drift(NamedTuple):
     xy_px: tuple[float, float]
     error_px: float
     has_structure: bool
-    """Whether something lasts that could show a movement."""
+    """Whether something lasts that could show a movement in any direction."""
 
     @property
     def is_seen(self) -> bool:
@@ -49,14 +53,14 @@ def measure_drift(frames: Array) -> Drift:
     segments = np.array_split(np.arange(len(flat)), N_SEGMENTS)
     halves = [[_detail(flat[s[k::2]].mean(axis=0)) for s in segments] for k in (0, 1)]
     alike = [_correlation(even, odd) for even, odd in zip(*halves, strict=True)]
-    if min(alike) < LEAST_CORRELATION:
+    if min(alike) < LEAST_CORRELATION or _roundness(sum(halves[0])) < LEAST_ROUNDNESS:
         return Drift((0.0, 0.0), np.inf, has_structure=False)
     # An extrapolation from segment centres to the ends of the movie.
     stretch = N_SEGMENTS / (N_SEGMENTS - 1)
     moves = np.array([_path(images)[-1] for images in halves]) * stretch
     moved = moves.mean(axis=0)
-    error = float(np.hypot(*(moves[0] - moves[1])) / 2)
-    return Drift((float(moved[0]), float(moved[1])), max(error, 0.01), has_structure=True)
+    error = max(float(np.hypot(*(moves[0] - moves[1]))) / math.sqrt(2), SMALLEST_ERROR_PX)
+    return Drift((float(moved[0]), float(moved[1])), error, has_structure=True)
 
 
 def _detail(image: Array) -> Array:
@@ -65,6 +69,18 @@ def _detail(image: Array) -> Array:
 
     detail = ndimage.gaussian_filter(image, SMOOTH_PX) - ndimage.gaussian_filter(image, LEVEL_PX)
     return np.asarray(detail - detail.mean())
+
+
+def _roundness(image: Array) -> float:
+    """Return weakest over strongest mean square gradient: 0 of parallel lines, 1 of points.
+
+    A line looks the same when it moves along itself.
+    """
+    down, across = np.gradient(image)
+    mixed = (down * across).mean()
+    tensor = np.array([[(down**2).mean(), mixed], [mixed, (across**2).mean()]])
+    weakest, strongest = np.linalg.eigvalsh(tensor)
+    return float(weakest / max(strongest, 1e-30))
 
 
 def _correlation(first: Array, second: Array) -> float:
@@ -93,7 +109,8 @@ def _shift(first: Array, second: Array) -> tuple[float, float]:
     spectrum = np.conj(np.fft.rfft2(first, s=size)) * np.fft.rfft2(second, s=size)
     correlation = np.fft.irfft2(spectrum, s=size)
     d = np.arange(-FARTHEST_PX, FARTHEST_PX + 1)
-    near = correlation[np.ix_(d, d)]
+    overlap = np.multiply.outer(*(side - np.abs(d) for side in first.shape))
+    near = correlation[np.ix_(d, d)] / overlap
     inner = near[1:-1, 1:-1]
     row, column = (1 + place for place in divmod(int(inner.argmax()), inner.shape[1]))
     return (

@@ -148,7 +148,7 @@ def _on_time(found: Estimate, drift: Drift) -> Iterator[str]:
             f"{100 * found.memory:.0f} % of their light."
         )
     if not drift.has_structure:
-        yield "Drift cannot be told: no lasting structure shows."
+        yield "Drift cannot be told: no lasting structure shows, or only lines in one direction."
     elif not drift.is_seen:
         yield f"No drift is seen (error {drift.error_px:.2g} pixels)."
     elif found.drift_nm is None or found.drift_xy_nm is None:

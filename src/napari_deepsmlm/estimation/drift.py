@@ -53,7 +53,7 @@ def measure_drift(frames: Array) -> Drift:
     segments = np.array_split(np.arange(len(flat)), N_SEGMENTS)
     halves = [[_detail(flat[s[k::2]].mean(axis=0)) for s in segments] for k in (0, 1)]
     alike = [_correlation(even, odd) for even, odd in zip(*halves, strict=True)]
-    if min(alike) < LEAST_CORRELATION or _roundness(sum(halves[0])) < LEAST_ROUNDNESS:
+    if min(alike) < LEAST_CORRELATION or _roundness(np.sum(halves[0], axis=0)) < LEAST_ROUNDNESS:
         return Drift((0.0, 0.0), np.inf, has_structure=False)
     # An extrapolation from segment centres to the ends of the movie.
     stretch = N_SEGMENTS / (N_SEGMENTS - 1)

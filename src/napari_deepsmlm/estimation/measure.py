@@ -32,15 +32,11 @@ if TYPE_CHECKING:
 SIGMA_SYSTEMATIC, LIGHT_SYSTEMATIC = 0.01, 0.03
 # Photons and density are stated up to this error, as a share.
 LARGEST_ERROR = 0.25
+# A background is stated up to this error in any case, photons.
+LARGEST_DARK_ERROR = 1.0
 # Beyond this PSF or blinking are not as assumed.
 LARGEST_CHI2 = 4.0
-# Width in pixels beyond which a covariance of pixels shows no molecule.
-NARROWEST_PX, WIDEST_PX = 0.45, 6.0
 PERCENTILES = (10, 50, 90)
-# A fit that is this much worse rules out a camera without electron multiplication, and so does a
-# larger gain: others digitize an electron into a few ADU at most.
-DECISIVE = 4.0
-LARGEST_GAIN = 8.0
 
 
 def estimate(
@@ -97,10 +93,9 @@ def _values(
     source: FrameSource, sample: Sample, blinking: Blinking, units: Units, light: Light | None
 ) -> dict[str, Any]:
     """Return the fields of an Estimate, as far as they can be told."""
-    pixel_nm = source.pixel_size_nm
     errors: dict[str, float] = {}
     found: dict[str, Any] = {
-        "pixel_size_nm": pixel_nm,
+        "pixel_size_nm": source.pixel_size_nm,
         "image_px": source.shape[2:],
         "n_frames": sample.n_frames,
         "unit": "photons" if units.is_photons else "ADU",
@@ -111,47 +106,63 @@ def _values(
         found |= {"offset_adu": units.offset_adu, "gain": units.gain}
         if not units.is_given:
             errors |= {"offset_adu": units.offset_error_adu, "gain": units.gain_error * units.gain}
-    if light is None:
-        if units.offset_adu is not None:
-            found["background"] = float(to_light(sample, units).mean())
-            errors["background"] = units.offset_error_adu / units.gain
-            found["background_at_most"] = found["background"] + 2 * errors["background"]
-        return found
-    sigma_error = math.hypot(blinking.sigma_error_px, SIGMA_SYSTEMATIC * blinking.sigma_px)
+    if light is not None:
+        _add_width(found, errors, blinking)
+    _add_background(found, errors, sample, units, light)
+    if light is not None and blinking.is_gaussian and light.chi2 < LARGEST_CHI2:
+        _add_molecules(found, errors, sample, units, light)
+    return found
+
+
+def _add_width(found: dict[str, Any], errors: dict[str, float], blinking: Blinking) -> None:
+    error = math.hypot(blinking.sigma_error_px, SIGMA_SYSTEMATIC * blinking.sigma_px)
     found |= {"psf_sigma_px": blinking.sigma_px, "memory": blinking.memory}
-    errors["psf_sigma_px"] = sigma_error
+    errors["psf_sigma_px"] = error
+    pixel_nm = found["pixel_size_nm"]
     if pixel_nm is not None:
         found["psf_sigma_nm"] = blinking.sigma_px * pixel_nm
-        errors["psf_sigma_nm"] = sigma_error * pixel_nm
-    share = units.gain_error if units.is_photons else 0.0
-    if units.offset_adu is not None:
-        found["background"] = light.background
-        errors["background"] = math.hypot(
-            light.background_error,
-            LIGHT_SYSTEMATIC * light.background,
-            units.offset_error_adu / units.gain,
-            share * light.background,
-        )
+        errors["psf_sigma_nm"] = error * pixel_nm
+
+
+def _add_background(
+    found: dict[str, Any],
+    errors: dict[str, float],
+    sample: Sample,
+    units: Units,
+    light: Light | None,
+) -> None:
+    """Add the background, or where molecules drown it only how high it may be."""
+    if units.offset_adu is None:
+        return
+    if light is None:
+        background, error = float(to_light(sample, units).mean()), 0.0
+    else:
+        background, error = light.background, light.background_error
+    shares = math.hypot(LIGHT_SYSTEMATIC, units.gain_error) * background
+    error = math.hypot(error, shares, units.offset_error_adu / units.gain)
+    found["background_at_most"] = background + 2 * error
+    if light is None or error <= max(LARGEST_ERROR * background, LARGEST_DARK_ERROR):
+        found["background"], errors["background"] = background, error
+
+
+def _add_molecules(
+    found: dict[str, Any], errors: dict[str, float], sample: Sample, units: Units, light: Light
+) -> None:
+    """Add photons and density if both are known well enough."""
     photons_error = math.hypot(light.photons_error, LIGHT_SYSTEMATIC)
     density_error = math.hypot(light.density_error, LIGHT_SYSTEMATIC)
-    if units.offset_adu is not None:
-        found["background_at_most"] = light.background + 2 * errors["background"]
-        if errors["background"] > max(LARGEST_ERROR * light.background, 1.0):
-            del found["background"], errors["background"]
-    if not blinking.is_gaussian or light.chi2 > LARGEST_CHI2:
-        return found
     if max(photons_error, density_error) > LARGEST_ERROR:
-        return found
+        return
+    gain_error = units.gain_error if units.is_photons else 0.0
     found["photons"] = light.photons
     found["photons_percentiles"] = _photon_percentiles(light)
-    errors["photons"] = math.hypot(photons_error, share) * light.photons
-    if pixel_nm is not None:
-        per_um2 = 1e6 / pixel_nm**2
+    errors["photons"] = math.hypot(photons_error, gain_error) * light.photons
+    if found["pixel_size_nm"] is not None:
+        per_um2 = 1e6 / found["pixel_size_nm"] ** 2
         found["density_per_um2"] = light.density_px * per_um2
         errors["density_per_um2"] = density_error * light.density_px * per_um2
         levels = _density_percentiles(to_light(sample, units), light)
         found["density_percentiles"] = {k: v * per_um2 for k, v in levels.items()}
-    return found
 
 
 def _photon_percentiles(light: Light) -> dict[int, float]:

@@ -86,6 +86,15 @@ def test_errors_are_stated_and_percentiles_ascend(usual) -> None:
         assert levels[10] < levels[50] < levels[90]
 
 
+def test_widths_of_lone_molecules_have_a_range() -> None:
+    experiment = movie(110, 20, 3000, 0.4)[0]
+    even = estimate(experiment.simulate(200).stack, pixel_size_nm=100, camera=experiment.camera)
+    mixed = experiment.replace(psf=experiment.psf.replace(sigma_nm=(90.0, 130.0)))
+    spread = estimate(mixed.simulate(200).stack, pixel_size_nm=100, camera=experiment.camera)
+    assert even.psf_sigma_range_nm == pytest.approx((110, 110), abs=4)
+    assert spread.psf_sigma_range_nm == pytest.approx((94, 126), abs=4)  # 80 % of 90 to 130
+
+
 def test_gain_and_offset_are_read_from_the_noise(usual) -> None:
     found = estimate(usual[1], pixel_size_nm=100)
     camera = usual[0].camera

@@ -13,6 +13,7 @@ from napari_deepsmlm.estimation.noise import photon_transfer
 from napari_deepsmlm.estimation.result import Estimate
 from napari_deepsmlm.estimation.sample import levelled, take_sample
 from napari_deepsmlm.estimation.sentences import describe
+from napari_deepsmlm.estimation.spots import width_range
 from napari_deepsmlm.estimation.units import light_in_units, to_light
 from napari_deepsmlm.io import open_frames
 
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 SIGMA_SYSTEMATIC, LIGHT_SYSTEMATIC = 0.01, 0.03
 # Photons and density are stated up to this error, as a share.
 LARGEST_ERROR = 0.25
-# A background is stated up to this error in any case, photons.
-LARGEST_DARK_ERROR = 1.0
+# So much of the light of molecules may be taken for background or the other way round.
+LIGHT_LEFT = 0.01
+# Molecules drown a background whose error from them is larger, as a share and in photons.
+LARGEST_BACKGROUND_ERROR, LARGEST_DARK_ERROR = 0.15, 0.5
 # Beyond this PSF or blinking are not as assumed.
 LARGEST_CHI2 = 4.0
 PERCENTILES = (10, 50, 90)
@@ -111,6 +114,7 @@ def _values(
     _add_background(found, errors, sample, units, light)
     if light is not None and blinking.is_gaussian and light.chi2 < LARGEST_CHI2:
         _add_molecules(found, errors, sample, units, light)
+        _add_width_range(found, sample, blinking, units, light)
     return found
 
 
@@ -122,6 +126,19 @@ def _add_width(found: dict[str, Any], errors: dict[str, float], blinking: Blinki
     if pixel_nm is not None:
         found["psf_sigma_nm"] = blinking.sigma_px * pixel_nm
         errors["psf_sigma_nm"] = error * pixel_nm
+
+
+def _add_width_range(
+    found: dict[str, Any], sample: Sample, blinking: Blinking, units: Units, light: Light
+) -> None:
+    pixel_nm, noise = found["pixel_size_nm"], units.noise
+    if pixel_nm is None or not units.is_photons:
+        return
+    excess = noise.excess / noise.quantum_efficiency
+    frames = to_light(sample, units)
+    widths = width_range(frames, blinking.sigma_px, light.background, noise.read_variance, excess)
+    if widths is not None:
+        found["psf_sigma_range_nm"] = widths[0] * pixel_nm, widths[1] * pixel_nm
 
 
 def _add_background(
@@ -138,10 +155,12 @@ def _add_background(
         background, error = float(to_light(sample, units).mean()), 0.0
     else:
         background, error = light.background, light.background_error
+        error = math.hypot(error, LIGHT_LEFT * light.photons * light.density_px)
+    is_told = error <= max(LARGEST_BACKGROUND_ERROR * background, LARGEST_DARK_ERROR)
     shares = math.hypot(LIGHT_SYSTEMATIC, units.gain_error) * background
     error = math.hypot(error, shares, units.offset_error_adu / units.gain)
     found["background_at_most"] = background + 2 * error
-    if light is None or error <= max(LARGEST_ERROR * background, LARGEST_DARK_ERROR):
+    if is_told:
         found["background"], errors["background"] = background, error
 
 

@@ -30,7 +30,7 @@ class Estimate(FrozenModel):
     psf_sigma_nm: float | None = Field(None, description="Width of the PSF, nm.")
     psf_sigma_px: float | None = Field(None, description="The same in camera pixels.")
     psf_sigma_range_nm: tuple[float, float] | None = Field(
-        None, description="Widths that molecules have, nm; of isolated spots where there are any."
+        None, description="80 % of molecules, nm, from those that stand alone, if enough do."
     )
     background: float | None = Field(None, description="Per pixel and frame.")
     background_at_most: float | None = Field(None, description="Its upper limit.")

@@ -88,7 +88,10 @@ def _on_width(found: Estimate, blinking: Blinking, light: Light | None) -> Itera
             "lengths and densities need the pixel size."
         )
     else:
-        yield f"PSF width σ {_pair(found.psf_sigma_nm, found.errors['psf_sigma_nm'])} nm."
+        width = _pair(found.psf_sigma_nm, found.errors["psf_sigma_nm"])
+        widths = found.psf_sigma_range_nm
+        spread = f" (80 % of molecules {widths[0]:.0f} to {widths[1]:.0f})" if widths else ""
+        yield f"PSF width σ {width} nm{spread}."
     ratio = max(blinking.anisotropy, 1 / blinking.anisotropy)
     if not blinking.is_gaussian or ratio > LARGEST_ANISOTROPY:
         yield (

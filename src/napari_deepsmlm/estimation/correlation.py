@@ -47,7 +47,7 @@ class Blinking(NamedTuple):
     @property
     def is_seen(self) -> bool:
         """Whether anything blinks above chance."""
-        return self.power > 3.5 * self.power_error
+        return self.power > 5 * self.power_error
 
     @property
     def is_gaussian(self) -> bool:

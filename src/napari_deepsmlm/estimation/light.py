@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+# Variance of the frames' brightness over that of independent molecules, from where on they are
+# sorted into groups, and the least frames of a group.
+RESTLESS, GROUP_FRAMES, MOST_GROUPS = 4.0, 50, 8
 N_TRANSFORMS = 12
 N_WINDOWS = 8
 # Largest relative variance of a pixel's mean of exp(-t light): beyond, its logarithm is biased.
@@ -68,9 +71,30 @@ def measure_light(frames: Array, blinking: Blinking, noise: Noise) -> Light:
     blinking : width and power, in pixels and photons.
     noise : the camera's.
     """
+    frames = _alike(frames, blinking)
     t = _transform_points(frames, noise, max(1.0, blinking.lag / 2))
     curve, covariance = _measured_curve(frames, t)
     return _fit(t, curve, covariance, float(frames.mean()), blinking, noise)
+
+
+def _alike(frames: Array, blinking: Blinking) -> Array:
+    """Return blocks of frames alike in brightness, where frames differ more than by chance.
+
+    The curve is linear in the density over places, not over times: a mean over frames of many
+    densities is no curve of a mean density. Where frames remember each other, they stay in order.
+    """
+    B, T, H, W = frames.shape
+    totals = frames.mean(axis=(2, 3)).ravel()
+    by_chance = (blinking.power + float(frames.mean())) / (H * W)
+    n_blocks = min(B * T // GROUP_FRAMES, MOST_GROUPS)
+    if n_blocks < 2 or blinking.memory >= LEAST_MEMORY or totals.var() < RESTLESS * by_chance:
+        return frames
+    length = B * T // n_blocks
+    order = np.argsort(totals, kind="stable")[: n_blocks * length]
+    # Halves of a block are compared: both get all of its brightness.
+    order = order.reshape(n_blocks, length)
+    order = np.concatenate([order[:, ::2], order[:, 1::2]], axis=1)
+    return np.asarray(frames.reshape(-1, H, W)[order])
 
 
 def _transform_points(frames: Array, noise: Noise, memory: float) -> Array:

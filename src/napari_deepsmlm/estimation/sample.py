@@ -18,7 +18,7 @@ MOST_BLOCKS = 8
 # Frames of a block: fewer cannot tell chance from blinking.
 BLOCK_FRAMES = 100
 REGION_PX = 64
-FAINT_PERCENT = 10
+FAINT_PERCENT = 4
 READ_BYTES = 32 << 20
 FEWEST_FRAMES = 5
 SMALLEST_PX = 16

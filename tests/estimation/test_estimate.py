@@ -118,6 +118,8 @@ def test_an_emccd_is_recognised_where_two_numbers_were_given() -> None:
     gain = experiment.camera.adu_per_photon
     found = estimate(stack, pixel_size_nm=100, camera=IdealCamera(gain=gain))
     assert any("electron-multiplying" in sentence for sentence in found.sentences)
+    assert found.camera.kind == "emccd"
+    assert found.to_experiment().camera.adu_per_photon == pytest.approx(gain)
     assert found.background == pytest.approx(20, rel=BACKGROUND)
     assert found.photons == pytest.approx(truth["photons"].mean(), rel=PHOTONS)
 

@@ -102,7 +102,7 @@ def _values(
         "image_px": source.shape[2:],
         "n_frames": sample.n_frames,
         "unit": "photons" if units.is_photons else "ADU",
-        "camera": units.camera,
+        "camera": units.simulated_camera,
         "errors": errors,
     }
     if units.is_photons:

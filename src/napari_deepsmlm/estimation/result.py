@@ -44,7 +44,9 @@ class Estimate(FrozenModel):
     drift_xy_nm: tuple[float, float] | None = Field(None, description="The same along x and y.")
     memory: float | None = Field(None, description="Correlation of what blinks in frame and next.")
     errors: dict[str, float] = Field({}, description="Standard errors of the values above.")
-    camera: Camera | None = Field(None, description="As given, or as far as it was measured.")
+    camera: Camera | None = Field(
+        None, description="To simulate with: as given, or as far as it was measured."
+    )
     sentences: list[str] = Field([], description="All of it in words, and what cannot be told.")
 
     def to_experiment(self, network: str = "deep-storm") -> Experiment:

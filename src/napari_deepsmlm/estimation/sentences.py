@@ -47,7 +47,7 @@ def _on_camera(found: Estimate, transfer: PhotonTransfer, units: Units) -> Itera
     if units.is_given:
         yield f"Camera as given: offset {units.offset_adu:g} ADU, {units.gain:.3g} ADU per photon."
         ratio = transfer.slope / units.gain / units.noise.excess * units.noise.quantum_efficiency
-        if units.noise.kind == "multiplied" and found.camera and found.camera.kind == "ideal":
+        if units.noise.kind == "multiplied" and units.camera and units.camera.kind == "ideal":
             yield "Its noise is twice that of light: an electron-multiplying camera (EMCCD)."
         elif transfer.is_line and not 1 / GAIN_TOLERANCE < ratio < GAIN_TOLERANCE:
             yield (
@@ -129,7 +129,7 @@ def _on_molecules(found: Estimate, light: Light | None) -> Iterator[str]:
     low, _, high = found.photons_percentiles.values()
     yield (
         f"A molecule gives {_pair(found.photons, found.errors['photons'])} {found.unit} in a frame "
-        f"(80 % of them {low:.3g} to {high:.3g})."
+        f"(80 % of them {low:.0f} to {high:.0f})."
     )
     if found.density_per_um2 is None or found.psf_sigma_px is None:
         return

@@ -48,6 +48,14 @@ class Units(NamedTuple):
     is_photons: bool
     is_given: bool
 
+    @property
+    def simulated_camera(self) -> Camera | None:
+        """The camera to train with: of two given numbers may come an EMCCD."""
+        camera = self.camera
+        if camera is not None and camera.kind == "ideal" and self.noise.kind == "multiplied":
+            return emccd_of(self.gain, camera.baseline)
+        return camera
+
     def blinking(self, measured: Blinking) -> Blinking:
         """Return what was measured in ADU, its power in units of light."""
         scale = self.gain**2
@@ -104,6 +112,21 @@ def to_light(sample: Sample, units: Units) -> Array:
     return photons.reshape(sample.frames.shape).numpy()
 
 
+def emccd_of(gain: float, offset_adu: float) -> EMCCD:
+    """Return an EMCCD of so many ADU per detected photon.
+
+    Gain and electrons per ADU cannot be told apart; read noise is nothing beside them.
+    """
+    return EMCCD(
+        quantum_efficiency=1.0,
+        em_gain=300.0,
+        e_per_adu=300.0 / gain,
+        read_noise_e=0.0,
+        spurious_e=0.0,
+        baseline=max(offset_adu, 0.0),
+    )
+
+
 def _given(camera: Camera, transfer: PhotonTransfer) -> Units:
     noise = camera_noise(camera, transfer)
     return Units(
@@ -123,15 +146,7 @@ def _measured(transfer: PhotonTransfer, kind: Literal["shot", "multiplied"]) -> 
     error = math.hypot(transfer.slope_error / transfer.slope, GAIN_SYSTEMATIC[kind])
     if kind == "multiplied":
         gain, offset = transfer.slope / 2, transfer.zero_adu
-        # Gain and electrons per ADU cannot be told apart; read noise is nothing beside them.
-        camera: Camera = EMCCD(
-            quantum_efficiency=1.0,
-            em_gain=300.0,
-            e_per_adu=300.0 / gain,
-            read_noise_e=0.0,
-            spurious_e=0.0,
-            baseline=max(offset, 0.0),
-        )
+        camera: Camera = emccd_of(gain, offset)
         return Units(
             camera,
             Noise(kind, 1.0, 0.0),

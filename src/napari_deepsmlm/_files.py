@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+LOCK = ".in-use"
+
+
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """Open a binary file that replaces `path` only when the block ends without an error.
@@ -46,8 +49,8 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / ".in-use"
-    if lock.exists() and _is_running(lock):
+    lock = folder / LOCK
+    if is_in_use(folder):
         raise FileExistsError(f"{folder} is in use by another run; wait for it or choose another.")
     lock.unlink(missing_ok=True)
     try:
@@ -61,6 +64,12 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
         yield
     finally:
         lock.unlink(missing_ok=True)
+
+
+def is_in_use(folder: str | Path) -> bool:
+    """Whether a running process holds the folder."""
+    lock = Path(folder) / LOCK
+    return lock.exists() and _is_running(lock)
 
 
 def _is_running(lock: Path) -> bool:

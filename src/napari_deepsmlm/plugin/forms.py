@@ -7,13 +7,16 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QLocale, QObject, Qt, Signal
 from qtpy.QtGui import QIntValidator
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QHBoxLayout,
+    QLabel,
     QLineEdit,
     QSizePolicy,
     QSpinBox,
@@ -26,7 +29,18 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
-UNITS = {"nm": "nm", "um": "µm", "px": "px", "ms": "ms", "degrees": "°"}
+UNITS = {
+    "nm": "nm",
+    "um": "µm",
+    "px": "px",
+    "ms": "ms",
+    "degrees": "°",
+    "per_um2": "per µm²",
+    "per_um": "per µm",
+    "per_adu": "per ADU",
+    "e": "e⁻",
+}
+DECIMALS = 6
 MOST_INTEGER = 2**31 - 1
 LEAST_WIDTH_PX = 50
 
@@ -70,8 +84,9 @@ def editor_for(
     Parameters
     ----------
     model : the configuration.
-    name : one of its fields, of type bool, int, float, str or `Literal`, or one of these or None.
-    label : instead of the field's name; the unit is added to it.
+    name : one of its fields, of type bool, int, float, str or `Literal`, one of these or None, or a
+        range: a pair of numbers.
+    label : instead of the field's name; the unit is added to it, unless it has one in brackets.
     none_text : what the editor shows for None.
     choices : suggestions; an integer may still be any other, a string may not.
 
@@ -90,19 +105,34 @@ def editor_for(
     elif kind is bool:
         editor = _check_box()
     elif kind in (int, float):
-        editor = _spin_box(kind, _limits(field), _unit(name), none_text if is_optional else "")
+        editor = _spin_box(kind, _limits(field), none_text if is_optional else "")
+    elif _is_range(kind):
+        editor = _range(get_args(kind)[0], _limits(field))
     elif kind is str:
         editor = _line()
     else:
         raise TypeError(f"No editor for field '{name}' of type {field.annotation}.")
     widget = editor.widget
     widget.setObjectName(name)
-    widget.setToolTip(_tooltip(field, name))
+    set_tooltip(widget, _tooltip(field, name))
     make_calm(widget)
     if not field.is_required():
         editor.write(field.default)
     text = label_of(model, name, label)
     return Editor(text, widget, editor.read, editor.write, editor.changed)
+
+
+def can_edit(field: FieldInfo) -> bool:
+    """Whether there is an editor for a field."""
+    kind, _ = _kind(field.annotation)
+    is_simple = isinstance(kind, type) and issubclass(kind, bool | int | float | str)
+    return is_simple or get_origin(kind) is Literal or _is_range(kind)
+
+
+def set_tooltip(widget: QWidget, text: str) -> None:
+    """Give an editor and its parts a tooltip that wraps."""
+    for part in (widget, *widget.findChildren(QDoubleSpinBox), *widget.findChildren(QSpinBox)):
+        part.setToolTip(text)
 
 
 def make_calm(widget: QWidget) -> None:
@@ -115,25 +145,34 @@ def make_calm(widget: QWidget) -> None:
 
 def label_of(model: type[BaseModel], name: str, label: str = "") -> str:
     """Return a field's name in words with its unit in brackets."""
-    unit = _unit(name)
-    words = label or name.removesuffix(f"_{name.rpartition('_')[2]}" if unit else "")
-    words = words.replace("_", " ")
-    return f"{words[:1].upper()}{words[1:]}" + (f" ({unit})" if unit else "")
+    suffix = _suffix(name)
+    words = (label or name.removesuffix(f"_{suffix}")).replace("_", " ")
+    unit = f" ({UNITS[suffix]})" if suffix and "(" not in words else ""
+    return f"{words[:1].upper()}{words[1:]}{unit}"
 
 
 # -- editors --------------------------------------------------------------------------------
 
 
-def _spin_box(kind: type, limits: tuple[float, float], unit: str, none_text: str) -> Editor:
-    box = QSpinBox() if kind is int else QDoubleSpinBox()
+class _NumberBox(QDoubleSpinBox):
+    """A number as short as it can be written, with steps of its own size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setLocale(QLocale.c())
+        self.setDecimals(DECIMALS)
+        self.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+
+    def textFromValue(self, value: float) -> str:
+        """0.002 rather than 0.002000."""
+        return f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
+
+
+def _spin_box(kind: type, limits: tuple[float, float], none_text: str) -> Editor:
     low, high = limits
-    step = 1.0 if kind is int or high - low > 1 else 0.05
-    if isinstance(box, QDoubleSpinBox):
-        box.setDecimals(1 if high - low > 1 else 2)
-        box.setSingleStep(step)
-        box.setRange(low - step if none_text else low, high)
-    else:
-        box.setRange(int(low - step if none_text else low), int(high))
+    box: Any = QSpinBox() if kind is int else _NumberBox()
+    below = 1.0 if kind is int or high - low > 1 else 0.05
+    box.setRange(kind(low - below if none_text else low), kind(high))
     box.setSpecialValueText(none_text)  # shown at the minimum, which stands for None
     box.setKeyboardTracking(False)
 
@@ -148,6 +187,38 @@ def _spin_box(kind: type, limits: tuple[float, float], unit: str, none_text: str
         box.setValue(number)
 
     return Editor("", box, read, write, box.valueChanged)
+
+
+class _RangeBox(QWidget):
+    """Two numbers beside each other: from, to."""
+
+    changed = Signal()
+
+    def __init__(self, kind: type, limits: tuple[float, float]) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.ends = [_spin_box(kind, limits, "") for _ in range(2)]
+        for end in self.ends:
+            make_calm(end.widget)
+            row.addWidget(end.widget, 1)
+            end.changed.connect(self._tell_change)
+        row.insertWidget(1, QLabel("to"))
+
+    def read(self) -> tuple[Any, ...]:
+        return tuple(end.read() for end in self.ends)
+
+    def write(self, values: Sequence[Any]) -> None:
+        for end, value in zip(self.ends, values, strict=True):
+            end.write(value)
+
+    def _tell_change(self, *_: object) -> None:
+        self.changed.emit()
+
+
+def _range(kind: type, limits: tuple[float, float]) -> Editor:
+    box = _RangeBox(kind, limits)
+    return Editor("", box, box.read, box.write, box.changed)
 
 
 def _editable_choice(choices: Sequence[int], limits: tuple[float, float]) -> Editor:
@@ -218,24 +289,32 @@ def _kind(annotation: Any) -> tuple[Any, bool]:
     return annotation, False
 
 
+def _is_range(kind: Any) -> bool:
+    parts = get_args(kind)
+    return get_origin(kind) is tuple and parts in ((float, float), (int, int))
+
+
 def _limits(field: FieldInfo) -> tuple[float, float]:
     low, high = 0.0, float(MOST_INTEGER)
     for limit in field.metadata:
         match limit:
-            case Ge(ge=value) | Gt(gt=value):
+            case Ge(ge=value):
                 low = float(value)  # type: ignore[arg-type]
+            case Gt(gt=value):
+                low = float(value) + 10.0**-DECIMALS  # type: ignore[arg-type]
             case Le(le=value) | Lt(lt=value):
                 high = float(value)  # type: ignore[arg-type]
     return low, high
 
 
-def _unit(name: str) -> str:
-    return UNITS.get(name.rpartition("_")[2], "") if "_" in name else ""
+def _suffix(name: str) -> str:
+    """Return the end of a field's name that is a unit, the longest there is."""
+    return max((unit for unit in UNITS if name.endswith(f"_{unit}")), key=len, default="")
 
 
 def _tooltip(field: FieldInfo, name: str) -> str:
     text = field.description or ""
     low, high = _limits(field)
     if high < MOST_INTEGER:
-        text += f" Range {low:g} to {high:g} {_unit(name)}".rstrip() + "."
+        text += f" Range {low:g} to {high:g} {UNITS.get(_suffix(name), '')}".rstrip() + "."
     return f"<qt>{text.strip()}</qt>"  # rich text wraps

@@ -16,6 +16,7 @@ from napari_deepsmlm.io import open_frames
 if TYPE_CHECKING:
     import pandas as pd
     from napari.layers import Layer
+    from napari.viewer import Viewer
 
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.localizations import Localizations
@@ -75,6 +76,14 @@ def can_hold_frames(layer: Layer) -> bool:
 def n_frames_of(layer: Layer) -> int:
     """Return the number of camera frames of a layer."""
     return int(layer.data.shape[0]) if layer.ndim > 2 else 1
+
+
+def frame_under_slider(viewer: Viewer, stack: Layer) -> int:
+    """Return the frame of a layer that the viewer shows."""
+    if stack.ndim < 3:
+        return 0
+    frame = round(float(stack.world_to_data(viewer.dims.point)[0]))
+    return min(max(frame, 0), n_frames_of(stack) - 1)
 
 
 def n_planes_of(layer: Layer) -> int:

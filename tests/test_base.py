@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,7 +112,12 @@ def test_a_folder_in_use_is_refused_and_a_dead_lock_is_taken_over(tmp_path: Path
         folder_lock(tmp_path),
     ):
         pass
-    (tmp_path / ".in-use").write_text(str(2**22 + 12345))  # above the largest process number
-    with folder_lock(tmp_path):
-        assert (tmp_path / ".in-use").exists()
     assert not (tmp_path / ".in-use").exists()
+    holder = (
+        "import os, sys; from napari_deepsmlm._files import folder_lock\n"
+        "with folder_lock(sys.argv[1]):\n    os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", holder, str(tmp_path)], check=False)
+    assert (tmp_path / ".in-use").exists()
+    with folder_lock(tmp_path):
+        pass

@@ -8,13 +8,12 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psutil
 import pytest
-import torch
 
 from napari_deepsmlm._files import is_in_use
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.models import build_model, load_model, save_model
 from napari_deepsmlm.runs import (
     BEST,
     STATE,
@@ -25,7 +24,7 @@ from napari_deepsmlm.runs import (
     trained_models,
     unfinished_runs,
 )
-from napari_deepsmlm.training.events import Finished, Saved, StepDone, Validated
+from napari_deepsmlm.training.events import Finished, Previewed, Saved, StepDone, Validated
 from napari_deepsmlm.training_process import Resources, TrainingProcess, TrainingThread
 
 if TYPE_CHECKING:
@@ -51,10 +50,6 @@ def tiny(steps: int = 4, **training: Any) -> Experiment:
 
 def kinds(events: Any) -> list[type]:
     return [type(event) for event in events if not isinstance(event, Resources)]
-
-
-def weights(path: Path) -> list[torch.Tensor]:
-    return list(load_model(path)[0].state_dict().values())
 
 
 # -- the child ------------------------------------------------------------------------------
@@ -200,23 +195,12 @@ def wait_for(is_true: Any, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-# -- starting from a model ------------------------------------------------------------------
-
-
-def test_weights_of_the_same_network_are_trained_further(tmp_path: Path) -> None:
-    list(TrainingThread(tiny(), tmp_path / "a", device="cpu").events())
-    best = tmp_path / "a" / BEST
-    run = TrainingThread(tiny(), tmp_path / "b", device="cpu", start_from=best).run
-    started = run.trainer().model.cpu().state_dict().values()
-    assert all(torch.equal(a, b) for a, b in zip(weights(best), started, strict=True))
-
-
-def test_weights_of_another_configuration_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "other.safetensors"
-    save_model(path, build_model("deep-storm", {"upsampling": 8}))
-    run = TrainingThread(tiny(), tmp_path / "b", device="cpu", start_from=path)
-    with pytest.raises(ValueError, match="another network or configuration"):
-        list(run.events())
+def test_frames_are_looked_at_in_the_child(tmp_path: Path) -> None:
+    frames = np.full((2, 1, 8, 8), 30.0, np.float32)
+    child = TrainingProcess(tiny(), tmp_path / "run", device="cpu", preview_frames=frames)
+    shown = [event for event in child.events() if isinstance(event, Previewed)]
+    assert [event.step for event in shown] == [2, 4]
+    assert [image.shape for image in shown[0].images] == [(32, 32)] * 2
 
 
 # -- folders --------------------------------------------------------------------------------

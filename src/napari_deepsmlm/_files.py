@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from filelock import FileLock, Timeout
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
 
 LOCK = ".in-use"
 
@@ -45,40 +46,36 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
     Raises
     ------
     FileExistsError
-        If a running process holds it. A lock left by one that died is taken over.
+        If a running process holds it. The system frees the lock of a process that dies.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / LOCK
-    if is_in_use(folder):
-        raise FileExistsError(f"{folder} is in use by another run; wait for it or choose another.")
-    lock.unlink(missing_ok=True)
+    lock = FileLock(folder / LOCK)
     try:
-        descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-    except FileExistsError:
+        lock.acquire(timeout=0)
+    except Timeout:
         message = f"{folder} is in use by another run; wait for it or choose another."
         raise FileExistsError(message) from None
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(str(os.getpid()))
         yield
     finally:
-        lock.unlink(missing_ok=True)
+        if os.name != "nt":  # a file that is open cannot be removed there
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
 
 
 def is_in_use(folder: str | Path) -> bool:
-    """Whether a running process holds the folder."""
-    lock = Path(folder) / LOCK
-    return lock.exists() and _is_running(lock)
-
-
-def _is_running(lock: Path) -> bool:
-    import psutil
-
-    try:
-        return bool(psutil.pid_exists(int(lock.read_text())))
-    except ValueError:
+    """Whether somebody holds the folder."""
+    path = Path(folder) / LOCK
+    if not path.exists():
         return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,14 +12,17 @@ import torch
 from pydantic import Field, field_validator, model_validator
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.camera import SCMOS, Camera
 from napari_deepsmlm.io import LocalizationWriter, StackWriter
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.models import build_model, load_model, model_class
+from napari_deepsmlm.models import build_model, find_model, load_model, model_class
 from napari_deepsmlm.psf import AnyPSF, GaussianPSF
 from napari_deepsmlm.simulation import Simulation, Simulator
 from napari_deepsmlm.training import Trainer, Training
+from napari_deepsmlm.training.data import SimulatedBatches
+from napari_deepsmlm.training.ranks import local_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +60,9 @@ class Experiment(FrozenModel):
     )
     network: str = Field("deep-storm", description="Name of the network to train.")
     model: dict[str, Any] = Field({}, description="The network's own choices.")
+    start_from: str | None = Field(
+        None, description="Trained model to begin with, name or file; none: random weights."
+    )
     training: Training = Field(Training(), description="How it is trained.")
 
     @field_validator("image_px")
@@ -177,16 +183,69 @@ class Experiment(FrozenModel):
             return table.n_written
 
     def build_model(self) -> SMLMModel:
-        """Return the untrained network, its weights set by the training seed."""
+        """Return the network to train: its weights drawn by the training seed, or taken over.
+
+        Raises
+        ------
+        ValueError
+            If the model of `start_from` is another network, or of another size.
+        """
+        if self.start_from is not None:
+            return self._continued(self.start_from)
         with torch.random.fork_rng():
             torch.manual_seed(self.training.seed)
             return build_model(self.network, self._model_values())
 
-    def trainer(self, out: str | Path, *, device: str = "auto") -> Trainer:
-        """Return a trainer; iterate its `run()` for events."""
-        card = {"experiment": self.model_dump(mode="json")}
+    def _continued(self, name: str) -> SMLMModel:
+        """Return a trained model for this pixel size, with the choices it was made with."""
+        found = find_model(name, pixel_size_nm=self.psf.pixel_size_nm)
+        if found.card["network"] != self.network:
+            raise ValueError(
+                f"Cannot start a {self.network} from '{name}', which is a {found.card['network']}."
+            )
+        trained = found.load()
+        own = {**trained.config.model_dump(), **self._model_values()}
+        model = build_model(self.network, own)
+        try:
+            model.load_state_dict(trained.state_dict())
+        except RuntimeError:
+            raise ValueError(
+                f"Cannot start from '{name}': the choices {self.model} need other layers than its."
+            ) from None
+        return model
+
+    def trainer(
+        self, out: str | Path, *, device: str = "auto", preview: torch.Tensor | None = None
+    ) -> Trainer:
+        """Return a trainer; iterate its `run()` for events.
+
+        Parameters
+        ----------
+        out : folder for its files.
+        device : `auto` or a device's name.
+        preview : (B, C, H, W) photons, frames to look at after each validation.
+        """
+        model = self.build_model()
         return Trainer(
-            self.build_model(), self.simulator(), self.training, out=out, device=device, card=card
+            model,
+            self._batches(model, choose_compute(local_device(device)).device),
+            self.training,
+            out=out,
+            device=device,
+            card={"experiment": self.model_dump(mode="json")},
+            is_new=self.start_from is None,
+            preview=preview,
+        )
+
+    def _batches(self, model: SMLMModel, device: torch.device) -> SimulatedBatches:
+        side = self.training.patch_px
+        return SimulatedBatches(
+            self.simulator(),
+            batch_size=self.training.batch_size,
+            shape=(side, side),
+            seed=self.training.seed,
+            device=device,
+            context=model.context,
         )
 
     def train(self, out: str | Path, *, device: str = "auto", resume: bool = False) -> SMLMModel:

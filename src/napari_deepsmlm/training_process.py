@@ -52,8 +52,6 @@ class TrainingRun:
 
     Attributes
     ----------
-    start_from : model file whose weights are trained further, of the same network and
-        configuration; from scratch if None.
     preview_frames : (B, C, H, W) photons, predicted at every validation.
     """
 
@@ -61,30 +59,16 @@ class TrainingRun:
     out: Path
     device: str = "auto"
     resume: bool = False
-    start_from: Path | None = None
     preview_frames: np.ndarray[Any, Any] | None = None
 
     def trainer(self) -> Trainer:
-        """Return what trains, its weights set."""
-        from napari_deepsmlm.models import load_model
+        """Return what trains."""
+        import torch
 
-        trainer = self.experiment.trainer(self.out, device=self.device)
-        if self.start_from is not None and not self.resume:
-            given = load_model(self.start_from)[0]
-            if not is_same_network(given, trainer.model):
-                raise ValueError(
-                    f"{self.start_from.name} is a model of another network or configuration: "
-                    "start from scratch, or choose its network and settings."
-                )
-            trainer.model.load_state_dict(given.state_dict())
-        return trainer
-
-
-def is_same_network(model: Any, other: Any) -> bool:
-    """Whether one model's weights mean the same in the other, whatever the camera's pixels."""
-    free = {"pixel_size_nm", "threshold"}
-    ours, theirs = (m.config.model_dump(exclude=free) for m in (model, other))
-    return bool(model.name == other.name and ours == theirs)
+        preview = None
+        if self.preview_frames is not None:
+            preview = torch.from_numpy(self.preview_frames)
+        return self.experiment.trainer(self.out, device=self.device, preview=preview)
 
 
 class TrainingThread:
@@ -351,6 +335,9 @@ def _be_modest() -> None:
     """Leave a core and the first turn to the window."""
     import torch
 
+    from napari_deepsmlm._devices import keep_memory
+
+    keep_memory()
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

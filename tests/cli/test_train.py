@@ -88,3 +88,25 @@ def test_ctrl_c_stops_training_cleanly_and_it_resumes(config: Path, tmp_path: Pa
         "train", config, "--out", run, "--steps", summary["steps"] + 2, "--resume", "--json"
     )
     assert json.loads(resumed.stdout)["steps"] == summary["steps"] + 2
+
+
+def test_numbers_go_to_tensorboard_if_it_is_asked_for(config: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = tmp_path / "run"
+    result = call("train", config, "--out", run, "--steps", 20, "--tensorboard")
+    assert result.exit_code == 0, result.output
+    written = EventAccumulator(str(run / "tensorboard")).Reload()
+    assert {"loss/training", "loss/validation", "validation/jaccard"} <= set(
+        written.Tags()["scalars"]
+    )
+
+
+def test_training_goes_on_from_a_trained_model(config: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert call("train", config, "--out", run, "--steps", 1, "--from", "deep-storm").exit_code == 0
+    card = json.loads(call("models", "info", run / "best.safetensors", "--json").stdout)
+    assert card["trained_on"]["start_from"] == "deep-storm"
+    wrong = call("train", config, "--out", tmp_path / "b", "--steps", 1, "--from", "dilated-loc")
+    assert wrong.exit_code == 2
+    assert "which is a dilated-loc" in " ".join(wrong.output.split())

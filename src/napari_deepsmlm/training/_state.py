@@ -15,30 +15,15 @@ from napari_deepsmlm.models._checkpoint import HEADER_KEY, read_tensors
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import torch
-
     from napari_deepsmlm.training.trainer import Trainer
+
+COUNTERS = ("step", "seconds", "best_loss", "best_step", "rate_factor")
 
 
 def save_state(path: Path, trainer: Trainer) -> None:
     """Write weights, their average, optimiser moments and counters."""
-    tensors = {
-        **{f"model/{name}": t for name, t in trainer.model.state_dict().items()},
-        **{f"average/{name}": t for name, t in trainer.average.state_dict().items()},
-        **{
-            f"optimizer/{index}/{name}": value
-            for index, state in trainer.optimizer.state_dict()["state"].items()
-            for name, value in state.items()
-        },
-    }
-    header = {
-        "network": trainer.model.name,
-        "config": trainer.model.config.model_dump(mode="json"),
-        "step": trainer.step,
-        "seconds": trainer.seconds,
-        "best_loss": trainer.best_loss,
-    }
-    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    header = {**_whose(trainer), **{name: getattr(trainer, name) for name in COUNTERS}}
+    tensors = {n: t.detach().cpu().contiguous() for n, t in trainer.learner.tensors().items()}
     with atomic_write(path) as file:
         file.write(save(tensors, metadata={HEADER_KEY: json.dumps(header)}))
 
@@ -52,23 +37,12 @@ def load_state(path: Path, trainer: Trainer) -> None:
         If the file is damaged or belongs to another network or configuration.
     """
     header, tensors = read_tensors(path)
-    ours = {
-        "network": trainer.model.name,
-        "config": trainer.model.config.model_dump(mode="json"),
-    }
-    if any(header.get(key) != value for key, value in ours.items()):
+    if any(header.get(key) != value for key, value in _whose(trainer).items()):
         raise ValueError(f"{path}: saved by a run of another network or configuration.")
-    trainer.model.load_state_dict(_under(tensors, "model"))
-    trainer.average.load_state_dict(_under(tensors, "average"))
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in _under(tensors, "optimizer").items():
-        index, name = key.split("/")
-        state.setdefault(int(index), {})[name] = value
-    optimizer = trainer.optimizer.state_dict()
-    trainer.optimizer.load_state_dict({**optimizer, "state": state})
-    trainer.step = int(header["step"])
-    trainer.seconds = float(header["seconds"])
-    trainer.best_loss = float(header["best_loss"])
+    trainer.learner.restore(tensors)
+    for name in COUNTERS:
+        if name in header:
+            setattr(trainer, name, type(getattr(trainer, name))(header[name]))
 
 
 class History:
@@ -86,16 +60,21 @@ class History:
         self.rows = [row for row in self.rows if int(row["step"]) <= step]
 
     def append(self, **row: float) -> None:
-        """Add a row and write the file."""
+        """Add a row and write the file; columns that older rows lack are empty there."""
         self.rows.append({name: f"{value:.8g}" for name, value in row.items()})
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(self.rows[0]))
+        writer = csv.DictWriter(text, fieldnames=names, restval="nan")
         writer.writeheader()
         writer.writerows(self.rows)
         with atomic_write(self.path) as file:
             file.write(text.getvalue().encode())
 
+    def column(self, name: str) -> list[float]:
+        """Return a column's numbers, NaN where a row has none."""
+        return [float(row.get(name) or "nan") for row in self.rows]
 
-def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    start = f"{prefix}/"
-    return {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
+
+def _whose(trainer: Trainer) -> dict[str, Any]:
+    model = trainer.learner.model
+    return {"network": model.name, "config": model.config.model_dump(mode="json")}

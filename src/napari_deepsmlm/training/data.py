@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_deepsmlm.metrics import truth_bounds
+
 if TYPE_CHECKING:
+    from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.simulation import Simulator
     from napari_deepsmlm.simulation.simulator import Batch
+
+
+BOUND_MOLECULES = 200
 
 
 class SimulatedBatches:
@@ -54,6 +60,25 @@ class SimulatedBatches:
         """
         # Odd seeds: no training step has one.
         return self._draw(n_frames, shape or self.shape, 2 * _mixed(self.seed, 0) + 1)
+
+    def bounds(self, truth: Localizations) -> dict[str, float]:
+        """Return the smallest RMSE that light, background and optics allow, each molecule alone.
+
+        Returns
+        -------
+        `bound_lateral_nm` and, if the PSF tells depth, `bound_axial_nm`: Cramér-Rao bounds as
+        root mean squares; nothing where frames are summed, or there is no molecule.
+        """
+        if self.simulator.simulation.sum_frames[1] > 1:
+            return {}
+        some = truth.to_numpy()[:: max(1, len(truth) // BOUND_MOLECULES)]
+        bounds = truth_bounds(some, self.simulator.psf, self.simulator.camera)
+        bounds = bounds[np.isfinite(bounds).all(1)]
+        if not len(bounds):
+            return {}
+        x, y, *z = np.sqrt(np.square(bounds).mean(0))
+        axial = {"bound_axial_nm": float(z[0])} if z else {}
+        return {"bound_lateral_nm": float(np.hypot(x, y)), **axial}
 
     def _draw(self, n_frames: int, shape: tuple[int, int], seed: int) -> Batch:
         generator = torch.Generator(self.device).manual_seed(seed)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,10 @@ class StepDone:
     learning_rate: float
     seconds: float
     """Duration of the step."""
-    seconds_simulating: float
-    """The part of it spent making the batch."""
+    seconds_waiting: float
+    """The part of it spent waiting for the batch to be made."""
+    seconds_left: float
+    """To the planned end, at the mean speed so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +46,35 @@ class Validated:
     loss: float
     is_best: bool
     scores: dict[str, float]
-    """The threshold chosen, and what is reached with it; see `training.validation`."""
+    """The threshold chosen, and what is reached with it; see `training.validation`. With
+    `bound_lateral_nm` and `bound_axial_nm` where they are known: no method can be more precise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
-    """A step whose gradient was not finite was left out."""
+class Previewed:
+    """What the averaged weights make of the frames to look at."""
 
     step: int
+    images: tuple[np.ndarray[Any, Any], ...]
+    """(r H, r W) molecules per super-resolution pixel, float32, one per frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """A gradient was not finite: the run went back to its last good weights, and on more slowly."""
+
+    step: int
+    learning_rate: float
+    """The highest learning rate from now on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Model and resume state are on disk."""
+    """The run can be resumed from here."""
 
     step: int
     path: Path
+    """The file to resume from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +83,9 @@ class Finished:
 
     step: int
     reason: str
-    """`done` or `stopped`."""
+    """`done`, `stopped`, or `converged` (see `Training.patience`)."""
     model_path: Path
     """The best model."""
 
 
-Event = Started | StepDone | Validated | Skipped | Saved | Finished
+Event = Started | StepDone | Validated | Previewed | RolledBack | Saved | Finished

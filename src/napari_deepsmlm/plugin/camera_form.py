@@ -73,9 +73,7 @@ class CameraForm(QComboBox):
         if not same:
             self._kept[camera.kind] = camera  # its maps, which have no editor
             self._fields[camera.kind].fill(dict(camera))
-        self.setCurrentIndex(
-            self.findText(same[0]) if same else self.findData(camera.kind)
-        )
+        self.setCurrentIndex(self.findText(same[0]) if same else self.findData(camera.kind))
         self._on_choice()
 
     def _on_choice(self, *_: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -16,10 +15,8 @@ from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.experiment import Experiment
+    from napari_deepsmlm.plugin.kits import Kit
 
 GAUSSIAN = "Gaussian, in focus"
 NO_PRESET = "defaults"
@@ -34,15 +31,6 @@ STRUCTURES = {
     "rings": "rings",
     "nuclear_pores": "nuclear pores",
 }
-
-
-@dataclass(frozen=True)
-class Kit:
-    """What experiments are put together from, found in another thread."""
-
-    experiment: type[Experiment]
-    presets: tuple[str, ...]
-    cameras: Mapping[str, Camera]
 
 
 class ExperimentForm(QWidget):
@@ -264,7 +252,7 @@ def save_experiment(parent: QWidget, experiment: Experiment) -> str:
 
 
 def _kind_of(structure: Any) -> str:
-    kind = structure.model_fields.get("kind")
+    kind = getattr(structure, "model_fields", {}).get("kind")
     return "" if kind is None else str(get_args(kind.annotation)[0])
 
 

@@ -95,9 +95,7 @@ def editable(model: type[BaseModel], besides: Collection[str] = ()) -> list[str]
     """Return the names of the fields that have an editor, but for some."""
     fields = model.model_fields.items()
     return [
-        name
-        for name, field in fields
-        if name not in besides and name != "kind" and can_edit(field)
+        name for name, field in fields if name not in besides and name != "kind" and can_edit(field)
     ]
 
 

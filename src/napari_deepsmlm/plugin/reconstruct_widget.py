@@ -169,6 +169,13 @@ class ReconstructWidget(QWidget):
             self._fail(str(error))
             return None
 
+    def use_model(self, path: Path) -> None:
+        """Choose a model file, at once or when the panel has loaded."""
+        if self.form.is_filled:
+            self.form.model_box.load_file(path)
+        else:
+            self._loading.ended.connect(partial(self.form.model_box.load_file, path))
+
     # -- run -------------------------------------------------------------------------------
 
     def cancel(self) -> None:

@@ -1,0 +1,359 @@
+"""Train: a network for one's own microscope, watched while it learns."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QEvent, QSize, QStandardPaths, QTimer
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QTabWidget, QVBoxLayout, QWidget
+
+from napari_deepsmlm.plugin.jobs import Job
+from napari_deepsmlm.plugin.kits import LAST_USED, load_training_kit
+from napari_deepsmlm.plugin.layers import frames_around
+from napari_deepsmlm.plugin.look import look_at
+from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration
+from napari_deepsmlm.plugin.resume_box import ResumeBox
+from napari_deepsmlm.plugin.stack_box import StackBox
+from napari_deepsmlm.plugin.train_form import TrainForm
+from napari_deepsmlm.plugin.train_run import TrainingSession, Watching
+from napari_deepsmlm.runs import EXPERIMENT, new_run_folder, unfinished_runs
+from napari_deepsmlm.training_process import Resources, TrainingProcess
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_deepsmlm.experiment import Experiment
+    from napari_deepsmlm.plugin.kits import TrainingKit
+    from napari_deepsmlm.plugin.look import Frames
+    from napari_deepsmlm.training.events import Finished, StepDone
+
+LOOK_DELAY_MS = 400
+PLUGIN = "napari-deepsmlm"
+
+
+def runs_folder() -> Path:
+    """Return where runs are kept: in the folder of the user's data."""
+    place = QStandardPaths.StandardLocation.GenericDataLocation
+    return Path(QStandardPaths.writableLocation(place)) / PLUGIN / "runs"
+
+
+class TrainWidget(QWidget):
+    """The Train panel.
+
+    Parameters
+    ----------
+    napari_viewer : whose layers are compared with, and whose Reconstruct panel gets the model.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._session: TrainingSession | None = None
+        self._job: Job | None = None
+        self._look_job: Job | None = None
+        self._model_path: Path | None = None
+        self._is_look_due = False
+        self._build()
+        self._lay_out()
+        self._update_buttons()
+        loader = partial(load_training_kit, self.form.runs)
+        self._loading = Job(loader, title="loading PyTorch", parent=self)
+        self._loading.arrived.connect(self._fill)
+        self._loading.failed.connect(self._fail)
+        self._loading.ended.connect(self._loading_bar.hide)
+        self._loading.start()
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for the form, as high as napari allows."""
+        return QSize(370, 640)
+
+    def _build(self) -> None:
+        self.form = TrainForm(runs_folder())
+        self.form.failed.connect(self._fail)
+        self.form.changed.connect(self._ask_for_look)
+        self.resume_box = ResumeBox()
+        self.resume_box.chosen.connect(self.resume)
+        self.resume_box.failed.connect(self._fail)
+        self.stack_box = StackBox(self._viewer)
+        self.stack_box.changed.connect(self._ask_for_look)
+        self.start_button = button("Start", "Train in a process of its own, saved as it goes on.")
+        self.start_button.clicked.connect(self.start)
+        self.pause_button = button("Pause", "Wait after the step at hand, until clicked again.")
+        self.pause_button.setCheckable(True)
+        self.pause_button.toggled.connect(self._on_pause)
+        self.stop_button = button("Stop", "Save and end; the run can be resumed later.")
+        self.stop_button.clicked.connect(self.stop)
+        self.use_button = button("Use in Reconstruct", "Choose the trained model there.")
+        self.use_button.clicked.connect(self.use_in_reconstruct)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 1000)
+        self.bar.hide()
+        self._loading_bar = QProgressBar()
+        self._loading_bar.setRange(0, 0)  # runs to and fro
+        self.status_note, self.message_note = Note(), Note()
+        self.form.done.connect(self.status_note.tell)
+        self.status_note.tell("Loading PyTorch and the models…")
+        self._look_delay = QTimer(self)
+        self._look_delay.setSingleShot(True)
+        self._look_delay.setInterval(LOOK_DELAY_MS)
+        self._look_delay.timeout.connect(self._look)
+        self._viewer.dims.events.current_step.connect(self._ask_for_look)
+        self._viewer.events.theme.connect(self._follow_theme)
+
+    def _lay_out(self) -> None:
+        """Put what is to be seen at all times below what scrolls."""
+        setup = QWidget()
+        self._setup_column = QVBoxLayout(setup)
+        self._setup_column.setContentsMargins(0, 0, 0, 0)
+        self._setup_column.addWidget(VerticalScroll(self.form), 1)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(setup, "Set up")
+        footer = QVBoxLayout()
+        footer.setContentsMargins(9, 0, 9, 9)
+        buttons = QHBoxLayout()
+        for each in (self.start_button, self.pause_button, self.stop_button):
+            buttons.addWidget(each)
+        footer.addLayout(buttons)
+        for widget in (
+            self.bar,
+            self._loading_bar,
+            self.status_note,
+            self.message_note,
+            self.use_button,
+        ):
+            footer.addWidget(widget)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self.resume_box)
+        whole.addWidget(self.tabs, 1)
+        whole.addLayout(footer)
+
+    def _fill(self, kit: TrainingKit) -> None:
+        """Add what needs torch and pyqtgraph, which are loaded now."""
+        from napari_deepsmlm.plugin.train_frames import LookStrip
+        from napari_deepsmlm.plugin.train_progress import TrainProgress
+
+        self.strip, self.progress = LookStrip(), TrainProgress()
+        row = QHBoxLayout()
+        row.setContentsMargins(9, 4, 9, 0)
+        row.addWidget(self.stack_box, 1)
+        self._setup_column.insertLayout(0, row)
+        self._setup_column.insertWidget(1, self.strip)
+        self.tabs.addTab(VerticalScroll(self.progress), "Progress")
+        self.form.fill(kit)
+        self.resume_box.offer(kit.unfinished)
+        self.status_note.clear()
+        self._follow_theme()
+        self._update_buttons()
+
+    # -- jobs ------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything is loaded."""
+        return self.form.is_filled
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run is under way."""
+        return self._job is not None and self._job.is_running
+
+    def abandon(self) -> None:
+        """Let a run save and end by itself, and stop the rest."""
+        self._look_delay.stop()
+        for job in (self._loading, self._job, self._look_job):
+            if job is not None:
+                job.abandon()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Stop when napari takes the panel out of its dock."""
+        is_move = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_move and self.parentWidget() is None:
+            self.abandon()
+        return super().event(event)
+
+    def _fail(self, sentence: str) -> None:
+        """Say what went wrong, here and as a notification."""
+        self.message_note.fail(sentence)
+        show_error(sentence)
+
+    def _update_buttons(self) -> None:
+        self.start_button.setEnabled(self.is_ready and not self.is_busy)
+        self.pause_button.setEnabled(self.is_busy)
+        self.stop_button.setEnabled(self.is_busy)
+        self.use_button.setVisible(self._model_path is not None)
+        self.resume_box.setEnabled(not self.is_busy)
+
+    def _follow_theme(self, *_: object) -> None:
+        if self.is_ready:
+            theme = get_theme(self._viewer.theme)
+            colors = theme.background.as_hex(), theme.text.as_hex()
+            self.progress.curves.set_colors(*colors)
+            self.strip.histograms.set_colors(*colors)
+
+    # -- simulated beside real -----------------------------------------------------------------
+
+    def _ask_for_look(self, *_: object) -> None:
+        if self.is_ready:
+            self._look_delay.start()
+
+    def _look(self) -> None:
+        """Draw the strip anew, once the job at hand is done."""
+        if self._look_job is not None and self._look_job.is_running:
+            self._is_look_due = True
+            return
+        try:
+            experiment = self.form.experiment()
+        except ValueError as error:
+            self.message_note.fail(str(error))
+            return
+        self.message_note.clear()
+        self._is_look_due = False
+        job = self._look_job = Job(
+            partial(look_at, experiment, self._real_frames()), title="simulating", parent=self
+        )
+        job.arrived.connect(self.strip.show_look)
+        job.failed.connect(self.message_note.fail)
+        job.ended.connect(self._on_looked)
+        job.start()
+
+    def _on_looked(self) -> None:
+        if self._is_look_due:
+            self._look_delay.start()
+
+    def _real_frames(self) -> Frames | None:
+        stack = self.stack_box.stack
+        return None if stack is None else frames_around(self._viewer, stack)
+
+    # -- the run -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Train what the form says, in a new folder."""
+        try:
+            experiment = self.form.experiment()
+            runs = self.form.runs
+            runs.mkdir(parents=True, exist_ok=True)
+            experiment.to_file(runs / LAST_USED)
+        except (ValueError, OSError) as error:
+            self._fail(str(error))
+            return
+        self._run(experiment, new_run_folder(runs, experiment.network), is_resumed=False)
+
+    def resume(self, folder: Path) -> None:
+        """Go on with the run in a folder."""
+        from napari_deepsmlm.experiment import Experiment
+
+        try:
+            experiment = Experiment.from_file(folder / EXPERIMENT)
+        except (ValueError, OSError) as error:
+            self._fail(str(error))
+            return
+        self.form.experiment_form.show_experiment(experiment, folder.name)
+        self._run(experiment, folder, is_resumed=True)
+
+    def _run(self, experiment: Experiment, out: Path, *, is_resumed: bool) -> None:
+        self._session = TrainingSession(
+            TrainingProcess,
+            experiment,
+            out,
+            device=self.form.device,
+            resume=is_resumed,
+            real=self._real_frames(),
+        )
+        self._started_at = time.monotonic()
+        self._model_path = None
+        self.message_note.clear()
+        self.status_note.tell("Starting the training process…")
+        self.progress.begin(self._session)
+        self.tabs.setCurrentIndex(1)
+        self.bar.setValue(0)
+        self.bar.show()
+        title = f"training {experiment.network} (it will be saved)"
+        self._job = Job(self._session.events, title=title, parent=self)
+        self._job.arrived.connect(self._on_event)
+        self._job.failed.connect(self._fail)
+        self._job.ended.connect(self._on_ended)
+        self._job.start()
+        self._update_buttons()
+
+    def stop(self) -> None:
+        """Ask the run to save and end."""
+        if self._job is not None and self.is_busy:
+            self._job.stop()
+            self.stop_button.setEnabled(False)
+            self.pause_button.setEnabled(False)
+            self.status_note.tell("Stopping: saving after the step at hand…")
+
+    def _on_pause(self, is_paused: bool) -> None:
+        self.pause_button.setText("Go on" if is_paused else "Pause")
+        if self._session is None or not self.is_busy:
+            return
+        if is_paused:
+            self._session.pause()
+            self.status_note.tell("Paused after the step at hand.")
+        else:
+            self._session.go_on()
+
+    def _on_event(self, event: Any) -> None:
+        from napari_deepsmlm.training import events
+
+        match event:
+            case Watching():
+                self.progress.preview.show_frames(event.frames)
+            case Resources():
+                self.progress.tell_resources(event)
+            case events.Started():
+                self.progress.tell_start(event)
+            case events.StepDone():
+                self._show_step(event)
+            case events.Validated():
+                self.progress.tell_scores(event)
+            case events.Previewed():
+                self.progress.preview.show_predictions(event.images)
+            case events.RolledBack():
+                self.progress.tell_roll_back(event)
+            case events.Finished():
+                self._finish(event)
+
+    def _show_step(self, event: StepDone) -> None:
+        assert self._session is not None  # noqa: S101 - it sent the event
+        self.bar.setValue(round(1000 * event.progress))
+        self.progress.curves.show_run(self._session)
+        if self.stop_button.isEnabled() and not self.pause_button.isChecked():
+            self.status_note.tell(
+                f"Step {event.step:,}, {duration(event.seconds_left)} left, "
+                f"{1 / max(event.seconds, 1e-6):.3g} steps/s, loss {event.loss:.3g}"
+            )
+
+    def _finish(self, event: Finished) -> None:
+        from napari_deepsmlm.plugin.train_progress import end_in_words
+
+        assert self._session is not None  # noqa: S101 - it sent the event
+        self.progress.curves.show_run(self._session)
+        self._model_path = event.model_path
+        self.form.add_model(event.model_path)
+        self.status_note.tell(end_in_words(event, time.monotonic() - self._started_at))
+
+    def _on_ended(self) -> None:
+        self.bar.hide()
+        self.pause_button.setChecked(False)
+        if self.message_note.text():
+            self.status_note.clear()
+        self._update_buttons()
+        self.resume_box.offer(unfinished_runs(self.form.runs))
+
+    # -- afterwards ----------------------------------------------------------------------------
+
+    def use_in_reconstruct(self) -> None:
+        """Open the Reconstruct panel, if it is not, and choose the model there."""
+        if self._model_path is not None:
+            dock, panel = self._viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
+            panel.use_model(self._model_path)
+            dock.show()
+            dock.raise_()

@@ -1,0 +1,72 @@
+"""Several processes: they see different frames, and step as one would on all of them."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import distributed
+
+from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.models import load_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(
+    not (distributed.is_available() and distributed.is_gloo_available()), reason="needs gloo"
+)
+
+TRAINING = {
+    "steps": 1,
+    "batch_size": 2,
+    "patch_px": 12,
+    "validate_every": 2,
+    "validation_frames": 2,
+    "averaging": 0.0,
+    "learning_rate": 1e-3,
+    "warmup": 0.0,
+    "precision": "fp32",
+}
+
+
+def torchrun(*words: object) -> None:
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [sys.executable, *launch, "-m", "napari_deepsmlm.cli", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_two_processes_descend_along_the_mean_of_their_gradients(tmp_path: Path) -> None:
+    experiment = Experiment(training=TRAINING)
+    experiment.to_file(tmp_path / "experiment.yaml")
+    torchrun("train", tmp_path / "experiment.yaml", "--out", tmp_path / "run", "--device", "cpu")
+    trained = load_model(tmp_path / "run" / "last.safetensors")[0]
+
+    run = experiment.trainer(tmp_path / "by_hand", device="cpu")
+    run.learner.fit_input(run.data.validation(64).frames)
+    model, optimizer = run.learner.model.train(), run.learner.optimizer
+    for frames, truth in (run.data.at(0), run.data.at(1)):
+        torch.manual_seed(0)
+        (model.loss(model(frames), truth) / 2).backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), run.config.clip_norm)
+    optimizer.step()
+    for (name, ours), expected in zip(trained.named_parameters(), model.parameters(), strict=True):
+        # Adam's first step is the rate times the gradient's sign where that is not tiny
+        is_alike = torch.isclose(ours, expected, atol=2e-6)
+        assert is_alike.float().mean() > 0.999, name
+
+
+def test_two_processes_stop_resume_and_write_once(tmp_path: Path) -> None:
+    config = tmp_path / "experiment.yaml"
+    Experiment(training={**TRAINING, "steps": 3}).to_file(config)
+    torchrun("train", config, "--out", tmp_path / "run", "--device", "cpu")
+    torchrun(
+        "train", config, "--out", tmp_path / "run", "--device", "cpu", "--resume", "--steps", 5
+    )
+    with (tmp_path / "run" / "history.csv").open(newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["2", "3", "4", "5"]

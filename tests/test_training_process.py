@@ -112,13 +112,17 @@ def child_is_idle(child: TrainingProcess) -> bool:
     return psutil.Process(child.pid).cpu_percent(0.3) < 30
 
 
+def kill_at(child: TrainingProcess, kind: type, step: int) -> None:
+    for event in child.events():
+        if isinstance(event, kind) and event.step >= step:
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGKILL)
+
+
 def test_a_killed_child_is_one_sentence_and_its_autosave_goes_on(tmp_path: Path) -> None:
     child = TrainingProcess(tiny(ENDLESS), tmp_path / "run", device="cpu")
     with pytest.raises(ChildProcessError, match=r"signal 9.*last autosave, at 0 %, can be resumed"):
-        for event in child.events():
-            if isinstance(event, Saved) and event.step >= 4:
-                assert child.pid is not None
-                os.kill(child.pid, signal.SIGKILL)
+        kill_at(child, Saved, step=4)
     (folder,) = unfinished_runs(tmp_path)
     again = TrainingThread(tiny(10), folder, device="cpu", resume=True)
     events = list(again.events())
@@ -129,10 +133,7 @@ def test_a_killed_child_is_one_sentence_and_its_autosave_goes_on(tmp_path: Path)
 def test_a_child_killed_before_its_first_save_says_so(tmp_path: Path) -> None:
     child = TrainingProcess(tiny(ENDLESS, validate_every=ENDLESS), tmp_path / "run", device="cpu")
     with pytest.raises(ChildProcessError, match="before its first autosave: start it again"):
-        for event in child.events():
-            if isinstance(event, StepDone):
-                assert child.pid is not None
-                os.kill(child.pid, signal.SIGKILL)
+        kill_at(child, StepDone, step=1)
     assert unfinished_runs(tmp_path) == {}
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._files import atomic_write, is_in_use
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STATE = "last.state.safetensors"
 BEST = "best.safetensors"

@@ -95,12 +95,18 @@ class TrainingThread:
         """Train, and yield what happens; `run.json` and `experiment.yaml` are kept up to date."""
         trainer = self.run.trainer()
         keep = _Notes(self.run)
-        for event in trainer.run(resume=self.run.resume):
-            keep.note(event)
-            yield event
-            self._is_going.wait()
-            if self._is_stopping.is_set():
-                trainer.stop()
+        stream = trainer.run(resume=self.run.resume)
+        try:
+            for event in stream:
+                keep.note(event)
+                yield event
+                self._is_going.wait()
+                if self._is_stopping.is_set():
+                    trainer.stop()
+        finally:  # nobody listens any more, or it is over
+            trainer.stop()
+            for event in stream:
+                keep.note(event)
 
     def stop(self) -> None:
         """Ask the run to save and end after the step it is in."""

@@ -80,8 +80,9 @@ class ExperimentForm(QWidget):
         with QSignalBlocker(self):
             self._choose_source(source)
             is_gaussian = experiment.psf.kind == "gaussian"
-            self.psf_box.setItemText(1, "" if is_gaussian else self._psf_title())
-            self.psf_box.view().setRowHidden(1, is_gaussian)
+            self.psf_box.removeItem(1)
+            if not is_gaussian:
+                self.psf_box.addItem(f"as loaded: {experiment.psf.kind}")
             self.psf_box.setCurrentIndex(0 if is_gaussian else 1)
             if is_gaussian:
                 self.psf_fields.fill(dict(experiment.psf))
@@ -114,7 +115,7 @@ class ExperimentForm(QWidget):
             },
             source="Sample",
         )
-        changes = {"camera": self.camera_form.camera, "simulation": simulation}
+        changes: dict[str, Any] = {"camera": self.camera_form.camera, "simulation": simulation}
         if self.psf_box.currentIndex() == 0:
             from napari_deepsmlm.psf import GaussianPSF
 
@@ -157,7 +158,7 @@ class ExperimentForm(QWidget):
         self.psf_box.setToolTip(
             "<qt>Image of a molecule. Others than the Gaussian come from a preset or file.</qt>"
         )
-        self.psf_box.addItems([GAUSSIAN, ""])
+        self.psf_box.addItem(GAUSSIAN)
         self.rows.addRow("PSF", self.psf_box)
         names = ("pixel_size_nm", "sigma_nm")
         self.psf_fields = Fields(GaussianPSF, names, self.rows, self)
@@ -227,10 +228,6 @@ class ExperimentForm(QWidget):
             self.psf_note.tell(
                 f"{psf.pixel_size_nm:g} nm pixels{planes}, all as loaded; change them in the file."
             )
-
-    def _psf_title(self) -> str:
-        assert self._base is not None  # noqa: S101 - just set
-        return f"as loaded: {self._base.psf.kind}"
 
     def _tell_change(self, *_: object) -> None:
         self.changed.emit()

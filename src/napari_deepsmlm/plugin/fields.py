@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 LABELS = {
+    "n_frames": "Frames",
     "baseline": "Baseline (ADU)",
     "bits": "Converter (bits)",
     "gain": "Gain (ADU per photon)",
-    "e_per_adu": "Electrons per ADU",
+    "e_per_adu": "Conversion (e⁻ per ADU)",
     "em_gain": "EM gain (×)",
     "quantum_efficiency": "Quantum efficiency (0–1)",
     "sigma_nm": "PSF width σ (nm)",
@@ -28,7 +29,7 @@ LABELS = {
     "photons": "Photons (per molecule)",
     "photons_sd": "Photons, spread (SD)",
     "brightness": "Brightness (×)",
-    "background": "Background (photons/px)",
+    "background": "Background (per px)",
     "unevenness": "Unevenness (share)",
     "sum_frames": "Frames summed",
     "minutes": "Length (min)",
@@ -37,13 +38,23 @@ LABELS = {
     "warmup": "Warm-up (share)",
     "averaging": "Averaging (0–1)",
     "clip_norm": "Largest gradient norm",
+    "weight_decay": "Weight decay",
+    "fix_norm_after": "Fix batch norm after (share)",
+    "patience": "Patience (validations)",
+    "validation_px": "Validation frames (px)",
+    "photon_max": "Most photons",
     "validate_every": "Validate every (steps)",
     "validation_frames": "Validation (frames)",
     "upsampling": "Upsampling (×)",
 }
 """Where the name of a field does not say its unit."""
 
-NONE_TEXTS = {"minutes": "by steps", "margin_px": "as the PSF", "validation_px": "2 × patch"}
+NONE_TEXTS = {
+    "minutes": "by steps",
+    "margin_px": "as the PSF",
+    "validation_px": "2 × patch",
+    "patience": "never",
+}
 
 
 class Fields(QObject):

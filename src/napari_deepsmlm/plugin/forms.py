@@ -35,6 +35,7 @@ UNITS = {
     "px": "px",
     "ms": "ms",
     "degrees": "°",
+    "minutes": "min",
     "per_um2": "per µm²",
     "per_um": "per µm",
     "per_adu": "per ADU",
@@ -106,7 +107,7 @@ def editor_for(
         editor = _check_box()
     elif kind in (int, float):
         editor = _spin_box(kind, _limits(field), none_text if is_optional else "")
-    elif _is_range(kind):
+    elif _is_range(field.annotation):
         editor = _range(get_args(kind)[0], _limits(field))
     elif kind is str:
         editor = _line()
@@ -126,7 +127,7 @@ def can_edit(field: FieldInfo) -> bool:
     """Whether there is an editor for a field."""
     kind, _ = _kind(field.annotation)
     is_simple = isinstance(kind, type) and issubclass(kind, bool | int | float | str)
-    return is_simple or get_origin(kind) is Literal or _is_range(kind)
+    return is_simple or get_origin(kind) is Literal or _is_range(field.annotation)
 
 
 def set_tooltip(widget: QWidget, text: str) -> None:
@@ -201,9 +202,12 @@ class _RangeBox(QWidget):
         self.ends = [_spin_box(kind, limits, "") for _ in range(2)]
         for end in self.ends:
             make_calm(end.widget)
+            end.widget.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # type: ignore[attr-defined]
+            end.widget.setStyleSheet("min-width: 30px; padding: 1px 3px;")
             row.addWidget(end.widget, 1)
             end.changed.connect(self._tell_change)
         row.insertWidget(1, QLabel("to"))
+        row.setSpacing(4)
 
     def read(self) -> tuple[Any, ...]:
         return tuple(end.read() for end in self.ends)

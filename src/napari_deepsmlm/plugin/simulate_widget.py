@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error
 from pydantic import Field
 from qtpy.QtCore import QEvent, QSize
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.plugin.experiment_form import ExperimentForm, save_experiment
@@ -82,10 +82,7 @@ class SimulateWidget(QWidget):
     def _lay_out(self) -> None:
         """Put what is to be seen at all times below what scrolls."""
         scrolled = QWidget()
-        self._rows = QFormLayout()
-        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         column = QVBoxLayout(scrolled)
-        column.addLayout(self._rows)
         column.addWidget(self.form)
         column.addStretch(1)
         footer = QVBoxLayout()
@@ -102,7 +99,7 @@ class SimulateWidget(QWidget):
         whole.addLayout(footer)
 
     def _fill(self, kit: Kit) -> None:
-        self.movie = Fields(Movie, Movie.model_fields, self._rows, self)
+        self.movie = Fields(Movie, Movie.model_fields, self.form.rows, self)
         self.form.loaded.connect(self._on_loaded)
         self.form.fill(kit)
         self.form.save_button.clicked.connect(self._on_save)

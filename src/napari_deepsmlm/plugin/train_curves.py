@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, told apart by all eyes, and seen on dark and on light.
 BLUE, ORANGE, GREEN, GREY = "#56b4e9", "#e69f00", "#009e73", "#999999"
-HEIGHT_PX = 130
-AXIS_WIDTH_PX = 48
+HEIGHT_PX = 95
+AXIS_WIDTH_PX = 44
 
 
 class TrainCurves(QWidget):
@@ -34,6 +35,8 @@ class TrainCurves(QWidget):
         self.bound = self.rmse_plot.add_line("no method is better", GREY, dashed=True)
         self.jaccard = self.jaccard_plot.add_points("", GREEN)
         self.plots = (self.loss_plot, self.rmse_plot, self.jaccard_plot)
+        self.loss_plot.setFixedHeight(HEIGHT_PX + 30)
+        self.jaccard_plot.setFixedHeight(HEIGHT_PX + 15)
         self.jaccard_plot.setYRange(0, 1)
         self.jaccard_plot.setLabel("bottom", "step")
         column = QVBoxLayout(self)
@@ -63,11 +66,11 @@ class TrainCurves(QWidget):
             plot.set_colors(background, text)
 
 
-class Plot(pg.PlotWidget):
+class Plot(pg.PlotWidget):  # type: ignore[misc]
     """A small plot that leaves the wheel to the panel."""
 
     def __init__(self, label: str, tooltip: str) -> None:
-        super().__init__()
+        super().__init__(axisItems={"left": _FewTicks("left")})
         self.setFixedHeight(HEIGHT_PX)
         self.setToolTip(f"<qt>{tooltip}</qt>")
         self.setMenuEnabled(False)
@@ -118,6 +121,16 @@ class Plot(pg.PlotWidget):
     def wheelEvent(self, event: Any) -> None:
         """Let the panel scroll."""
         event.ignore()
+
+
+class _FewTicks(pg.AxisItem):  # type: ignore[misc]
+    """An axis that, where it is logarithmic, marks 1, 2 and 5 of each decade."""
+
+    def logTickValues(self, low: float, high: float, *_: object) -> list[tuple[Any, list[float]]]:
+        decades = range(math.floor(low), math.ceil(high) + 1)
+        every = (1,) if high - low > 2 else (1, 2, 5)
+        ticks = [decade + math.log10(one) for decade in decades for one in every]
+        return [(None, [tick for tick in ticks if low <= tick <= high])]
 
 
 def _are_positive(values: Sequence[float]) -> bool:

@@ -9,7 +9,6 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLineEdit,
     QVBoxLayout,
@@ -133,19 +132,16 @@ class TrainForm(QWidget):
         super().__init__(parent)
         self._kit: TrainingKit | None = None
         self._model: dict[str, Any] = {}
+        self.network_fields: Fields | None = None
         self.experiment_form = ExperimentForm()
         self.network_box, self.start_box, self.device_box = QComboBox(), StartBox(), QComboBox()
         self.network_note = Note()
         self.out_line = QLineEdit(str(runs))
         self.more = FoldedForm("More about the training", "Rates, validation, number format.")
         self.network_more = FoldedForm("More about the network", "Its size and scales.")
-        self._top, self._bottom = QFormLayout(), QFormLayout()
-        for rows in (self._top, self._bottom):
-            rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._rows = self.experiment_form.rows
         column = QVBoxLayout(self)
-        column.addLayout(self._top)
         column.addWidget(self.experiment_form)
-        column.addLayout(self._bottom)
         for widget in (self.more, self.network_more):
             column.addWidget(widget)
         column.addStretch(1)
@@ -173,18 +169,16 @@ class TrainForm(QWidget):
         self._kit = kit
         self._add_network(kit)
         form = self.experiment_form
-        form.loaded.connect(self._on_loaded)
         form.failed.connect(self.failed)
-        self.training_fields = Fields(Training, BASIC, self._bottom, self)
+        form.fill(kit)
+        self.training_fields = Fields(Training, BASIC, self._rows, self)
         names = editable(Training, besides=BASIC)
         self.more_fields = Fields(Training, names, self.more.rows, self)
-        self.network_fields: Fields | None = None
         self._add_output(kit)
-        form.fill(kit)
+        form.loaded.connect(self._on_loaded)
+        form.show_experiment(kit.last_used or kit.experiment(), LAST_USED if kit.last_used else "")
         form.save_button.clicked.connect(self._on_save)
-        if kit.last_used is not None:
-            form.show_experiment(kit.last_used, LAST_USED)
-        else:
+        if kit.last_used is None:
             self.training_fields.fill({"minutes": FIRST_MINUTES})
         self.network_box.currentIndexChanged.connect(self._on_network)
         for part in (form, self.training_fields, self.more_fields, self.start_box):
@@ -233,9 +227,9 @@ class TrainForm(QWidget):
         self.network_box.setToolTip("<qt>The network to train.</qt>")
         for name, network in kit.networks.items():
             self.network_box.addItem(network.title, name)
-        self._top.addRow("Network", self.network_box)
-        self._top.addRow("Start from", self.start_box)
-        self._top.addRow(self.network_note)
+        self._rows.addRow("Network", self.network_box)
+        self._rows.addRow("Start from", self.start_box)
+        self._rows.addRow(self.network_note)
         self.start_box.failed.connect(self.failed)
         self.start_box.offer(self.network_box.currentData(), list(kit.models))
 
@@ -243,7 +237,7 @@ class TrainForm(QWidget):
         make_calm(self.device_box)
         self.device_box.addItems(["auto", *kit.devices])
         self.device_box.setToolTip("<qt>Where to compute; auto: the fastest device here.</qt>")
-        self._bottom.addRow("Device", self.device_box)
+        self._rows.addRow("Device", self.device_box)
         self.out_line.setToolTip("<qt>Every run gets a folder of its own in this one.</qt>")
         self.out_line.setCursorPosition(0)
         browse = button("…", "Choose the folder.")
@@ -252,7 +246,7 @@ class TrainForm(QWidget):
         row = QHBoxLayout()
         row.addWidget(self.out_line, 1)
         row.addWidget(browse)
-        self._bottom.addRow("Runs in", row)
+        self._rows.addRow("Runs in", row)
 
     def _on_loaded(self, experiment: Experiment) -> None:
         """Take over network and training of an experiment."""
@@ -284,7 +278,7 @@ class TrainForm(QWidget):
 
     def _tell_change(self, *_: object) -> None:
         is_by_steps = self.training_fields.values()["minutes"] is None
-        show_row(self._bottom, self.training_fields.editors["steps"].widget, is_by_steps)
+        show_row(self._rows, self.training_fields.editors["steps"].widget, is_by_steps)
         is_from_scratch = self.start_box.key is None
         self.network_more.setVisible(is_from_scratch)
         if is_from_scratch:

@@ -1,4 +1,4 @@
-"""Frames beside each other: simulated and real with one contrast, and what a network makes of them."""
+"""Frames beside each other: simulated and real, and what a network makes of them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-LEAST_SIDE_PX = 96
-MOST_SIDE_PX = 150
-HISTOGRAM_HEIGHT_PX = 90
+SIDE_PX = 84
+LEAST_SHARE = 0.01
+"""Of the pixels, percent: the foot of the histograms' logarithmic axis."""
 
 
 class FrameView(QWidget):
@@ -37,8 +37,8 @@ class FrameView(QWidget):
         self.title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.image.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.image.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
-        self.image.setMinimumSize(LEAST_SIDE_PX, LEAST_SIDE_PX)
-        self.image.setMaximumHeight(MOST_SIDE_PX)
+        self.image.setMinimumWidth(SIDE_PX - 8)
+        self.image.setFixedHeight(SIDE_PX)
         self.setToolTip(f"<qt>{tooltip}</qt>")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -53,7 +53,7 @@ class FrameView(QWidget):
         scaled = (frame.astype(np.float32) - low) * (255 / max(high - low, 1e-9))
         grey = np.ascontiguousarray(scaled.clip(0, 255).astype(np.uint8))
         height, width = grey.shape
-        image = QImage(grey.data, width, height, width, QImage.Format.Format_Grayscale8)
+        image = QImage(grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8)
         self._pixmap = QPixmap.fromImage(image.copy())  # a copy: the array goes
         self._fit()
 
@@ -88,11 +88,16 @@ class LookStrip(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.simulated = FrameView("simulated", "A frame as these settings make it.")
-        self.real = FrameView("real", "The frame under the slider, with the same contrast.")
-        self.histograms = Plot("pixels (%)", "Grey values of both frames: they should agree.")
-        self.histograms.setFixedHeight(HISTOGRAM_HEIGHT_PX)
-        self.histograms.setLabel("bottom", "ADU")
+        self.simulated = FrameView(colored("simulated", BLUE), "A frame as these settings make it.")
+        self.real = FrameView(
+            colored("real", ORANGE), "The frame under the slider, with the same contrast."
+        )
+        self.histograms = Plot(
+            "% of pixels", "ADU of both frames, which should agree: simulated blue, real orange."
+        )
+        self.histograms.setFixedHeight(SIDE_PX + 20)
+        self.histograms.legend.hide()
+        self.histograms.set_log(True)
         self._curves = {
             "simulated": self.histograms.add_line("simulated", BLUE),
             "real": self.histograms.add_line("real", ORANGE),
@@ -103,13 +108,15 @@ class LookStrip(QWidget):
         grid.setVerticalSpacing(2)
         grid.addWidget(self.simulated, 0, 0)
         grid.addWidget(self.real, 0, 1)
-        grid.addWidget(self.histograms, 1, 0, 1, 2)
-        grid.addWidget(self.note, 2, 0, 1, 2)
+        grid.addWidget(self.histograms, 0, 2)
+        grid.addWidget(self.note, 1, 0, 1, 3)
+        for column, share in enumerate((5, 5, 8)):
+            grid.setColumnStretch(column, share)
         self.say_no_stack()
 
     def say_no_stack(self) -> None:
         """Ask for a real frame."""
-        self.real.say("open a stack\nto compare")
+        self.real.say("open\na stack")
 
     def show_look(self, look: Look) -> None:
         """Show both frames and their histograms."""
@@ -121,13 +128,18 @@ class LookStrip(QWidget):
             self.real.show_frame(look.real, look.limits)
         middles = (look.edges[1:] + look.edges[:-1]) / 2
         for name, frame in frames.items():
-            shares = [] if frame is None else 100 * look.histogram(frame)
+            shares: Any = [] if frame is None else (100 * look.histogram(frame)).clip(LEAST_SHARE)
             self._curves[name].setData([] if frame is None else middles, shares)
         difference = says(look)
         if difference:
             self.note.warn(difference)
         else:
             self.note.clear()
+
+
+def colored(text: str, color: str) -> str:
+    """Return a title with a mark in the colour of its curve."""
+    return f'<span style="color: {color}">■</span> {text}'
 
 
 class PreviewGrid(QWidget):
@@ -139,10 +151,10 @@ class PreviewGrid(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         for column, kind in enumerate(("simulated", "real")):
-            frame = FrameView(f"{kind} frame", f"The {kind} frame that is predicted all the time.")
-            made = FrameView("prediction", "Predicted at the last validation.")
-            grid.addWidget(frame, 0, column)
-            grid.addWidget(made, 1, column)
+            frame = FrameView(kind, f"The {kind} frame that is predicted at each validation.")
+            made = FrameView("predicted", f"What the network makes of the {kind} frame so far.")
+            grid.addWidget(frame, 0, 2 * column)
+            grid.addWidget(made, 0, 2 * column + 1)
             self._views.append((frame, made))
 
     def show_frames(self, frames: Array) -> None:
@@ -155,7 +167,7 @@ class PreviewGrid(QWidget):
                 image = frames[index, frames.shape[1] // 2]
                 low, high = np.percentile(image, (0.5, 99.8))
                 frame.show_frame(image, (float(low), float(high)))
-                made.say("at the next\nvalidation")
+                made.say("soon")
 
     def show_predictions(self, images: Sequence[Array]) -> None:
         """Show (r H, r W) images."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import math
 import threading
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_deepsmlm.plugin.look import frames_to_watch
 from napari_deepsmlm.runs import HISTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     import numpy as np
@@ -122,9 +124,7 @@ class TrainingSession:
         self.loss = LossCurve()
         self.scores: dict[str, list[float]] = {name: [] for name in ("step", *SCORES)}
         self.is_paused = False
-        self._make_run = lambda frames: make_run(
-            experiment, out, device=device, resume=resume, preview_frames=frames
-        )
+        self._make_run = partial(make_run, experiment, out, device=device, resume=resume)
         self._is_resumed = resume
         self._real = real
         self._run: Run | None = None
@@ -137,20 +137,21 @@ class TrainingSession:
             self._read_history()
         frames = frames_to_watch(self.experiment, self._real)
         yield Watching(frames)
-        run = self._run = self._make_run(frames)
+        run = self._run = self._make_run(preview_frames=frames)
         over = threading.Event()
         watcher = threading.Thread(target=self._obey, args=(run, stopping, over), daemon=True)
         watcher.start()
         if self.is_paused:
             run.pause()
         try:
-            for event in run.events():
-                if isinstance(event, StepDone):
-                    self.loss.add(event.step, event.loss)
-                elif isinstance(event, Validated):
-                    row = {"step": event.step, "validation_loss": event.loss, **event.scores}
-                    self._keep_scores(row)
-                yield event
+            with closing(run.events()) as events:
+                for event in events:
+                    if isinstance(event, StepDone):
+                        self.loss.add(event.step, event.loss)
+                    elif isinstance(event, Validated):
+                        row = {"step": event.step, "validation_loss": event.loss, **event.scores}
+                        self._keep_scores(row)
+                    yield event
         finally:
             over.set()
             watcher.join()
@@ -177,7 +178,8 @@ class TrainingSession:
 
     def _keep_scores(self, row: dict[str, Any]) -> None:
         for name, values in self.scores.items():
-            values.append(float(row.get(name) or "nan"))
+            value = row.get(name)
+            values.append(math.nan if value in (None, "") else float(value))
 
     def _read_history(self) -> None:
         """Take the curves of a resumed run from its table."""

@@ -102,6 +102,11 @@ def wait_for_scores(train: TrainWidget, qtbot: Any) -> None:
     qtbot.waitUntil(has_scores, timeout=WAIT_MS)
 
 
+def n_points(train: TrainWidget) -> int:
+    at, _ = train.progress.curves.jaccard.getData()
+    return 0 if at is None else len(at)
+
+
 def wait_for_end(train: TrainWidget, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: not train.is_busy, timeout=WAIT_MS)
 
@@ -176,12 +181,10 @@ def test_stop_saves_and_the_run_is_offered_and_resumed(
     assert box.folder == folder
     assert box.note.text().startswith("A run of Deep-STORM from ")
     assert box.note.text().endswith("stopped at 0 %.")
-    n_before = len(endless.progress.curves.jaccard.getData()[0])
+    n_before = n_points(endless)
     box.resume_button.click()
     assert endless.is_busy
-    qtbot.waitUntil(
-        lambda: len(endless.progress.curves.jaccard.getData()[0]) > n_before, timeout=WAIT_MS
-    )
+    qtbot.waitUntil(lambda: n_points(endless) > n_before, timeout=WAIT_MS)
     endless.stop()
     wait_for_end(endless, qtbot)
 
@@ -345,6 +348,25 @@ def test_only_models_of_the_network_can_be_started_from(train: TrainWidget) -> N
     network.setCurrentIndex(network.findData("drsn-storm"))
     assert offered() == ["drsn-storm:2d-100nm-x4"]
     assert train.form.experiment().network == "drsn-storm"
+
+
+def test_a_network_names_the_presets_that_suit_it(train: TrainWidget) -> None:
+    network = train.form.network_box
+    network.setCurrentIndex(network.findData("voxel-regression"))
+    assert train.form.network_note.text() == "Presets that suit it: quad-plane."
+    source = train.form.experiment_form.source_box
+    source.setCurrentText("quad-plane")
+    source.activated.emit(source.currentIndex())
+    assert train.form.network_note.text() == ""
+
+
+def test_zero_minutes_are_as_many_as_the_steps_take(train: TrainWidget) -> None:
+    editors = train.form.training_fields.editors
+    editors["minutes"].widget.setValue(0)
+    assert editors["minutes"].widget.text() == "by steps"
+    assert train.form.experiment().training.minutes is None
+    editors["minutes"].widget.setValue(0.5)
+    assert train.form.experiment().training.minutes == 0.5
 
 
 def test_the_last_used_settings_come_back(

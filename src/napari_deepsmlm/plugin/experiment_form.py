@@ -15,6 +15,8 @@ from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.plugin.kits import Kit
 
@@ -56,14 +58,19 @@ class ExperimentForm(QWidget):
         column.addLayout(self.rows)
         column.addWidget(self.more)
 
-    def fill(self, kit: Kit) -> None:
-        """Add the editors."""
+    def fill(self, kit: Kit) -> Iterator[None]:
+        """Add the editors, in steps that are short for a window."""
         self._kit = kit
         self._add_source()
         self._add_optics()
+        yield
         self.camera_form = CameraForm(self.rows)
         self.camera_form.fill(kit.cameras)
+        yield
         self._add_sample()
+        yield
+        self._add_more()
+        yield
         parts = (self.psf_fields, self.camera_form, self.sample_fields, self.more_fields)
         for part in parts:
             part.changed.connect(self._tell_change)
@@ -176,6 +183,10 @@ class ExperimentForm(QWidget):
         self.structure_box.currentIndexChanged.connect(self._tell_change)
         self.rows.addRow("Structure", self.structure_box)
         self.sample_fields = Fields(Simulation, BASIC, self.rows, self)
+
+    def _add_more(self) -> None:
+        from napari_deepsmlm.simulation import Simulation
+
         names = editable(Simulation, besides=BASIC)
         self.more_fields = Fields(Simulation, names, self.more.rows, self)
 

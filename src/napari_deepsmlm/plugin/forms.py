@@ -172,8 +172,8 @@ class _NumberBox(QDoubleSpinBox):
 def _spin_box(kind: type, limits: tuple[float, float], none_text: str) -> Editor:
     low, high = limits
     box: Any = QSpinBox() if kind is int else _NumberBox()
-    below = 1.0 if kind is int or high - low > 1 else 0.05
-    box.setRange(kind(low - below if none_text else low), kind(high))
+    below = 0.0 if low > 0 else -1.0
+    box.setRange(kind(below if none_text else low), kind(high))
     box.setSpecialValueText(none_text)  # shown at the minimum, which stands for None
     box.setKeyboardTracking(False)
 

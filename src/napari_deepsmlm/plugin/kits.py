@@ -12,7 +12,7 @@ from napari_deepsmlm.runs import RunRecord, trained_models, unfinished_runs
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     from napari_deepsmlm.camera import Camera
@@ -37,6 +37,8 @@ class TrainingKit(Kit):
     """What training needs besides."""
 
     networks: Mapping[str, type[SMLMModel]]
+    made_for: Mapping[str, Sequence[str]]
+    """The presets that train a network, by its name."""
     models: tuple[ModelChoice, ...]
     devices: tuple[str, ...]
     unfinished: Mapping[Path, RunRecord]
@@ -61,6 +63,7 @@ def load_training_kit(runs: Path, stopping: threading.Event) -> Generator[Traini
     yield TrainingKit(
         **vars(_kit()),
         networks=dict(available_models()),
+        made_for=_presets_by_network(),
         models=(*built_in, *_own_models(runs)),
         devices=tuple(available_devices()),
         unfinished=unfinished_runs(runs),
@@ -74,6 +77,18 @@ def _kit() -> Kit:
 
     cameras = {name: camera_preset(name) for name in camera_presets()}
     return Kit(Experiment, tuple(Experiment.presets()), cameras)
+
+
+def _presets_by_network() -> dict[str, list[str]]:
+    """Only those that choose their network: the others describe a microscope."""
+    from napari_deepsmlm.experiment import Experiment
+
+    made_for: dict[str, list[str]] = {}
+    for name in Experiment.presets():
+        preset = Experiment.from_preset(name)
+        if "network" in preset.model_fields_set:
+            made_for.setdefault(preset.network, []).append(name)
+    return made_for
 
 
 def _own_models(runs: Path) -> list[ModelChoice]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class VerticalScroll(QScrollArea):
@@ -37,6 +42,21 @@ def button(text: str, tooltip: str) -> QPushButton:
     made = QPushButton(text)
     made.setToolTip(f"<qt>{tooltip}</qt>")
     return made
+
+
+def in_turns(steps: Iterator[None], parent: QObject) -> None:
+    """Do the steps of a long piece of work one after the other, the window having turns between."""
+    timer = QTimer(parent)
+
+    def do_next() -> None:
+        timer.stop()  # again only if there is no error
+        for _ in steps:
+            timer.start(0)
+            return
+        timer.deleteLater()
+
+    timer.timeout.connect(do_next)
+    timer.start(0)
 
 
 def duration(seconds: float) -> str:

@@ -17,10 +17,12 @@ from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.kits import Kit, load_kit
 from napari_deepsmlm.plugin.layers import KEY, frame_placement, points_of
 from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import VerticalScroll, button
+from napari_deepsmlm.plugin.panels import VerticalScroll, button, in_turns
 from napari_deepsmlm.plugin.simulate_live import FramesDone, Simulated, simulate_live
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari.viewer import Viewer
 
     from napari_deepsmlm.experiment import Experiment
@@ -56,9 +58,8 @@ class SimulateWidget(QWidget):
         self._lay_out()
         self._update_buttons()
         self._loading = Job(load_kit, title="loading PyTorch", parent=self)
-        self._loading.arrived.connect(self._fill)
-        self._loading.failed.connect(self._fail)
-        self._loading.ended.connect(self._loading_bar.hide)
+        self._loading.arrived.connect(lambda kit: in_turns(self._fill(kit), self))
+        self._loading.failed.connect(self._fail_to_load)
         self._loading.start()
 
     def sizeHint(self) -> QSize:
@@ -98,12 +99,14 @@ class SimulateWidget(QWidget):
         whole.addWidget(VerticalScroll(scrolled), 1)
         whole.addLayout(footer)
 
-    def _fill(self, kit: Kit) -> None:
+    def _fill(self, kit: Kit) -> Iterator[None]:
+        """Add what needs torch, which is loaded now, in short steps."""
         self.movie = Fields(Movie, Movie.model_fields, self.form.rows, self)
         self.form.loaded.connect(self._on_loaded)
-        self.form.fill(kit)
+        yield from self.form.fill(kit)
         self.form.save_button.clicked.connect(self._on_save)
         self._is_ready = True
+        self._loading_bar.hide()
         self.status_note.clear()
         self._update_buttons()
 
@@ -137,6 +140,10 @@ class SimulateWidget(QWidget):
         self.status_note.clear()
         self.message_note.fail(sentence)
         show_error(sentence)
+
+    def _fail_to_load(self, sentence: str) -> None:
+        self._loading_bar.hide()
+        self._fail(sentence)
 
     def _update_buttons(self) -> None:
         self.run_button.setEnabled(self.is_ready and not self.is_busy)

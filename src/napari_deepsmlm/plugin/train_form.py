@@ -24,6 +24,8 @@ from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.plugin.kits import TrainingKit
 
@@ -131,6 +133,7 @@ class TrainForm(QWidget):
     def __init__(self, runs: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._kit: TrainingKit | None = None
+        self._is_filled = False
         self._model: dict[str, Any] = {}
         self.network_fields: Fields | None = None
         self.experiment_form = ExperimentForm()
@@ -149,7 +152,7 @@ class TrainForm(QWidget):
     @property
     def is_filled(self) -> bool:
         """Whether the editors are there."""
-        return self._kit is not None
+        return self._is_filled
 
     @property
     def runs(self) -> Path:
@@ -162,19 +165,21 @@ class TrainForm(QWidget):
         device: str = self.device_box.currentText()
         return device
 
-    def fill(self, kit: TrainingKit) -> None:
-        """Add the editors."""
+    def fill(self, kit: TrainingKit) -> Iterator[None]:
+        """Add the editors, in steps that are short for a window."""
         from napari_deepsmlm.training import Training
 
         self._kit = kit
         self._add_network(kit)
         form = self.experiment_form
         form.failed.connect(self.failed)
-        form.fill(kit)
+        yield from form.fill(kit)
         self.training_fields = Fields(Training, BASIC, self._rows, self)
         names = editable(Training, besides=BASIC)
+        yield
         self.more_fields = Fields(Training, names, self.more.rows, self)
         self._add_output(kit)
+        yield
         form.loaded.connect(self._on_loaded)
         form.show_experiment(kit.last_used or kit.experiment(), LAST_USED if kit.last_used else "")
         form.save_button.clicked.connect(self._on_save)
@@ -183,6 +188,7 @@ class TrainForm(QWidget):
         self.network_box.currentIndexChanged.connect(self._on_network)
         for part in (form, self.training_fields, self.more_fields, self.start_box):
             part.changed.connect(self._tell_change)
+        self._is_filled = True
         self._tell_change()
 
     def experiment(self) -> Experiment:
@@ -281,11 +287,19 @@ class TrainForm(QWidget):
         show_row(self._rows, self.training_fields.editors["steps"].widget, is_by_steps)
         is_from_scratch = self.start_box.key is None
         self.network_more.setVisible(is_from_scratch)
-        if is_from_scratch:
-            self.network_note.clear()
-        else:
-            self.network_note.tell("Layers and scales are those of the model to start from.")
+        self._explain_network(is_from_scratch)
         self.changed.emit()
+
+    def _explain_network(self, is_from_scratch: bool) -> None:
+        assert self._kit is not None  # noqa: S101 - filled
+        presets = self._kit.made_for.get(self.network_box.currentData(), ())
+        source = self.experiment_form.source_box.currentText()
+        if not is_from_scratch:
+            self.network_note.tell("Layers and scales are those of the model to start from.")
+        elif presets and source not in presets:
+            self.network_note.tell(f"Presets that suit it: {', '.join(presets)}.")
+        else:
+            self.network_note.clear()
 
     def _on_browse(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder for the runs", str(self.runs))

@@ -17,7 +17,7 @@ from napari_deepsmlm.plugin.kits import LAST_USED, load_training_kit
 from napari_deepsmlm.plugin.layers import frames_around
 from napari_deepsmlm.plugin.look import look_at
 from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration
+from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
 from napari_deepsmlm.plugin.resume_box import ResumeBox
 from napari_deepsmlm.plugin.stack_box import StackBox
 from napari_deepsmlm.plugin.train_form import TrainForm
@@ -26,6 +26,8 @@ from napari_deepsmlm.runs import EXPERIMENT, new_run_folder, unfinished_runs
 from napari_deepsmlm.training_process import Resources, TrainingProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari.viewer import Viewer
 
     from napari_deepsmlm.experiment import Experiment
@@ -64,9 +66,8 @@ class TrainWidget(QWidget):
         self._update_buttons()
         loader = partial(load_training_kit, self.form.runs)
         self._loading = Job(loader, title="loading PyTorch", parent=self)
-        self._loading.arrived.connect(self._fill)
-        self._loading.failed.connect(self._fail)
-        self._loading.ended.connect(self._loading_bar.hide)
+        self._loading.arrived.connect(lambda kit: in_turns(self._fill(kit), self))
+        self._loading.failed.connect(self._fail_to_load)
         self._loading.start()
 
     def sizeHint(self) -> QSize:
@@ -134,20 +135,24 @@ class TrainWidget(QWidget):
         whole.addWidget(self.tabs, 1)
         whole.addLayout(footer)
 
-    def _fill(self, kit: TrainingKit) -> None:
-        """Add what needs torch and pyqtgraph, which are loaded now."""
+    def _fill(self, kit: TrainingKit) -> Iterator[None]:
+        """Add what needs torch and pyqtgraph, which are loaded now, in short steps."""
         from napari_deepsmlm.plugin.train_frames import LookStrip
         from napari_deepsmlm.plugin.train_progress import TrainProgress
 
-        self.strip, self.progress = LookStrip(), TrainProgress()
+        self.strip = LookStrip()
+        yield
+        self.progress = TrainProgress()
+        yield
         row = QHBoxLayout()
         row.setContentsMargins(9, 4, 9, 0)
         row.addWidget(self.stack_box, 1)
         self._setup_column.insertLayout(0, row)
         self._setup_column.insertWidget(1, self.strip)
         self.tabs.addTab(VerticalScroll(self.progress), "Progress")
-        self.form.fill(kit)
+        yield from self.form.fill(kit)
         self.resume_box.offer(kit.unfinished)
+        self._loading_bar.hide()
         self.status_note.clear()
         self._follow_theme()
         self._update_buttons()
@@ -182,6 +187,11 @@ class TrainWidget(QWidget):
         """Say what went wrong, here and as a notification."""
         self.message_note.fail(sentence)
         show_error(sentence)
+
+    def _fail_to_load(self, sentence: str) -> None:
+        self._loading_bar.hide()
+        self.status_note.clear()
+        self._fail(sentence)
 
     def _update_buttons(self) -> None:
         self.start_button.setEnabled(self.is_ready and not self.is_busy)

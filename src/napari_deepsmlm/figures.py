@@ -112,6 +112,8 @@ def training_figure(history: Mapping[str, Sequence[float]]) -> Figure:
     values = [v for name in ("training_loss", "validation_loss") for v in history.get(name, ())]
     if values and np.nanmin(values) > 0:
         loss.set_yscale("log")
+        for axis in ("major", "minor"):  # 6.2, not 6.2 x 10^0
+            getattr(loss.yaxis, f"set_{axis}_formatter")("{x:g}")
     loss.set(ylabel="loss", title="Training")
     _lines(found, history, {"recall": "recall", "precision": "precision", "jaccard": "Jaccard"})
     found.set(ylabel="fraction", ylim=(-0.03, 1.03))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_deepsmlm.models import ImageModel
-from napari_deepsmlm.render import histogram
+from napari_deepsmlm.render import gaussian
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,8 @@ def preview_images(model: SMLMModel, frames: Tensor) -> tuple[np.ndarray[Any, An
     Parameters
     ----------
     model : in evaluation mode.
-    frames : (B, C, H, W) photons. Localizing networks are drawn with r = 4.
+    frames : (B, C, H, W) photons. The molecules of localizing networks are drawn with
+        r = 4, as Gaussians with a standard deviation of one pixel.
     """
     weights = next(model.parameters())
     prediction = model(frames.to(weights.device))
@@ -36,6 +37,8 @@ def preview_images(model: SMLMModel, frames: Tensor) -> tuple[np.ndarray[Any, An
     shape = SR_PIXELS_PER_PX * H, SR_PIXELS_PER_PX * W
     pixel_nm = model.pixel_size_nm / SR_PIXELS_PER_PX
     return tuple(
-        histogram(found.in_frames(n, n + 1), shape, sr_pixel_nm=pixel_nm).cpu().numpy()
+        gaussian(found.in_frames(n, n + 1), shape, sr_pixel_nm=pixel_nm, sigma_nm=pixel_nm)
+        .cpu()
+        .numpy()
         for n in range(len(frames))
     )

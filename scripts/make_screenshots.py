@@ -73,7 +73,7 @@ def train(choices: argparse.Namespace) -> None:
         panel.form.training_fields.fill({"minutes": choices.minutes, "batch_size": 4})
         panel.form.training_fields.fill({"patch_px": 24})
         panel.form.more_fields.fill({"validate_every": 50})
-        wait_until(lambda: panel.strip.real.has_image)
+        wait_until(lambda: panel.look_box.strip.real.has_image)
         QTest.qWait(1500)
         take(choices.out / "train_setup.png")
         click(panel.start_button)

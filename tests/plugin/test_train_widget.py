@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QMessageBox
 from napari_deepsmlm._files import is_in_use
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.models import load_model, model_class
-from napari_deepsmlm.plugin import train_widget
+from napari_deepsmlm.plugin import look_box, train_widget
 from napari_deepsmlm.plugin.fields import Fields
 from napari_deepsmlm.plugin.look import frames_to_watch
 from napari_deepsmlm.plugin.train_run import LossCurve
@@ -54,7 +54,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "runs"
     monkeypatch.setattr(train_widget, "runs_folder", lambda: folder)
     monkeypatch.setattr(train_widget, "TrainingProcess", TrainingThread)
-    monkeypatch.setattr(train_widget, "LOOK_DELAY_MS", 10)
+    monkeypatch.setattr(look_box, "DELAY_MS", 10)
     return folder
 
 
@@ -410,7 +410,7 @@ def test_every_editor_has_a_unit_and_a_tooltip(train: TrainWidget) -> None:
 def test_the_strip_follows_the_settings(
     train: TrainWidget, viewer: Any, qtbot: Any, stack: np.ndarray
 ) -> None:
-    strip = train.strip
+    strip = train.look_box.strip
     qtbot.waitUntil(lambda: strip.simulated.has_image, timeout=WAIT_MS)
     assert not strip.real.has_image
     viewer.add_image(stack, **NM)
@@ -418,7 +418,7 @@ def test_the_strip_follows_the_settings(
     train.form.experiment_form.sample_fields.fill({"background": (2000, 2000)})
     qtbot.waitUntil(lambda: "The real background is" in strip.note.text(), timeout=WAIT_MS)
     train.form.experiment_form.sample_fields.fill({"background": (9, 1)})
-    qtbot.waitUntil(lambda: "smaller first" in train.message_note.text(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "smaller first" in train.look_box.note.text(), timeout=WAIT_MS)
 
 
 def test_frames_to_watch_have_the_channels_and_sides_that_a_network_needs() -> None:

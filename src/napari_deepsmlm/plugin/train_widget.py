@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QSize, QStandardPaths, QTimer
+from qtpy.QtCore import QEvent, QSize, QStandardPaths
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QTabWidget, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.kits import LAST_USED, load_training_kit
-from napari_deepsmlm.plugin.layers import frames_around
-from napari_deepsmlm.plugin.look import look_at
+from napari_deepsmlm.plugin.look_box import LookBox
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
 from napari_deepsmlm.plugin.resume_box import ResumeBox
-from napari_deepsmlm.plugin.stack_box import StackBox
 from napari_deepsmlm.plugin.train_form import TrainForm
 from napari_deepsmlm.plugin.train_run import TrainingSession, Watching
 from napari_deepsmlm.runs import EXPERIMENT, new_run_folder, unfinished_runs
@@ -32,10 +30,8 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.plugin.kits import TrainingKit
-    from napari_deepsmlm.plugin.look import Frames
     from napari_deepsmlm.training.events import Finished, StepDone
 
-LOOK_DELAY_MS = 400
 PLUGIN = "napari-deepsmlm"
 
 
@@ -58,9 +54,8 @@ class TrainWidget(QWidget):
         self._viewer = napari_viewer
         self._session: TrainingSession | None = None
         self._job: Job | None = None
-        self._look_job: Job | None = None
         self._model_path: Path | None = None
-        self._is_look_due = False
+        self._is_ready = False
         self._build()
         self._lay_out()
         self._update_buttons()
@@ -75,14 +70,14 @@ class TrainWidget(QWidget):
         return QSize(370, 640)
 
     def _build(self) -> None:
+        self.status_note, self.message_note = Note(), Note()
         self.form = TrainForm(runs_folder())
         self.form.failed.connect(self._fail)
-        self.form.changed.connect(self._ask_for_look)
+        self.form.changed.connect(lambda: self.look_box.ask())
         self.resume_box = ResumeBox()
         self.resume_box.chosen.connect(self.resume)
         self.resume_box.failed.connect(self._fail)
-        self.stack_box = StackBox(self._viewer)
-        self.stack_box.changed.connect(self._ask_for_look)
+        self.look_box = LookBox(self._viewer, self.form.experiment)
         self.start_button = button("Start", "Train in a process of its own, saved as it goes on.")
         self.start_button.clicked.connect(self.start)
         self.pause_button = button("Pause", "Wait after the step at hand, until clicked again.")
@@ -97,22 +92,17 @@ class TrainWidget(QWidget):
         self.bar.hide()
         self._loading_bar = QProgressBar()
         self._loading_bar.setRange(0, 0)  # runs to and fro
-        self.status_note, self.message_note = Note(), Note()
         self.form.done.connect(self.status_note.tell)
         self.status_note.tell("Loading PyTorch and the models…")
-        self._look_delay = QTimer(self)
-        self._look_delay.setSingleShot(True)
-        self._look_delay.setInterval(LOOK_DELAY_MS)
-        self._look_delay.timeout.connect(self._look)
-        self._viewer.dims.events.current_step.connect(self._ask_for_look)
         self._viewer.events.theme.connect(self._follow_theme)
 
     def _lay_out(self) -> None:
         """Put what is to be seen at all times below what scrolls."""
         setup = QWidget()
-        self._setup_column = QVBoxLayout(setup)
-        self._setup_column.setContentsMargins(0, 0, 0, 0)
-        self._setup_column.addWidget(VerticalScroll(self.form), 1)
+        column = QVBoxLayout(setup)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.look_box)
+        column.addWidget(VerticalScroll(self.form), 1)
         self.tabs = QTabWidget()
         self.tabs.addTab(setup, "Set up")
         footer = QVBoxLayout()
@@ -137,24 +127,20 @@ class TrainWidget(QWidget):
 
     def _fill(self, kit: TrainingKit) -> Iterator[None]:
         """Add what needs torch and pyqtgraph, which are loaded now, in short steps."""
-        from napari_deepsmlm.plugin.train_frames import LookStrip
         from napari_deepsmlm.plugin.train_progress import TrainProgress
 
-        self.strip = LookStrip()
-        yield
         self.progress = TrainProgress()
         yield
-        row = QHBoxLayout()
-        row.setContentsMargins(9, 4, 9, 0)
-        row.addWidget(self.stack_box, 1)
-        self._setup_column.insertLayout(0, row)
-        self._setup_column.insertWidget(1, self.strip)
         self.tabs.addTab(VerticalScroll(self.progress), "Progress")
         yield from self.form.fill(kit)
+        self.look_box.fill()
+        yield
         self.resume_box.offer(kit.unfinished)
         self._loading_bar.hide()
         self.status_note.clear()
+        self._is_ready = True
         self._follow_theme()
+        self.look_box.ask()
         self._update_buttons()
 
     # -- jobs ------------------------------------------------------------------------------
@@ -162,7 +148,7 @@ class TrainWidget(QWidget):
     @property
     def is_ready(self) -> bool:
         """Whether everything is loaded."""
-        return self.form.is_filled
+        return self._is_ready
 
     @property
     def is_busy(self) -> bool:
@@ -171,8 +157,8 @@ class TrainWidget(QWidget):
 
     def abandon(self) -> None:
         """Let a run save and end by itself, and stop the rest."""
-        self._look_delay.stop()
-        for job in (self._loading, self._job, self._look_job):
+        self.look_box.abandon()
+        for job in (self._loading, self._job):
             if job is not None:
                 job.abandon()
 
@@ -205,41 +191,7 @@ class TrainWidget(QWidget):
             theme = get_theme(self._viewer.theme)
             colors = theme.background.as_hex(), theme.text.as_hex()
             self.progress.curves.set_colors(*colors)
-            self.strip.histograms.set_colors(*colors)
-
-    # -- simulated beside real -----------------------------------------------------------------
-
-    def _ask_for_look(self, *_: object) -> None:
-        if self.is_ready:
-            self._look_delay.start()
-
-    def _look(self) -> None:
-        """Draw the strip anew, once the job at hand is done."""
-        if self._look_job is not None and self._look_job.is_running:
-            self._is_look_due = True
-            return
-        try:
-            experiment = self.form.experiment()
-        except ValueError as error:
-            self.message_note.fail(str(error))
-            return
-        self.message_note.clear()
-        self._is_look_due = False
-        job = self._look_job = Job(
-            partial(look_at, experiment, self._real_frames()), title="simulating", parent=self
-        )
-        job.arrived.connect(self.strip.show_look)
-        job.failed.connect(self.message_note.fail)
-        job.ended.connect(self._on_looked)
-        job.start()
-
-    def _on_looked(self) -> None:
-        if self._is_look_due:
-            self._look_delay.start()
-
-    def _real_frames(self) -> Frames | None:
-        stack = self.stack_box.stack
-        return None if stack is None else frames_around(self._viewer, stack)
+            self.look_box.set_colors(*colors)
 
     # -- the run -------------------------------------------------------------------------------
 
@@ -274,7 +226,7 @@ class TrainWidget(QWidget):
             out,
             device=self.form.device,
             resume=is_resumed,
-            real=self._real_frames(),
+            real=self.look_box.real_frames(),
         )
         self._started_at = time.monotonic()
         self._model_path = None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
+from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.fields import Fields, editable
-from napari_deepsmlm.plugin.forms import make_calm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.camera_form import CameraForm
+from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.fields import Fields, FoldedForm, editable
-from napari_deepsmlm.plugin.forms import make_calm
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
 

@@ -9,12 +9,14 @@ from qtpy.QtWidgets import QFormLayout, QWidget
 from superqt import QCollapsible
 
 from napari_deepsmlm.plugin.camera_box import show_row
-from napari_deepsmlm.plugin.forms import Editor, can_edit, editor_for
+from napari_deepsmlm.plugin.forms import can_edit, editor_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from pydantic import BaseModel
+
+    from napari_deepsmlm.plugin.editors import Editor
 
 LABELS = {
     "n_frames": "Frames",

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from qtpy.QtCore import QEvent, QLocale, QObject, Qt, Signal
-from qtpy.QtGui import QIntValidator
-from qtpy.QtWidgets import (
-    QAbstractSpinBox,
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QSizePolicy,
-    QSpinBox,
-    QWidget,
+
+from napari_deepsmlm.plugin.editors import (
+    DECIMALS,
+    Editor,
+    check_box,
+    choice,
+    editable_choice,
+    line,
+    make_calm,
+    range_boxes,
+    set_tooltip,
+    spin_box,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
@@ -41,35 +38,7 @@ UNITS = {
     "per_adu": "per ADU",
     "e": "e⁻",
 }
-DECIMALS = 6
 MOST_INTEGER = 2**31 - 1
-LEAST_WIDTH_PX = 50
-
-
-@dataclass(frozen=True)
-class Editor:
-    """A widget that edits one value.
-
-    Attributes
-    ----------
-    label : what stands before it, with the unit.
-    widget : the Qt widget.
-    read, write : its value in the terms of the field.
-    changed : Qt signal; arguments are to be ignored.
-    """
-
-    label: str
-    widget: QWidget
-    read: Callable[[], Any]
-    write: Callable[[Any], None]
-    changed: Any
-
-    def add_to(self, form: QFormLayout) -> None:
-        """Append a row."""
-        form.addRow(self.label, self.widget)
-        label = form.labelForField(self.widget)
-        if label is not None:
-            label.setToolTip(self.widget.toolTip())
 
 
 def editor_for(
@@ -100,17 +69,17 @@ def editor_for(
     field = model.model_fields[name]
     kind, is_optional = _kind(field.annotation)
     if choices and kind is int:
-        editor = _editable_choice(choices, _limits(field))
+        editor = editable_choice(choices, _limits(field))
     elif choices or get_origin(kind) is Literal:
-        editor = _choice(choices or get_args(kind))
+        editor = choice(choices or get_args(kind))
     elif kind is bool:
-        editor = _check_box()
+        editor = check_box()
     elif kind in (int, float):
-        editor = _spin_box(kind, _limits(field), none_text if is_optional else "")
+        editor = spin_box(kind, _limits(field), none_text if is_optional else "")
     elif _is_range(field.annotation):
-        editor = _range(get_args(kind)[0], _limits(field))
+        editor = range_boxes(get_args(kind)[0], _limits(field))
     elif kind is str:
-        editor = _line()
+        editor = line()
     else:
         raise TypeError(f"No editor for field '{name}' of type {field.annotation}.")
     widget = editor.widget
@@ -130,154 +99,12 @@ def can_edit(field: FieldInfo) -> bool:
     return is_simple or get_origin(kind) is Literal or _is_range(field.annotation)
 
 
-def set_tooltip(widget: QWidget, text: str) -> None:
-    """Give an editor and its parts a tooltip that wraps."""
-    for part in (widget, *widget.findChildren(QDoubleSpinBox), *widget.findChildren(QSpinBox)):
-        part.setToolTip(text)
-
-
-def make_calm(widget: QWidget) -> None:
-    """Let an editor neither widen its panel nor change when the wheel passes over it."""
-    widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    widget.setStyleSheet(f"min-width: {LEAST_WIDTH_PX}px;")  # napari's own is wider
-    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    widget.installEventFilter(_NoWheel(widget))
-
-
 def label_of(model: type[BaseModel], name: str, label: str = "") -> str:
     """Return a field's name in words with its unit in brackets."""
     suffix = _suffix(name)
     words = (label or name.removesuffix(f"_{suffix}")).replace("_", " ")
     unit = f" ({UNITS[suffix]})" if suffix and "(" not in words else ""
     return f"{words[:1].upper()}{words[1:]}{unit}"
-
-
-# -- editors --------------------------------------------------------------------------------
-
-
-class _NumberBox(QDoubleSpinBox):
-    """A number as short as it can be written, with steps of its own size."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setLocale(QLocale.c())
-        self.setDecimals(DECIMALS)
-        self.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
-
-    def textFromValue(self, value: float) -> str:
-        """0.002 rather than 0.002000."""
-        return f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
-
-
-def _spin_box(kind: type, limits: tuple[float, float], none_text: str) -> Editor:
-    low, high = limits
-    box: Any = QSpinBox() if kind is int else _NumberBox()
-    below = 0.0 if low > 0 else -1.0
-    box.setRange(kind(below if none_text else low), kind(high))
-    box.setSpecialValueText(none_text)  # shown at the minimum, which stands for None
-    box.setKeyboardTracking(False)
-
-    def read() -> Any:
-        value = box.value()
-        if none_text and value <= box.minimum():
-            return None
-        return max(kind(low), value)
-
-    def write(value: Any) -> None:
-        number: Any = box.minimum() if value is None else kind(value)
-        box.setValue(number)
-
-    return Editor("", box, read, write, box.valueChanged)
-
-
-class _RangeBox(QWidget):
-    """Two numbers beside each other: from, to."""
-
-    changed = Signal()
-
-    def __init__(self, kind: type, limits: tuple[float, float]) -> None:
-        super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        self.ends = [_spin_box(kind, limits, "") for _ in range(2)]
-        for end in self.ends:
-            make_calm(end.widget)
-            end.widget.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # type: ignore[attr-defined]
-            end.widget.setStyleSheet("min-width: 30px; padding: 1px 3px;")
-            row.addWidget(end.widget, 1)
-            end.changed.connect(self._tell_change)
-        row.insertWidget(1, QLabel("to"))
-        row.setSpacing(4)
-
-    def read(self) -> tuple[Any, ...]:
-        return tuple(end.read() for end in self.ends)
-
-    def write(self, values: Sequence[Any]) -> None:
-        for end, value in zip(self.ends, values, strict=True):
-            end.write(value)
-
-    def _tell_change(self, *_: object) -> None:
-        self.changed.emit()
-
-
-def _range(kind: type, limits: tuple[float, float]) -> Editor:
-    box = _RangeBox(kind, limits)
-    return Editor("", box, box.read, box.write, box.changed)
-
-
-def _editable_choice(choices: Sequence[int], limits: tuple[float, float]) -> Editor:
-    box = QComboBox()
-    box.setEditable(True)
-    box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-    box.addItems([str(choice) for choice in choices])
-    low, high = int(limits[0]), int(limits[1])
-    box.setValidator(QIntValidator(low, high, box))
-
-    def read() -> int:
-        text = box.currentText()
-        return max(low, int(text)) if text.isdecimal() else low
-
-    def write(value: int) -> None:
-        box.setCurrentText(str(value))
-
-    return Editor("", box, read, write, box.currentTextChanged)
-
-
-def _choice(choices: Sequence[Any]) -> Editor:
-    box = QComboBox()
-    for choice in choices:
-        box.addItem(str(choice), choice)
-
-    def write(value: Any) -> None:
-        index = box.findData(value)
-        if index < 0:
-            raise ValueError(f"'{value}' is none of {', '.join(map(str, choices))}.")
-        box.setCurrentIndex(index)
-
-    return Editor("", box, box.currentData, write, box.currentIndexChanged)
-
-
-def _check_box() -> Editor:
-    box = QCheckBox()
-    return Editor("", box, box.isChecked, box.setChecked, box.toggled)
-
-
-def _line() -> Editor:
-    line = QLineEdit()
-    return Editor("", line, line.text, line.setText, line.textChanged)
-
-
-class _NoWheel(QObject):
-    """Keeps the wheel, which scrolls the panel, from changing a value it passes over."""
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Pass wheel events on for widgets that were not clicked before."""
-        if event is None or event.type() != QEvent.Type.Wheel:
-            return super().eventFilter(watched, event)
-        if isinstance(watched, QWidget) and not watched.hasFocus():
-            event.ignore()
-            return True
-        return super().eventFilter(watched, event)
 
 
 # -- fields ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
-from napari_deepsmlm.plugin.forms import make_calm
+from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.notes import Note
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
-from napari_deepsmlm.plugin.forms import make_calm
+from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.model_box import LOAD_FILE, ModelChoice
 
 FROM_SCRATCH = "scratch: random weights"

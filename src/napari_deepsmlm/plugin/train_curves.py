@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, told apart by all eyes, and seen on dark and on light.
 BLUE, ORANGE, GREEN, GREY = "#56b4e9", "#e69f00", "#009e73", "#999999"
 HEIGHT_PX = 95
-AXIS_WIDTH_PX = 44
+AXIS_WIDTH_PX = 50
 
 
 class TrainCurves(QWidget):
@@ -33,7 +33,7 @@ class TrainCurves(QWidget):
         self.validation = self.loss_plot.add_points("validation", ORANGE)
         self.rmse = self.rmse_plot.add_points("error", ORANGE)
         self.bound = self.rmse_plot.add_line("no method is better", GREY, dashed=True)
-        self.jaccard = self.jaccard_plot.add_points("", GREEN)
+        self.jaccard = self.jaccard_plot.add_points("Jaccard", GREEN)
         self.plots = (self.loss_plot, self.rmse_plot, self.jaccard_plot)
         self.loss_plot.setFixedHeight(HEIGHT_PX + 30)
         self.jaccard_plot.setFixedHeight(HEIGHT_PX + 15)
@@ -41,7 +41,10 @@ class TrainCurves(QWidget):
         self.jaccard_plot.setLabel("bottom", "step")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
         for plot in self.plots:
+            if len(plot.keys) > 1:
+                column.addWidget(plot.key_label())
             column.addWidget(plot)
             if plot is not self.loss_plot:
                 plot.setXLink(self.loss_plot)
@@ -77,22 +80,23 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.setMouseEnabled(False, False)
         self.hideButtons()
         self.getAxis("left").setWidth(AXIS_WIDTH_PX)
+        self.getAxis("left").enableAutoSIPrefix(False)
         self.setLabel("left", label)
-        self.legend = self.addLegend(offset=(-5, 2), labelTextSize="8pt")
+        self.keys: dict[str, str] = {}
+        """Colours by the names of the curves."""
         self._is_log = False
 
     def add_line(self, name: str, color: str, *, dashed: bool = False) -> Any:
         """Return a curve."""
+        self.keys[name] = color
         style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
-        return self.plot(
-            [], name=name, pen=pg.mkPen(color, width=1.5, style=style), connect="finite"
-        )
+        return self.plot([], pen=pg.mkPen(color, width=1.5, style=style), connect="finite")
 
     def add_points(self, name: str, color: str) -> Any:
         """Return a curve with its points marked."""
+        self.keys[name] = color
         return self.plot(
             [],
-            name=name or None,
             pen=pg.mkPen(color, width=1.5),
             symbol="o",
             symbolSize=5,
@@ -100,6 +104,12 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             symbolPen=None,
             connect="finite",
         )
+
+    def key_label(self) -> QLabel:
+        """Return a line that names the curves: a legend inside would lie on them."""
+        label = QLabel("&nbsp;&nbsp;".join(colored(*key) for key in self.keys.items()))
+        label.setAlignment(Qt.AlignmentFlag.AlignRight)
+        return label
 
     def set_log(self, is_log: bool) -> None:
         """Let the axis of values be logarithmic, which needs values above zero."""
@@ -114,23 +124,28 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             axis = self.getAxis(side)
             axis.setPen(text)
             axis.setTextPen(text)
-        self.legend.setLabelTextColor(text)
-        for _, label in self.legend.items:
-            label.setText(label.text, color=text)
 
     def wheelEvent(self, event: Any) -> None:
         """Let the panel scroll."""
         event.ignore()
 
 
+def colored(text: str, color: str) -> str:
+    """Return a name with a mark in the colour of its curve."""
+    return f'<span style="color: {color}">■</span> {text}'
+
+
 class _FewTicks(pg.AxisItem):  # type: ignore[misc]
-    """An axis that, where it is logarithmic, marks 1, 2 and 5 of each decade."""
+    """An axis that, where it is logarithmic, marks 1, 2 and 5 of each decade as plain numbers."""
 
     def logTickValues(self, low: float, high: float, *_: object) -> list[tuple[Any, list[float]]]:
         decades = range(math.floor(low), math.ceil(high) + 1)
         every = (1,) if high - low > 2 else (1, 2, 5)
         ticks = [decade + math.log10(one) for decade in decades for one in every]
         return [(None, [tick for tick in ticks if low <= tick <= high])]
+
+    def logTickStrings(self, values: list[float], *_: object) -> list[str]:
+        return [f"{10**value:.3g}" for value in values]
 
 
 def _are_positive(values: Sequence[float]) -> bool:

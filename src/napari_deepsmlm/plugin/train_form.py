@@ -16,9 +16,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepsmlm.plugin.camera_box import show_row
+from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.experiment_form import ExperimentForm, save_experiment
 from napari_deepsmlm.plugin.fields import Fields, FoldedForm, editable
-from napari_deepsmlm.plugin.forms import make_calm
 from napari_deepsmlm.plugin.model_box import ModelChoice
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button

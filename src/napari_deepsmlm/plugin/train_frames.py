@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidge
 from napari_deepsmlm.plugin.live import contrast_limits
 from napari_deepsmlm.plugin.look import says
 from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.train_curves import BLUE, ORANGE, Plot
+from napari_deepsmlm.plugin.train_curves import BLUE, ORANGE, Plot, colored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 SIDE_PX = 84
+MOST_PREVIEW_PX = 128
 LEAST_SHARE = 0.01
 """Of the pixels, percent: the foot of the histograms' logarithmic axis."""
 
@@ -78,7 +79,9 @@ class FrameView(QWidget):
                 self._pixmap.scaled(
                     self.image.size(),
                     Qt.AspectRatioMode.KeepAspectRatio,
-                    Qt.TransformationMode.FastTransformation,
+                    Qt.TransformationMode.SmoothTransformation
+                    if self._pixmap.width() > self.image.width()
+                    else Qt.TransformationMode.FastTransformation,
                 )
             )
 
@@ -96,7 +99,6 @@ class LookStrip(QWidget):
             "% of pixels", "ADU of both frames, which should agree: simulated blue, real orange."
         )
         self.histograms.setFixedHeight(SIDE_PX + 20)
-        self.histograms.legend.hide()
         self.histograms.set_log(True)
         self._curves = {
             "simulated": self.histograms.add_line("simulated", BLUE),
@@ -137,11 +139,6 @@ class LookStrip(QWidget):
             self.note.clear()
 
 
-def colored(text: str, color: str) -> str:
-    """Return a title with a mark in the colour of its curve."""
-    return f'<span style="color: {color}">■</span> {text}'
-
-
 class PreviewGrid(QWidget):
     """What the network makes of the frames that are watched: input above, prediction below."""
 
@@ -172,4 +169,22 @@ class PreviewGrid(QWidget):
     def show_predictions(self, images: Sequence[Array]) -> None:
         """Show (r H, r W) images."""
         for (_, made), image in zip(self._views, images, strict=False):
-            made.show_frame(image, contrast_limits(image))
+            small = shrunk(image)
+            made.show_frame(small, contrast_limits(small))
+
+
+def shrunk(image: Array) -> Array:
+    """Return an image that is hardly larger than its place, no molecule lost: maxima of blocks.
+
+    Examples
+    --------
+    >>> image = np.zeros((512, 256))
+    >>> image[100, 200] = 3.0
+    >>> shrunk(image).shape, shrunk(image).max()
+    ((128, 64), 3.0)
+    """
+    step = max(1, max(image.shape) // MOST_PREVIEW_PX)
+    height, width = (side // step for side in image.shape)
+    blocks = image[: height * step, : width * step].reshape(height, step, width, step)
+    maxima: Array = blocks.max(axis=(1, 3))
+    return maxima

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from napari_deepsmlm.plugin.kits import LAST_USED
 from napari_deepsmlm.plugin.look import frames_to_watch
 from napari_deepsmlm.runs import HISTORY
 
@@ -135,6 +136,8 @@ class TrainingSession:
 
         if self._is_resumed:
             self._read_history()
+        else:
+            self.experiment.to_file(self.out.parent / LAST_USED)
         frames = frames_to_watch(self.experiment, self._real)
         yield Watching(frames)
         run = self._run = self._make_run(preview_frames=frames)

@@ -13,7 +13,7 @@ from qtpy.QtCore import QEvent, QSize, QStandardPaths
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QTabWidget, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.kits import LAST_USED, load_training_kit
+from napari_deepsmlm.plugin.kits import load_training_kit
 from napari_deepsmlm.plugin.look_box import LookBox
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
@@ -199,13 +199,11 @@ class TrainWidget(QWidget):
         """Train what the form says, in a new folder."""
         try:
             experiment = self.form.experiment()
-            runs = self.form.runs
-            runs.mkdir(parents=True, exist_ok=True)
-            experiment.to_file(runs / LAST_USED)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             self._fail(str(error))
             return
-        self._run(experiment, new_run_folder(runs, experiment.network), is_resumed=False)
+        out = new_run_folder(self.form.runs, experiment.network)
+        self._run(experiment, out, is_resumed=False)
 
     def resume(self, folder: Path) -> None:
         """Go on with the run in a folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 SIDE_PX = 84
-MOST_PREVIEW_PX = 128
 LEAST_SHARE = 0.01
 """Of the pixels, percent: the foot of the histograms' logarithmic axis."""
 
@@ -181,9 +181,9 @@ def shrunk(image: Array) -> Array:
     >>> image = np.zeros((512, 256))
     >>> image[100, 200] = 3.0
     >>> shrunk(image).shape, shrunk(image).max()
-    ((128, 64), 3.0)
+    ((73, 36), 3.0)
     """
-    step = max(1, max(image.shape) // MOST_PREVIEW_PX)
+    step = math.ceil(max(image.shape) / SIDE_PX)
     height, width = (side // step for side in image.shape)
     blocks = image[: height * step, : width * step].reshape(height, step, width, step)
     maxima: Array = blocks.max(axis=(1, 3))

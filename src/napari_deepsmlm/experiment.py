@@ -22,6 +22,7 @@ from napari_deepsmlm.psf import AnyPSF, GaussianPSF
 from napari_deepsmlm.simulation import Simulation, Simulator
 from napari_deepsmlm.training import Trainer, Training
 from napari_deepsmlm.training.data import SimulatedBatches
+from napari_deepsmlm.training.experimental import ExperimentalBatches, ExperimentalData
 from napari_deepsmlm.training.ranks import local_device
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.models import SMLMModel
     from napari_deepsmlm.simulation.simulator import Batch
+    from napari_deepsmlm.training.ahead import Batches
     from napari_deepsmlm.training.events import Event
 
 
@@ -64,6 +66,9 @@ class Experiment(FrozenModel):
         None, description="Trained model to begin with, name or file; none: random weights."
     )
     training: Training = Field(Training(), description="How it is trained.")
+    experimental: ExperimentalData | None = Field(
+        None, description="Recorded sparse frames to train on; none: simulated ones only."
+    )
 
     @field_validator("image_px")
     @classmethod
@@ -75,6 +80,15 @@ class Experiment(FrozenModel):
     @model_validator(mode="after")
     def _model_fits(self) -> Experiment:
         model_class(self.network).Config.from_dict(self._model_values(), source="model")
+        return self
+
+    @model_validator(mode="after")
+    def _recorded_frames_need_their_camera(self) -> Experiment:
+        if self.experimental is not None and "camera" not in self.model_fields_set:
+            raise ValueError(
+                "experimental: recorded frames need the camera that took them, and 'camera' is "
+                "not given"
+            )
         return self
 
     @staticmethod
@@ -237,9 +251,9 @@ class Experiment(FrozenModel):
             preview=preview,
         )
 
-    def _batches(self, model: SMLMModel, device: torch.device) -> SimulatedBatches:
+    def _batches(self, model: SMLMModel, device: torch.device) -> Batches:
         side = self.training.patch_px
-        return SimulatedBatches(
+        simulated = SimulatedBatches(
             self.simulator(),
             batch_size=self.training.batch_size,
             shape=(side, side),
@@ -247,6 +261,9 @@ class Experiment(FrozenModel):
             device=device,
             context=model.context,
         )
+        if self.experimental is None:
+            return simulated
+        return ExperimentalBatches.from_stack(self.experimental, simulated)
 
     def train(self, out: str | Path, *, device: str = "auto", resume: bool = False) -> SMLMModel:
         """Train to the end and return the best model."""

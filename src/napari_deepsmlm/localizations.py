@@ -30,6 +30,7 @@ KNOWN_COLUMNS = {
     "uncertainty_y_nm": "standard error of y_nm",
     "uncertainty_z_nm": "standard error of z_nm",
     "probability": "probability that the molecule is real, 0 to 1",
+    "p_value": "how often a true fit is worse than this one; near 0 where spots overlap",
     "detections": "number of frames merged into this row",
     "molecule": "identity of a simulated molecule, the same in all its frames",
     "drift_x_nm": "how far the sample has moved in this frame, already part of x_nm",

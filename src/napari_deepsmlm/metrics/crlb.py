@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from napari_deepsmlm.camera import EMCCD, SCMOS, IdealCamera
+from napari_deepsmlm.psf.slopes import AXES, images_and_slopes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -120,18 +121,11 @@ def fisher_information(
     if not bool((light > 0).all() and (floor >= 0).all()):
         raise ValueError("Bounds need photons above 0 and a background of 0 or more.")
 
-    def expected(change: Tensor) -> Tensor:
-        """Frames of all emitters after one change of x, y, z, photons, background."""
-        moved = (xyz + change[:3])[:, None]
-        frames = psf.render(moved, (light + change[3])[:, None], shape)
-        return frames + (floor + change[4])[:, None, None, None]
-
-    # Emitters are independent, so one change moves them all: five derivatives, not five for each.
-    none = xyz.new_zeros(5)
-    units = torch.eye(5, dtype=torch.float64, device=xyz.device)
-    # The first call, outside of the differentiation, fills the tables that PSFs keep.
-    frames = expected(none)
-    slopes = torch.stack([torch.func.jvp(expected, (none,), (u,))[1] for u in units], dim=-1)
+    image, by_nm = images_and_slopes(psf, xyz, shape, AXES)
+    light, floor = (values[:, None, None, None] for values in (light, floor))
+    frames = light * image + floor
+    by_light = torch.stack([image, torch.ones_like(image)], dim=-1)
+    slopes = torch.cat([light[..., None] * by_nm, by_light], dim=-1)
     efficiency, variance = _noise(camera or IdealCamera(), frames)
     if not bool((variance > 0).all()):
         raise ValueError("Some pixels have no variance: give a background above 0 or a camera.")

@@ -49,7 +49,7 @@ class SimulatedBatches:
 
     def at(self, step: int) -> Batch:
         """Return the batch of one training step."""
-        return self._draw(self.batch_size, self.shape, 2 * _mixed(self.seed, step))
+        return self._draw(self.batch_size, self.shape, 2 * mixed_seed(self.seed, step))
 
     def validation(self, n_frames: int, shape: tuple[int, int] | None = None) -> Batch:
         """Return the validation set, drawn apart from every training batch.
@@ -59,7 +59,7 @@ class SimulatedBatches:
         shape : (H, W) of its frames; that of the patches if not given.
         """
         # Odd seeds: no training step has one.
-        return self._draw(n_frames, shape or self.shape, 2 * _mixed(self.seed, 0) + 1)
+        return self._draw(n_frames, shape or self.shape, 2 * mixed_seed(self.seed, 0) + 1)
 
     def bounds(self, truth: Localizations) -> dict[str, float]:
         """Return the smallest RMSE that light, background and optics allow, each molecule alone.
@@ -97,6 +97,6 @@ class SimulatedBatches:
         return batch._replace(frames=photons)
 
 
-def _mixed(seed: int, step: int) -> int:
-    """31 well-mixed bits: the CPU generator looks at the low 32 bits of its seed only."""
+def mixed_seed(seed: int, step: int) -> int:
+    """Return 31 well-mixed bits: the CPU generator looks at the low 32 bits of its seed only."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0]) >> 1

@@ -1,0 +1,61 @@
+"""Slopes: how the images of lone molecules change with where, and how wide, the molecules are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from napari_deepsmlm.psf.base import PSF
+
+AXES = ("x_nm", "y_nm", "z_nm")
+
+
+class Images(NamedTuple):
+    """Images of lone molecules of one photon, and their derivatives."""
+
+    image: Tensor
+    """(N, C, H, W)"""
+    slopes: Tensor
+    """(N, C, H, W, K) per nm, one for each name asked for."""
+
+
+def images_and_slopes(
+    psf: PSF,
+    xyz_nm: Tensor,
+    shape: tuple[int, int],
+    names: Sequence[str],
+    *,
+    sigma_nm: Tensor | None = None,
+) -> Images:
+    """Return images of one photon, each in a frame of its own, and their slopes.
+
+    Derivatives come from forward-mode automatic differentiation, so this works for any PSF.
+
+    Parameters
+    ----------
+    xyz_nm : (N, 3) positions; its number format is that of the computation.
+    shape : (H, W) of the frames.
+    names : what to differentiate by: any of `AXES` and, where `sigma_nm` is given, "sigma_nm".
+    sigma_nm : (N,) widths that replace the PSF's own, where it has one.
+    """
+    one_photon = xyz_nm.new_ones(len(xyz_nm), 1)
+
+    def image(change: Tensor) -> Tensor:
+        """Images after one change of x, y, z, sigma, the same for all."""
+        moved = (xyz_nm + change[:3])[:, None]
+        wider = None if sigma_nm is None else (sigma_nm + change[3])[:, None]
+        return psf.render(moved, one_photon, shape, sigma_nm=wider)
+
+    # Molecules are independent, so one change moves them all: one derivative, not one for each.
+    none = xyz_nm.new_zeros(4)
+    units = dict(zip((*AXES, "sigma_nm"), torch.eye(4).to(none), strict=True))
+    # The first call, outside of the differentiation, fills the tables that PSFs keep.
+    images = image(none)
+    slopes = [torch.func.jvp(image, (none,), (units[name],))[1] for name in names]
+    return Images(images, torch.stack(slopes, dim=-1))

@@ -20,7 +20,7 @@ from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_t
 from napari_deepsmlm.plugin.resume_box import ResumeBox
 from napari_deepsmlm.plugin.train_form import TrainForm
 from napari_deepsmlm.plugin.train_run import TrainingSession, Watching
-from napari_deepsmlm.runs import EXPERIMENT, new_run_folder, unfinished_runs
+from napari_deepsmlm.runs import EXPERIMENT, new_run_folder, read_record, unfinished_runs
 from napari_deepsmlm.training_process import Resources, TrainingProcess
 
 if TYPE_CHECKING:
@@ -266,6 +266,7 @@ class TrainWidget(QWidget):
         match event:
             case Watching():
                 self.progress.preview.show_frames(event.frames)
+                self._show_past()
             case Resources():
                 self.progress.tell_resources(event)
             case events.Started():
@@ -280,6 +281,14 @@ class TrainWidget(QWidget):
                 self.progress.tell_roll_back(event)
             case events.Finished():
                 self._finish(event)
+
+    def _show_past(self) -> None:
+        """Show what a resumed run did before."""
+        assert self._session is not None  # noqa: S101 - it sent the event
+        self.progress.curves.show_run(self._session)
+        record = read_record(self._session.out)
+        if record is not None:
+            self.bar.setValue(round(1000 * record.progress))
 
     def _show_step(self, event: StepDone) -> None:
         assert self._session is not None  # noqa: S101 - it sent the event

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_deepsmlm.estimation import estimate
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.reconstruction import reconstruct
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "Experiment": "experiment",
     "Localizations": "localizations",
+    "estimate": "estimation",
     "reconstruct": "reconstruction",
 }
 
-__all__ = ["Experiment", "Localizations", "__version__", "reconstruct"]
+__all__ = ["Experiment", "Localizations", "__version__", "estimate", "reconstruct"]
 
 
 def __getattr__(name: str) -> Any:

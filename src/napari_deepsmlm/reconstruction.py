@@ -21,6 +21,7 @@ from napari_deepsmlm.camera import Camera
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
 from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.mismatch import mismatches
 from napari_deepsmlm.models import FoundModel, SMLMModel, find_model
 
 if TYPE_CHECKING:
@@ -201,6 +202,13 @@ class ReconstructJob:
         options = self.options
         frames = _chosen_frames(self.source, options.frame_range)
         found, model, warnings = _chosen_model(self.source, options)
+        warnings += mismatches(
+            found.card,
+            found.name,
+            self.source.slice(frames.start, frames.stop),
+            camera=options.camera,
+            sum_frames=options.sum_frames,
+        )
         compute = choose_compute(options.device, options.precision)
         pipeline = Pipeline(
             model,

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    commands = ["demo", "simulate", "train", "reconstruct", "evaluate", "calibrate", "doctor"]
+    commands = [
+        "demo",
+        "simulate",
+        "train",
+        "reconstruct",
+        "evaluate",
+        "estimate",
+        "calibrate",
+        "doctor",
+    ]
     for words in [*([name] for name in commands), ["models", "list"], ["models", "info"]]:
         result = call(*words, "--help")
         assert result.exit_code == 0

@@ -431,6 +431,48 @@ def test_frames_to_watch_have_the_channels_and_sides_that_a_network_needs() -> N
     assert frames_to_watch(planes, real).shape[:2] == (1, 4)  # one plane tells nothing of four
 
 
+# -- estimated from the frames --------------------------------------------------------------
+
+
+def test_the_microscope_is_measured_from_the_layer(
+    train: TrainWidget, viewer: Any, qtbot: Any
+) -> None:
+    truth = tiny().replace(
+        psf={"kind": "gaussian", "pixel_size_nm": 120.0, "sigma_nm": (150.0, 150.0)},
+        image_px=(48, 48),
+        simulation={"density_per_um2": (0.4, 0.4), "background": (20.0, 20.0)},
+    )
+    frames = truth.simulate(150, seed=1).stack[:, 0]
+    box = train.estimate_box
+    assert not box.button.isEnabled()
+    viewer.add_image(frames, name="cells", scale=(1, 120, 120), units=("pixel", "nm", "nm"))
+    assert box.button.isEnabled()
+    box.button.click()
+    assert not box.button.isEnabled()
+    qtbot.waitUntil(lambda: not box.is_busy, timeout=WAIT_MS)
+    assert train.message_note.text() == ""
+    low, high = train.form.experiment().psf.sigma_nm
+    assert low < 150 < high
+    assert high < 1.3 * low
+    assert train.form.experiment().psf.pixel_size_nm == 120
+    assert train.form.experiment_form.source_box.currentText() == "estimated: cells"
+    assert "nm" in box.told_note.text()
+    assert box.told.isVisibleTo(train)
+
+
+def test_frames_that_tell_too_little_are_one_sentence(
+    train: TrainWidget, viewer: Any, qtbot: Any
+) -> None:
+    before = train.form.experiment()
+    viewer.add_image(np.full((20, 32, 32), 100, np.uint16), name="empty", **NM)
+    train.estimate_box.button.click()
+    qtbot.waitUntil(lambda: not train.estimate_box.is_busy, timeout=WAIT_MS)
+    assert train.message_note.text().endswith(".")
+    assert len(train.message_note.text()) < 200
+    assert train.form.experiment() == before
+    assert train.estimate_box.button.isEnabled()
+
+
 # -- the window -----------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from napari_deepsmlm.cli import (
     calibrate,
     demo,
     doctor,
+    estimate,
     evaluate,
     models,
     reconstruct,
@@ -48,6 +49,12 @@ add_command(
     "evaluate",
     evaluate.evaluate,
     "deepsmlm evaluate result/reconstruction.tif --truth localizations.csv",
+)
+add_command(
+    app,
+    "estimate",
+    estimate.estimate,
+    "deepsmlm estimate stack.tif --pixel-size 100 --out experiment.yaml",
 )
 add_command(
     app,

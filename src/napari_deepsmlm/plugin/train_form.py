@@ -63,7 +63,7 @@ class TrainForm(QWidget):
         self.more = FoldedForm("More about the training", "Rates, validation, number format.")
         self.network_more = FoldedForm("More about the network", "Its size and scales.")
         self._rows = self.experiment_form.rows
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.addWidget(self.experiment_form)
         for widget in (self.more, self.network_more):
             column.addWidget(widget)
@@ -141,6 +141,23 @@ class TrainForm(QWidget):
             "training": training,
         }
         return type(base).from_dict({**dict(base), **changes}, source="Train")
+
+    def add_on_top(self, widget: QWidget) -> None:
+        """Let a widget scroll with the form."""
+        self._column.insertWidget(0, widget)
+
+    def take_over(self, experiment: Experiment, source: str) -> None:
+        """Fill in a microscope and sample; what to start from stays, and training if it says none.
+
+        Parameters
+        ----------
+        source : where it comes from.
+        """
+        now = self.experiment()
+        kept: dict[str, Any] = {"start_from": now.start_from}
+        if "training" not in experiment.model_fields_set:
+            kept["training"] = now.training
+        self.experiment_form.show_experiment(experiment.replace(**kept), source)
 
     def add_model(self, path: Path) -> None:
         """Offer a model that was just trained as a start."""

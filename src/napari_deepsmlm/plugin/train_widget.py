@@ -12,6 +12,7 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QSize, QStandardPaths
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QTabWidget, QVBoxLayout, QWidget
 
+from napari_deepsmlm.plugin.estimate_box import EstimateBox
 from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.kits import load_training_kit
 from napari_deepsmlm.plugin.look_box import LookBox
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.training.events import Finished, StepDone
 
 PLUGIN = "napari-deepsmlm"
+REDRAW_S = 0.5
 
 
 def runs_folder() -> Path:
@@ -78,6 +80,8 @@ class TrainWidget(QWidget):
         self.resume_box.chosen.connect(self.resume)
         self.resume_box.failed.connect(self._fail)
         self.look_box = LookBox(self._viewer, self.form.experiment)
+        self.estimate_box = EstimateBox(self.look_box.stack_box, self.form)
+        self.estimate_box.failed.connect(self._fail)
         self.start_button = button("Start", "Train in a process of its own, saved as it goes on.")
         self.start_button.clicked.connect(self.start)
         self.pause_button = button("Pause", "Wait after the step at hand, until clicked again.")
@@ -102,6 +106,7 @@ class TrainWidget(QWidget):
         column = QVBoxLayout(setup)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.look_box)
+        column.addWidget(self.estimate_box)
         column.addWidget(VerticalScroll(self.form), 1)
         self.tabs = QTabWidget()
         self.tabs.addTab(setup, "Set up")
@@ -141,6 +146,7 @@ class TrainWidget(QWidget):
         self._is_ready = True
         self._follow_theme()
         self.look_box.ask()
+        self.estimate_box.update_button()
         self._update_buttons()
 
     # -- jobs ------------------------------------------------------------------------------
@@ -158,6 +164,7 @@ class TrainWidget(QWidget):
     def abandon(self) -> None:
         """Let a run save and end by itself, and stop the rest."""
         self.look_box.abandon()
+        self.estimate_box.abandon()
         for job in (self._loading, self._job):
             if job is not None:
                 job.abandon()
@@ -226,7 +233,7 @@ class TrainWidget(QWidget):
             resume=is_resumed,
             real=self.look_box.real_frames(),
         )
-        self._started_at = time.monotonic()
+        self._started_at = self._drawn_at = time.monotonic()
         self._model_path = None
         self.message_note.clear()
         self.status_note.tell("Starting the training process…")
@@ -293,7 +300,9 @@ class TrainWidget(QWidget):
     def _show_step(self, event: StepDone) -> None:
         assert self._session is not None  # noqa: S101 - it sent the event
         self.bar.setValue(round(1000 * event.progress))
-        self.progress.curves.show_run(self._session)
+        if time.monotonic() - self._drawn_at > REDRAW_S:
+            self._drawn_at = time.monotonic()
+            self.progress.curves.show_run(self._session)
         if self.stop_button.isEnabled() and not self.pause_button.isChecked():
             self.status_note.tell(
                 f"Step {event.step:,}, {duration(event.seconds_left)} left, "

@@ -1,0 +1,64 @@
+"""`deepsmlm estimate`: experiment parameters from raw frames, ready for training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_deepsmlm.cli._console import out, print_json
+from napari_deepsmlm.cli._options import JsonFlag, choose_camera, read_frame_range
+
+
+def estimate(
+    stack: Annotated[list[Path], typer.Argument(help="Stack; several files: one series in time.")],
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(help="Camera: a preset, as scmos-qe95, or YAML of a camera or experiment."),
+    ] = None,
+    baseline: Annotated[
+        float | None, typer.Option(help="Instead of --camera: its offset, ADU.")
+    ] = None,
+    photons_per_adu: Annotated[
+        float | None, typer.Option(help="Instead of --camera: photons per ADU above --baseline.")
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option(help="A:B, counted from 0, B not included; e.g. 0:500 or 100:.")
+    ] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Experiment to write, .yaml, ready to train.")
+    ] = None,
+    network: Annotated[str, typer.Option(help="Network of that experiment.")] = "deep-storm",
+    as_json: JsonFlag = False,
+) -> None:
+    """Measure camera, background, PSF width, photons, density and drift of a raw movie.
+
+    Without a camera, gain and offset are read from the noise as far as that goes; what cannot be
+    told is said, never guessed.
+    """
+    from napari_deepsmlm.estimation import estimate as measure
+    from napari_deepsmlm.io import open_frames
+
+    known = choose_camera(camera, baseline, photons_per_adu)
+    first, last = read_frame_range(frames)
+    source = open_frames(
+        stack[0] if len(stack) == 1 else stack,
+        pixel_size_nm=pixel_size,
+        allow_truncated=frames is not None,
+    )
+    found = measure(source.slice(first, last), camera=known)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        for sentence in [*source.warnings, *found.sentences]:
+            out.print(f"- {sentence}", highlight=False, soft_wrap=True)
+    if out_file is not None:
+        found.to_experiment(network).to_file(out_file)
+        if not as_json:
+            out.print(
+                f"Wrote {out_file}: deepsmlm train {out_file} --out runs/mine", soft_wrap=True
+            )

@@ -1,0 +1,125 @@
+"""Drift: how far the structure moved between early and late frames, where a structure shows."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
+
+N_SEGMENTS = 4
+FEWEST_FRAMES = 100
+FARTHEST_PX = 6
+SMOOTH_PX, LEVEL_PX = 1.0, 8.0
+# Images of disjoint halves of the frames correlate so well where there is a lasting structure.
+LEAST_CORRELATION = 0.3
+# Lines in one direction show no movement along them.
+LEAST_ROUNDNESS = 0.3
+# A shift counts from so many standard errors on, and from so many pixels.
+SIGNIFICANT, LEAST_PX = 4.0, 0.15
+SMALLEST_ERROR_PX = 0.03
+
+
+class Drift(NamedTuple):
+    """Movement from the first to the last quarter of the movie."""
+
+    xy_px: tuple[float, float]
+    error_px: float
+    has_structure: bool
+    """Whether something lasts that could show a movement in any direction."""
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether there is one beyond doubt."""
+        length = float(np.hypot(*self.xy_px))
+        return self.has_structure and length > max(SIGNIFICANT * self.error_px, LEAST_PX)
+
+
+def measure_drift(frames: Array) -> Drift:
+    """Return the movement between the mean images of time segments.
+
+    Even and odd frames are two measurements; their difference is the error.
+
+    Parameters
+    ----------
+    frames : (B, T, H, W), blocks in order of time.
+    """
+    flat = frames.reshape(-1, *frames.shape[2:])
+    if len(flat) < FEWEST_FRAMES:
+        return Drift((0.0, 0.0), np.inf, has_structure=False)
+    segments = np.array_split(np.arange(len(flat)), N_SEGMENTS)
+    halves = [[_detail(flat[s[k::2]].mean(axis=0)) for s in segments] for k in (0, 1)]
+    alike = [_correlation(even, odd) for even, odd in zip(*halves, strict=True)]
+    if min(alike) < LEAST_CORRELATION or _roundness(np.sum(halves[0], axis=0)) < LEAST_ROUNDNESS:
+        return Drift((0.0, 0.0), np.inf, has_structure=False)
+    # An extrapolation from segment centres to the ends of the movie.
+    stretch = N_SEGMENTS / (N_SEGMENTS - 1)
+    moves = np.array([_path(images)[-1] for images in halves]) * stretch
+    moved = moves.mean(axis=0)
+    error = max(float(np.hypot(*(moves[0] - moves[1]))) / math.sqrt(2), SMALLEST_ERROR_PX)
+    return Drift((float(moved[0]), float(moved[1])), error, has_structure=True)
+
+
+def _detail(image: Array) -> Array:
+    """Take off what is smooth, and noise."""
+    from scipy import ndimage
+
+    detail = ndimage.gaussian_filter(image, SMOOTH_PX) - ndimage.gaussian_filter(image, LEVEL_PX)
+    return np.asarray(detail - detail.mean())
+
+
+def _roundness(image: Array) -> float:
+    """Return weakest over strongest mean square gradient: 0 of parallel lines, 1 of points.
+
+    A line looks the same when it moves along itself.
+    """
+    down, across = np.gradient(image)
+    mixed = (down * across).mean()
+    tensor = np.array([[(down**2).mean(), mixed], [mixed, (across**2).mean()]])
+    weakest, strongest = np.linalg.eigvalsh(tensor)
+    return float(weakest / max(strongest, 1e-30))
+
+
+def _correlation(first: Array, second: Array) -> float:
+    scale = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / max(scale, 1e-12)
+
+
+def _path(images: list[Array]) -> Array:
+    """Return (N, 2) x and y of each image against the first, from all pairs, least squares."""
+    n = len(images)
+    rows, shifts = [], []
+    for i in range(n):
+        for j in range(i + 1, n):
+            row = np.zeros(n)
+            row[i], row[j] = -1, 1
+            rows.append(row)
+            shifts.append(_shift(images[i], images[j]))
+    path = np.zeros((n, 2))
+    path[1:], *_ = np.linalg.lstsq(np.array(rows)[:, 1:], np.array(shifts), rcond=None)
+    return path
+
+
+def _shift(first: Array, second: Array) -> tuple[float, float]:
+    """Return x and y by which the second image lies further, px: the peak of the correlation."""
+    size = [2 * side for side in first.shape]
+    spectrum = np.conj(np.fft.rfft2(first, s=size)) * np.fft.rfft2(second, s=size)
+    correlation = np.fft.irfft2(spectrum, s=size)
+    d = np.arange(-FARTHEST_PX, FARTHEST_PX + 1)
+    overlap = np.multiply.outer(*(side - np.abs(d) for side in first.shape))
+    near = correlation[np.ix_(d, d)] / overlap
+    inner = near[1:-1, 1:-1]
+    row, column = (1 + place for place in divmod(int(inner.argmax()), inner.shape[1]))
+    return (
+        column - FARTHEST_PX + _vertex(near[row, column - 1 : column + 2]),
+        row - FARTHEST_PX + _vertex(near[row - 1 : row + 2, column]),
+    )
+
+
+def _vertex(three: Array) -> float:
+    """Return where the parabola through three equidistant values has its peak, from the middle."""
+    curvature = three[0] - 2 * three[1] + three[2]
+    return 0.0 if curvature >= 0 else float(np.clip((three[0] - three[2]) / 2 / curvature, -1, 1))

@@ -1,0 +1,174 @@
+"""Noise: gain and offset of the camera from the finest detail of frames, which is noise alone.
+
+The PSF passes no detail as fine as a pixel, so what a filter of the highest frequencies leaves is
+noise; its variance against the brightness underneath is a line whose slope is the gain and whose
+zero is near the offset (Heintzmann et al. 2016, arXiv:1611.05654).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from napari_deepsmlm.estimation.correlation import autocorrelation
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.camera import Camera
+    from napari_deepsmlm.estimation.correlation import Blinking
+
+    Array = np.ndarray[Any, Any]
+
+# Sixth difference along both axes: at sigma 0.9 px a molecule leaves 1e-3 of itself.
+FINEST = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
+N_LEVELS = 24
+# The brightest over the faintest level must differ by so many standard errors.
+LEAST_CONTRAST = 8.0
+# Read noise of current cameras without electron multiplication, electrons: usual, and most.
+USUAL_READ_E, MOST_READ_E = 1.5, 2.5
+USUAL_OFFSET_ADU = 100.0
+
+
+class PhotonTransfer(NamedTuple):
+    """The line of variance against brightness."""
+
+    slope: float
+    """Variance per brightness, ADU: the gain, doubled by electron multiplication."""
+    slope_error: float
+    zero_adu: float
+    """Brightness without variance: the offset, less read variance / gain."""
+    zero_error_adu: float
+    mean_variance: float
+    """ADU squared."""
+    is_line: bool
+    """Whether brightness and variance rise together beyond doubt."""
+
+
+class Noise(NamedTuple):
+    """The camera's noise in photons."""
+
+    kind: Literal["shot", "multiplied", "normal"]
+    """Of arriving light; normal: all noise counts as read noise, where the gain is not known."""
+    quantum_efficiency: float
+    read_variance: float
+    """Photons squared."""
+
+    def arrivals(self, t: Array) -> Array:
+        """Return log E[exp(-t signal)] for one photon on average: shot noise and multiplication.
+
+        Electrons of mean gain 1 / QE after an electron-multiplying register are exponential.
+        """
+        if self.kind == "normal":
+            return np.asarray(-t)
+        per_electron = t / self.quantum_efficiency
+        if self.kind == "multiplied":
+            return np.asarray(-t / (1 + np.maximum(per_electron, -0.9)))
+        return np.asarray(self.quantum_efficiency * np.expm1(-per_electron))
+
+    @property
+    def excess(self) -> float:
+        """Variance over that of shot noise."""
+        return {"shot": 1.0, "multiplied": 2.0, "normal": 0.0}[self.kind]
+
+
+def photon_transfer(frames: Array, blinking: Blinking | None = None) -> PhotonTransfer:
+    """Return the line of noise variance against brightness.
+
+    Parameters
+    ----------
+    frames : (T, H, W) ADU.
+    blinking : of the same frames, ADU: what molecules leave in the finest detail is taken off.
+    """
+    brightness, variance, counts = _levels(frames)
+    if blinking is not None and blinking.is_seen:
+        variance = variance - _leak(brightness, counts, blinking)
+    design = np.stack([brightness, np.ones(N_LEVELS)], axis=1)
+    # Seven pixels share a value's noise along each axis, two of them nearly all of it.
+    n_free = counts / 6
+    weights = np.sqrt(n_free)
+    for _ in range(4):
+        line, *_ = np.linalg.lstsq(design * weights[:, None], variance * weights, rcond=None)
+        weights = np.sqrt(n_free / 2) / np.maximum(design @ line, 1e-3 * variance.mean())
+    covariance = np.linalg.inv((design * weights[:, None]).T @ (design * weights[:, None]))
+    misfit = float((((variance - design @ line) * weights) ** 2).sum() / (N_LEVELS - 2))
+    covariance *= max(misfit, 1)
+    slope, intercept = (float(value) for value in line)
+    slope_error = math.sqrt(covariance[0, 0])
+    mean_variance = float((variance * counts).sum() / counts.sum())
+    if slope <= LEAST_CONTRAST * slope_error:
+        return PhotonTransfer(slope, slope_error, math.nan, math.inf, mean_variance, is_line=False)
+    pull = np.array([intercept / slope**2, -1 / slope])
+    return PhotonTransfer(
+        slope,
+        slope_error,
+        zero_adu=-intercept / slope,
+        zero_error_adu=math.sqrt(pull @ covariance @ pull),
+        mean_variance=mean_variance,
+        is_line=True,
+    )
+
+
+def camera_noise(camera: Camera, transfer: PhotonTransfer) -> Noise:
+    """Return the noise of a known camera; one given by two numbers may turn out an EMCCD."""
+    gain = camera.adu_per_photon
+    if camera.kind == "ideal":
+        ratio = transfer.slope / gain if transfer.is_line else 1.0
+        kind: Literal["shot", "multiplied"] = "multiplied" if 1.6 < ratio < 2.5 else "shot"
+        read = 0.0
+        if transfer.is_line and abs(ratio - 1) < 0.2:
+            read = max(camera.baseline - transfer.zero_adu, 0.0) / gain
+        return Noise(kind, 1.0, read)
+    multiplication = camera.em_gain if camera.kind == "emccd" else 1.0
+    after_e2 = camera.read_noise_e**2 + camera.e_per_adu**2 / 12
+    read = after_e2 / (camera.quantum_efficiency * multiplication) ** 2
+    kind = "multiplied" if camera.kind == "emccd" else "shot"
+    return Noise(kind, camera.quantum_efficiency, read)
+
+
+def usual_offset(transfer: PhotonTransfer) -> tuple[float, float]:
+    """Return offset and its error, ADU, for read noise as cameras have it.
+
+    Read noise moves the line's zero below the offset. Where 100 ADU, the usual setting, is as
+    likely as anything, it is taken.
+    """
+    gain = transfer.slope
+    low = transfer.zero_adu - 3 * transfer.zero_error_adu - 0.5
+    high = transfer.zero_adu + MOST_READ_E**2 * gain + 3 * transfer.zero_error_adu + 0.5
+    error = (high - low) / 4
+    if low <= USUAL_OFFSET_ADU <= high:
+        return USUAL_OFFSET_ADU, error
+    return transfer.zero_adu + USUAL_READ_E**2 * gain, error
+
+
+def _levels(frames: Array) -> tuple[Array, Array, Array]:
+    """Return brightness, variance and number of values of levels of equal share."""
+    from scipy import ndimage
+
+    kernel = FINEST / math.sqrt((FINEST**2).sum())
+
+    def filtered(along: Array) -> Array:
+        once = ndimage.correlate1d(frames, along, axis=1)
+        twice = ndimage.correlate1d(once, along, axis=2)[:, 3:-3, 3:-3]
+        return np.asarray(twice.ravel(), float)
+
+    brightness, variance = filtered(kernel**2), filtered(kernel) ** 2
+    shares = np.linspace(0, 1, N_LEVELS + 1)[1:-1]
+    place = np.searchsorted(
+        np.quantile(brightness[:: max(1, brightness.size // 200_000)], shares), brightness
+    )
+    counts = np.maximum(np.bincount(place, minlength=N_LEVELS), 1)
+    means = [np.bincount(place, values, N_LEVELS) / counts for values in (brightness, variance)]
+    return means[0], means[1], counts
+
+
+def _leak(brightness: Array, counts: Array, blinking: Blinking) -> Array:
+    """Variance that molecules leave in the finest detail, mostly where it is brightest."""
+    kernel = FINEST / math.sqrt((FINEST**2).sum())
+    lags = np.arange(-6, 7)
+    passed = float(
+        (np.correlate(kernel, kernel, "full") * autocorrelation(lags, blinking.sigma_px)).sum()
+    )
+    above = (brightness - brightness[0]) ** 2
+    mean = float((above * counts).sum() / counts.sum())
+    return np.asarray(blinking.power * passed**2 * above / max(mean, 1e-12))

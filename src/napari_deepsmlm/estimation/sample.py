@@ -1,0 +1,229 @@
+"""Sample: a bounded number of raw frames from all of a stack, and what is odd about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.io import FrameSource
+
+    Array = np.ndarray[Any, Any]
+
+# Pixel values that are looked at: a thousand frames of 64 x 64.
+MOST_VALUES = 1 << 22
+MOST_BLOCKS = 8
+# Frames of a block: fewer cannot tell chance from blinking.
+BLOCK_FRAMES = 100
+REGION_PX = 64
+FAINT_PERCENT = 4
+READ_BYTES = 32 << 20
+FEWEST_FRAMES = 5
+SMALLEST_PX = 16
+# From this share on, what is at the ends of the number range spoils the statistics.
+TOO_MANY_SATURATED = 0.001
+TOO_MANY_ZERO = 0.05
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Frames that were looked at: blocks of consecutive ones, one region of one plane."""
+
+    frames: Array
+    """(B, T, H, W) float32 ADU."""
+    starts: tuple[int, ...]
+    """First frame of each block."""
+    origin_px: tuple[int, int]
+    """Row and column of the region's corner."""
+    remarks: tuple[str, ...]
+    """What a person should know about the data."""
+    is_raw: bool
+    """Whether the numbers can be a camera's: noise says something about photons then."""
+    saturated: float
+    """Share of pixels at the largest value."""
+
+    @property
+    def n_frames(self) -> int:
+        """Frames looked at."""
+        return int(self.frames.shape[0] * self.frames.shape[1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the region."""
+        return self.frames.shape[2], self.frames.shape[3]
+
+
+def take_sample(
+    source: FrameSource,
+    *,
+    most_values: int = MOST_VALUES,
+    block_frames: int = BLOCK_FRAMES,
+) -> Sample:
+    """Read blocks of frames spread over the stack, of the region that blinks most.
+
+    Parameters
+    ----------
+    most_values : pixel values to read in all.
+    block_frames : consecutive frames that a block has at least, where there are as many.
+
+    Raises
+    ------
+    ValueError
+        One sentence: too few or too small frames, no contrast at all, NaN or infinite values.
+    """
+    n_frames, n_planes, height, width = source.shape
+    if n_frames < FEWEST_FRAMES:
+        raise ValueError(
+            f"{source.name}: {n_frames} frame(s) cannot tell what blinks; give the raw movie, "
+            f"{FEWEST_FRAMES} frames at the very least, better some hundred."
+        )
+    if min(height, width) < SMALLEST_PX:
+        raise ValueError(
+            f"{source.name}: frames of {height} x {width} pixels are too small to measure; "
+            f"{SMALLEST_PX} x {SMALLEST_PX} is the least."
+        )
+    region = _liveliest_region(source, most_values, block_frames)
+    rows, columns = region
+    n_read = min(
+        n_frames, most_values // ((rows.stop - rows.start) * (columns.stop - columns.start))
+    )
+    n_blocks = min(max(1, n_read // block_frames), MOST_BLOCKS)
+    length = n_read // n_blocks
+    starts = np.linspace(0, n_frames - length, n_blocks).astype(int).tolist()
+    frames = np.stack([_read(source, start, start + length, region) for start in starts])
+    kept, n_constant = _without_constant(frames, source.name)
+    remarks = list(_scope(source, kept, region))
+    if n_constant:
+        remarks.append(f"{n_constant} frames without any contrast were left out.")
+    if n_planes > 1:
+        remarks.append(f"Of {n_planes} focal planes the first one was measured.")
+    saturated = _saturated(kept, source.dtype)
+    if saturated > TOO_MANY_SATURATED:
+        remarks.append(
+            f"{100 * saturated:.2g} % of all pixels are saturated: bright molecules are cut off, "
+            "so photons come out too low; record with less light or a lower gain."
+        )
+    oddities = list(_oddities(kept, source.dtype))
+    return Sample(
+        kept,
+        tuple(starts),
+        (rows.start, columns.start),
+        (*remarks, *oddities),
+        is_raw=not oddities,
+        saturated=saturated,
+    )
+
+
+def levelled(sample: Sample) -> Sample:
+    """Return the same frames with the background that comes and goes over time taken off."""
+    levels = faint_levels(sample.frames)
+    change = (levels - np.median(levels)).astype(np.float32)
+    return replace(sample, frames=sample.frames - change[..., None, None])
+
+
+def faint_levels(frames: Array) -> Array:
+    """Return how bright the faint parts of each frame are, (B, T)."""
+    from scipy import ndimage
+
+    smooth = ndimage.uniform_filter(frames, (0, 0, 3, 3))
+    return np.asarray(np.percentile(smooth, FAINT_PERCENT, axis=(2, 3)))
+
+
+def _liveliest_region(
+    source: FrameSource, most_values: int, block_frames: int
+) -> tuple[slice, slice]:
+    """Return the whole frame, or of a large one the square whose pixels vary most in time."""
+    n_frames, _, height, width = source.shape
+    side = REGION_PX
+    while 4 * side**2 * min(n_frames, 4 * block_frames) <= most_values:
+        side *= 2
+    size = (min(side, height), min(side, width))
+    if size == (height, width) or height * width * min(n_frames, block_frames) <= most_values:
+        return slice(0, height), slice(0, width)
+    picked = np.unique(np.linspace(0, n_frames - 1, 16).astype(int))
+    some = np.concatenate([source.read(i, i + 1)[:, 0] for i in picked.tolist()]).astype(np.float32)
+    variance = np.nan_to_num(some.var(axis=0))
+    starts = [
+        range(0, full - part + 1, max(1, part // 2))
+        for full, part in zip((height, width), size, strict=True)
+    ]
+    best = max(
+        ((top, left) for top in starts[0] for left in starts[1]),
+        # The median: one bright speck is no reason to look there.
+        key=lambda at: float(
+            np.mean(np.sqrt(variance[at[0] : at[0] + size[0], at[1] : at[1] + size[1]]))
+        ),
+    )
+    return slice(best[0], best[0] + size[0]), slice(best[1], best[1] + size[1])
+
+
+def _read(source: FrameSource, start: int, stop: int, region: tuple[slice, slice]) -> Array:
+    """(T, H, W) float32 of the first plane, read a bounded number of bytes at a time."""
+    _, C, H, W = source.shape
+    step = max(1, READ_BYTES // (C * H * W * source.dtype.itemsize))
+    parts = [
+        source.read(first, min(first + step, stop))[(slice(None), 0, *region)].astype(np.float32)
+        for first in range(start, stop, step)
+    ]
+    frames = np.concatenate(parts)
+    is_bad = ~np.isfinite(frames).all(axis=(1, 2))
+    if is_bad.any():
+        number = start + int(np.flatnonzero(is_bad)[0])
+        raise ValueError(f"Frame {number} (counted from 0) holds NaN or infinite values.")
+    return frames
+
+
+def _without_constant(frames: Array, name: str) -> tuple[Array, int]:
+    """Leave out frames that show nothing: all blocks lose as many."""
+    is_alive = frames.min(axis=(2, 3)) < frames.max(axis=(2, 3))
+    n_alive = is_alive.sum(axis=1)
+    blocks = frames[n_alive >= FEWEST_FRAMES], is_alive[n_alive >= FEWEST_FRAMES]
+    if len(blocks[0]) == 0:
+        raise ValueError(
+            f"{name}: the frames have no contrast (all pixels of a frame have one value); "
+            "there is nothing to measure."
+        )
+    length = int(blocks[1].sum(axis=1).min())
+    kept = np.stack([block[alive][:length] for block, alive in zip(*blocks, strict=True)])
+    return kept, int((~is_alive).sum())
+
+
+def _scope(source: FrameSource, frames: Array, region: tuple[slice, slice]) -> list[str]:
+    n_frames, _, height, width = source.shape
+    n_seen, shape = frames.shape[0] * frames.shape[1], frames.shape[2:]
+    if shape != (height, width):
+        rows, columns = region
+        return [
+            f"Measured on {n_seen} of {n_frames} frames and the liveliest {shape[0]} x {shape[1]} "
+            f"pixels (rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop})."
+        ]
+    return [f"Measured on {n_seen} of {n_frames} frames."]
+
+
+def _saturated(frames: Array, dtype: np.dtype[Any]) -> float:
+    """Share of pixels at a full scale: of the number format, or of 10 to 16 bits."""
+    high = float(frames.max())
+    scales = {2.0**bits - 1 for bits in (10, 11, 12, 14, 16)}
+    if dtype.kind in "ui":
+        scales.add(float(np.iinfo(dtype).max))
+    return float((frames == high).mean()) if high in scales else 0.0
+
+
+def _oddities(frames: Array, dtype: np.dtype[Any]) -> list[str]:
+    """Sentences about numbers that no camera writes."""
+    found = []
+    if dtype.itemsize == 1:
+        found.append(
+            "The frames have 8 bits: they were rescaled or compressed after the camera, so its "
+            "gain and offset, and with them photons, cannot be known from them."
+        )
+    low = float(frames.min())
+    share = float((frames == low).mean())
+    if low < 0 or (low == 0 and share > TOO_MANY_ZERO):
+        found.append(
+            "Many pixels are zero or negative: the background was subtracted already, so the "
+            "camera's offset and the background cannot be known; give the raw frames."
+        )
+    return found

@@ -1,0 +1,183 @@
+"""Units: from ADU to photons, by the camera as it is known or as its noise shows it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from napari_deepsmlm.camera import EMCCD, SCMOS
+from napari_deepsmlm.estimation.light import Light, measure_light
+from napari_deepsmlm.estimation.noise import (
+    USUAL_READ_E,
+    Noise,
+    PhotonTransfer,
+    camera_noise,
+    usual_offset,
+)
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.camera import Camera
+    from napari_deepsmlm.estimation.correlation import Blinking
+    from napari_deepsmlm.estimation.sample import Sample
+
+    Array = np.ndarray[Any, Any]
+
+# Width in pixels outside which a covariance of pixels shows no molecule.
+NARROWEST_PX, WIDEST_PX = 0.45, 6.0
+# A fit that is this much worse rules out a camera without electron multiplication, and so does a
+# larger gain: others digitize an electron into a few ADU at most.
+DECISIVE = 4.0
+LARGEST_GAIN = 8.0
+# Gains read from noise are no better than this, as a share.
+GAIN_SYSTEMATIC = {"shot": 0.03, "multiplied": 0.08}
+
+
+class Units(NamedTuple):
+    """What turns ADU into light, and how sure that is."""
+
+    camera: Camera | None
+    noise: Noise
+    offset_adu: float | None
+    gain: float
+    """ADU per unit of light."""
+    offset_error_adu: float
+    gain_error: float
+    """As a share."""
+    is_photons: bool
+    is_given: bool
+
+    @property
+    def simulated_camera(self) -> Camera | None:
+        """The camera to train with: of two given numbers may come an EMCCD."""
+        camera = self.camera
+        if camera is not None and camera.kind == "ideal" and self.noise.kind == "multiplied":
+            return emccd_of(self.gain, camera.baseline)
+        return camera
+
+    def blinking(self, measured: Blinking) -> Blinking:
+        """Return what was measured in ADU, its power in units of light."""
+        scale = self.gain**2
+        return measured._replace(
+            power=measured.power / scale, power_error=measured.power_error / scale
+        )
+
+
+def light_in_units(
+    sample: Sample, blinking: Blinking, transfer: PhotonTransfer, camera: Camera | None
+) -> tuple[Units, Light | None]:
+    """Return units and what light tells in them; of two kinds of camera the likelier.
+
+    Parameters
+    ----------
+    sample : frames, levelled.
+    blinking : of these frames, ADU.
+    transfer : variance against brightness of the frames as they were.
+    camera : if known.
+    """
+    if camera is not None:
+        choices = [_given(camera, transfer)]
+    elif transfer.is_line and sample.is_raw:
+        choices = [_measured(transfer, "shot"), _measured(transfer, "multiplied")]
+    else:
+        choices = [_unknown(sample, transfer)]
+    if not blinking.is_seen or not NARROWEST_PX < blinking.sigma_px < WIDEST_PX:
+        return choices[0], None
+    lights = [_measured_in(sample, blinking, units) for units in choices]
+    is_multiplied = len(choices) == 2 and (
+        transfer.slope > LARGEST_GAIN or lights[1].chi2 + DECISIVE < lights[0].chi2
+    )
+    return (choices[1], lights[1]) if is_multiplied else (choices[0], lights[0])
+
+
+def _measured_in(sample: Sample, blinking: Blinking, units: Units) -> Light:
+    return measure_light(to_light(sample, units), units.blinking(blinking), units.noise)
+
+
+def to_light(sample: Sample, units: Units) -> Array:
+    """Return (B, T, H, W) light, offset removed, the half ADU of rounding down put back."""
+    maps = getattr(units.camera, "maps", None)
+    if maps is None:
+        # Whole numbers of an ideal camera lose nothing.
+        half = 0.0 if units.camera is None or units.camera.kind == "ideal" else 0.5
+        offset = units.offset_adu or 0.0
+        return np.asarray((sample.frames - np.float32(offset - half)) / np.float32(units.gain))
+    import torch
+
+    assert units.camera is not None  # noqa: S101 - it has maps
+    flat = torch.from_numpy(sample.frames.reshape(-1, 1, *sample.shape)) + 0.5
+    place = torch.tensor([sample.origin_px])
+    photons = units.camera.to_photons(flat, origin_px=place)
+    return photons.reshape(sample.frames.shape).numpy()
+
+
+def emccd_of(gain: float, offset_adu: float) -> EMCCD:
+    """Return an EMCCD of so many ADU per detected photon.
+
+    Gain and electrons per ADU cannot be told apart; read noise is nothing beside them.
+    """
+    return EMCCD(
+        quantum_efficiency=1.0,
+        em_gain=300.0,
+        e_per_adu=300.0 / gain,
+        read_noise_e=0.0,
+        spurious_e=0.0,
+        baseline=max(offset_adu, 0.0),
+    )
+
+
+def _given(camera: Camera, transfer: PhotonTransfer) -> Units:
+    noise = camera_noise(camera, transfer)
+    return Units(
+        camera=camera,
+        noise=noise,
+        offset_adu=camera.baseline,
+        gain=camera.adu_per_photon,
+        offset_error_adu=0.0,
+        gain_error=0.0,
+        is_photons=True,
+        is_given=True,
+    )
+
+
+def _measured(transfer: PhotonTransfer, kind: Literal["shot", "multiplied"]) -> Units:
+    """Units of a camera whose noise shows its gain: detected photons."""
+    error = math.hypot(transfer.slope_error / transfer.slope, GAIN_SYSTEMATIC[kind])
+    if kind == "multiplied":
+        gain, offset = transfer.slope / 2, transfer.zero_adu
+        camera: Camera = emccd_of(gain, offset)
+        return Units(
+            camera,
+            Noise(kind, 1.0, 0.0),
+            offset,
+            gain,
+            transfer.zero_error_adu,
+            error,
+            is_photons=True,
+            is_given=False,
+        )
+    offset, offset_error = usual_offset(transfer)
+    gain = transfer.slope
+    camera = SCMOS(
+        quantum_efficiency=1.0,
+        e_per_adu=1 / gain,
+        read_noise_e=USUAL_READ_E,
+        baseline=max(offset, 0.0),
+    )
+    read_variance = max((offset - transfer.zero_adu) / gain, 0.0)
+    return Units(
+        camera,
+        Noise(kind, 1.0, read_variance),
+        offset,
+        gain,
+        offset_error,
+        error,
+        is_photons=True,
+        is_given=False,
+    )
+
+
+def _unknown(sample: Sample, transfer: PhotonTransfer) -> Units:
+    noise = Noise("normal", 1.0, max(transfer.mean_variance, 1e-12))
+    return Units(None, noise, None, 1.0, math.inf, math.inf, is_photons=False, is_given=False)

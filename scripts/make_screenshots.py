@@ -1,4 +1,4 @@
-"""Pictures of the Reconstruct panel for the documentation, made with real clicks.
+"""Pictures of the panels for the documentation, made with real clicks.
 
 Without a display: `xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/make_screenshots.py`.
 """
@@ -6,6 +6,7 @@ Without a display: `xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/make_
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
+PANELS = ("reconstruct", "train", "simulate")
+SIZE = (1366, 720)  # a small laptop
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
@@ -30,15 +33,16 @@ def main() -> None:
     parser.add_argument("--model", help="model file instead of the built-in one")
     parser.add_argument("--last-frame", type=int, help="last frame to reconstruct")
     parser.add_argument("--out", type=Path, default=IMAGES)
+    parser.add_argument("--panels", nargs="+", choices=PANELS, default=PANELS)
+    parser.add_argument("--minutes", type=float, default=4.0, help="length of the training")
     choices = parser.parse_args()
     choices.out.mkdir(parents=True, exist_ok=True)
+    for panel in choices.panels:
+        {"reconstruct": reconstruct, "train": train, "simulate": simulate}[panel](choices)
 
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(1366, 720)  # a small laptop
-    if choices.stack:
-        viewer.open(choices.stack, plugin=PLUGIN)
-    else:
-        viewer.open_sample(PLUGIN, "microtubules")
+
+def reconstruct(choices: argparse.Namespace) -> None:
+    viewer = new_viewer(choices.stack)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
     wait_until(lambda: panel.form.is_filled)
     if choices.model:
@@ -54,6 +58,59 @@ def main() -> None:
     take(choices.out / "reconstruct_done.png")
     print(panel.status_note.text())
     viewer.close()
+
+
+def train(choices: argparse.Namespace) -> None:
+    """Train a built-in model further for the sample, and take the picture at two thirds."""
+    with tempfile.TemporaryDirectory() as folder:
+        viewer = new_viewer(choices.stack)
+        _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
+        wait_until(lambda: panel.is_ready)
+        panel.form.out_line.setText(folder)
+        form = panel.form.experiment_form
+        form.source_box.setCurrentText("microtubules")
+        form.source_box.activated.emit(form.source_box.currentIndex())
+        panel.form.start_box.choose("deep-storm:2d-100nm")
+        panel.form.training_fields.fill({"minutes": choices.minutes, "batch_size": 2})
+        panel.form.training_fields.fill({"patch_px": 16, "learning_rate": 0.0005})
+        panel.form.more_fields.fill({"validate_every": 20, "validation_frames": 8})
+        wait_until(lambda: panel.look_box.strip.real.has_image)
+        QTest.qWait(1500)
+        take(choices.out / "train_setup.png")
+        click(panel.start_button)
+        wait_until(lambda: panel.bar.value() > 667 or not panel.is_busy)
+        take(choices.out / "train_running.png")
+        wait_until(lambda: not panel.is_busy)
+        assert panel.use_button.isVisible(), panel.message_note.text()
+        print(panel.status_note.text())
+        viewer.close()
+
+
+def simulate(choices: argparse.Namespace) -> None:
+    """Simulate nuclear pores with their true positions."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Simulate")
+    wait_until(lambda: panel.is_ready)
+    panel.form.source_box.setCurrentText("nuclear-pores")
+    panel.form.source_box.activated.emit(panel.form.source_box.currentIndex())
+    panel.movie.fill({"n_frames": 200, "height_px": 64, "width_px": 64})
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    take(choices.out / "simulate.png")
+    print(panel.status_note.text())
+    viewer.close()
+
+
+def new_viewer(stack: str | None) -> napari.Viewer:
+    """Return a viewer with the stack, or with the sample."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    if stack:
+        viewer.open(stack, plugin=PLUGIN)
+    else:
+        viewer.open_sample(PLUGIN, "microtubules")
+    return viewer
 
 
 def is_past(panel: ReconstructWidget, share: float) -> bool:

@@ -114,5 +114,7 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _shorten(value: Any) -> str:
-    text = repr(value) if isinstance(value, str | int | float | bool) else type(value).__name__
+    is_range = isinstance(value, tuple) and len(value) == 2
+    is_short = is_range or isinstance(value, str | int | float | bool)
+    text = repr(value) if is_short else type(value).__name__
     return text if len(text) <= 60 else text[:57] + "..."

@@ -64,6 +64,20 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
         lock.release()
 
 
+def is_in_use(folder: str | Path) -> bool:
+    """Whether somebody holds the folder."""
+    path = Path(folder) / LOCK
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` survive a power cut (a no-op where folders cannot be synced)."""
     if os.name == "nt":

@@ -16,10 +16,13 @@ def test_every_command_is_there(command: str) -> None:
 
 
 def test_names_that_others_rely_on() -> None:
-    assert [widget.display_name for widget in MANIFEST.contributions.widgets] == ["Reconstruct"]
+    widgets = [widget.display_name for widget in MANIFEST.contributions.widgets]
+    assert widgets == ["Reconstruct", "Train", "Simulate"]
     assert MANIFEST.display_name == "Deep SMLM"
     (item,) = MANIFEST.contributions.menus["napari/layers/filter"]
     assert item.command == "napari-deepsmlm.reconstruct"
+    (item,) = MANIFEST.contributions.menus["napari/file/new_layer"]
+    assert item.command == "napari-deepsmlm.simulate"
 
 
 def test_the_reader_takes_files_only() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QWidget
 
-from napari_deepsmlm.plugin.forms import make_calm
+from napari_deepsmlm.plugin.editors import make_calm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,11 @@ from napari.layers import Image
 from napari_deepsmlm.io import open_frames
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from napari.layers import Layer
+    from napari.viewer import Viewer
 
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.localizations import Localizations
@@ -75,6 +78,35 @@ def can_hold_frames(layer: Layer) -> bool:
 def n_frames_of(layer: Layer) -> int:
     """Return the number of camera frames of a layer."""
     return int(layer.data.shape[0]) if layer.ndim > 2 else 1
+
+
+def frame_under_slider(viewer: Viewer, stack: Layer) -> int:
+    """Return the frame of a layer that the viewer shows."""
+    if stack.ndim < 3:
+        return 0
+    frame = round(float(stack.world_to_data(viewer.dims.point)[0]))
+    return min(max(frame, 0), n_frames_of(stack) - 1)
+
+
+def frames_around(viewer: Viewer, stack: Layer) -> Callable[[int, int], Any]:
+    """Return a function that reads the frame shown and those beside it, from any thread.
+
+    It takes the number of frames before and after, and the largest side, px, and returns the
+    middle of them, (T, C, H, W); at the ends of the stack the last frame is repeated.
+    """
+    shown, n_frames, data = frame_under_slider(viewer, stack), n_frames_of(stack), stack.data
+    ndim = stack.ndim
+
+    def read(context: int, most_px: int) -> Any:
+        corner = [max(0, (side - most_px) // 2) for side in data.shape[-2:]]
+        middle = tuple(slice(start, start + most_px) for start in corner)
+        if ndim == 2:
+            return np.stack([np.asarray(data[middle])[None]] * (2 * context + 1))
+        wanted = (min(max(shown + i, 0), n_frames - 1) for i in range(-context, context + 1))
+        frames = [np.asarray(data[index][..., *middle]) for index in wanted]
+        return np.stack([frame if frame.ndim == 3 else frame[None] for frame in frames])
+
+    return read
 
 
 def n_planes_of(layer: Layer) -> int:

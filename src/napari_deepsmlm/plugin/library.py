@@ -32,7 +32,7 @@ class Library:
 
 def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
     """Import torch, look for what there is, and yield it."""
-    _load_torch_beside_python()
+    load_torch_beside_python()
     from napari_deepsmlm._devices import available_devices, choose_compute
     from napari_deepsmlm.camera import camera_presets
     from napari_deepsmlm.models import built_in_models
@@ -49,7 +49,7 @@ def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
     )
 
 
-def _load_torch_beside_python() -> None:
+def load_torch_beside_python() -> None:
     """Map torch's big libraries before its import does, which would hold up the window.
 
     An import keeps Python's lock while the system loads a library (measured: 0.2 to 0.4 s); a

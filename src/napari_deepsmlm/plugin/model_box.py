@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
-from napari_deepsmlm.plugin.forms import make_calm
+from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.notes import Note
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ModelChoice:
         network = model_class(str(card.get("network")))
         return cls(
             key=key or str(path),
-            title=key or path.name,
+            title=key or _title(path),
             network=network.name,
             pixel_size_nm=float(config.get("pixel_size_nm", 100.0)),
             upsampling=config.get("upsampling"),
@@ -60,6 +60,11 @@ class ModelChoice:
     def misfit(self, pixel_size_nm: float) -> float:
         """Return the factor between its pixels and the data's, 1 or more."""
         return math.exp(abs(math.log(self.pixel_size_nm / pixel_size_nm)))
+
+
+def _title(path: Path) -> str:
+    """The name of a file, or that of its run: all runs call their models `best` and `last`."""
+    return f"{path.parent.name}/{path.stem}" if path.stem in ("best", "last") else path.name
 
 
 def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float, n_planes: int) -> ModelChoice:

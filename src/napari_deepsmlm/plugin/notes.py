@@ -38,6 +38,8 @@ class Note(QLabel):
         self._show("", "")
 
     def _show(self, text: str, style: str) -> None:
-        self.setStyleSheet(style)
-        self.setText(text)
+        if style != self.styleSheet():  # setting one lays out the panel, though nothing changes
+            self.setStyleSheet(style)
+        if text != self.text():
+            self.setText(text)
         self.setVisible(bool(text))

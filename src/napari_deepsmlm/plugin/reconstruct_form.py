@@ -14,7 +14,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
-from napari_deepsmlm.plugin.forms import Editor, editor_for, make_calm
+from napari_deepsmlm.plugin.editors import Editor, make_calm
+from napari_deepsmlm.plugin.forms import editor_for
 from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
 from napari_deepsmlm.plugin.model_box import ModelBox
 from napari_deepsmlm.plugin.notes import Note

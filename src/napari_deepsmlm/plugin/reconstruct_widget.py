@@ -6,24 +6,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.layers import frames_of, n_frames_of
+from napari_deepsmlm.plugin.layers import frame_under_slider, frames_of, n_frames_of
 from napari_deepsmlm.plugin.library import load_library
 from napari_deepsmlm.plugin.live import ImageSoFar, reconstruct_live
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.overlay import Overlay
+from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration
 from napari_deepsmlm.plugin.reconstruct_form import ReconstructForm
 from napari_deepsmlm.plugin.results import NAMES, ask_for_folder, write_results
 
@@ -76,14 +73,14 @@ class ReconstructWidget(QWidget):
         self.form.changed.connect(self._update_buttons)
         self.form.changed.connect(self._ask_for_preview)
         self.form.model_box.failed.connect(self._fail)
-        self.preview_button = _button("Preview", "Predict the frame under the slider; follows it.")
+        self.preview_button = button("Preview", "Predict the frame under the slider; follows it.")
         self.preview_button.setCheckable(True)
         self.preview_button.toggled.connect(self._on_preview_toggled)
-        self.run_button = _button("Run", "Reconstruct the chosen frames into a new layer.")
+        self.run_button = button("Run", "Reconstruct the chosen frames into a new layer.")
         self.run_button.clicked.connect(self._on_run)
-        self.cancel_button = _button("Cancel", "Stop after the batch at hand and keep the image.")
+        self.cancel_button = button("Cancel", "Stop after the batch at hand and keep the image.")
         self.cancel_button.clicked.connect(self.cancel)
-        self.save_button = _button("Save results…", f"Write {', '.join(NAMES)}.")
+        self.save_button = button("Save results…", f"Write {', '.join(NAMES)}.")
         self.save_button.clicked.connect(self._on_save)
         self.progress = QProgressBar()
         self.progress.setFormat("%v of %m frames")
@@ -99,8 +96,8 @@ class ReconstructWidget(QWidget):
     def _lay_out(self) -> None:
         """Put what is to be seen at all times below what scrolls."""
         buttons = QHBoxLayout()
-        for button in (self.preview_button, self.run_button, self.cancel_button):
-            buttons.addWidget(button)
+        for each in (self.preview_button, self.run_button, self.cancel_button):
+            buttons.addWidget(each)
         footer = QVBoxLayout()
         footer.setContentsMargins(9, 0, 9, 9)
         footer.addLayout(buttons)
@@ -108,7 +105,7 @@ class ReconstructWidget(QWidget):
             footer.addWidget(widget)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(_VerticalScroll(self.form), 1)
+        whole.addWidget(VerticalScroll(self.form), 1)
         whole.addLayout(footer)
 
     # -- jobs ------------------------------------------------------------------------------
@@ -172,6 +169,13 @@ class ReconstructWidget(QWidget):
             self._fail(str(error))
             return None
 
+    def use_model(self, path: Path) -> None:
+        """Choose a model file, at once or when the panel has loaded."""
+        if self.form.is_filled:
+            self.form.model_box.load_file(path)
+        else:
+            self._loading.ended.connect(partial(self.form.model_box.load_file, path))
+
     # -- run -------------------------------------------------------------------------------
 
     def cancel(self) -> None:
@@ -222,7 +226,7 @@ class ReconstructWidget(QWidget):
         if self.cancel_button.isEnabled():
             self.status_note.tell(
                 f"{progress.frames_per_second:.3g} frames/s, "
-                f"{_duration(progress.seconds_left)} left, "
+                f"{duration(progress.seconds_left)} left, "
                 f"{progress.n_localizations:,} localizations"
             )
 
@@ -231,7 +235,7 @@ class ReconstructWidget(QWidget):
         report, n_molecules = result.report, len(result.localizations)
         overlay.describe(report)
         note = (
-            f"{report['frames']} frames in {_duration(report['seconds'])}, "
+            f"{report['frames']} frames in {duration(report['seconds'])}, "
             f"{n_molecules:,} localizations"
         )
         if n_molecules > MOST_POINTS:
@@ -273,7 +277,7 @@ class ReconstructWidget(QWidget):
         options = self._options()
         if options is None:
             return
-        first = _frame_under_slider(self._viewer, stack)
+        first = frame_under_slider(self._viewer, stack)
         last = min(first + options.sum_frames, n_frames_of(stack))
         options = options.replace(frame_range=(first, last))
         if self._preview is None or not self._preview.is_of(stack, options.pixel_size_nm):
@@ -308,53 +312,3 @@ class ReconstructWidget(QWidget):
                 self.status_note.tell,
                 title=f"saving to {folder}",
             )
-
-
-class _VerticalScroll(QScrollArea):
-    """Scrolls up and down only: never narrower than what it shows."""
-
-    def __init__(self, content: QWidget) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setWidget(content)
-        content.installEventFilter(self)
-
-    def minimumSizeHint(self) -> QSize:
-        """As wide as the content needs, with its scroll bar."""
-        content, bar = self.widget(), self.verticalScrollBar()
-        if content is None or bar is None:
-            return super().minimumSizeHint()
-        return QSize(content.minimumSizeHint().width() + bar.sizeHint().width(), 80)
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Ask for room again when rows were added."""
-        if event is not None and event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
-        return super().eventFilter(watched, event)
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(f"<qt>{tooltip}</qt>")
-    return button
-
-
-def _frame_under_slider(viewer: Viewer, stack: Layer) -> int:
-    if stack.ndim < 3:
-        return 0
-    frame = round(float(stack.world_to_data(viewer.dims.point)[0]))
-    return min(max(frame, 0), n_frames_of(stack) - 1)
-
-
-def _duration(seconds: float) -> str:
-    """Return 0.4 s, 12 s, 3 min 20 s or 2 h 5 min."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    if not minutes:
-        return f"{seconds} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
-from napari_deepsmlm.plugin.forms import make_calm
+from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.layers import PixelSize, can_hold_frames, n_frames_of, pixel_size_of
 from napari_deepsmlm.plugin.notes import Note
 

@@ -1,0 +1,82 @@
+"""The camera that frames are simulated with: a preset, or one by its data sheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+
+from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.fields import Fields, editable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_deepsmlm.camera import Camera
+
+OWN = {"scmos": "sCMOS or CCD by numbers", "emccd": "EMCCD by numbers", "ideal": "shot noise only"}
+
+
+class CameraForm(QComboBox):
+    """A list of cameras, and editors of all numbers of one that is not in it."""
+
+    changed = Signal()
+
+    def __init__(self, rows: QFormLayout, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        make_calm(self)
+        self.setToolTip("<qt>What turns photons into the numbers in the file (ADU).</qt>")
+        self._rows = rows
+        self._presets: Mapping[str, Any] = {}
+        self._fields: dict[str, Fields] = {}
+        self._kept: dict[str, Any] = {}
+        rows.addRow("Camera", self)
+        self.currentIndexChanged.connect(self._on_choice)
+
+    def fill(self, presets: Mapping[str, Any]) -> None:
+        """Offer the presets, and one of each kind by its numbers."""
+        from napari_deepsmlm.camera import EMCCD, SCMOS, IdealCamera
+
+        self._presets = presets
+        for kind, camera in (("scmos", SCMOS), ("emccd", EMCCD), ("ideal", IdealCamera)):
+            self._fields[kind] = Fields(camera, editable(camera), self._rows, self)
+            self._fields[kind].changed.connect(self.changed)
+            self._kept[kind] = camera()
+        for name in presets:
+            self.addItem(name, None)
+        for kind, title in OWN.items():
+            self.addItem(title, kind)
+
+    @property
+    def camera(self) -> Camera:
+        """The chosen one.
+
+        Raises
+        ------
+        ValueError
+            If a number is out of range.
+        """
+        kind = self.currentData()
+        if kind is None:
+            camera: Camera = self._presets[self.currentText()]
+            return camera
+        kept = self._kept[kind]
+        own: Camera = type(kept).from_dict(
+            {**dict(kept), **self._fields[kind].values()}, source="Camera"
+        )
+        return own
+
+    def set_camera(self, camera: Camera) -> None:
+        """Choose a camera: the preset that it is, or its kind by its numbers."""
+        same = [name for name, preset in self._presets.items() if preset == camera]
+        if not same:
+            self._kept[camera.kind] = camera  # its maps, which have no editor
+            self._fields[camera.kind].fill(dict(camera))
+        self.setCurrentIndex(self.findText(same[0]) if same else self.findData(camera.kind))
+        self._on_choice()
+
+    def _on_choice(self, *_: object) -> None:
+        for kind, fields in self._fields.items():
+            fields.show(kind == self.currentData())
+        self.changed.emit()

@@ -1,0 +1,70 @@
+"""Panels: what every panel of the plugin is put together from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class VerticalScroll(QScrollArea):
+    """Scrolls up and down only: never narrower than what it shows."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setWidget(content)
+        content.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the content needs, with its scroll bar."""
+        content, bar = self.widget(), self.verticalScrollBar()
+        if content is None or bar is None:
+            return super().minimumSizeHint()
+        return QSize(content.minimumSizeHint().width() + bar.sizeHint().width(), 80)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Ask for room again when rows were added."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
+def button(text: str, tooltip: str) -> QPushButton:
+    """Return a push button with a tooltip that wraps."""
+    made = QPushButton(text)
+    made.setToolTip(f"<qt>{tooltip}</qt>")
+    return made
+
+
+def in_turns(steps: Iterator[None], parent: QObject) -> None:
+    """Do the steps of a long piece of work one after the other, the window having turns between."""
+    timer = QTimer(parent)
+
+    def do_next() -> None:
+        timer.stop()  # again only if there is no error
+        for _ in steps:
+            timer.start(0)
+            return
+        timer.deleteLater()
+
+    timer.timeout.connect(do_next)
+    timer.start(0)
+
+
+def duration(seconds: float) -> str:
+    """Return 0.4 s, 12 s, 3 min 20 s or 2 h 5 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

@@ -23,8 +23,12 @@ STEP_PX = 8
 """Networks that pool need sides that are multiples of this."""
 N_BINS = 60
 SEED = 1
+N_DRAWN = 8
+"""Frames that are simulated to find one like the real one: settings are ranges."""
 LIMITS = (0.5, 99.8)
 """Percentiles of the contrast."""
+BRIGHTNESS = (30, 99.8)
+"""Percentiles that are background, and background with molecules."""
 # Where settings are wrong: what a look at the two frames would tell as well.
 MOST_RATIO = 1.3
 
@@ -51,15 +55,29 @@ class Look:
 def look_at(
     experiment: Experiment, real: Frames | None, stopping: threading.Event
 ) -> Generator[Look, None, None]:
-    """Yield a simulated frame of an experiment beside the real one."""
+    """Yield a simulated frame of an experiment, of several the most alike, beside the real one."""
     shown = None if real is None else real(0, SIDE_PX)[0, 0].astype(np.float32)
     shape = (SIDE_PX, SIDE_PX) if shown is None else (shown.shape[0], shown.shape[1])
-    simulated = _simulated(experiment, shape, 0)[0, 0]
+    drawn = _simulated(experiment, shape, 0, n=1 if shown is None else N_DRAWN)[:, 0]
+    simulated = drawn[0] if shown is None else most_like(drawn, shown)
     both = [simulated] if shown is None else [simulated, shown]
     low, high = np.percentile(np.concatenate([frame.ravel() for frame in both]), LIMITS)
     high = max(high, low + 1)
     edges = np.linspace(low, high, N_BINS + 1)
     yield Look(simulated, shown, (float(low), float(high)), edges)
+
+
+def most_like(drawn: Array, real: Array) -> Array:
+    """Return the one of several frames whose range of brightness is nearest to a real one's.
+
+    Parameters
+    ----------
+    drawn : (N, H, W) ADU.
+    real : (H, W) ADU.
+    """
+    ranges = [np.ptp(np.percentile(frame, BRIGHTNESS)) for frame in (*drawn, real)]
+    found: Array = drawn[int(np.abs(np.array(ranges[:-1]) - ranges[-1]).argmin())]
+    return found
 
 
 def frames_to_watch(experiment: Experiment, real: Frames | None) -> Array:
@@ -97,7 +115,7 @@ def says(look: Look) -> str:
     """
     if look.real is None:
         return ""
-    simulated, real = (np.percentile(f, (30, 99.8)) for f in (look.simulated, look.real))
+    simulated, real = (np.percentile(f, BRIGHTNESS) for f in (look.simulated, look.real))
     parts = []
     for what, ours, theirs in (
         ("background is", simulated[0], real[0]),
@@ -110,15 +128,15 @@ def says(look: Look) -> str:
     return " ".join(parts)
 
 
-def _simulated(experiment: Experiment, shape: tuple[int, int], context: int) -> Array:
-    """(1, (2 context + 1) C, H, W) ADU, the same molecules for the same settings."""
+def _simulated(experiment: Experiment, shape: tuple[int, int], context: int, n: int = 1) -> Array:
+    """(n, (2 context + 1) C, H, W) ADU, the same molecules for the same settings."""
     import torch
 
     single = experiment.simulation.replace(sum_frames=(1, 1))
     simulator = experiment.replace(simulation=single).simulator()
     generator = torch.Generator().manual_seed(SEED)
-    origin_px = experiment.camera.draw_origin_px(1, shape, generator)
-    batch = simulator.batch(1, shape, generator, context=context, origin_px=origin_px)
+    origin_px = experiment.camera.draw_origin_px(n, shape, generator)
+    batch = simulator.batch(n, shape, generator, context=context, origin_px=origin_px)
     frames: Array = batch.frames.numpy()
     return frames
 

@@ -79,6 +79,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.setMenuEnabled(False)
         self.setMouseEnabled(False, False)
         self.hideButtons()
+        self.getPlotItem().setContentsMargins(0, 7, 4, 0)  # or half of the top number is cut off
         self.getAxis("left").setWidth(AXIS_WIDTH_PX)
         self.getAxis("left").enableAutoSIPrefix(False)
         self.setLabel("left", label)

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import call
 
+from napari_deepsmlm.cli._console import err, stop_on_ctrl_c
 from napari_deepsmlm.io import open_frames, read_localizations
 from napari_deepsmlm.models import read_card
 
@@ -110,3 +112,23 @@ def test_training_goes_on_from_a_trained_model(config: Path, tmp_path: Path) -> 
     wrong = call("train", config, "--out", tmp_path / "b", "--steps", 1, "--from", "dilated-loc")
     assert wrong.exit_code == 2
     assert "which is a dilated-loc" in " ".join(wrong.output.split())
+
+
+def test_ctrl_c_in_the_middle_of_printing_does_no_harm(capfd: pytest.CaptureFixture[str]) -> None:
+    # rich imports parts of itself while it prints; a signal that comes then must not print by it
+    stopped = []
+
+    class InTheMiddle:
+        def __rich__(self) -> str:
+            sys.modules.pop("rich._emoji_codes", None)
+            sys.modules["rich._emoji_codes"] = types.ModuleType("half imported")
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                del sys.modules["rich._emoji_codes"]
+            return "printed"
+
+    with stop_on_ctrl_c(lambda: stopped.append(True)):
+        err.print(InTheMiddle())
+    assert stopped == [True]
+    assert "Stopping and saving" in capfd.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,7 @@ P = ParamSpec("P")
 # Results go to stdout, everything else to stderr.
 out = Console()
 err = Console(stderr=True)
+STDERR = 2
 
 
 def add_command(group: typer.Typer, name: str, function: Callable[P, None], example: str) -> None:
@@ -73,7 +75,8 @@ def stop_on_ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) asks the job to end and save, the second interrupts it."""
 
     def ask(number: int, frame: Any) -> None:
-        err.print("Stopping and saving; once more to interrupt.")
+        # Not through rich: the signal may have come in the middle of its printing or importing.
+        os.write(STDERR, b"\nStopping and saving; once more to interrupt.\n")
         for which in previous:
             signal.signal(which, signal.default_int_handler)
         stop()

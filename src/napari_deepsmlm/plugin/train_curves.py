@@ -34,6 +34,8 @@ class TrainCurves(QWidget):
         self.rmse = self.rmse_plot.add_points("error", ORANGE)
         self.bound = self.rmse_plot.add_line("no method is better", GREY, dashed=True)
         self.jaccard = self.jaccard_plot.add_points("Jaccard", GREEN)
+        self._shown: tuple[TrainingSession | None, int] = (None, 0)
+        self._last_x = 0.0
         self.plots = (self.loss_plot, self.rmse_plot, self.jaccard_plot)
         self.loss_plot.setFixedHeight(HEIGHT_PX + 30)
         self.jaccard_plot.setFixedHeight(HEIGHT_PX + 15)
@@ -50,18 +52,28 @@ class TrainCurves(QWidget):
                 plot.setXLink(self.loss_plot)
 
     def show_run(self, session: TrainingSession) -> None:
-        """Draw the curves so far."""
+        """Draw the curves so far, and of them only those that have changed."""
         steps, losses = session.loss.points()
         scores = session.scores
         n = min(map(len, scores.values()))  # the other thread may be at it
         at = scores["step"][:n]
         judged = scores["validation_loss"][:n]
+        self._make_room(max([0.0, *steps[-1:], *at[-1:]]))
         self.loss_plot.set_log(_are_positive(losses) and _are_positive(judged))
         self.loss.setData(steps, losses)
+        if (session, n) == self._shown:
+            return
+        self._shown = (session, n)
         self.validation.setData(at, judged)
         self.rmse.setData(at, scores["rmse_lateral_nm"][:n])
         self.bound.setData(at, scores["bound_lateral_nm"][:n])
         self.jaccard.setData(at, scores["jaccard"][:n])
+
+    def _make_room(self, last_step: float) -> None:
+        """Let the axis of steps grow by a quarter now and then: it redraws all three plots."""
+        if not 0.3 * self._last_x < last_step <= self._last_x:
+            self._last_x = max(1.25 * last_step, 20.0)
+            self.loss_plot.setXRange(0, self._last_x, padding=0.02)
 
     def set_colors(self, background: str, text: str) -> None:
         """Follow the theme of the window."""

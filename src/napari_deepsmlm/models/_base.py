@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.models._decode import peaks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,9 +159,18 @@ class ImageModel(SMLMModel):
     def to_image(self, prediction: Tensor) -> Tensor:
         """Return (B, r H, r W) molecules per super-resolution pixel."""
 
-    @abstractmethod
+    @property
+    def sr_pixel_nm(self) -> float:
+        """Super-resolution pixel, nm."""
+        return self.pixel_size_nm / self.upsampling
+
     def find_in_image(self, image: Tensor, threshold: float | None = None) -> Localizations:
-        """Return the molecules of an image that `to_image` gave, in nm."""
+        """Return the local maxima of an image that `to_image` gave, as molecules in nm."""
+        return peaks(
+            image,
+            pixel_nm=self.sr_pixel_nm,
+            threshold=self.config.threshold if threshold is None else threshold,
+        )
 
     def to_localizations(self, prediction: Tensor, threshold: float | None = None) -> Localizations:
         """Return the molecules of the image, so that image and table agree."""

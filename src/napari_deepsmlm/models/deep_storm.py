@@ -16,7 +16,7 @@ from napari_deepsmlm.models._blocks import (
     fold_batch_norm,
     to_unit_range,
 )
-from napari_deepsmlm.models._decode import counting_scale, peaks, sharpen
+from napari_deepsmlm.models._decode import counting_scale, sharpen
 from napari_deepsmlm.models._losses import gaussian_blur, spike_image
 
 if TYPE_CHECKING:
@@ -99,10 +99,6 @@ class DeepStorm(ImageModel):
         return cast("nn.Conv2d", self.decoder[-1])
 
     @property
-    def _sr_pixel_nm(self) -> float:
-        return self.pixel_size_nm / self.upsampling
-
-    @property
     def tile_step_px(self) -> int:
         """Three poolings of 2 need super-resolved sides divisible by 8."""
         return max(1, 8 // self.upsampling)
@@ -133,7 +129,7 @@ class DeepStorm(ImageModel):
     def loss(self, prediction: Tensor, truth: Localizations) -> Tensor:
         """Squared distance of blurred images plus the l1 norm of the prediction (paper eq. 1)."""
         shape = cast("tuple[int, int, int]", tuple(prediction.shape))
-        target = TARGET_SCALE * gaussian_blur(spike_image(truth, shape, self._sr_pixel_nm))
+        target = TARGET_SCALE * gaussian_blur(spike_image(truth, shape, self.sr_pixel_nm))
         blurred = PREDICTION_SCALE * gaussian_blur(prediction)
         return (blurred - target).square().mean() + prediction.abs().mean()
 
@@ -148,14 +144,6 @@ class DeepStorm(ImageModel):
             return image
         ideal_peak = TARGET_SCALE / PREDICTION_SCALE
         return ideal_peak * sharpen(image / ideal_peak, self.config.sharpening)
-
-    def find_in_image(self, image: Tensor, threshold: float | None = None) -> Localizations:
-        """Return the local maxima of the image."""
-        return peaks(
-            image,
-            pixel_nm=self._sr_pixel_nm,
-            threshold=self.config.threshold if threshold is None else threshold,
-        )
 
     def fit_input(self, frames: Tensor) -> None:
         """Average mean and standard deviation of scaled training patches."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from napari_deepsmlm.models._base import ImageModel, ModelConfig
 from napari_deepsmlm.models._blocks import channels_last, conv_to_one, to_unit_range
-from napari_deepsmlm.models._decode import counting_scale, peaks
+from napari_deepsmlm.models._decode import counting_scale
 from napari_deepsmlm.models._losses import gaussian_blur, weighted_spikes
 
 if TYPE_CHECKING:
@@ -114,10 +114,6 @@ class DrsnStorm(ImageModel):
         return cast("int", self.config.upsampling)
 
     @property
-    def _sr_pixel_nm(self) -> float:
-        return self.pixel_size_nm / self.upsampling
-
-    @property
     def halo_px(self) -> int:
         """A pixel per layer on the fine grid, two for peaks, and two coarse ones to interpolate."""
         reach: int = self.config.n_recursions + 6
@@ -169,7 +165,7 @@ class DrsnStorm(ImageModel):
         """Half of that of the mean output, half of that of the outputs (paper eq. 10)."""
         outputs, spike = prediction[:, :-1], prediction[:, -1, 0, 0]
         B, _, H, W = outputs.shape
-        target = weighted_spikes(truth, truth["photons"], (B, H, W), self._sr_pixel_nm)
+        target = weighted_spikes(truth, truth["photons"], (B, H, W), self.sr_pixel_nm)
         total = self._relative_loss(self._mean(prediction), target, spike)
         each = [self._relative_loss(output, target, spike) for output in outputs.unbind(1)]
         return (total + torch.stack(each).mean()) / 2
@@ -197,14 +193,6 @@ class DrsnStorm(ImageModel):
     def to_image(self, prediction: Tensor) -> Tensor:
         """Return (B, r H, r W) molecules per super-resolution pixel, never negative."""
         return self._mean(prediction) * self.molecules_per_photon.float()
-
-    def find_in_image(self, image: Tensor, threshold: float | None = None) -> Localizations:
-        """Return the local maxima of the image."""
-        return peaks(
-            image,
-            pixel_nm=self._sr_pixel_nm,
-            threshold=self.config.threshold if threshold is None else threshold,
-        )
 
     def fit_input(self, frames: Tensor) -> None:
         """Average mean and standard deviation of scaled training patches."""

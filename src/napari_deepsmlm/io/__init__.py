@@ -11,7 +11,12 @@ from napari_deepsmlm.io.images import (
     write_image,
     write_stack,
 )
-from napari_deepsmlm.io.recognition import looks_like_frames
+from napari_deepsmlm.io.recognition import (
+    are_planes,
+    looks_like_frames,
+    looks_like_series,
+    movies_in_folder,
+)
 from napari_deepsmlm.io.tables import LocalizationWriter, read_localizations, write_localizations
 
 __all__ = [
@@ -20,7 +25,10 @@ __all__ = [
     "ImageWriter",
     "LocalizationWriter",
     "StackWriter",
+    "are_planes",
     "looks_like_frames",
+    "looks_like_series",
+    "movies_in_folder",
     "open_frames",
     "read_localizations",
     "read_report",

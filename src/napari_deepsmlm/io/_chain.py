@@ -154,9 +154,15 @@ class PageChain:
         if not alike.fits(block):
             return None
         following = self._offset.unpack_from(block, alike.size - self._offset.size)[0]
-        frame = (alike.frame_offset(block),)
-        _, _, layout, _, *same = page
-        return Page(offset, following, layout, frame, *same)
+        return Page(  # _replace would take three times as long
+            offset,
+            following,
+            page.layout,
+            (alike.frame_offset(block),),
+            page.counts,
+            page.is_reduced,
+            page.has_sub_images,
+        )
 
     def _read_page(self, offset: int) -> tuple[Tags, int, Alike | None]:
         tags, following = self._read_ifd(offset, _LAYOUT_TAGS)

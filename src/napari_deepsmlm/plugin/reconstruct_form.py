@@ -19,6 +19,7 @@ from napari_deepsmlm.plugin.forms import editor_for
 from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
 from napari_deepsmlm.plugin.model_box import ModelBox
 from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.settings import compute_settings
 from napari_deepsmlm.plugin.stack_box import StackBox
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class ReconstructForm(QWidget):
         self.stack_box.changed.connect(self._on_stack)
         self.model_box = ModelBox()
         self.camera_box = CameraBox()
+        self.camera_box.follow(self.stack_box)
         self.first_frame, self.last_frame = QSpinBox(), QSpinBox()
         self.compute_note = Note()
         self._loading_note = Note()
@@ -73,6 +75,7 @@ class ReconstructForm(QWidget):
         self._library = library
         self._editors = _make_editors(library)
         self._add_rows(library)
+        self.fill_in(**compute_settings(library.devices))
         self.model_box.set_models(library.models, library.pixel_tolerance)
         self._editors[PIXEL_SIZE].changed.connect(self._on_pixel_size)
         for name in ("device", "precision"):

@@ -147,7 +147,7 @@ def pixel_size_of(layer: Layer) -> PixelSize:
         return PixelSize(float(known["pixel_size_nm"]), str(known.get("pixel_size_origin", "")))
     unit = layer.units[-1]
     if unit.is_compatible_with("nm"):
-        return PixelSize(float(layer.scale[-1]) * _nm_per(unit), "scale of the layer")
+        return PixelSize(float(layer.scale[-1]) * nm_per(unit), "scale of the layer")
     path = layer.source.path
     if path is None or known:
         return PixelSize(None, "")
@@ -237,5 +237,6 @@ def points_of(
     return data, keywords, "points"
 
 
-def _nm_per(unit: Any) -> float:
+def nm_per(unit: Any) -> float:
+    """Return how many nm a unit of length is."""
     return float((1 * unit).to("nm").magnitude)

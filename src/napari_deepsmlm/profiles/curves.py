@@ -128,16 +128,12 @@ def full_width(curve: Curve, form: Floats) -> float:
     """
     if not curve.size:
         return float(FWHM_PER_SIGMA * form[1])
-    upright = np.array([0.0, *form[1:]])
-    far = form[2] / 2 + 5 * form[1]
-    distance = np.linspace(0, far, 1024)  # the shapes are mirrored about their centre
-    for _ in range(2):  # once over all of it, once between the two points around the half
-        height = curve.shapes(distance, upright)[0]
-        half = height.max() / 2 if distance[0] == 0 else half
-        last = int(np.flatnonzero(height >= half)[-1])
-        if last + 1 == len(distance):
-            break
-        distance = np.linspace(distance[last], distance[last + 1], 1024)
+    upright = np.array([0.0, *form[1:]])  # mirrored about its centre
+    distance = np.linspace(0, form[2] / 2 + 5 * form[1], 1024)
+    half = curve.shapes(distance, upright)[0].max() / 2
+    for _ in range(2):  # all of it, then between the two points around the half
+        last = int(np.flatnonzero(curve.shapes(distance, upright)[0] >= half)[-1])
+        distance = np.linspace(distance[last], distance[min(last + 1, 1023)], 1024)
     return float(distance[0] + distance[-1])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_deepsmlm.profiles.curves import Curve, Model, curve_of, full_width
+from napari_deepsmlm.profiles.curves import MODELS, Curve, Model, curve_of, full_width
 from napari_deepsmlm.profiles.result import ProfileFit
 from napari_deepsmlm.profiles.starts import starting_forms, with_heights
 from napari_deepsmlm.profiles.uncertainty import (
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 NARROWEST_STEPS, THINNEST_STEPS = 0.2, 0.01
 SHORTEST_LINE_WIDTHS = 1.5
 POOR_R_SQUARED = 0.5
+_NOT_TOLD = {
+    "": "nothing says that these are two lines",
+    "diameter": "the diameter cannot be told from the blur",
+    "width": "the width cannot be told from the blur",
+}
 _SPARE_SAMPLES = 2
 _MOST_CALLS = 100
 
@@ -132,9 +137,8 @@ def _result(
     if n_form > 2:
         name, value_nm = "size" if curve.size else "distance", step * float(form[2])
         error_nm = step * float(np.sqrt(covariance[2, 2]))
-        third[f"{name}_nm"] = value_nm
-        third[f"{name}_ci_nm"] = interval(value_nm, error_nm, n_free)
-    variance = float(np.square(samples.value - samples.value.mean()).sum())
+        third |= {f"{name}_nm": value_nm, f"{name}_ci_nm": interval(value_nm, error_nm, n_free)}
+    squares = float(residual @ residual)
     return ProfileFit(
         model=model,
         fwhm_nm=fwhm_nm,
@@ -145,27 +149,39 @@ def _result(
         heights=tuple((span * heights).tolist()),
         background=offset + span * background,
         residual_rms=span * float(np.sqrt(np.mean(residual**2))),
-        r_squared=1 - float(residual @ residual) / variance,
+        r_squared=1 - squares / float(np.square(samples.value - samples.value.mean()).sum()),
         n_samples=len(samples.value),
         remarks=(
             *profile.remarks,
-            *_remarks(curve, form, third["size_ci_nm"]),
-            *_doubts(fwhm_nm, profile.length_nm, 1 - float(residual @ residual) / variance),
+            *_doubts(curve, samples, numbers, squares),
         ),
     )
 
 
-def _remarks(
-    curve: Curve, form: Floats, size_ci_nm: tuple[float, float] | None
-) -> Iterator[str]:
-    if form[1] < 1.05 * NARROWEST_STEPS and not curve.size:
+def _doubts(curve: Curve, samples: _Samples, numbers: Floats, squares: float) -> Iterator[str]:
+    """Yield what to be careful with.
+
+    squares : sum of squares that the curve leaves.
+    """
+    length, n = float(np.ptp(samples.position)), len(samples.value)
+    if not curve.size and numbers[1] < 1.05 * NARROWEST_STEPS:
         yield "The peak is narrower than a pixel: its width is an upper limit; use finer pixels."
-    if size_ci_nm is not None and not size_ci_nm[0] > 0:
-        yield f"The profile does not tell the {curve.size} from the blur: gauss fits as well."
-
-
-def _doubts(fwhm_nm: float, length_nm: float, r_squared: float) -> Iterator[str]:
-    if fwhm_nm * SHORTEST_LINE_WIDTHS > length_nm:
+    if len(curve.form) > 2 and _is_gauss_as_good(samples, squares, n - len(numbers)):
+        yield f"A single Gaussian fits as well: {_NOT_TOLD[curve.size]}."
+    if full_width(curve, numbers[: len(curve.form)]) * SHORTEST_LINE_WIDTHS > length:
         yield "The line is hardly longer than the object is wide: draw it three times as long."
-    if r_squared < POOR_R_SQUARED:
-        yield f"The curve explains only {100 * r_squared:.0f} % of the variance."
+    explained = 1 - squares / float(np.square(samples.value - samples.value.mean()).sum())
+    if explained < POOR_R_SQUARED:
+        yield f"The curve explains only {100 * max(explained, 0):.0f} % of the variance."
+
+
+def _is_gauss_as_good(samples: _Samples, squares: float, n_free: int) -> bool:
+    """Whether what a Gaussian leaves is not significantly more (F test at 5 %)."""
+    from scipy.stats import f
+
+    gauss = MODELS["gauss"]
+    simple = _best(gauss, samples)
+    left = float(np.square(samples.value - gauss.values(samples.position, simple)).sum())
+    n_more = len(samples.value) - len(simple) - n_free
+    worse = (left - squares) / n_more / max(squares / n_free, 1e-12)
+    return bool(worse < f.ppf(0.95, n_more, n_free))

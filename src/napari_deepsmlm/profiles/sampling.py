@@ -130,7 +130,9 @@ def line_profile(
 def _require_grey(image: Any) -> None:
     shape, kind = tuple(image.shape), np.dtype(image.dtype).kind
     if len(shape) == 3 and shape[-1] in (3, 4):
-        raise ValueError(f"This is a colour image, {shape}: choose one channel, or its grey levels.")
+        raise ValueError(
+            f"This is a colour image, {shape}: choose one channel, or its grey levels."
+        )
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"A profile needs one image (rows, columns), got shape {shape}.")
     if kind not in "uifb":
@@ -155,9 +157,7 @@ def _n_samples(length_nm: float, pitch_nm: float) -> int:
     return n
 
 
-def _offsets(
-    width_px: float, width_nm: float | None, pitch_nm: float
-) -> tuple[Floats, float]:
+def _offsets(width_px: float, width_nm: float | None, pitch_nm: float) -> tuple[Floats, float]:
     """Return where the parallel lines are, nm from the middle, and how wide they are together."""
     width_px = width_px if width_nm is None else width_nm / pitch_nm
     if not 0 < width_px <= MOST_SAMPLES:
@@ -222,4 +222,6 @@ def _mean(values: Floats) -> Floats:
     """Return (n,) means over the lines, of what is there; NaN where nothing is."""
     count = np.isfinite(values).sum(0)
     total = np.nansum(values, 0)
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    mean = np.full(len(total), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean

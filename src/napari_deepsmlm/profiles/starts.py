@@ -51,7 +51,8 @@ def _thinned(position: Floats, value: Floats) -> tuple[Floats, Floats]:
     """Return means of neighbours, no more of them than a start needs."""
     group = -(-len(position) // MOST_POINTS)
     n = len(position) // group
-    return tuple(a[: n * group].reshape(n, group).mean(1) for a in (position, value))  # type: ignore[return-value]
+    means = [a[: n * group].reshape(n, group).mean(1) for a in (position, value)]
+    return means[0], means[1]
 
 
 def _grid(curve: Curve, position: Floats) -> Floats:

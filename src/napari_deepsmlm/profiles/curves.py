@@ -18,6 +18,7 @@ Model = Literal["gauss", "two-gauss", "flat", "disk", "ring"]
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 _MOST_NODES = 1024
+_FINE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,15 @@ class Curve:
         """Return (n,) values; `numbers` are the form, the heights, and the background."""
         form, heights = numbers[: len(self.form)], numbers[len(self.form) : -1]
         return np.asarray(heights @ self.shapes(position, form) + numbers[-1])
+
+    def slopes(self, position: Floats, numbers: Floats) -> Floats:
+        """Return (n, numbers) derivatives of the values: by central differences for the form."""
+        form, heights = numbers[: len(self.form)], numbers[len(self.form) : -1]
+        shift = np.diag(1e-4 * np.maximum(np.abs(form), 0.1))
+        shapes = self.shapes(position, np.stack([form + shift, form - shift, shift * 0 + form]))
+        by_form = heights @ (shapes[0] - shapes[1]) / (2 * shift.diagonal()[:, None])  # (form, n)
+        by_background = np.ones((1, len(position)))
+        return np.asarray(np.concatenate([by_form, shapes[2, 0], by_background]).T)
 
 
 def _gauss(position: Floats, form: Floats) -> Floats:
@@ -129,12 +139,14 @@ def full_width(curve: Curve, form: Floats) -> float:
     if not curve.size:
         return float(FWHM_PER_SIGMA * form[1])
     upright = np.array([0.0, *form[1:]])  # mirrored about its centre
-    distance = np.linspace(0, form[2] / 2 + 5 * form[1], 1024)
+    distance = np.linspace(0, form[2] / 2 + 5 * form[1], _FINE)
     half = curve.shapes(distance, upright)[0].max() / 2
     for _ in range(2):  # all of it, then between the two points around the half
         last = int(np.flatnonzero(curve.shapes(distance, upright)[0] >= half)[-1])
-        distance = np.linspace(distance[last], distance[min(last + 1, 1023)], 1024)
-    return float(distance[0] + distance[-1])
+        distance = np.linspace(distance[last], distance[min(last + 1, _FINE - 1)], _FINE)
+    above, below = curve.shapes(distance[[0, -1]], upright)[0]
+    share = (above - half) / (above - below) if above > below else 0.0
+    return float(2 * (distance[0] + share * (distance[-1] - distance[0])))
 
 
 def _columns(form: Floats) -> tuple[Any, ...]:

@@ -100,12 +100,17 @@ def _best(curve: Curve, samples: _Samples) -> Floats:
     def misfit(numbers: Floats) -> Floats:
         return curve.values(position, numbers) - value
 
+    def slopes(numbers: Floats) -> Floats:
+        return curve.slopes(position, numbers)
+
     fits = []
     for form in starting_forms(curve, position, value):
         start = np.clip(with_heights(curve, position, value, form), low + 1e-6, high - 1e-6)
         scale = np.maximum(np.abs(start), 0.1)
         fits.append(
-            least_squares(misfit, start, bounds=(low, high), x_scale=scale, max_nfev=_MOST_CALLS)
+            least_squares(
+                misfit, start, slopes, bounds=(low, high), x_scale=scale, max_nfev=_MOST_CALLS
+            )
         )
     return np.asarray(min(fits, key=lambda fit: float(fit.cost)).x)
 
@@ -126,8 +131,7 @@ def _result(
     n_form, n_free = len(curve.form), len(samples.value) - len(numbers)
     form, heights, background = numbers[:n_form], numbers[n_form:-1], float(numbers[-1])
     residual = samples.value - curve.values(samples.position, numbers)
-    slopes = derivatives(lambda n: curve.values(samples.position, n), numbers)
-    covariance = covariance_of(slopes, residual)[:n_form, :n_form]
+    covariance = covariance_of(curve.slopes(samples.position, numbers), residual)[:n_form, :n_form]
     fwhm_nm = step * full_width(curve, form)
     fwhm_slopes = derivatives(lambda f: full_width(curve, f), form)
     fwhm_error_nm = step * standard_error(fwhm_slopes, covariance)
@@ -164,11 +168,14 @@ def _doubts(curve: Curve, samples: _Samples, numbers: Floats, squares: float) ->
     squares : sum of squares that the curve leaves.
     """
     length, n = float(np.ptp(samples.position)), len(samples.value)
+    width = full_width(curve, numbers[: len(curve.form)])
     if not curve.size and numbers[1] < 1.05 * NARROWEST_STEPS:
         yield "The peak is narrower than a pixel: its width is an upper limit; use finer pixels."
     if len(curve.form) > 2 and _is_gauss_as_good(samples, squares, n - len(numbers)):
         yield f"A single Gaussian fits as well: {_NOT_TOLD[curve.size]}."
-    if full_width(curve, numbers[: len(curve.form)]) * SHORTEST_LINE_WIDTHS > length:
+    if min(numbers[0] - samples.position[0], samples.position[-1] - numbers[0]) < width / 2:
+        yield "The peak is at the end of the line: draw the line across it."
+    elif width * SHORTEST_LINE_WIDTHS > length:
         yield "The line is hardly longer than the object is wide: draw it three times as long."
     explained = 1 - squares / float(np.square(samples.value - samples.value.mean()).sum())
     if explained < POOR_R_SQUARED:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 N_STARTS = 2
-MOST_POINTS, N_CENTRES, N_SIGMAS, N_SIZES = 64, 32, 5, 7
+MOST_POINTS, N_CENTRES, N_SIGMAS, N_SIZES = 48, 32, 5, 6
 BLURS = (0.12, 0.25, 0.5)  # parts of a size or distance
 
 

@@ -33,6 +33,7 @@ _NOT_TOLD = {
 }
 _SPARE_SAMPLES = 2
 _MOST_CALLS = 100
+_TOLERANCE = 1e-7
 
 
 def fit_profile(profile: LineProfile, model: Model = "gauss") -> ProfileFit:
@@ -109,7 +110,14 @@ def _best(curve: Curve, samples: _Samples) -> Floats:
         scale = np.maximum(np.abs(start), 0.1)
         fits.append(
             least_squares(
-                misfit, start, slopes, bounds=(low, high), x_scale=scale, max_nfev=_MOST_CALLS
+                misfit,
+                start,
+                slopes,
+                bounds=(low, high),
+                x_scale=scale,
+                max_nfev=_MOST_CALLS,
+                ftol=_TOLERANCE,
+                xtol=_TOLERANCE,
             )
         )
     return np.asarray(min(fits, key=lambda fit: float(fit.cost)).x)

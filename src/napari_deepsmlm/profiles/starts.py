@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-N_STARTS = 2
+N_STARTS, SECOND_CHANCE = 2, 1.5
 MOST_POINTS, N_CENTRES, N_SIGMAS, N_SIZES = 48, 32, 5, 6
 BLURS = (0.12, 0.25, 0.5)  # parts of a size or distance
 
@@ -19,7 +19,8 @@ BLURS = (0.12, 0.25, 0.5)  # parts of a size or distance
 def starting_forms(curve: Curve, position: Floats, value: Floats) -> list[Floats]:
     """Return the forms to begin from, the best first, no two of them alike.
 
-    For each form of the grid the heights and the background follow from linear least squares.
+    For each form of the grid the heights and the background follow from linear least squares. A
+    second start is one that leaves hardly more than the best.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ def starting_forms(curve: Curve, position: Floats, value: Floats) -> list[Floats
     left = _left(shapes, value)
     chosen: list[int] = []
     for i in np.argsort(left):
+        if chosen and not left[i] < SECOND_CHANCE * left[chosen[0]]:
+            break
         if all(_are_apart(forms[i], forms[j]) for j in chosen):
             chosen.append(int(i))
         if len(chosen) == N_STARTS:

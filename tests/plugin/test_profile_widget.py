@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import weakref
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dask.array
@@ -44,13 +45,13 @@ def profile(viewer: Any, qtbot: Any, no_threads_left: None) -> Iterator[ProfileW
 @pytest.fixture
 def settle(profile: ProfileWidget, qtbot: Any) -> Callable[[], list[Any]]:
     """Wait until nothing is left to be measured; return the measurements."""
+    return partial(settled, profile, qtbot)
 
-    def wait() -> list[Any]:
-        qtbot.waitUntil(lambda: profile._live is None and not profile._is_due, timeout=WAIT_MS)
-        assert profile.measured is not None
-        return list(profile.measured.measurements)
 
-    return wait
+def settled(panel: ProfileWidget, qtbot: Any) -> list[Any]:
+    qtbot.waitUntil(lambda: panel._live is None and not panel._is_due, timeout=WAIT_MS)
+    assert panel.measured is not None
+    return list(panel.measured.measurements)
 
 
 def ridge(shape: tuple[int, int], centre: float, sigma: float) -> np.ndarray:
@@ -491,9 +492,7 @@ def test_a_closed_panel_leaves_nothing_behind(
     add_pair(viewer)
     panel = open_panel(viewer, qtbot)
     draw(panel, ACROSS)
-    qtbot.waitUntil(viewer.layers["profile lines"].features["line"].tolist, timeout=WAIT_MS)
-    qtbot.wait(300)  # it measures
-    assert panel.n_updates > 0
+    assert len(settled(panel, qtbot)) == 2
     gone = weakref.ref(panel)
     viewer.window.remove_dock_widget(panel)
     del panel

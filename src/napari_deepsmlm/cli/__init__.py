@@ -13,6 +13,7 @@ from napari_deepsmlm.cli import (
     estimate,
     evaluate,
     models,
+    profile,
     reconstruct,
     simulate,
     train,
@@ -49,6 +50,12 @@ add_command(
     "evaluate",
     evaluate.evaluate,
     "deepsmlm evaluate result/reconstruction.tif --truth localizations.csv",
+)
+add_command(
+    app,
+    "profile",
+    profile.profile,
+    "deepsmlm profile result/reconstruction.tif --line 40,12,40,60 --width 5 --model gauss",
 )
 add_command(
     app,

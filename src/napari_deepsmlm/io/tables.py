@@ -11,7 +11,7 @@ from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.io.thunderstorm import LocalizationWriter
 
 if TYPE_CHECKING:
-    from napari_deepsmlm.io._columns import TableFormat
+    from napari_deepsmlm.io.columns import TableFormat
     from napari_deepsmlm.localizations import Localizations
 
 __all__ = ["FORMATS", "LocalizationWriter", "read_localizations", "write_localizations"]

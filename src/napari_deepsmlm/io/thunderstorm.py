@@ -15,7 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_deepsmlm._files import atomic_write
-from napari_deepsmlm.io._columns import (
+from napari_deepsmlm.io._csv import format_rows
+from napari_deepsmlm.io._storage import ReadOnlyFile
+from napari_deepsmlm.io.columns import (
     UNCERTAINTY_XY,
     Column,
     TableFormat,
@@ -23,8 +25,6 @@ from napari_deepsmlm.io._columns import (
     merged_uncertainty,
     split_uncertainty,
 )
-from napari_deepsmlm.io._csv import format_rows
-from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.localizations import REQUIRED_COLUMNS, Localizations
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ COLUMNS = (
 
 _WHOLE = ("id", "detections")
 _DECIMALS = 5
-_FIRST_FRAME = 1  # in the file; 0 in memory
+FIRST_FRAME = 1  # in the file; 0 in memory
 _ROWS_PER_BLOCK = 1 << 16
 _HEAD_BYTES = 1 << 16
 
@@ -128,7 +128,7 @@ class LocalizationWriter:
         if column.name == "id" and not self._has_id:
             return np.arange(self.n_written + 1, self.n_written + 1 + len(block))
         if column.name == "frame":
-            return np.asarray(block.frame) + _FIRST_FRAME
+            return np.asarray(block.frame) + FIRST_FRAME
         try:
             if column.name == UNCERTAINTY_XY:
                 return np.asarray(merged_uncertainty(block))
@@ -290,14 +290,14 @@ def _require_finite(name: str, values: npt.NDArray[np.float64], cell: str) -> No
 
 
 def _frames_from_zero(name: str, frame: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    is_wrong = (frame != np.rint(frame)) | (frame < _FIRST_FRAME) | (frame > 2**53)
+    is_wrong = (frame != np.rint(frame)) | (frame < FIRST_FRAME) | (frame > 2**53)
     if is_wrong.any():
         row = int(np.argmax(is_wrong))
         raise ValueError(
             f"{name}: row {row + 1} has frame {frame[row]:g}; frames must be whole numbers from "
-            f"{_FIRST_FRAME}."
+            f"{FIRST_FRAME}."
         )
-    return frame.astype(np.int64) - _FIRST_FRAME
+    return frame.astype(np.int64) - FIRST_FRAME
 
 
 FORMAT = TableFormat(

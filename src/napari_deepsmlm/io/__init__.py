@@ -12,6 +12,7 @@ from napari_deepsmlm.io.images import (
     write_stack,
 )
 from napari_deepsmlm.io.recognition import looks_like_frames
+from napari_deepsmlm.io.rgb import write_rgb
 from napari_deepsmlm.io.tables import (
     LocalizationWriter,
     read_localizations,
@@ -32,5 +33,6 @@ __all__ = [
     "table_pixel_size",
     "write_image",
     "write_localizations",
+    "write_rgb",
     "write_stack",
 ]

@@ -85,7 +85,8 @@ def hue_of(shares: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     [[86, 180, 233], [230, 159, 0]]
     """
     index = np.rint(np.asarray(shares) * (N_COLORS - 1)).astype(np.intp)
-    return _table_of_colors()[index]
+    colors: npt.NDArray[np.float32] = _table_of_colors()[index]
+    return colors
 
 
 @cache

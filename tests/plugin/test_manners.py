@@ -64,6 +64,7 @@ COUNTS = {
     "Largest gradient norm",
     "Sharpening",
     "Headroom",
+    "Width",  # with a list of units beside it
 }
 """Labels of numbers that are counts, shares or rates of a step, and have no unit."""
 
@@ -217,7 +218,7 @@ def cut_off(panel: QWidget) -> list[QWidget]:
     """Visible widgets that stick out sideways, or are too narrow for their text."""
     found = []
     for widget in panel.findChildren(QWidget):
-        inner = (QGraphicsView, QComboBox, QAbstractSpinBox, QTabBar, QScrollBar, QLineEdit)
+        inner = (*EDITORS, QGraphicsView, QTabBar, QScrollBar, QAbstractItemView)
         is_part = isinstance(widget, QScrollBar) or any(
             isinstance(p, inner) for p in parents(widget)
         )

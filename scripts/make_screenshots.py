@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
-PANELS = ("reconstruct", "train", "simulate")
+PANELS = ("reconstruct", "train", "simulate", "opening")
 SIZE = (1366, 720)  # a small laptop
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
@@ -38,7 +38,8 @@ def main() -> None:
     choices = parser.parse_args()
     choices.out.mkdir(parents=True, exist_ok=True)
     for panel in choices.panels:
-        {"reconstruct": reconstruct, "train": train, "simulate": simulate}[panel](choices)
+        makers = {"reconstruct": reconstruct, "train": train, "simulate": simulate}
+        (makers | {"opening": opening})[panel](choices)
 
 
 def reconstruct(choices: argparse.Namespace) -> None:
@@ -100,6 +101,28 @@ def simulate(choices: argparse.Namespace) -> None:
     take(choices.out / "simulate.png")
     print(panel.status_note.text())
     viewer.close()
+
+
+def opening(choices: argparse.Namespace) -> None:
+    """Four files of one plane each, stacked as focal planes."""
+    from napari_deepsmlm.io import write_stack
+    from napari_deepsmlm.plugin.planes import stack_as_planes
+    from napari_deepsmlm.plugin.sample_data import quad_plane
+
+    frames = quad_plane()[0][0]  # (T, C, Y, X)
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    with tempfile.TemporaryDirectory() as folder:
+        for plane in range(frames.shape[1]):
+            path = Path(folder) / f"cell_plane{plane + 1}.ome.tif"
+            write_stack(path, frames[:, plane], pixel_size_nm=192.0)
+            viewer.open(str(path), plugin=PLUGIN)
+        viewer.layers.selection = set(viewer.layers)
+        stack_as_planes(viewer)
+        viewer.dims.set_current_step((0, 1), (3, 1))
+        viewer.canvas.overlays.scale_bar.visible = True
+        take(choices.out / "open_planes.png")
+        viewer.close()
 
 
 def new_viewer(stack: str | None) -> napari.Viewer:

@@ -205,13 +205,14 @@ def test_layers_opened_one_by_one_can_be_stacked_as_planes(
     for path in reversed(plane_files):
         viewer.open(path, plugin=PLUGIN)
     viewer.layers.selection = set(viewer.layers)
+    viewer.dims.set_current_step(0, 7)
     stack_as_planes(viewer)
-    layer = viewer.layers[-1]
+    (layer,) = viewer.layers
+    assert viewer.dims.current_step[:2] == (7, 0)
     assert layer.name == "cell_plane1 (4 planes)"
     np.testing.assert_array_equal(np.asarray(layer.data), PLANES)
     np.testing.assert_array_equal(layer.scale, [1, 1, 100, 100])
     assert pixel_size_of(layer).nm == 100
-    assert [x.visible for x in viewer.layers] == [False] * 4 + [True]
 
 
 def test_a_series_that_should_have_been_planes_is_opened_again(viewer: Any, tmp_path: Path) -> None:
@@ -221,7 +222,8 @@ def test_a_series_that_should_have_been_planes_is_opened_again(viewer: Any, tmp_
     (series,) = viewer.open(paths, plugin=PLUGIN, stack=True)
     assert series.data.shape == (48, 16, 24)
     stack_as_planes(viewer)
-    np.testing.assert_array_equal(np.asarray(viewer.layers[-1].data), PLANES)
+    (layer,) = viewer.layers
+    np.testing.assert_array_equal(np.asarray(layer.data), PLANES)
 
 
 def test_what_cannot_be_stacked_is_one_sentence(viewer: Any) -> None:
@@ -246,7 +248,7 @@ def test_stacking_is_in_the_menu_and_gets_the_viewer(make_napari_viewer: Any) ->
         viewer.add_image(FRAMES, name=name)
     viewer.layers.selection = set(viewer.layers)
     get_app_model().commands.execute_command("napari-deepsmlm.stack_as_planes").result()
-    assert viewer.layers[-1].data.shape == (12, 2, 16, 24)
+    assert [layer.data.shape for layer in viewer.layers] == [(12, 2, 16, 24)]
 
 
 # -- size ---------------------------------------------------------------------------------------

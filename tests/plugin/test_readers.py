@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
 
 from napari_deepsmlm.io import FrameSource, open_frames, write_stack
 from napari_deepsmlm.plugin.layers import can_hold_frames, contrast_of, frames_of, pixel_size_of
@@ -318,3 +321,31 @@ def test_contrast_comes_from_a_few_frames(tmp_path: Path) -> None:
     frames[:, 0, 0] = np.nan
     assert np.isfinite(contrast_of(open_frames(frames))).all()
     assert contrast_of(open_frames(np.full((5, 8, 8), np.nan))) == (0, 1)
+
+
+# -- dropping on the window ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["npy", "dax", "raw", "zarr", "big", "folder"])
+def test_what_is_dropped_on_the_window_opens(
+    make_napari_viewer: Any, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, kind)
+    # the person chose this plugin in napari's dialog once, and let it remember
+    patterns = {f"*{path.suffix}": PLUGIN, "*": PLUGIN}
+    monkeypatch.setattr(get_settings().plugins, "extension2reader", patterns)
+    viewer = make_napari_viewer()
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    event = QDropEvent(
+        QPointF(5, 5),
+        Qt.DropAction.CopyAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    viewer.window._qt_viewer.dropEvent(event)
+    (layer,) = viewer.layers
+    assert isinstance(layer.data, dask.array.Array)
+    np.testing.assert_array_equal(np.asarray(layer.data), FRAMES)
+    assert layer.source.reader_plugin == PLUGIN

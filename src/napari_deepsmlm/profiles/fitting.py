@@ -181,7 +181,7 @@ def _doubts(curve: Curve, samples: _Samples, numbers: Floats, squares: float) ->
         yield "The peak is narrower than a pixel: its width is an upper limit; use finer pixels."
     if len(curve.form) > 2 and _is_gauss_as_good(samples, squares, n - len(numbers)):
         yield f"A single Gaussian fits as well: {_NOT_TOLD[curve.size]}."
-    if min(numbers[0] - samples.position[0], samples.position[-1] - numbers[0]) < width / 2:
+    if min(numbers[0] - samples.position[0], samples.position[-1] - numbers[0]) < width / 4:
         yield "The peak is at the end of the line: draw the line across it."
     elif width * SHORTEST_LINE_WIDTHS > length:
         yield "The line is hardly longer than the object is wide: draw it three times as long."

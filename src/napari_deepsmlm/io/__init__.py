@@ -11,7 +11,7 @@ from napari_deepsmlm.io.images import (
     write_image,
     write_stack,
 )
-from napari_deepsmlm.io.recognition import looks_like_frames
+from napari_deepsmlm.io.recognition import looks_like_frames, looks_like_localizations
 from napari_deepsmlm.io.rgb import write_rgb
 from napari_deepsmlm.io.tables import (
     LocalizationWriter,
@@ -27,6 +27,7 @@ __all__ = [
     "LocalizationWriter",
     "StackWriter",
     "looks_like_frames",
+    "looks_like_localizations",
     "open_frames",
     "read_localizations",
     "read_report",

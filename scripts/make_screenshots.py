@@ -44,7 +44,7 @@ def main() -> None:
 def reconstruct(choices: argparse.Namespace) -> None:
     viewer = new_viewer(choices.stack)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    wait_until(lambda: panel.form.is_filled)
+    wait_until(lambda: panel.is_ready)
     if choices.model:
         panel.form.model_box.load_file(choices.model)
     if choices.last_frame is not None:
@@ -114,7 +114,7 @@ def new_viewer(stack: str | None) -> napari.Viewer:
 
 
 def is_past(panel: ReconstructWidget, share: float) -> bool:
-    return bool(panel.progress.value() > share * panel.progress.maximum() > 0)
+    return bool(panel.bar.value() > share * panel.bar.maximum() > 0)
 
 
 def click(button: object) -> None:

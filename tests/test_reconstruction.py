@@ -225,7 +225,7 @@ def test_a_region_lies_where_it_is_and_its_table_counts_from_the_whole_frame(
 @pytest.mark.parametrize(
     ("region", "sentence"),
     [
-        ((0, 0, 4, 20), "The region is 4 x 20 pixels, which is too small"),
+        ((0, 0, 4, 20), "Regions of 4 x 20 pixels are too small"),
         ((16, 0, 30, 20), "begins at row 16, column 0, outside the frames of 16 x 20"),
         ((5, 0, 5, 20), "needs Y0, X0, Y1, X1 with 0 <= Y0 < Y1"),
         ((-1, 0, 9, 9), "needs Y0, X0, Y1, X1 with 0 <= Y0 < Y1"),

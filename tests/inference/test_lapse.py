@@ -20,6 +20,7 @@ def test_images_come_back_from_memory_and_from_a_file(
     lapse.write(0, images[2])
     for number, image in enumerate(images):
         lapse.write(number, image)
+    lapse.close()
     seen = lapse.images
     del lapse
     np.testing.assert_array_equal(seen[:3], images)
@@ -30,6 +31,7 @@ def test_images_come_back_from_memory_and_from_a_file(
 def test_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 0)
     lapse = Lapse(2, (3, 3))
+    lapse.close()
     with Path("/dev/full").open("wb", buffering=0) as full:
         monkeypatch.setattr(lapse, "_file", full)
         with pytest.raises(OSError, match="No space left"):

@@ -19,8 +19,8 @@ MOST_BYTES = 512 << 20
 class Lapse:
     """Room for a known number of images, which are written one after the other.
 
-    The file has no name, and vanishes with the last array that looks at it. It is written to, not
-    mapped for writing: a full disk is an error then, not the end of the process.
+    The file has no name, and vanishes when it is closed and no array looks at it any more. It is
+    written to, not mapped for writing: a full disk is an error then, not the end of the process.
 
     Parameters
     ----------
@@ -64,3 +64,8 @@ class Lapse:
         view = data.reshape(-1).view(np.uint8).data
         while view:
             view = view[self._file.write(view) :]
+
+    def close(self) -> None:
+        """Write no more; the images stay as long as somebody looks at them."""
+        if self._file is not None:
+            self._file.close()

@@ -57,6 +57,8 @@ class MemorySink:
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if kind is None and self._window is not None:
             self._finish_image()
+        if self._lapse is not None:
+            self._lapse.close()
         # Here, and not in the thread of a window that asks for them.
         self._tables = [Localizations.concatenate(self._tables)]
 

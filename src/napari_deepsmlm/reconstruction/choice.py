@@ -95,10 +95,10 @@ def chosen_region(source: FrameSource, region: tuple[int, int, int, int] | None)
         )
     chosen = Region(y, x, min(y_end, height), min(x_end, width))
     if min(chosen.shape) < SMALLEST_FRAME_PX:
-        what = "Frames are" if region is None else "The region is"
+        what = "Frames" if region is None else "Regions"
         rows, columns = chosen.shape
         raise ValueError(
-            f"{what} {rows} x {columns} pixels, which is too small: a molecule's image needs at "
+            f"{what} of {rows} x {columns} pixels are too small: a molecule's image needs at "
             f"least {SMALLEST_FRAME_PX} x {SMALLEST_FRAME_PX}."
         )
     return chosen

@@ -69,7 +69,7 @@ def test_a_time_lapse_of_several_planes_has_their_axis_too(
     assert lapse.axis_labels == ("t", "c", "y", "x")
 
 
-@pytest.mark.parametrize("most", ["as points, up to", "as points, however many", "in the image"])
+@pytest.mark.parametrize("most", ["points, up to", "points, however many", "in the image"])
 def test_localizations_are_points_as_far_as_wanted(
     panel: ReconstructWidget,
     viewer: Any,
@@ -169,6 +169,12 @@ def test_the_report_is_told_in_lines(
     text = panel.report_box.page.toPlainText()
     report = viewer.layers["cells SR"].metadata[KEY]
     assert text == in_words(report)
-    for words in ("12 from 0", "spotter", "100 nm, in the image 12.5 nm", "frames/s", "not stated"):
+    for words in (
+        "12 of array",
+        "spotter",
+        "100 nm, in the image 12.5 nm",
+        "frames/s",
+        "not stated",
+    ):
         assert words in text
     assert f"Beware: {report['warnings'][0]}" in text

@@ -46,6 +46,7 @@ class Overlay:
     pixel_size_nm : its camera pixel.
     name : of the image layer.
     first_frame, window : of a time-lapse: its first frame, and the frames of each image.
+    is_see_through : whether the frames under it are to be seen as well.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Overlay:
         *,
         first_frame: int = 0,
         window: int | None = None,
+        is_see_through: bool = False,
     ) -> None:
         self.stack = stack
         self.pixel_size_nm = pixel_size_nm
@@ -64,6 +66,7 @@ class Overlay:
         self._viewer = viewer
         self._name = name
         self._first_frame, self._window = first_frame, window
+        self._blending = "additive" if is_see_through else "translucent_no_depth"
         self._report: dict[str, Any] = {"kind": "reconstruction", "of": stack.name}
         self._limits: tuple[float, ...] = ()
         self._placed: tuple[float, tuple[int, int]] | None = None
@@ -170,6 +173,7 @@ class Overlay:
             image,
             name=self._name,
             colormap="magma",
+            blending=self._blending,
             contrast_limits=event.limits,
             rgb=False,
             metadata={KEY: dict(self._report)},

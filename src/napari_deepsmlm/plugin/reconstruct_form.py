@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QComboBox,
     QFormLayout,
     QHBoxLayout,
@@ -37,8 +38,8 @@ PIXEL_SIZE = "pixel_size_nm"
 UPSAMPLING = "upsampling"
 FRAMES_PER_INPUT = (1, 10, 50, 500, 1000)
 DRAWINGS = {
-    f"as points, up to {MOST_POINTS:,}": MOST_POINTS,
-    "as points, however many": None,
+    f"points, up to {MOST_POINTS:,}": MOST_POINTS,
+    "points, however many": None,
     "in the image only": 0,
 }
 """What is drawn of the localizations, and how many points are at most."""
@@ -76,9 +77,9 @@ class ReconstructForm(QWidget):
 
     def fill(self, library: Library) -> None:
         """Add the editors."""
+        self._library = library
         self._editors = _make_editors(library)
         self._add_rows(library)
-        self._library = library
         self.model_box.set_models(library.models, library.pixel_tolerance)
         self._editors[PIXEL_SIZE].changed.connect(self._on_pixel_size)
         for name in ("device", "precision"):
@@ -181,6 +182,8 @@ class ReconstructForm(QWidget):
             box.setToolTip(f"<qt>{which} frame to use, counted from 0 as on the slider.</qt>")
             box.setKeyboardTracking(False)
             make_calm(box)
+            box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # they leave no room
+            box.setStyleSheet("min-width: 30px; padding: 1px 3px;")
             row.addWidget(box, 1)
         row.insertWidget(1, QLabel("to"))
         return row
@@ -233,7 +236,7 @@ def _make_editors(library: Library) -> dict[str, Editor]:
             options, "window", label="Time-lapse (frames)", none_text="off: one image"
         ),
         "threshold": editor_for(
-            options, "threshold", label="Least probability (0–1)", none_text="the model's"
+            options, "threshold", label="Least probability", none_text="the model's"
         ),
         "device": editor_for(options, "device", choices=devices),
         "precision": editor_for(options, "precision"),

@@ -38,12 +38,17 @@ def in_words(report: Mapping[str, Any]) -> str:
     """Return a report as lines for a person; `report.json` has all of it."""
     inputs, model, quality = report["inputs"], report["model"], report["quality"]
     options = inputs["options"]
+    n_summed = options["sum_frames"]
     first, last = options["frame_range"]
-    frames = f"{report['frames']:,} from {first}" + (f" to {last - 1}" if last else "")
+    which = (
+        ""
+        if (first, last) == (0, None)
+        else f", from {first} to {last - 1 if last else 'the last'}"
+    )
     lines = {
-        "Frames": f"{inputs['path'] or inputs['name']}: {frames}",
+        "Frames": f"{report['frames']:,} of {inputs['path'] or inputs['name']}{which}",
         "Region": _region(options["region"]),
-        "Summed": f"{options['sum_frames']} frames per input",
+        "Summed": f"{n_summed} frames per input" if n_summed > 1 else "",
         "Model": f"{model['name']} ({model['reason']}), {model['parameters']:,} parameters",
         "Camera": _camera(options["camera"]),
         "Pixels": f"{report['pixel_size_nm']:g} nm, in the image {report['sr_pixel_nm']:g} nm",

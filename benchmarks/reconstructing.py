@@ -112,20 +112,20 @@ def cancel(viewer: napari.Viewer, models: list[str] | None) -> None:
 
 
 def memory(viewer: napari.Viewer, models: list[str] | None) -> None:
-    """Sum 100 frames for an input: reading is what is long here, not the network."""
+    """Sum 500 frames for an input: reading is what is long here, not the network."""
     panel = open_panel(viewer)
     rng = np.random.default_rng(0)
     block = rng.poisson(200, (100, 128, 128)).astype(np.uint16)
     print("| frames | MB before | most MB | s |\n| --- | ---: | ---: | ---: |")
     for n_frames in (2_000, 2_000, 20_000):
         stack = endless(block, n_frames)
-        add_stack(viewer, panel, (models or ["deep-storm:2d-100nm"])[0], stack=stack)
-        panel.form.fill_in(sum_frames=100)
+        add_stack(viewer, panel, (models or ["dilated-loc:2d-100nm"])[0], stack=stack)
+        panel.form.fill_in(sum_frames=500)
         before, most, seconds = watched(panel, lambda: not panel.is_busy)
         print(f"| {n_frames:,} x 128 x 128 | {before} | {most} | {seconds:.0f} |", flush=True)
         viewer.layers.clear()
     large = rng.poisson(200, (20, 512, 512)).astype(np.uint16)
-    add_stack(viewer, panel, (models or ["deep-storm:2d-100nm"])[0], stack=endless(large, 60_000))
+    add_stack(viewer, panel, (models or ["dilated-loc:2d-100nm"])[0], stack=endless(large, 60_000))
     panel.form.fill_in(sum_frames=1000)
     for minute in (1, 2):
         end = time.monotonic() + 60

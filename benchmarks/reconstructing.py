@@ -231,7 +231,7 @@ def add_stack(
         contrast_limits=(0, 500),
     )
     box = panel.form.model_box
-    known = {choice.key: choice for choice in box._choices}
+    known = {choice.key: choice for choice in box.choices}
     box.choose(known[model]) if model in known else box.load_file(ModelChoice.from_file(model).key)
     return layer
 

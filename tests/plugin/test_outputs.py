@@ -143,7 +143,7 @@ def test_three_dimensions_are_drawn_in_colour_where_they_belong(
     viewer.add_image(stack, name="cells", **NM)
     panel.form.model_box.load_file(spotter())
     run()
-    (depth,) = [layer for layer in viewer.layers if "by depth" in layer.name]
+    (depth,) = [layer for layer in viewer.layers if " depth " in layer.name]
     assert depth.rgb
     assert depth.data.shape == (64, 96, 3), "half as fine, as there is only room for so many"
     np.testing.assert_allclose(depth.scale, 25)
@@ -168,9 +168,9 @@ def test_the_report_is_told_in_lines(
     assert not panel.report_box.isHidden()
     text = panel.report_box.page.toPlainText()
     report = viewer.layers["cells SR"].metadata[KEY]
-    assert text == in_words(report)
+    assert text == in_words(report, "cells")
     for words in (
-        "12 of array",
+        "12 of cells",
         "spotter",
         "100 nm, in the image 12.5 nm",
         "frames/s",

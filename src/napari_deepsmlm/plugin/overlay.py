@@ -110,14 +110,13 @@ class Overlay:
         if self._placed is None:
             return
         low, high = depth.z_nm
-        layer = self._viewer.add_image(
+        self._viewer.add_image(
             depth.image,
-            name=f"{self._name} by depth ({low:.0f} to {high:.0f} nm)",
+            name=f"{self.stack.name} depth {low:.0f} to {high:.0f} nm",
             rgb=True,
             metadata={KEY: {**self._report, "z_nm": depth.z_nm, "colormap": COLORMAP}},
             **overlay_placement(self._image_corner, depth.pixel_nm),
         )
-        layer.blending = "additive"
 
     def describe(self, report: dict[str, Any]) -> None:
         """Put the report into the layer's metadata."""

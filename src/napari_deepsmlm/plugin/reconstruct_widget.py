@@ -171,7 +171,7 @@ class ReconstructWidget(JobPanel):
         self._result = result
         overlay.describe(result.report)
         overlay.keep_table(result.localizations)
-        self.report_box.show_report(result.report)
+        self.report_box.show_report(result.report, overlay.stack.name)
         self.status_note.tell(self._in_words(result, self._draw_points(result, overlay)))
         self.message_note.warn(" ".join(result.report["warnings"]))
 

@@ -28,14 +28,17 @@ class ReportBox(FoldedForm):
         self.rows.addRow(self.page)
         self.hide()
 
-    def show_report(self, report: Mapping[str, Any]) -> None:
-        """Show a report; the fold stays as it is."""
-        self.page.setPlainText(in_words(report))
+    def show_report(self, report: Mapping[str, Any], name: str) -> None:
+        """Show the report on a layer of that name; the fold stays as it is."""
+        self.page.setPlainText(in_words(report, name))
         self.show()
 
 
-def in_words(report: Mapping[str, Any]) -> str:
-    """Return a report as lines for a person; `report.json` has all of it."""
+def in_words(report: Mapping[str, Any], name: str = "") -> str:
+    """Return a report as lines for a person; `report.json` has all of it.
+
+    `name` is that of frames that have no file.
+    """
     inputs, model, quality = report["inputs"], report["model"], report["quality"]
     options = inputs["options"]
     n_summed = options["sum_frames"]
@@ -46,7 +49,7 @@ def in_words(report: Mapping[str, Any]) -> str:
         else f", from {first} to {last - 1 if last else 'the last'}"
     )
     lines = {
-        "Frames": f"{report['frames']:,} of {inputs['path'] or inputs['name']}{which}",
+        "Frames": f"{report['frames']:,} of {inputs['path'] or name or inputs['name']}{which}",
         "Region": _region(options["region"]),
         "Summed": f"{n_summed} frames per input" if n_summed > 1 else "",
         "Model": f"{model['name']} ({model['reason']}), {model['parameters']:,} parameters",
@@ -60,7 +63,7 @@ def in_words(report: Mapping[str, Any]) -> str:
         "Computed on": report["device"],
         "Memory": f"{report['peak_memory_mb']:,.0f} MB at most, all of napari",
     }
-    told = [f"{name}: {text}" for name, text in lines.items() if text]
+    told = [f"{what}: {text}" for what, text in lines.items() if text]
     return "\n".join([*told, *(f"Beware: {warning}" for warning in report["warnings"])])
 
 

@@ -42,6 +42,13 @@ class StackBox(QComboBox):
         self._list_stacks()
         self.describe(None)
 
+    def abandon(self) -> None:
+        """Follow the viewer no more."""
+        events = self._viewer.layers.events
+        events.inserted.disconnect(self._on_inserted)
+        for each in (events.removed, events.renamed):
+            each.disconnect(self._list_stacks)
+
     @property
     def stack(self) -> Layer | None:
         """The chosen layer, None if there is none."""

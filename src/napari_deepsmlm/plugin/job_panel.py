@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import in_turns
+from napari_deepsmlm.plugin.shortcuts import add_shortcuts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -71,6 +72,7 @@ class JobPanel(QWidget):
         row = QHBoxLayout()
         for each in buttons:
             row.addWidget(each)
+        add_shortcuts(self, buttons)
         footer = QVBoxLayout()
         footer.setContentsMargins(9, 0, 9, 9)
         footer.addLayout(row)

@@ -13,6 +13,7 @@ from napari_deepsmlm.cli import (
     estimate,
     evaluate,
     models,
+    quality,
     reconstruct,
     simulate,
     train,
@@ -61,6 +62,12 @@ add_command(
     "calibrate",
     calibrate.calibrate,
     "deepsmlm calibrate beads.tif --z-step 50 --out psf.safetensors",
+)
+add_command(
+    app,
+    "quality",
+    quality.quality,
+    "deepsmlm quality result/localizations.csv --reference stack.tif --out quality",
 )
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")

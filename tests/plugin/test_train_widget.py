@@ -488,7 +488,7 @@ def test_the_panel_fits_a_small_laptop(endless: TrainWidget, qtbot: Any) -> None
     assert endless.minimumSizeHint().height() < 560
     endless.stop()
     wait_for_end(endless, qtbot)
-    endless._fail("A sentence that is as long as they get, and says what to do about it. " * 2)
+    endless.fail("A sentence that is as long as they get, and says what to do about it. " * 2)
     assert endless.minimumSizeHint().height() < 620
 
 

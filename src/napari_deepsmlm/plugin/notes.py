@@ -37,6 +37,11 @@ class Note(QLabel):
         """Take the text away."""
         self._show("", "")
 
+    @property
+    def is_error(self) -> bool:
+        """Whether something went wrong."""
+        return bool(self.text()) and ERROR_COLOR in self.styleSheet()
+
     def _show(self, text: str, style: str) -> None:
         if style != self.styleSheet():  # setting one lays out the panel, though nothing changes
             self.setStyleSheet(style)

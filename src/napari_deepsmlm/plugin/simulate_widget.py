@@ -5,19 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
 from pydantic import Field
-from qtpy.QtCore import QEvent, QSize
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.plugin.experiment_form import ExperimentForm, save_experiment
 from napari_deepsmlm.plugin.fields import Fields
-from napari_deepsmlm.plugin.jobs import Job
+from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.kits import Kit, load_kit
 from napari_deepsmlm.plugin.layers import KEY, frame_placement, points_of
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import VerticalScroll, button, in_turns
+from napari_deepsmlm.plugin.panels import VerticalScroll, button
 from napari_deepsmlm.plugin.simulate_live import FramesDone, Simulated, simulate_live
 
 if TYPE_CHECKING:
@@ -41,7 +38,7 @@ class Movie(FrozenModel):
     seed: int = Field(0, ge=0, lt=2**31 - 1, description="The same seed gives the same stack.")
 
 
-class SimulateWidget(QWidget):
+class SimulateWidget(JobPanel):
     """The Simulate panel.
 
     Parameters
@@ -50,102 +47,31 @@ class SimulateWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
-        self._job: Job | None = None
-        self._is_ready = False
-        self._build()
-        self._lay_out()
-        self._update_buttons()
-        self._loading = Job(load_kit, title="loading PyTorch", parent=self)
-        self._loading.arrived.connect(lambda kit: in_turns(self._fill(kit), self))
-        self._loading.failed.connect(self._fail_to_load)
-        self._loading.start()
-
-    def sizeHint(self) -> QSize:
-        """Wide enough for the form, as high as napari allows."""
-        return QSize(350, 600)
-
-    def _build(self) -> None:
+        super().__init__(napari_viewer)
         self.form = ExperimentForm()
-        self.form.failed.connect(self._fail)
+        self.form.failed.connect(self.fail)
         self.run_button = button("Run", "Simulate into a new layer.")
         self.run_button.clicked.connect(self.run)
         self.cancel_button = button("Cancel", "Stop and keep the frames that are there.")
         self.cancel_button.clicked.connect(self.cancel)
-        self.bar, self._loading_bar = QProgressBar(), QProgressBar()
         self.bar.setFormat("%v of %m frames")
-        self.bar.hide()
-        self._loading_bar.setRange(0, 0)  # runs to and fro
-        self.status_note, self.message_note = Note(), Note()
-        self.status_note.tell("Loading PyTorch…")
-
-    def _lay_out(self) -> None:
-        """Put what is to be seen at all times below what scrolls."""
         scrolled = QWidget()
         column = QVBoxLayout(scrolled)
         column.addWidget(self.form)
         column.addStretch(1)
-        footer = QVBoxLayout()
-        footer.setContentsMargins(9, 0, 9, 9)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.run_button)
-        buttons.addWidget(self.cancel_button)
-        footer.addLayout(buttons)
-        for widget in (self.bar, self._loading_bar, self.status_note, self.message_note):
-            footer.addWidget(widget)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(VerticalScroll(scrolled), 1)
-        whole.addLayout(footer)
+        self.lay_out(VerticalScroll(scrolled), (self.run_button, self.cancel_button))
+        self.update_buttons()
+        self.load(load_kit)
 
-    def _fill(self, kit: Kit) -> Iterator[None]:
-        """Add what needs torch, which is loaded now, in short steps."""
+    def fill(self, kit: Kit) -> Iterator[None]:
+        """Add what needs torch."""
         self.movie = Fields(Movie, Movie.model_fields, self.form.rows, self)
-        self.form.loaded.connect(self._on_loaded)
+        self.form.loaded.connect(self._on_experiment)
         yield from self.form.fill(kit)
         self.form.save_button.clicked.connect(self._on_save)
-        self._is_ready = True
-        self._loading_bar.hide()
-        self.status_note.clear()
-        self._update_buttons()
 
-    # -- jobs ------------------------------------------------------------------------------
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether everything is loaded."""
-        return self._is_ready
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a simulation is under way."""
-        return self._job is not None and self._job.is_running
-
-    def abandon(self) -> None:
-        """Stop whatever runs, without waiting for it."""
-        for job in (self._loading, self._job):
-            if job is not None:
-                job.abandon()
-
-    def event(self, event: QEvent | None) -> bool:
-        """Stop when napari takes the panel out of its dock."""
-        is_move = event is not None and event.type() == QEvent.Type.ParentChange
-        if is_move and self.parentWidget() is None:
-            self.abandon()
-        return super().event(event)
-
-    def _fail(self, sentence: str) -> None:
-        """Say what went wrong, here and as a notification."""
-        self.status_note.clear()
-        self.message_note.fail(sentence)
-        show_error(sentence)
-
-    def _fail_to_load(self, sentence: str) -> None:
-        self._loading_bar.hide()
-        self._fail(sentence)
-
-    def _update_buttons(self) -> None:
+    def update_buttons(self) -> None:
+        """Let those buttons be clicked that make sense now."""
         self.run_button.setEnabled(self.is_ready and not self.is_busy)
         self.cancel_button.setEnabled(self.is_busy)
 
@@ -167,20 +93,14 @@ class SimulateWidget(QWidget):
         try:
             experiment = self.experiment()
         except ValueError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             return
         movie = self.movie.values()
         self.status_note.tell("Simulating…")
-        self.message_note.clear()
         self.bar.setRange(0, 0)
         self.bar.show()
         work = partial(simulate_live, experiment, movie["n_frames"], movie["seed"])
-        self._job = Job(work, title="simulating", parent=self)
-        self._job.arrived.connect(self._on_event)
-        self._job.failed.connect(self._fail)
-        self._job.ended.connect(self._on_ended)
-        self._job.start()
-        self._update_buttons()
+        self.begin(work, self._on_event, title="simulating")
 
     def cancel(self) -> None:
         """Stop; the frames that are there become a layer."""
@@ -194,10 +114,6 @@ class SimulateWidget(QWidget):
             self.bar.setValue(event.frames_done)
         else:
             self._show(event)
-
-    def _on_ended(self) -> None:
-        self.bar.hide()
-        self._update_buttons()
 
     def _show(self, made: Simulated) -> None:
         """Add the layers, in nm, with how they were made."""
@@ -232,7 +148,7 @@ class SimulateWidget(QWidget):
         self._viewer.canvas.overlays.scale_bar.visible = True
         self.status_note.tell(f"{note}.")
 
-    def _on_loaded(self, experiment: Experiment) -> None:
+    def _on_experiment(self, experiment: Experiment) -> None:
         height, width = experiment.image_px
         self.movie.fill({"height_px": height, "width_px": width})
 
@@ -240,4 +156,4 @@ class SimulateWidget(QWidget):
         try:
             self.status_note.tell(save_experiment(self, self.experiment()))
         except (ValueError, OSError) as error:
-            self._fail(str(error))
+            self.fail(str(error))

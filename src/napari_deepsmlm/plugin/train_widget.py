@@ -7,17 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
-from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QSize, QStandardPaths
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QStandardPaths
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.estimate_box import EstimateBox
-from napari_deepsmlm.plugin.jobs import Job
+from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.kits import load_training_kit
 from napari_deepsmlm.plugin.look_box import LookBox
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
+from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration
 from napari_deepsmlm.plugin.resume_box import ResumeBox
 from napari_deepsmlm.plugin.train_form import TrainForm
 from napari_deepsmlm.plugin.train_run import TrainingSession, Watching
@@ -43,7 +40,7 @@ def runs_folder() -> Path:
     return Path(QStandardPaths.writableLocation(place)) / PLUGIN / "runs"
 
 
-class TrainWidget(QWidget):
+class TrainWidget(JobPanel):
     """The Train panel.
 
     Parameters
@@ -52,36 +49,24 @@ class TrainWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._session: TrainingSession | None = None
-        self._job: Job | None = None
         self._model_path: Path | None = None
-        self._is_ready = False
         self._build()
         self._lay_out()
-        self._update_buttons()
-        loader = partial(load_training_kit, self.form.runs)
-        self._loading = Job(loader, title="loading PyTorch", parent=self)
-        self._loading.arrived.connect(lambda kit: in_turns(self._fill(kit), self))
-        self._loading.failed.connect(self._fail_to_load)
-        self._loading.start()
-
-    def sizeHint(self) -> QSize:
-        """Wide enough for the form, as high as napari allows."""
-        return QSize(370, 640)
+        self.update_buttons()
+        self.load(partial(load_training_kit, self.form.runs), what="PyTorch and the models")
 
     def _build(self) -> None:
-        self.status_note, self.message_note = Note(), Note()
         self.form = TrainForm(runs_folder())
-        self.form.failed.connect(self._fail)
+        self.form.failed.connect(self.fail)
         self.form.changed.connect(lambda: self.look_box.ask())
         self.resume_box = ResumeBox()
         self.resume_box.chosen.connect(self.resume)
-        self.resume_box.failed.connect(self._fail)
+        self.resume_box.failed.connect(self.fail)
         self.look_box = LookBox(self._viewer, self.form.experiment)
         self.estimate_box = EstimateBox(self.look_box.stack_box, self.form)
-        self.estimate_box.failed.connect(self._fail)
+        self.estimate_box.failed.connect(self.fail)
         self.start_button = button("Start", "Train in a process of its own, saved as it goes on.")
         self.start_button.clicked.connect(self.start)
         self.pause_button = button("Pause", "Wait after the step at hand, until clicked again.")
@@ -91,17 +76,11 @@ class TrainWidget(QWidget):
         self.stop_button.clicked.connect(self.stop)
         self.use_button = button("Use in Reconstruct", "Choose the trained model there.")
         self.use_button.clicked.connect(self.use_in_reconstruct)
-        self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
-        self.bar.hide()
-        self._loading_bar = QProgressBar()
-        self._loading_bar.setRange(0, 0)  # runs to and fro
         self.form.done.connect(self.status_note.tell)
-        self.status_note.tell("Loading PyTorch and the models…")
-        self._viewer.events.theme.connect(self._follow_theme)
 
     def _lay_out(self) -> None:
-        """Put what is to be seen at all times below what scrolls."""
+        """Give the form and the progress a page each."""
         setup = QWidget()
         column = QVBoxLayout(setup)
         column.setContentsMargins(0, 0, 0, 0)
@@ -110,28 +89,12 @@ class TrainWidget(QWidget):
         column.addWidget(VerticalScroll(self.form), 1)
         self.tabs = QTabWidget()
         self.tabs.addTab(setup, "Set up")
-        footer = QVBoxLayout()
-        footer.setContentsMargins(9, 0, 9, 9)
-        buttons = QHBoxLayout()
-        for each in (self.start_button, self.pause_button, self.stop_button):
-            buttons.addWidget(each)
-        footer.addLayout(buttons)
-        for widget in (
-            self.bar,
-            self._loading_bar,
-            self.status_note,
-            self.message_note,
-            self.use_button,
-        ):
-            footer.addWidget(widget)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self.resume_box)
-        whole.addWidget(self.tabs, 1)
-        whole.addLayout(footer)
+        buttons = (self.start_button, self.pause_button, self.stop_button)
+        whole = self.lay_out(self.tabs, buttons, [self.use_button])
+        whole.insertWidget(0, self.resume_box)
 
-    def _fill(self, kit: TrainingKit) -> Iterator[None]:
-        """Add what needs torch and pyqtgraph, which are loaded now, in short steps."""
+    def fill(self, kit: TrainingKit) -> Iterator[None]:
+        """Add what needs torch and pyqtgraph."""
         from napari_deepsmlm.plugin.train_progress import TrainProgress
 
         self.progress = TrainProgress()
@@ -141,64 +104,27 @@ class TrainWidget(QWidget):
         self.look_box.fill()
         yield
         self.resume_box.offer(kit.unfinished)
-        self._loading_bar.hide()
-        self.status_note.clear()
-        self._is_ready = True
-        self._follow_theme()
         self.look_box.ask()
         self.estimate_box.update_button()
-        self._update_buttons()
-
-    # -- jobs ------------------------------------------------------------------------------
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether everything is loaded."""
-        return self._is_ready
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a run is under way."""
-        return self._job is not None and self._job.is_running
 
     def abandon(self) -> None:
         """Let a run save and end by itself, and stop the rest."""
         self.look_box.abandon()
         self.estimate_box.abandon()
-        for job in (self._loading, self._job):
-            if job is not None:
-                job.abandon()
+        super().abandon()
 
-    def event(self, event: QEvent | None) -> bool:
-        """Stop when napari takes the panel out of its dock."""
-        is_move = event is not None and event.type() == QEvent.Type.ParentChange
-        if is_move and self.parentWidget() is None:
-            self.abandon()
-        return super().event(event)
-
-    def _fail(self, sentence: str) -> None:
-        """Say what went wrong, here and as a notification."""
-        self.message_note.fail(sentence)
-        show_error(sentence)
-
-    def _fail_to_load(self, sentence: str) -> None:
-        self._loading_bar.hide()
-        self.status_note.clear()
-        self._fail(sentence)
-
-    def _update_buttons(self) -> None:
+    def update_buttons(self) -> None:
+        """Let those buttons be clicked that make sense now."""
         self.start_button.setEnabled(self.is_ready and not self.is_busy)
         self.pause_button.setEnabled(self.is_busy)
         self.stop_button.setEnabled(self.is_busy)
         self.use_button.setVisible(self._model_path is not None)
         self.resume_box.setEnabled(not self.is_busy)
 
-    def _follow_theme(self, *_: object) -> None:
-        if self.is_ready:
-            theme = get_theme(self._viewer.theme)
-            colors = theme.background.as_hex(), theme.text.as_hex()
-            self.progress.curves.set_colors(*colors)
-            self.look_box.set_colors(*colors)
+    def set_colors(self, background: str, text: str) -> None:
+        """Give the plots the colours of the window."""
+        self.progress.curves.set_colors(background, text)
+        self.look_box.set_colors(background, text)
 
     # -- the run -------------------------------------------------------------------------------
 
@@ -207,7 +133,7 @@ class TrainWidget(QWidget):
         try:
             experiment = self.form.experiment()
         except ValueError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             return
         out = new_run_folder(self.form.runs, experiment.network)
         self._run(experiment, out, is_resumed=False)
@@ -219,7 +145,7 @@ class TrainWidget(QWidget):
         try:
             experiment = Experiment.from_file(folder / EXPERIMENT)
         except (ValueError, OSError) as error:
-            self._fail(str(error))
+            self.fail(str(error))
             return
         self.form.experiment_form.show_experiment(experiment, folder.name)
         self._run(experiment, folder, is_resumed=True)
@@ -235,19 +161,13 @@ class TrainWidget(QWidget):
         )
         self._started_at = self._drawn_at = time.monotonic()
         self._model_path = None
-        self.message_note.clear()
         self.status_note.tell("Starting the training process…")
         self.progress.begin(self._session)
         self.tabs.setCurrentIndex(1)
         self.bar.setValue(0)
         self.bar.show()
         title = f"training {experiment.network} (it will be saved)"
-        self._job = Job(self._session.events, title=title, parent=self)
-        self._job.arrived.connect(self._on_event)
-        self._job.failed.connect(self._fail)
-        self._job.ended.connect(self._on_ended)
-        self._job.start()
-        self._update_buttons()
+        self.begin(self._session.events, self._on_event, title=title)
 
     def stop(self) -> None:
         """Ask the run to save and end."""
@@ -318,12 +238,10 @@ class TrainWidget(QWidget):
         self.form.add_model(event.model_path)
         self.status_note.tell(end_in_words(event, time.monotonic() - self._started_at))
 
-    def _on_ended(self) -> None:
-        self.bar.hide()
+    def on_ended(self) -> None:
+        """Tidy up after a run, and offer it if it can go on."""
         self.pause_button.setChecked(False)
-        if self.message_note.text():
-            self.status_note.clear()
-        self._update_buttons()
+        super().on_ended()
         self.resume_box.offer(unfinished_runs(self.form.runs))
 
     # -- afterwards ----------------------------------------------------------------------------

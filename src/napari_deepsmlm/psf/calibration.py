@@ -205,7 +205,7 @@ def _gaussian(
     if len(curves) == 1:
         return first
     foci = tuple(curve.focus_nm for curve in curves)
-    light = np.array([np.median([spot.photons for spot in plane]) for plane in spots])
+    light = _light_around_focus(spots, z_nm, foci)
     # Each plane sees depths from its own focus: the curve must reach from end to end.
     span = z_range[0] - max(foci), z_range[1] - min(foci)
     return MultiplanePSF(
@@ -213,4 +213,21 @@ def _gaussian(
         plane_z_nm=foci,
         split=tuple((light / light.sum()).tolist()),
         shift_nm=tuple(plane.displacement_at((centre_nm, centre_nm)) for plane in planes),
+    )
+
+
+def _light_around_focus(
+    spots: list[list[Spot]], z_nm: Array, foci: tuple[float, ...]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the light of each plane, at the same distances from its own focus for all.
+
+    A Gaussian misses some of a spot's light, more of it out of focus: the same share of all planes.
+    """
+    photons = np.array([[spot.photons for spot in plane] for plane in spots])  # (C, Z)
+    distance = z_nm - np.array(foci)[:, None]
+    is_common = (distance >= distance[:, 0].max()) & (distance <= distance[:, -1].min())
+    if not is_common.any(1).all():  # a stack so short that the planes share no distance
+        is_common[:] = True
+    return np.array(
+        [np.median(own[common]) for own, common in zip(photons, is_common, strict=True)]
     )

@@ -1,0 +1,170 @@
+"""Job panel: what every panel does alike, from loading what it needs to saying what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QEvent, QSize
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+
+from napari_deepsmlm.plugin.jobs import Job
+from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.panels import in_turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from napari.viewer import Viewer
+    from qtpy.QtWidgets import QPushButton
+
+    from napari_deepsmlm.plugin.jobs import Events
+
+
+class JobPanel(QWidget):
+    """A panel that loads in the background and does one job at a time.
+
+    A panel builds its widgets, calls :meth:`lay_out`, then :meth:`load`, whose result comes to its
+    :meth:`fill`; work is begun by :meth:`begin`. Taken out of its dock, it stops all of it.
+
+    Parameters
+    ----------
+    napari_viewer : whose layers are worked on, and which gets the results.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._job: Job | None = None
+        self._loading: Job | None = None
+        self._is_ready = False
+        self.status_note, self.message_note = Note(), Note()
+        self.bar, self._loading_bar = QProgressBar(), QProgressBar()
+        self._loading_bar.setRange(0, 0)  # runs to and fro
+        for bar in (self.bar, self._loading_bar):
+            bar.hide()
+        napari_viewer.events.theme.connect(self._follow_theme)
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for a form, as high as napari allows."""
+        return QSize(370, 640)
+
+    def lay_out(
+        self, content: QWidget, buttons: Sequence[QPushButton], last: Sequence[QWidget] = ()
+    ) -> QVBoxLayout:
+        """Put under the content what is to be seen at all times; return the panel's column.
+
+        Parameters
+        ----------
+        content : scrolls by itself.
+        buttons : side by side, above the bars and notes.
+        last : below the notes.
+        """
+        row = QHBoxLayout()
+        for each in buttons:
+            row.addWidget(each)
+        footer = QVBoxLayout()
+        footer.setContentsMargins(9, 0, 9, 9)
+        footer.addLayout(row)
+        notes = (self.bar, self._loading_bar, self.status_note, self.message_note)
+        for widget in (*notes, *last):
+            footer.addWidget(widget)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(content, 1)
+        column.addLayout(footer)
+        return column
+
+    # -- loading -----------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything is loaded and the form is filled."""
+        return self._is_ready
+
+    def load(self, kit: Events, *, what: str = "PyTorch") -> None:
+        """Import in another thread what the panel needs; the one thing it yields is filled in."""
+        self.status_note.tell(f"Loading {what}…")
+        self._loading_bar.show()
+        self._loading = Job(kit, title=f"loading {what}", parent=self)
+        self._loading.arrived.connect(self._on_loaded)
+        self._loading.failed.connect(self._on_load_failed)
+        self._loading.start()
+
+    def fill(self, kit: Any) -> Iterator[None]:
+        """Complete the panel with what was loaded; the window has a turn at each yield."""
+        yield from ()
+
+    def update_buttons(self) -> None:
+        """Let those buttons be clicked that make sense now."""
+
+    def set_colors(self, background: str, text: str) -> None:
+        """Give the plots, if there are any, the colours of the window; called when it is ready."""
+
+    def _follow_theme(self, *_: object) -> None:
+        if self.is_ready:
+            theme = get_theme(self._viewer.theme)
+            self.set_colors(theme.background.as_hex(), theme.text.as_hex())
+
+    def _on_loaded(self, kit: Any) -> None:
+        in_turns(self._fill(kit), self)
+
+    def _fill(self, kit: Any) -> Iterator[None]:
+        yield from self.fill(kit)
+        self._loading_bar.hide()
+        self.status_note.clear()
+        self._is_ready = True
+        self._follow_theme()
+        self.update_buttons()
+
+    def _on_load_failed(self, sentence: str) -> None:
+        self._loading_bar.hide()
+        self.status_note.clear()
+        self.fail(sentence)
+
+    # -- jobs --------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is under way."""
+        return self._job is not None and self._job.is_running
+
+    def begin(self, events: Events, on_event: Callable[[Any], object], *, title: str) -> Job:
+        """Do a job, in the place of one that nobody waits for any more."""
+        if self._job is not None:
+            self._job.abandon()
+        self.message_note.clear()
+        self._job = Job(events, title=title, parent=self)
+        self._job.arrived.connect(on_event)
+        self._job.failed.connect(self.fail)
+        self._job.ended.connect(self.on_ended)
+        self._job.start()
+        self.update_buttons()
+        return self._job
+
+    def on_ended(self) -> None:
+        """Tidy up after a job, whatever came of it."""
+        self.bar.hide()
+        if self.message_note.is_error:
+            self.status_note.clear()
+        self.update_buttons()
+
+    def fail(self, sentence: str) -> None:
+        """Say what went wrong, here and as a notification."""
+        self.message_note.fail(sentence)
+        show_error(sentence)
+
+    def abandon(self) -> None:
+        """Stop whatever runs, without waiting for it."""
+        self._viewer.events.theme.disconnect(self._follow_theme)
+        for job in (self._loading, self._job):
+            if job is not None:
+                job.abandon()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Stop when napari takes the panel out of its dock."""
+        is_move = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_move and self.parentWidget() is None:
+            self.abandon()
+        return super().event(event)

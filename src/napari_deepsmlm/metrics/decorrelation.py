@@ -16,6 +16,10 @@ N_RADII = 200
 N_FILTERS = 20
 NARROWEST_PX = 0.15  # of the high-pass filters
 LEAST_HEIGHT = 0.05  # lower peaks are noise
+NO_PEAK = (
+    "There is no peak, so either detail goes on to the smallest that the pixels can hold, or "
+    "nothing stands out from the noise."
+)
 _LEAST_DROP = 1e-3  # a peak counts if the curve falls by as much after it
 _EDGE_PX = 20  # tapered at each edge
 
@@ -72,7 +76,7 @@ def decorrelation(image: Array, pixel_nm: float) -> Decorrelation:
         curves.append(_curve(rings, sigma_px))
         peaks.append(_peak(cutoff, curves[-1]))
     k = max(peaks)
-    problem = "" if k else "Nothing in the image stands out from its noise."
+    problem = "" if k else NO_PEAK
     resolution = 2 * pixel_nm / k if k else float("nan")
     return Decorrelation(cutoff, np.stack(curves), k, resolution, problem)
 

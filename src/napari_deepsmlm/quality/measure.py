@@ -84,12 +84,18 @@ class Quality(NamedTuple):
 # -- resolution -----------------------------------------------------------------------------
 
 
-def frc_of_table(table: Localizations, options: QualityOptions | None = None) -> RingPair:
+def frc_of_table(
+    table: Localizations,
+    options: QualityOptions | None = None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> RingPair:
     """Return the ring correlation of the two halves of a table, drawn as histograms.
 
     Parameters
     ----------
     table : molecules, nm; rows with positions that are no numbers are left out.
+    stop : asked between the two; InterruptedError is raised once it is true.
 
     Raises
     ------
@@ -116,6 +122,8 @@ def frc_of_table(table: Localizations, options: QualityOptions | None = None) ->
         time_halves(table.frame, options.n_blocks),
         random_halves(len(table), options.seed),
     ):
+        if stop():
+            raise InterruptedError("Stopped.")
         halves = half_images(table, is_second, pixel_nm, box)
         curves.append(ring_correlation(*halves, pixel_nm))
     return _pair(curves[0], curves[1], pixel_nm, remarks)

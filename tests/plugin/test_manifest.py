@@ -17,10 +17,12 @@ def test_every_command_is_there(command: str) -> None:
 
 def test_names_that_others_rely_on() -> None:
     widgets = [widget.display_name for widget in MANIFEST.contributions.widgets]
-    assert widgets == ["Reconstruct", "Train", "Simulate"]
+    assert widgets == ["Reconstruct", "Train", "Simulate", "Quality", "Calibrate PSF"]
     assert MANIFEST.display_name == "Deep SMLM"
     (item,) = MANIFEST.contributions.menus["napari/layers/filter"]
     assert item.command == "napari-deepsmlm.reconstruct"
+    measures = [item.command for item in MANIFEST.contributions.menus["napari/layers/measure"]]
+    assert measures == ["napari-deepsmlm.quality", "napari-deepsmlm.calibrate"]
     (item,) = MANIFEST.contributions.menus["napari/file/new_layer"]
     assert item.command == "napari-deepsmlm.simulate"
 

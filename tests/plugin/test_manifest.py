@@ -17,12 +17,20 @@ def test_every_command_is_there(command: str) -> None:
 
 def test_names_that_others_rely_on() -> None:
     widgets = [widget.display_name for widget in MANIFEST.contributions.widgets]
-    assert widgets == ["Reconstruct", "Train", "Simulate", "Quality", "Calibrate PSF"]
+    assert widgets == [
+        "Reconstruct",
+        "Train",
+        "Simulate",
+        "Line profile",
+        "Quality",
+        "Calibrate PSF",
+    ]
     assert MANIFEST.display_name == "Deep SMLM"
     (item,) = MANIFEST.contributions.menus["napari/layers/filter"]
     assert item.command == "napari-deepsmlm.reconstruct"
     measures = [item.command for item in MANIFEST.contributions.menus["napari/layers/measure"]]
-    assert measures == ["napari-deepsmlm.quality", "napari-deepsmlm.calibrate"]
+    names = ("line_profile", "quality", "calibrate")
+    assert measures == [f"napari-deepsmlm.{name}" for name in names]
     (item,) = MANIFEST.contributions.menus["napari/file/new_layer"]
     assert item.command == "napari-deepsmlm.simulate"
 

@@ -12,7 +12,13 @@ from napari_deepsmlm.io.images import (
     write_stack,
 )
 from napari_deepsmlm.io.recognition import looks_like_frames
-from napari_deepsmlm.io.tables import LocalizationWriter, read_localizations, write_localizations
+from napari_deepsmlm.io.rgb import write_rgb
+from napari_deepsmlm.io.tables import (
+    LocalizationWriter,
+    read_localizations,
+    table_pixel_size,
+    write_localizations,
+)
 
 __all__ = [
     "FrameReadError",
@@ -24,7 +30,9 @@ __all__ = [
     "open_frames",
     "read_localizations",
     "read_report",
+    "table_pixel_size",
     "write_image",
     "write_localizations",
+    "write_rgb",
     "write_stack",
 ]

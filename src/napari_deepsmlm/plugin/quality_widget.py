@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -20,10 +21,11 @@ from qtpy.QtWidgets import (
 from napari_deepsmlm.plugin.fields import Fields, FoldedForm
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layer_box import LayerBox
-from napari_deepsmlm.plugin.layer_tables import has_table, table_in
+from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
 from napari_deepsmlm.plugin.layers import (
     KEY,
     can_hold_frames,
+    corner_nm,
     frame_placement,
     frames_of,
     pixel_size_of,
@@ -82,7 +84,7 @@ class QualityWidget(JobPanel):
         )
         self.table_box = LayerBox(
             viewer,
-            has_table,
+            _has_table,
             "The localizations of the result: ring correlation, and the comparison with true "
             "molecules.",
             prefers=_is_reconstruction,
@@ -99,7 +101,7 @@ class QualityWidget(JobPanel):
         )
         self.truth_table_box = LayerBox(
             viewer,
-            has_table,
+            _has_table,
             "The true molecules: Jaccard index, RMSE and efficiency of the localizations; drawn as "
             "an image, also NMSE and SSIM of the image.",
             prefers=lambda layer: layer.name == TRUTH_NAME,
@@ -213,15 +215,24 @@ class QualityWidget(JobPanel):
         image, frames, truth = (
             box.layer for box in (self.image_box, self.frames_box, self.truth_image_box)
         )
+        origin = self._origin()
         return Question(
             image=None if image is None else image.data,
             pixel_nm=None if image is None else _pixel_of_image(image),
-            table=_table_of(self.table_box),
+            table=_table_of(self.table_box, origin),
             frames=None if frames is None else frames_of(frames),
             camera_pixel_nm=None if frames is None else pixel_size_of(frames).nm,
             truth_image=None if truth is None else truth.data,
-            truth_table=_table_of(self.truth_table_box),
+            truth_table=_table_of(self.truth_table_box, origin),
         )
+
+    def _origin(self) -> tuple[float, float] | None:
+        """Return (y, x) nm in the world that all tables shall count from; None: as they are."""
+        for layer in (self.image_box.layer, self.frames_box.layer):
+            if layer is not None and layer.units[-1].is_compatible_with("nm"):
+                return corner_nm(layer)
+        layer = self.table_box.layer or self.truth_table_box.layer
+        return None if layer is None else origin_of(layer)
 
     def _on_event(self, event: Step | Measured) -> None:
         if isinstance(event, Step):
@@ -257,6 +268,8 @@ class QualityWidget(JobPanel):
             found.error,
             name=f"{frames.name} error map",
             colormap="inferno",
+            # A few pixels at the edges, lit from beyond, would hide all others.
+            contrast_limits=(0.0, max(float(np.percentile(found.error, 99.5)), 1e-9)),
             rgb=False,
             translate=frames.translate[-2:],
             metadata={KEY: known},
@@ -306,6 +319,16 @@ def _pixel_of_image(layer: Layer) -> float | None:
     return None if _is_reconstruction(layer) else pixel_size_of(layer).nm
 
 
-def _table_of(box: LayerBox) -> Any:
-    chosen = box.chosen
-    return chosen if chosen is None or isinstance(chosen, Path) else table_in(chosen)
+def _has_table(layer: Layer) -> bool:
+    return table_of(layer) is not None
+
+
+def _table_of(box: LayerBox, origin: tuple[float, float] | None) -> Any:
+    """Return the table of the chosen layer, counting from `origin`, or the path of a file."""
+    layer = box.layer
+    table = None if layer is None else table_of(layer)
+    if layer is None or table is None or origin is None:
+        return box.chosen if layer is None else table
+    y, x = (own - common for own, common in zip(origin_of(layer), origin, strict=True))
+    is_same = abs(x) + abs(y) < 1e-6
+    return table if is_same else table.with_columns(x_nm=table.x_nm + x, y_nm=table.y_nm + y)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_deepsmlm.metrics.frc import THRESHOLD
 
 if TYPE_CHECKING:
@@ -65,7 +67,9 @@ def _draw_decorrelation(axes: Axes, found: Decorrelation) -> None:
 
 
 def _draw_errors(axes: Axes, found: ErrorMap) -> None:
-    picture = axes.imshow(found.error, cmap="inferno")
+    # A few pixels at the edges, lit from beyond, would hide all others.
+    highest = max(float(np.percentile(found.error, 99.5)), 1e-9)
+    picture = axes.imshow(found.error, cmap="inferno", vmin=0, vmax=highest)
     axes.set(xticks=[], yticks=[], title=f"Error map: RSP {found.rsp:.3f}, RSE {found.rse:.3g}")
     if axes.figure is not None:
         axes.figure.colorbar(picture, ax=axes, label="|reference − explained|")

@@ -91,7 +91,7 @@ def can_hold_frames(layer: Layer) -> bool:
         and 2 <= layer.ndim <= len(AXIS_LABELS)
         and np.dtype(layer.dtype).kind in "uif"
         and min(layer.data.shape[-2:]) >= SMALLEST_SIDE_PX
-        and provenance(layer).get("kind") != "reconstruction"
+        and provenance(layer).get("kind") not in ("reconstruction", "error map")
     )
 
 

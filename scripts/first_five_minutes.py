@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QAction
 
 # A line across a fibre of the sample that has no other near it, nm in the viewer's world.
-ACROSS_NM = ((4590.0, 4330.0), (4590.0, 4900.0))
+ACROSS_NM = ((4590.0, 4250.0), (4590.0, 4900.0))
 
 
 class Steps:

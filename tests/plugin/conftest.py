@@ -57,7 +57,7 @@ def panel(
     """The panel in its dock, the library loaded, an untrained model chosen."""
     panel = ReconstructWidget(viewer)
     viewer.window.add_dock_widget(panel, name="Reconstruct")
-    qtbot.waitUntil(lambda: panel.form.is_filled, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
     panel.form.model_box.load_file(model_file)
     yield panel
     with suppress(RuntimeError):  # a test may have closed the window

@@ -19,12 +19,20 @@ def test_every_command_is_there(command: str) -> None:
 
 def test_names_that_others_rely_on() -> None:
     widgets = [widget.display_name for widget in MANIFEST.contributions.widgets]
-    assert widgets == ["Reconstruct", "Train", "Simulate", "Line profile"]
+    assert widgets == [
+        "Reconstruct",
+        "Train",
+        "Simulate",
+        "Line profile",
+        "Quality",
+        "Calibrate PSF",
+    ]
     assert MANIFEST.display_name == "Deep SMLM"
     (item,) = MANIFEST.contributions.menus["napari/layers/filter"]
     assert item.command == "napari-deepsmlm.reconstruct"
-    (item,) = MANIFEST.contributions.menus["napari/layers/measure"]
-    assert item.command == "napari-deepsmlm.line_profile"
+    measures = [item.command for item in MANIFEST.contributions.menus["napari/layers/measure"]]
+    names = ("line_profile", "quality", "calibrate")
+    assert measures == [f"napari-deepsmlm.{name}" for name in names]
     (item,) = MANIFEST.contributions.menus["napari/file/new_layer"]
     assert item.command == "napari-deepsmlm.simulate"
 

@@ -14,6 +14,7 @@ from napari_deepsmlm.cli import (
     evaluate,
     models,
     profile,
+    quality,
     reconstruct,
     simulate,
     tables,
@@ -87,6 +88,12 @@ add_command(
     "convert",
     tables.convert,
     "deepsmlm convert locs.csv --out locs.hdf5 --pixel-size 100",
+)
+add_command(
+    app,
+    "quality",
+    quality.quality,
+    "deepsmlm quality result/localizations.csv --reference stack.tif --out quality",
 )
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")

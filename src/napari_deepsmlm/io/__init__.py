@@ -14,6 +14,7 @@ from napari_deepsmlm.io.images import (
 from napari_deepsmlm.io.recognition import (
     are_planes,
     looks_like_frames,
+    looks_like_localizations,
     looks_like_series,
     movies_in_folder,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "StackWriter",
     "are_planes",
     "looks_like_frames",
+    "looks_like_localizations",
     "looks_like_series",
     "movies_in_folder",
     "open_frames",

@@ -1,4 +1,4 @@
-"""Which images on disk are blinking movies: a viewer must claim those and leave the rest."""
+"""Which files are blinking movies or localizations: a viewer claims those and leaves the rest."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_deepsmlm.io._hdf5 import SIGNATURE
 from napari_deepsmlm.io._pages import PageTable
+from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.io._zarr import is_zarr
+from napari_deepsmlm.io.challenge import is_challenge
+from napari_deepsmlm.io.columns import split_header
+from napari_deepsmlm.io.csv_tables import header_cells
 from napari_deepsmlm.io.frames import natural_order, open_frames
 from napari_deepsmlm.io.metadata import declared_sizes, describe
+from napari_deepsmlm.io.picasso import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +31,7 @@ _PLANE_NAME = re.compile(
 )
 _MAX_MOVIE_PLANES = 4
 _MOVIE_SIDES = range(8, 4097)
+_TABLE_HEAD_BYTES = 1 << 16
 
 
 def looks_like_frames(path: str | Path) -> bool:
@@ -132,6 +139,25 @@ def _is_movie(table: PageTable) -> bool:
         n_planes = math.prod(sizes) // max(sizes)
         return n_long_axes == 1 and n_planes <= _MAX_MOVIE_PLANES
     return table.n_promised >= MIN_MOVIE_FRAMES
+
+
+def looks_like_localizations(path: str | Path) -> bool:
+    """Whether a file is probably a table of localizations, judged by its first bytes alone.
+
+    A napari reader must leave other CSV files to others: those that napari writes of points have
+    neither a `frame` nor units. Of HDF5 it takes those with a name `locs`, as Picasso writes.
+    """
+    try:
+        file = ReadOnlyFile(Path(path))
+        head = file.read_at(0, _TABLE_HEAD_BYTES)
+        file.close()
+    except (ValueError, OSError):
+        return False
+    if head.startswith(SIGNATURE):
+        return TABLE.encode() + b"\0" in head
+    labels = dict(split_header(cell) for cell in header_cells(head))
+    has_positions = all(labels.get(name, "") for name in ("x", "y"))
+    return ("frame" in labels and has_positions) or is_challenge(head)
 
 
 def _is_movie_array(path: Path) -> bool:

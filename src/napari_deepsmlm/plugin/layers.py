@@ -91,7 +91,7 @@ def can_hold_frames(layer: Layer) -> bool:
         and 2 <= layer.ndim <= len(AXIS_LABELS)
         and np.dtype(layer.dtype).kind in "uif"
         and min(layer.data.shape[-2:]) >= SMALLEST_SIDE_PX
-        and provenance(layer).get("kind") != "reconstruction"
+        and provenance(layer).get("kind") not in ("reconstruction", "error map")
     )
 
 
@@ -206,6 +206,28 @@ def overlay_placement(corner: tuple[float, float], sr_pixel_nm: float) -> dict[s
         "translate": tuple(c + sr_pixel_nm / 2 for c in corner),
         "units": ("nm", "nm"),
         "axis_labels": ("y", "x"),
+    }
+
+
+def lapse_placement(
+    corner: tuple[float, float], sr_pixel_nm: float, *, first_frame: int, window: int, ndim: int
+) -> dict[str, Any]:
+    """Return the same of a time-lapse: each image lies where the slider is on its frames.
+
+    Parameters
+    ----------
+    first_frame : of the first image, on the slider.
+    window : frames of each image.
+    ndim : axes of the camera frames; the image has as many, and at least (t, y, x).
+    """
+    n_between = max(0, ndim - 3)  # focal planes: (t, c, y, x)
+    flat = overlay_placement(corner, sr_pixel_nm)
+    middle = first_frame + (window - 1) / 2
+    return {
+        "scale": (float(window), *(1.0,) * n_between, *flat["scale"]),
+        "translate": (middle, *(0.0,) * n_between, *flat["translate"]),
+        "units": ("pixel",) * (1 + n_between) + flat["units"],
+        "axis_labels": axis_labels(3 + n_between),
     }
 
 

@@ -12,7 +12,7 @@ from napari_deepsmlm.plugin.estimate_box import EstimateBox
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.kits import load_training_kit
 from napari_deepsmlm.plugin.look_box import LookBox
-from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration
+from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
 from napari_deepsmlm.plugin.resume_box import ResumeBox
 from napari_deepsmlm.plugin.settings import PLUGIN, runs_folder
 from napari_deepsmlm.plugin.train_form import TrainForm
@@ -118,6 +118,21 @@ class TrainWidget(JobPanel):
         """Give the plots the colours of the window."""
         self.progress.curves.set_colors(background, text)
         self.look_box.set_colors(background, text)
+
+    def use_psf(self, path: Path) -> None:
+        """Train for the PSF of a file, at once or when the panel has loaded."""
+        if self.is_ready:
+            self.form.experiment_form.psf_form.load(path)
+        elif self._loading is not None:
+            self._loading.ended.connect(partial(self._use_psf_later, path))
+
+    def _use_psf_later(self, path: Path) -> None:
+        in_turns(self._use_psf_when_filled(path), self)
+
+    def _use_psf_when_filled(self, path: Path) -> Iterator[None]:
+        while not self.is_ready:
+            yield
+        self.form.experiment_form.psf_form.load(path)
 
     # -- the run -------------------------------------------------------------------------------
 

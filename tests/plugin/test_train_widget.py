@@ -429,7 +429,7 @@ def test_every_editor_has_a_unit_and_a_tooltip(train: TrainWidget) -> None:
         is_networks = editor in train.form.network_fields.editors.values()
         if is_number and not is_networks and "(" not in editor.label:
             assert editor.label in UNITLESS, editor.label
-    for box in train.findChildren((QComboBox, QCheckBox)):
+    for box in (*train.findChildren(QComboBox), *train.findChildren(QCheckBox)):
         assert box.toolTip(), box.objectName()
 
 

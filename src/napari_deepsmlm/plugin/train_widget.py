@@ -53,11 +53,11 @@ class TrainWidget(JobPanel):
     def _build(self) -> None:
         self.form = TrainForm(runs_folder())
         self.form.failed.connect(self.fail)
-        self.form.changed.connect(lambda: self.look_box.ask())
         self.resume_box = ResumeBox()
         self.resume_box.chosen.connect(self.resume)
         self.resume_box.failed.connect(self.fail)
         self.look_box = LookBox(self._viewer, self.form.experiment)
+        self.form.changed.connect(self.look_box.ask)
         self.estimate_box = EstimateBox(self.look_box.stack_box, self.form)
         self.estimate_box.failed.connect(self.fail)
         self.start_button = button("Start", "Train in a process of its own, saved as it goes on.")

@@ -68,6 +68,7 @@ class QualityWidget(JobPanel):
         super().__init__(napari_viewer)
         self._options: type[QualityOptions] | None = None
         self._mapped: ErrorMap | None = None
+        self._box_beside: dict[Any, LayerBox] = {}
         self._build()
         self._lay_out()
         self.update_buttons()
@@ -289,16 +290,17 @@ class QualityWidget(JobPanel):
     def _with_file(self, box: LayerBox) -> QHBoxLayout:
         browse = button("…", "Take a table from a file.")
         browse.setMaximumWidth(30)
-        browse.clicked.connect(partial(self._on_browse, box))
+        browse.clicked.connect(self._on_browse)  # PySide6 would keep the panel for a partial
+        self._box_beside[browse] = box
         row = QHBoxLayout()
         row.addWidget(box, 1)
         row.addWidget(browse)
         return row
 
-    def _on_browse(self, box: LayerBox, *_: object) -> None:
+    def _on_browse(self) -> None:
         chosen, _filter = QFileDialog.getOpenFileName(self, "Localizations", filter=TABLES)
         if chosen:
-            box.add_file(Path(chosen))
+            self._box_beside[self.sender()].add_file(Path(chosen))
 
 
 def _can_be_image(layer: Layer) -> bool:

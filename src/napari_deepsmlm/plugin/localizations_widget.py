@@ -31,7 +31,7 @@ from napari_deepsmlm.plugin.localizations_live import (
 )
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, in_turns
 from napari_deepsmlm.plugin.rendered_layer import RenderedLayer
-from napari_deepsmlm.plugin.table_box import NOTHING_HERE, TableBox
+from napari_deepsmlm.plugin.table_box import NOTHING_HERE, RENDERING, TableBox
 from napari_deepsmlm.plugin.table_layers import camera_pixel_nm, origin_nm, sr_pixel_for
 
 if TYPE_CHECKING:
@@ -326,6 +326,7 @@ class LocalizationsWidget(JobPanel):
             return
         known = {
             "kind": "reconstruction",
+            RENDERING: True,
             "of": "" if self._layer is None else self._layer.name,
             "where": kept.wanted.where,
             "color_by": kept.wanted.color_by,
@@ -333,8 +334,6 @@ class LocalizationsWidget(JobPanel):
             **options.model_dump(),
         }
         self._rendered.show(kept.image, kept.limits, known, kept.table)
-        if self._rendered.layer is not None:
-            self.table_box.ignore(self._rendered.layer)
 
     # -- saving ----------------------------------------------------------------------------
 

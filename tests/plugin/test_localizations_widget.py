@@ -145,7 +145,7 @@ def test_a_bad_filter_is_one_sentence_and_the_last_good_one_stays(
 def test_the_image_shows_what_is_kept_where_the_points_are(
     tables: LocalizationsWidget, points: Any, settle: Callable[[], None], viewer: Any
 ) -> None:
-    tables.drawing.fill({"sr_pixel_nm": 20.0})
+    tables.drawing.fields.fill({"sr_pixel_nm": 20.0})
     tables.render_button.click()
     settle()
     image = viewer.layers["mine rendered"]
@@ -174,9 +174,9 @@ def test_colours_say_what_they_mean(
 ) -> None:
     tables.render_button.click()
     settle()
-    box = tables.color_box.widget
+    box = tables.drawing.color_box.widget
     box.setCurrentIndex(box.findData("z_nm"))
-    tables.drawing.fill({"kind": "gaussian"})
+    tables.drawing.fields.fill({"kind": "gaussian"})
     settle()
     assert [layer.name for layer in viewer.layers] == ["mine", "mine rendered"]
     assert viewer.layers["mine rendered"].rgb
@@ -203,11 +203,11 @@ def test_what_cannot_be_drawn_is_one_sentence(
 ) -> None:
     add_points(viewer, TABLE.without("uncertainty_x_nm"))
     qtbot.waitUntil(lambda: tables._kept is not None, timeout=WAIT_MS)
-    tables.drawing.fill({"kind": "gaussian"})
+    tables.drawing.fields.fill({"kind": "gaussian"})
     tables.render_button.click()
     settle()
     assert "has no uncertainty_x_nm; give sigma_nm" in tables.message_note.text()
-    tables.drawing.fill({"sigma_nm": 20.0})
+    tables.drawing.fields.fill({"sigma_nm": 20.0})
     settle()
     assert "mine rendered" in viewer.layers
     assert not tables.message_note.text()

@@ -17,7 +17,7 @@ def test_every_command_is_there(command: str) -> None:
 
 def test_names_that_others_rely_on() -> None:
     widgets = [widget.display_name for widget in MANIFEST.contributions.widgets]
-    assert widgets == ["Reconstruct", "Train", "Simulate"]
+    assert {"Reconstruct", "Train", "Simulate", "Localizations"} <= set(widgets)
     assert MANIFEST.display_name == "Deep SMLM"
     (item,) = MANIFEST.contributions.menus["napari/layers/filter"]
     assert item.command == "napari-deepsmlm.reconstruct"
@@ -25,7 +25,8 @@ def test_names_that_others_rely_on() -> None:
     assert item.command == "napari-deepsmlm.simulate"
 
 
-def test_the_reader_takes_files_only() -> None:
-    (reader,) = MANIFEST.contributions.readers
-    assert not reader.accepts_directories
-    assert {"*.tif", "*.tiff"} <= set(reader.filename_patterns)
+def test_the_readers_take_files_only() -> None:
+    readers = MANIFEST.contributions.readers
+    assert not any(reader.accepts_directories for reader in readers)
+    patterns = {pattern for reader in readers for pattern in reader.filename_patterns}
+    assert {"*.tif", "*.tiff", "*.csv", "*.hdf5"} <= patterns

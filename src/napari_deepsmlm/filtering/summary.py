@@ -72,14 +72,11 @@ class ColumnSummary:
 def summarize(table: Localizations) -> Iterator[ColumnSummary]:
     """Yield the columns that have more than one value, as filters count them (frames from 1).
 
-    Columns that are the same array, as one uncertainty for x and y, come once; names a filter
-    cannot spell are left out.
+    One uncertainty for x and y comes once; names that a filter cannot spell are left out.
     """
-    seen: set[int] = set()
     for name in table.names:
-        if name in _LEFT_OUT or id(table[name]) in seen or not name.isidentifier():
+        if name in _LEFT_OUT or not name.isidentifier() or _is_same_twice(table, name):
             continue
-        seen.add(id(table[name]))
         values = values_of(table, name)
         low, high = _ends(values)
         if high > low:
@@ -87,6 +84,11 @@ def summarize(table: Localizations) -> Iterator[ColumnSummary]:
             bins = _bins(values, low, high)
             counts = np.bincount(bins, minlength=N_BINS + 1)[:N_BINS]
             yield ColumnSummary(name, low, high, is_whole, counts, bins)
+
+
+def _is_same_twice(table: Localizations, name: str) -> bool:
+    x, y = "uncertainty_x_nm", "uncertainty_y_nm"
+    return name == y and x in table and np.array_equal(table[x], table[y], equal_nan=True)
 
 
 def _ends(values: npt.NDArray[Any]) -> tuple[float, float]:

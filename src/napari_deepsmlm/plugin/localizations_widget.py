@@ -13,8 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QVBoxLayout, QWi
 
 from napari_deepsmlm.filtering import Filter, FilterError
 from napari_deepsmlm.plugin.column_ranges import ColumnRanges, title_of
-from napari_deepsmlm.plugin.editors import choice, make_calm
-from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers import provenance
 from napari_deepsmlm.plugin.localizations_live import (
@@ -30,6 +29,7 @@ from napari_deepsmlm.plugin.localizations_live import (
     save_table,
 )
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, in_turns
+from napari_deepsmlm.plugin.render_form import RenderForm
 from napari_deepsmlm.plugin.rendered_layer import RenderedLayer
 from napari_deepsmlm.plugin.table_box import NOTHING_HERE, RENDERING, TableBox
 from napari_deepsmlm.plugin.table_layers import camera_pixel_nm, origin_nm, sr_pixel_for
@@ -46,13 +46,6 @@ SAVE_KINDS = {
     "ThunderSTORM (*.csv)": "thunderstorm",
     "Picasso (*.hdf5)": "picasso",
     "SMLM Challenge (*.csv)": "challenge",
-}
-DENSITY = "density"
-LABELS = {
-    "kind": "Rendering",
-    "sr_pixel_nm": "Pixel (nm)",
-    "sigma_nm": "Width σ (nm)",
-    "n_shifts": "Bins (px)",
 }
 
 
@@ -90,6 +83,8 @@ class LocalizationsWidget(JobPanel):
         self.where_line.setToolTip(f"<qt>{WHERE_TIP}</qt>")
         make_calm(self.where_line)
         self.where_line.textChanged.connect(self._ask)
+        self.drawing = RenderForm()
+        self.drawing.changed.connect(self._ask)
         self.ranges = ColumnRanges()
         self.ranges.changed.connect(self._ask)
         self.render_button = button("Render", "Draw the molecules kept, and follow the filters.")
@@ -107,9 +102,7 @@ class LocalizationsWidget(JobPanel):
         self.form.addRow("", self.open_button)
         self.form.addRow("Filter", self.where_line)
         column.addLayout(self.form)
-        self.drawing_form = QFormLayout()
-        self.drawing_form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        column.addLayout(self.drawing_form)
+        column.addWidget(self.drawing)
         column.addWidget(self.ranges)
         column.addStretch(1)
         buttons = (self.render_button, self.reset_button, self.save_button)
@@ -117,21 +110,7 @@ class LocalizationsWidget(JobPanel):
 
     def fill(self, kit: TableKit) -> Iterator[None]:
         """Add what draws."""
-        self._options = kit.options
-        self.drawing = Fields(kit.options, kit.options.model_fields, self.drawing_form, self)
-        for name, words in LABELS.items():
-            label: Any = self.drawing_form.labelForField(self.drawing.editors[name].widget)
-            label.setText(words)
-        self.drawing.changed.connect(self._on_drawing)
-        self.color_box = choice([DENSITY])
-        self.color_box.widget.setToolTip(
-            "<qt>What the colours show: the density alone, or the mean of a column, such as depth, "
-            "from blue (low) over grey to orange (high), with the density as brightness.</qt>"
-        )
-        make_calm(self.color_box.widget)
-        self.color_box.changed.connect(self._ask)
-        self.drawing_form.addRow("Colour by", self.color_box.widget)
-        self._show_fields()
+        self.drawing.fill(kit.options)
         yield
         QTimer.singleShot(0, self._on_table)
 
@@ -199,19 +178,10 @@ class LocalizationsWidget(JobPanel):
         yield from self.ranges.fill(opened.columns)
         if opened is not self._opened:  # another table was chosen meanwhile
             return
-        self._fill_colors([column.name for column in opened.columns])
-        self.drawing.fill({"sr_pixel_nm": max(1.0, sr_pixel_for(opened.table))})
+        self.drawing.offer_colors(column.name for column in opened.columns)
+        self.drawing.choose_pixel(sr_pixel_for(opened.table))
         self.update_buttons()
         self._ask()
-
-    def _fill_colors(self, names: list[str]) -> None:
-        box: Any = self.color_box.widget
-        box.blockSignals(True)
-        box.clear()
-        box.addItem(DENSITY, None)
-        for name in sorted(names, key=lambda name: name != "z_nm"):
-            box.addItem(title_of(name), name)
-        box.blockSignals(False)
 
     # -- filtering -------------------------------------------------------------------------
 
@@ -261,8 +231,7 @@ class LocalizationsWidget(JobPanel):
         where = self.where()
         if not self.render_button.isChecked():
             return Wanted(where, None)
-        options = self._options.from_dict(self.drawing.values(), source="Rendering")
-        return Wanted(where, options, self.color_box.read())
+        return Wanted(where, self.drawing.options(), self.drawing.color_by)
 
     def _on_kept(self, kept: Kept) -> None:
         opened = self._opened
@@ -298,16 +267,6 @@ class LocalizationsWidget(JobPanel):
             layer.shown = np.ones(len(layer.data), bool)
 
     # -- rendering -------------------------------------------------------------------------
-
-    def _on_drawing(self) -> None:
-        self._show_fields()
-        self._ask()
-
-    def _show_fields(self) -> None:
-        """Show what the chosen kind of image needs."""
-        kind = self.drawing.editors["kind"].read()
-        for name, of in (("sigma_nm", "gaussian"), ("n_shifts", "ash")):
-            self.drawing_form.setRowVisible(self.drawing.editors[name].widget, kind == of)
 
     def _on_render(self, is_on: bool) -> None:
         if is_on:

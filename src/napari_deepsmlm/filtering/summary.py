@@ -22,6 +22,8 @@ TAIL_PERCENT = 0.1
 SAMPLES = 200_000
 STEPS = 1000
 """A range is chosen to this share of the histogram's width."""
+NARROWEST = 1e-9
+"""A column that varies by less, beside its values or beside 1, has one value."""
 _LEFT_OUT = ("id", "molecule", "drift_x_nm", "drift_y_nm", "drift_z_nm")
 _NONE = N_BINS
 """The bin of missing values."""
@@ -109,8 +111,8 @@ def _rounded_out(low: float, high: float) -> tuple[float, float]:
     >>> _rounded_out(0.248137, 17.5012)
     (0.24, 17.51)
     """
-    if not high > low:
-        return low, high
+    if high - low <= NARROWEST * max(1.0, abs(low), abs(high)):
+        return low, low
     decimals = max(0, math.ceil(-math.log10((high - low) / STEPS)))
     one = 10.0**decimals
     return round(math.floor(low * one) / one, decimals), round(

@@ -319,6 +319,17 @@ def test_closing_shows_all_points_and_leaves_nothing(
     assert [len(emitter.callbacks) for emitter in emitters] == before
 
 
+def test_closing_the_viewer_ends_the_job(
+    tables: LocalizationsWidget, points: Any, viewer: Any, qtbot: Any
+) -> None:
+    tables.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 1.0})
+    tables.render_button.click()
+    qtbot.waitUntil(lambda: tables.is_busy, timeout=WAIT_MS)
+    stream = tables._job._stream
+    viewer.close()
+    qtbot.waitUntil(lambda: stream.is_over, timeout=WAIT_MS)
+
+
 def test_every_editor_has_a_unit_and_a_tooltip(tables: LocalizationsWidget, points: Any) -> None:
     for kind in (QAbstractSpinBox, QComboBox, QLineEdit):
         for editor in tables.findChildren(kind):

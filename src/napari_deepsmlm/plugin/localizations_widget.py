@@ -11,7 +11,7 @@ from napari.layers import Points
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
-from napari_deepsmlm.filtering import Filter, FilterError
+from napari_deepsmlm.filtering import Filter
 from napari_deepsmlm.plugin.column_ranges import ColumnRanges, title_of
 from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.job_panel import JobPanel
@@ -193,11 +193,11 @@ class LocalizationsWidget(JobPanel):
         FilterError
             One sentence with the place of the fault in the line.
         """
-        line = self.where_line.text().strip()
-        if line and self._opened is not None:
-            Filter(line, self._opened.table.names)
-        parts = [*self.ranges.conditions(), *([f"({line})"] if line else [])]
-        return " & ".join(parts)
+        line = self.where_line.text()
+        if not line.strip() or self._opened is None:
+            return " & ".join(self.ranges.conditions())
+        Filter(line, self._opened.table.names)  # by itself, so that a fault has its place in it
+        return " & ".join([*self.ranges.conditions(), f"({line.strip()})"])
 
     def reset(self) -> None:
         """Keep all molecules again."""
@@ -220,10 +220,7 @@ class LocalizationsWidget(JobPanel):
             wanted = self._wanted()
         except ValueError as problem:  # what was kept last stays
             self.message_note.fail(str(problem))
-            if isinstance(problem, FilterError):
-                self.where_line.setToolTip(f"<qt>{problem}</qt>")
             return
-        self.where_line.setToolTip(f"<qt>{WHERE_TIP}</qt>")
         work = partial(keep, opened.table, opened.columns, wanted)
         self.begin(work, self._on_kept, title="filtering localizations")
 
@@ -254,17 +251,20 @@ class LocalizationsWidget(JobPanel):
         if by is not None and kept.image is not None and kept.image.ndim == 3:
             low, high = kept.limits
             note += f" {title_of(by)}: blue {low:.4g}, grey, orange {high:.4g}."
+        elif kept.image is None and kept.wanted.options is not None:
+            note += " Drawing…"
         self.status_note.tell(note)
 
     def _show_points(self, mask: np.ndarray[Any, Any]) -> None:
         layer = self._layer
-        if isinstance(layer, Points) and len(layer.data) == len(mask):
+        if not isinstance(layer, Points) or len(layer.data) != len(mask):
+            return
+        if not np.array_equal(layer.shown, mask):
             layer.shown = mask
 
     def _show_all_points(self) -> None:
-        layer, opened = self._layer, self._opened
-        if isinstance(layer, Points) and opened is not None:
-            layer.shown = np.ones(len(layer.data), bool)
+        if self._opened is not None:
+            self._show_points(np.ones(len(self._opened.table), bool))
 
     # -- rendering -------------------------------------------------------------------------
 

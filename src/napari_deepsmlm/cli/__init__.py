@@ -13,6 +13,8 @@ from napari_deepsmlm.cli import (
     estimate,
     evaluate,
     models,
+    profile,
+    quality,
     reconstruct,
     simulate,
     tables,
@@ -53,6 +55,12 @@ add_command(
 )
 add_command(
     app,
+    "profile",
+    profile.profile,
+    "deepsmlm profile result/reconstruction.tif --line 40,12,40,60 --width 5 --model gauss",
+)
+add_command(
+    app,
     "estimate",
     estimate.estimate,
     "deepsmlm estimate stack.tif --pixel-size 100 --out experiment.yaml",
@@ -80,6 +88,12 @@ add_command(
     "convert",
     tables.convert,
     "deepsmlm convert locs.csv --out locs.hdf5 --pixel-size 100",
+)
+add_command(
+    app,
+    "quality",
+    quality.quality,
+    "deepsmlm quality result/localizations.csv --reference stack.tif --out quality",
 )
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")

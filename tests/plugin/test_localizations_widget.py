@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPointF
+from qtpy.QtGui import QEnterEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit
 
 from napari_deepsmlm.filtering import filter_table
@@ -272,6 +274,17 @@ def test_tables_of_other_layers_are_offered(
     qtbot.waitUntil(lambda: tables.status_note.text().startswith("400 of"), timeout=WAIT_MS)
     viewer.layers.remove(points)
     assert "No layer has localizations" in tables.status_note.text()
+
+
+def test_a_table_that_a_layer_gets_later_is_found(
+    tables: LocalizationsWidget, viewer: Any, qtbot: Any
+) -> None:
+    image = viewer.add_image(np.zeros((20, 20)), name="reconstructed")
+    assert tables.table_box.count() == 0
+    keep_table(image, random_table(30, 1), (0.0, 0.0))
+    inside = QPointF(5, 5)
+    tables.enterEvent(QEnterEvent(inside, inside, inside))
+    qtbot.waitUntil(lambda: tables.status_note.text().startswith("30 of 30"), timeout=WAIT_MS)
 
 
 def test_missing_values_and_empty_tables_do_no_harm(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,8 @@ class Kept:
     image: np.ndarray[Any, Any] | None = None
     limits: tuple[float, float] = (0.0, 1.0)
     """Contrast of the image, or the values of the first and last colour."""
+    seconds: float = 0.0
+    """What it took so far."""
 
 
 def load_table_kit(stopping: threading.Event) -> Generator[TableKit, None, None]:
@@ -117,6 +120,7 @@ def keep(
     from napari_deepsmlm.filtering import Filter
     from napari_deepsmlm.render import draw, draw_colored, field_shape
 
+    begin = time.perf_counter()
     mask = np.ones(len(table), bool)
     if wanted.where:
         mask = Filter(wanted.where, table.names).mask(table)
@@ -133,7 +137,7 @@ def keep(
         image, *ends = draw_colored(kept, wanted.color_by, shape, options=wanted.options)
         image = np.rint(image * 255).astype(np.uint8)  # four times less to hand to the screen
         limits = (ends[0], ends[1])
-    yield Kept(wanted, mask, kept, counts, image, limits)
+    yield Kept(wanted, mask, kept, counts, image, limits, time.perf_counter() - begin)
 
 
 def save_table(

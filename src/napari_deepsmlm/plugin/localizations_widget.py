@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 
     from napari.layers import Layer
     from napari.viewer import Viewer
+    from qtpy.QtGui import QEnterEvent
 
 DELAY_MS = 250
+QUICK_S = 0.5
 OPEN_FILES = "Localizations (*.csv *.txt *.tsv *.hdf5 *.h5)"
 SAVE_KINDS = {
     "ThunderSTORM (*.csv)": "thunderstorm",
@@ -121,6 +123,12 @@ class LocalizationsWidget(JobPanel):
             each.setEnabled(has_table)
         self.save_button.setEnabled(has_table and self._kept is not None)
         self.open_button.setEnabled(self.is_ready)
+
+    def enterEvent(self, event: QEnterEvent | None) -> None:
+        """Look for new tables when the mouse comes."""
+        if self.is_ready:
+            self.table_box.refresh()
+        super().enterEvent(event)
 
     def abandon(self) -> None:
         """Stop, and show again the points that the filter has hidden."""
@@ -205,8 +213,9 @@ class LocalizationsWidget(JobPanel):
         self.ranges.reset()
 
     def _ask(self, *_: object) -> None:
-        """Filter soon: not at every step of a slider."""
-        if self._opened is not None:
+        """Filter soon, and now and then while a slider moves if that is quick, else at its end."""
+        is_quick = self._kept is None or self._kept.seconds < QUICK_S
+        if self._opened is not None and not (is_quick and self._delay.isActive()):
             self._delay.start()
 
     def _update(self) -> None:

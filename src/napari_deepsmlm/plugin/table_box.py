@@ -67,6 +67,15 @@ class TableBox(QComboBox):
             self.setCurrentIndex(self._layers.index(layer))
         self._on_choice()
 
+    def refresh(self) -> None:
+        """Look for layers that have got a table since, as the result of a run at its end."""
+        self._list_layers()
+
+    def showPopup(self) -> None:
+        """Offer what there is now."""
+        self.refresh()
+        super().showPopup()
+
     def disconnect_viewer(self) -> None:
         """Follow the viewer no more."""
         events = self._viewer.layers.events

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox
 
@@ -13,6 +14,7 @@ from napari_deepsmlm.plugin import simulate_widget
 from napari_deepsmlm.plugin.fields import Fields
 from napari_deepsmlm.plugin.layers import can_hold_frames, pixel_size_of
 from napari_deepsmlm.plugin.simulate_widget import SimulateWidget
+from napari_deepsmlm.psf import AstigmaticPSF, CalibratedPSF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +67,7 @@ def test_the_layers_are_what_the_library_simulates(
 def test_the_stack_lies_in_nm_and_knows_how_it_was_made(
     simulate: SimulateWidget, viewer: Any, run: Callable[[], None]
 ) -> None:
-    simulate.form.psf_fields.fill({"pixel_size_nm": 120.0})
+    simulate.form.psf_form.fields.fill({"pixel_size_nm": 120.0})
     run()
     stack = viewer.layers["simulated"]
     np.testing.assert_allclose(stack.scale, [1, 120, 120])
@@ -89,7 +91,7 @@ def test_a_preset_with_focal_planes_has_an_axis_for_them(
     run()
     assert viewer.layers["simulated"].data.shape == (3, 4, 16, 16)
     assert viewer.layers["simulated"].axis_labels == ("t", "c", "y", "x")
-    assert "4 focal planes" in simulate.form.psf_note.text()
+    assert "4 focal planes" in simulate.form.psf_form.note.text()
 
 
 def test_many_molecules_are_not_drawn_and_it_says_so(
@@ -128,7 +130,7 @@ def test_a_stack_larger_than_the_memory_is_refused(
 
 
 def test_a_setting_out_of_range_is_one_sentence(simulate: SimulateWidget) -> None:
-    simulate.form.psf_fields.fill({"sigma_nm": (120, 100)})
+    simulate.form.psf_form.fields.fill({"sigma_nm": (120, 100)})
     simulate.run_button.click()
     assert "must be two positive numbers" in simulate.message_note.text()
     assert not simulate.is_busy
@@ -140,7 +142,7 @@ def test_a_file_fills_the_form_and_the_frame_size(simulate: SimulateWidget, tmp_
     simulate.form.load(tmp_path / "mine.yaml")
     assert simulate.experiment() == experiment
     assert simulate.form.source_box.currentText() == "mine.yaml"
-    assert simulate.form.structure_box.currentText() == "nuclear pores"
+    assert simulate.form.structure_form.currentText() == "nuclear pores"
 
 
 def test_a_camera_by_its_numbers(simulate: SimulateWidget) -> None:
@@ -179,3 +181,44 @@ def test_every_editor_has_a_unit_and_a_tooltip(simulate: SimulateWidget) -> None
 def test_the_panel_fits_a_narrow_dock(simulate: SimulateWidget) -> None:
     assert simulate.minimumSizeHint().width() <= 380
     assert simulate.minimumSizeHint().height() < 400
+
+
+def test_a_measured_psf_is_simulated(
+    simulate: SimulateWidget, run: Callable[[], None], viewer: Any, tmp_path: Path
+) -> None:
+    at_centre = torch.tensor([[[1250.0, 1250.0, z]] for z in np.linspace(-300, 300, 13)])
+    images = AstigmaticPSF().render(at_centre, torch.ones(13, 1), (25, 25)).numpy()
+    measured = CalibratedPSF.from_volume(images[:, 0], pixel_size_nm=100, z_step_nm=50)
+    measured.save(tmp_path / "beads.safetensors")
+    simulate.form.psf_form.load(tmp_path / "beads.safetensors")
+    assert simulate.form.psf_form.currentText() == "beads.safetensors: calibrated"
+    assert "z from -300 to 300 nm" in simulate.form.psf_form.note.text()
+    assert simulate.experiment().psf.kind == "calibrated"
+    run()
+    assert "simulated" in viewer.layers
+
+
+def test_a_file_that_is_no_psf_is_one_sentence_and_changes_nothing(
+    simulate: SimulateWidget, tmp_path: Path
+) -> None:
+    before = simulate.experiment()
+    (tmp_path / "noise.safetensors").write_bytes(b"no calibration at all")
+    simulate.form.psf_form.load(tmp_path / "noise.safetensors")
+    assert "noise.safetensors" in simulate.message_note.text()
+    assert simulate.experiment() == before
+
+
+def test_the_numbers_of_a_structure_are_used(simulate: SimulateWidget) -> None:
+    structure = simulate.form.structure_form
+    structure.setCurrentIndex(structure.findData("rings"))
+    structure.fields.fill({"diameter_nm": (80.0, 90.0), "z_nm": (-200.0, 150.0)})
+    made = simulate.experiment().simulation.structure
+    assert (made.kind, made.diameter_nm, made.z_nm) == ("rings", (80.0, 90.0), (-200.0, 150.0))
+
+
+def test_a_structure_without_editors_is_kept(simulate: SimulateWidget) -> None:
+    preset = Experiment.from_preset("dilated-loc-2d-100nm")
+    assert preset.simulation.structure.kind == "mixture"
+    simulate.form.show_experiment(preset)
+    assert not simulate.form.structure_form.more.isVisible()
+    assert simulate.experiment().simulation.structure == preset.simulation.structure

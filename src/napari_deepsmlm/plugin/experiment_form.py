@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
@@ -11,8 +11,9 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QVB
 from napari_deepsmlm.plugin.camera_form import CameraForm
 from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.fields import Fields, FoldedForm, editable
-from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
+from napari_deepsmlm.plugin.psf_form import PsfForm
+from napari_deepsmlm.plugin.structure_form import StructureForm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,19 +21,9 @@ if TYPE_CHECKING:
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.plugin.kits import Kit
 
-GAUSSIAN = "Gaussian, in focus"
 NO_PRESET = "defaults"
 FILES = "Experiments (*.yaml *.yml)"
 BASIC = ("density_per_um2", "photons", "background")
-STRUCTURES = {
-    "uniform": "molecules anywhere",
-    "filaments": "bundles of filaments",
-    "microtubules": "microtubules in 3-D",
-    "lines": "parallel lines",
-    "siemens_star": "Siemens star",
-    "rings": "rings",
-    "nuclear_pores": "nuclear pores",
-}
 
 
 class ExperimentForm(QWidget):
@@ -53,7 +44,7 @@ class ExperimentForm(QWidget):
         self.rows = QFormLayout()
         self.rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.more = FoldedForm("More about the sample", "Spreads, sums of frames, unevenness.")
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self.rows)
         column.addWidget(self.more)
@@ -62,7 +53,8 @@ class ExperimentForm(QWidget):
         """Add the editors, in steps that are short for a window."""
         self._kit = kit
         self._add_source()
-        self._add_optics()
+        self.psf_form = PsfForm(self.rows)
+        self.psf_form.failed.connect(self.failed)
         yield
         self.camera_form = CameraForm(self.rows)
         self.camera_form.fill(kit.cameras)
@@ -71,7 +63,13 @@ class ExperimentForm(QWidget):
         yield
         self._add_more()
         yield
-        parts = (self.psf_fields, self.camera_form, self.sample_fields, self.more_fields)
+        parts = (
+            self.psf_form,
+            self.camera_form,
+            self.structure_form,
+            self.sample_fields,
+            self.more_fields,
+        )
         for part in parts:
             part.changed.connect(self._tell_change)
         self.show_experiment(kit.experiment())
@@ -86,18 +84,9 @@ class ExperimentForm(QWidget):
         self._base = experiment
         with QSignalBlocker(self):
             self._choose_source(source)
-            is_gaussian = experiment.psf.kind == "gaussian"
-            self.psf_box.removeItem(1)
-            if not is_gaussian:
-                self.psf_box.addItem(f"as loaded: {experiment.psf.kind}")
-            self.psf_box.setCurrentIndex(0 if is_gaussian else 1)
-            if is_gaussian:
-                self.psf_fields.fill(dict(experiment.psf))
-            else:
-                self.psf_fields.fill({"pixel_size_nm": experiment.psf.pixel_size_nm})
-            self._on_psf()
+            self.psf_form.set_psf(experiment.psf)
             self.camera_form.set_camera(experiment.camera)
-            self._list_structures(experiment.simulation.structure)
+            self.structure_form.set_structure(experiment.simulation.structure)
             for fields in (self.sample_fields, self.more_fields):
                 fields.fill(dict(experiment.simulation))
         self.loaded.emit(experiment)
@@ -118,15 +107,15 @@ class ExperimentForm(QWidget):
                 **dict(base.simulation),
                 **self.sample_fields.values(),
                 **self.more_fields.values(),
-                "structure": self.structure_box.currentData(),
+                "structure": self.structure_form.structure,
             },
             source="Sample",
         )
-        changes: dict[str, Any] = {"camera": self.camera_form.camera, "simulation": simulation}
-        if self.psf_box.currentIndex() == 0:
-            from napari_deepsmlm.psf import GaussianPSF
-
-            changes["psf"] = GaussianPSF.from_dict(self.psf_fields.values(), source="Optics")
+        changes = {
+            "psf": self.psf_form.psf,
+            "camera": self.camera_form.camera,
+            "simulation": simulation,
+        }
         return type(base).from_dict({**dict(base), **changes}, source="Experiment")
 
     def load(self, path: Path) -> None:
@@ -157,31 +146,11 @@ class ExperimentForm(QWidget):
         buttons.addWidget(self.save_button)
         self.rows.addRow("Experiment file", buttons)
 
-    def _add_optics(self) -> None:
-        from napari_deepsmlm.psf import GaussianPSF
-
-        self.psf_box = QComboBox()
-        make_calm(self.psf_box)
-        self.psf_box.setToolTip(
-            "<qt>Image of a molecule. Others than the Gaussian come from a preset or file.</qt>"
-        )
-        self.psf_box.addItem(GAUSSIAN)
-        self.rows.addRow("PSF", self.psf_box)
-        names = ("pixel_size_nm", "sigma_nm")
-        self.psf_fields = Fields(GaussianPSF, names, self.rows, self)
-        self.psf_note = Note()
-        self.rows.addRow(self.psf_note)
-        self.psf_box.currentIndexChanged.connect(self._on_psf)
-        self.psf_box.currentIndexChanged.connect(self._tell_change)
-
     def _add_sample(self) -> None:
         from napari_deepsmlm.simulation import Simulation
 
-        self.structure_box = QComboBox()
-        make_calm(self.structure_box)
-        self.structure_box.setToolTip("<qt>Where the molecules sit.</qt>")
-        self.structure_box.currentIndexChanged.connect(self._tell_change)
-        self.rows.addRow("Structure", self.structure_box)
+        self.structure_form = StructureForm(self.rows)
+        self._column.insertWidget(1, self.structure_form.more)
         self.sample_fields = Fields(Simulation, BASIC, self.rows, self)
 
     def _add_more(self) -> None:
@@ -198,24 +167,6 @@ class ExperimentForm(QWidget):
             self.source_box.addItem(source)
         self.source_box.setCurrentText(source or NO_PRESET)
 
-    def _list_structures(self, own: Any) -> None:
-        from napari_deepsmlm.simulation import structures
-
-        known = {
-            kind: made
-            for name in structures.__all__
-            if (kind := _kind_of(made := getattr(structures, name))) in STRUCTURES
-        }
-        with QSignalBlocker(self.structure_box):
-            self.structure_box.clear()
-            if own.kind not in known:
-                self.structure_box.addItem(f"as loaded: {_words(own)}", own)
-            for kind, structure in known.items():
-                is_own = kind == own.kind
-                self.structure_box.addItem(STRUCTURES[kind], own if is_own else structure())
-            index = 0 if own.kind not in known else list(known).index(own.kind)
-            self.structure_box.setCurrentIndex(index)
-
     def _on_source(self, index: int) -> None:
         if index == 0:
             self.show_experiment(self._kit.experiment())
@@ -227,18 +178,6 @@ class ExperimentForm(QWidget):
         path, _ = QFileDialog.getOpenFileName(self, "Load experiment", filter=FILES)
         if path:
             self.load(Path(path))
-
-    def _on_psf(self, *_: object) -> None:
-        """Ask for the Gaussian's numbers, or say where those of another PSF come from."""
-        is_gaussian = self.psf_box.currentIndex() == 0
-        self.psf_fields.show(is_gaussian)
-        self.psf_note.clear()
-        if not is_gaussian and self._base is not None:
-            psf = self._base.psf
-            planes = f", {psf.n_planes} focal planes" if psf.n_planes > 1 else ""
-            self.psf_note.tell(
-                f"{psf.pixel_size_nm:g} nm pixels{planes}, all as loaded; change them in the file."
-            )
 
     def _tell_change(self, *_: object) -> None:
         self.changed.emit()
@@ -257,13 +196,3 @@ def save_experiment(parent: QWidget, experiment: Experiment) -> str:
         return ""
     experiment.to_file(path)
     return f"Saved {path}."
-
-
-def _kind_of(structure: Any) -> str:
-    kind = getattr(structure, "model_fields", {}).get("kind")
-    return "" if kind is None else str(get_args(kind.annotation)[0])
-
-
-def _words(structure: Any) -> str:
-    parts = [part.kind for part in getattr(structure, "parts", ())]
-    return " and ".join(parts) if parts else str(structure.kind)

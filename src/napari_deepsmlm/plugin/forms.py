@@ -126,7 +126,7 @@ def _is_range(kind: Any) -> bool:
 
 
 def _limits(field: FieldInfo) -> tuple[float, float]:
-    low, high = 0.0, float(MOST_INTEGER)
+    low, high = -float(MOST_INTEGER), float(MOST_INTEGER)
     for limit in field.metadata:
         match limit:
             case Ge(ge=value):
@@ -146,6 +146,6 @@ def _suffix(name: str) -> str:
 def _tooltip(field: FieldInfo, name: str) -> str:
     text = field.description or ""
     low, high = _limits(field)
-    if high < MOST_INTEGER:
+    if low > -MOST_INTEGER and high < MOST_INTEGER:
         text += f" Range {low:g} to {high:g} {UNITS.get(_suffix(name), '')}".rstrip() + "."
     return f"<qt>{text.strip()}</qt>"  # rich text wraps

@@ -32,7 +32,7 @@ _NOT_TOLD = {
     "width": "the width cannot be told from the blur",
 }
 _SPARE_SAMPLES = 2
-_ROUGH, _EXACT = (1e-3, 10), (1e-6, 50)  # tolerance and most calls
+_ROUGH, _EXACT = (1e-3, 8), (1e-5, 40)  # change of the sum of squares, and most calls
 
 
 def fit_profile(profile: LineProfile, model: Model = "gauss") -> ProfileFit:
@@ -106,7 +106,12 @@ def _best(curve: Curve, samples: _Samples) -> Floats:
     def refined(numbers: Floats, tolerance: float, n_calls: int) -> Any:
         start = np.clip(numbers, low + 1e-6, high - 1e-6)
         scale = np.maximum(np.abs(start), 0.1)
-        limits = {"bounds": (low, high), "ftol": tolerance, "xtol": tolerance, "max_nfev": n_calls}
+        limits = {
+            "bounds": (low, high),
+            "ftol": tolerance,
+            "xtol": tolerance / 10,
+            "max_nfev": n_calls,
+        }
         return least_squares(misfit, start, slopes, x_scale=scale, **limits)
 
     starts = starting_forms(curve, position, value)

@@ -17,15 +17,18 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.io import write_localizations
 from napari_deepsmlm.plugin.camera_box import BY_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
-PANELS = ("reconstruct", "train", "simulate", "profile")
+PANELS = ("reconstruct", "train", "simulate", "profile", "localizations")
 SIZE = (1366, 720)  # a small laptop
 FIBRES_NM = (((2600, 4150), (2500, 4800)), ((4400, 4280), (4400, 5100)))  # lines across one
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -47,6 +50,7 @@ def main() -> None:
             "train": train,
             "simulate": simulate,
             "profile": profile,
+            "localizations": localizations,
         }[panel](choices)
 
 
@@ -186,6 +190,43 @@ def profile(choices: argparse.Namespace) -> None:
     for one in panel.measured.measurements:
         print(one.image, one.line, one.fit)
     viewer.close()
+
+
+def localizations(choices: argparse.Namespace) -> None:
+    """Filter the molecules of simulated microtubules, and colour them by depth."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Localizations")
+    wait_until(lambda: panel.is_ready)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "microtubules.csv"
+        write_localizations(blurred_truth(), path)
+        panel.open(path)
+        wait_until(lambda: panel._kept is not None)
+    rows = {row.column.name: row for row in panel.ranges.rows}
+    rows["photons"].set_range(600.0, rows["photons"].column.high)
+    panel.where_line.setText("uncertainty_xy < 12")
+    panel.drawing.color_box.widget.setCurrentIndex(panel.drawing.color_box.widget.findData("z_nm"))
+    panel.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 10.0})
+    click(panel.render_button)
+    wait_until(lambda: len(viewer.layers) == 2)
+    viewer.layers[0].visible = False
+    QTest.qWait(500)
+    take(choices.out / "localizations.png")
+    print(panel.status_note.text())
+    viewer.close()
+
+
+def blurred_truth() -> Localizations:
+    """Return molecules of simulated microtubules as a good fit would find them."""
+    experiment = Experiment.from_preset("challenge-microtubules").replace(image_px=(64, 64))
+    truth = experiment.simulate(n_frames=400, seed=1).truth
+    chance = np.random.default_rng(0)
+    sigma = 300 / np.sqrt(np.maximum(truth["photons"], 50)) * chance.uniform(1, 1.6, len(truth))
+    found = {
+        name: truth[name] + sigma * chance.normal(size=len(truth)) for name in ("x_nm", "y_nm")
+    }
+    return truth.with_columns(**found, uncertainty_x_nm=sigma, uncertainty_y_nm=sigma)
 
 
 def new_viewer(stack: str | None) -> napari.Viewer:

@@ -105,6 +105,10 @@ def test_render_in_colours_is_rgb_with_its_pixel_size(table: Path, tmp_path: Pat
         assert tiff.pages[0].photometric.name == "RGB"
         assert 'PhysicalSizeX="10.0" PhysicalSizeXUnit="nm"' in tiff.ome_metadata
         assert "color_by" in tiff.ome_metadata
+    result = call("render", table, "--out", out, "--color-by", "uncertainty_xy", "--json")
+    low, high = (json.loads(result.stdout)[key] for key in ("color_low", "color_high"))
+    rms = np.sqrt((TABLE["uncertainty_x_nm"] ** 2 + TABLE["uncertainty_y_nm"] ** 2) / 2)
+    np.testing.assert_allclose([low, high], np.percentile(rms, [1, 99]), atol=1e-4)
 
 
 @pytest.mark.parametrize(

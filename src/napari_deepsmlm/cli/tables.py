@@ -62,6 +62,7 @@ def render(
     """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
     from napari_deepsmlm import filtering
     from napari_deepsmlm.io import write_image, write_rgb
+    from napari_deepsmlm.io.columns import UNCERTAINTY_XY, merged_uncertainty
     from napari_deepsmlm.render import RenderOptions, draw, draw_colored
 
     if out_file.suffix.lower() not in (".tif", ".tiff"):
@@ -78,6 +79,8 @@ def render(
         write_image(out_file, image, pixel_size_nm=sr_pixel, report=report)
     else:
         column = filtering.find_column(color_by, molecules.names) or color_by
+        if column == UNCERTAINTY_XY:  # one number in ThunderSTORM, two in a table of ours
+            molecules = molecules.with_columns(**{column: merged_uncertainty(molecules)})
         image, low, high = draw_colored(molecules, column, options=options)
         report |= {"color_by": column, "color_low": low, "color_high": high}
         write_rgb(out_file, image, pixel_size_nm=sr_pixel, report=report)

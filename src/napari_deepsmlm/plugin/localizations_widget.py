@@ -11,10 +11,9 @@ from napari.layers import Points
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
-from napari_deepsmlm.filtering import Filter, FilterError
+from napari_deepsmlm.filtering import Filter
 from napari_deepsmlm.plugin.column_ranges import ColumnRanges, title_of
-from napari_deepsmlm.plugin.editors import choice, make_calm
-from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers import provenance
 from napari_deepsmlm.plugin.localizations_live import (
@@ -30,8 +29,9 @@ from napari_deepsmlm.plugin.localizations_live import (
     save_table,
 )
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, in_turns
+from napari_deepsmlm.plugin.render_form import RenderForm
 from napari_deepsmlm.plugin.rendered_layer import RenderedLayer
-from napari_deepsmlm.plugin.table_box import NOTHING_HERE, TableBox
+from napari_deepsmlm.plugin.table_box import NOTHING_HERE, RENDERING, TableBox
 from napari_deepsmlm.plugin.table_layers import camera_pixel_nm, origin_nm, sr_pixel_for
 
 if TYPE_CHECKING:
@@ -46,13 +46,6 @@ SAVE_KINDS = {
     "ThunderSTORM (*.csv)": "thunderstorm",
     "Picasso (*.hdf5)": "picasso",
     "SMLM Challenge (*.csv)": "challenge",
-}
-DENSITY = "density"
-LABELS = {
-    "kind": "Rendering",
-    "sr_pixel_nm": "Pixel (nm)",
-    "sigma_nm": "Width σ (nm)",
-    "n_shifts": "Bins (px)",
 }
 
 
@@ -90,6 +83,8 @@ class LocalizationsWidget(JobPanel):
         self.where_line.setToolTip(f"<qt>{WHERE_TIP}</qt>")
         make_calm(self.where_line)
         self.where_line.textChanged.connect(self._ask)
+        self.drawing = RenderForm()
+        self.drawing.changed.connect(self._ask)
         self.ranges = ColumnRanges()
         self.ranges.changed.connect(self._ask)
         self.render_button = button("Render", "Draw the molecules kept, and follow the filters.")
@@ -107,9 +102,7 @@ class LocalizationsWidget(JobPanel):
         self.form.addRow("", self.open_button)
         self.form.addRow("Filter", self.where_line)
         column.addLayout(self.form)
-        self.drawing_form = QFormLayout()
-        self.drawing_form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        column.addLayout(self.drawing_form)
+        column.addWidget(self.drawing)
         column.addWidget(self.ranges)
         column.addStretch(1)
         buttons = (self.render_button, self.reset_button, self.save_button)
@@ -117,21 +110,7 @@ class LocalizationsWidget(JobPanel):
 
     def fill(self, kit: TableKit) -> Iterator[None]:
         """Add what draws."""
-        self._options = kit.options
-        self.drawing = Fields(kit.options, kit.options.model_fields, self.drawing_form, self)
-        for name, words in LABELS.items():
-            label: Any = self.drawing_form.labelForField(self.drawing.editors[name].widget)
-            label.setText(words)
-        self.drawing.changed.connect(self._on_drawing)
-        self.color_box = choice([DENSITY])
-        self.color_box.widget.setToolTip(
-            "<qt>What the colours show: the density alone, or the mean of a column, such as depth, "
-            "from blue (low) over grey to orange (high), with the density as brightness.</qt>"
-        )
-        make_calm(self.color_box.widget)
-        self.color_box.changed.connect(self._ask)
-        self.drawing_form.addRow("Colour by", self.color_box.widget)
-        self._show_fields()
+        self.drawing.fill(kit.options)
         yield
         QTimer.singleShot(0, self._on_table)
 
@@ -199,19 +178,10 @@ class LocalizationsWidget(JobPanel):
         yield from self.ranges.fill(opened.columns)
         if opened is not self._opened:  # another table was chosen meanwhile
             return
-        self._fill_colors([column.name for column in opened.columns])
-        self.drawing.fill({"sr_pixel_nm": max(1.0, sr_pixel_for(opened.table))})
+        self.drawing.offer_colors(column.name for column in opened.columns)
+        self.drawing.choose_pixel(sr_pixel_for(opened.table))
         self.update_buttons()
         self._ask()
-
-    def _fill_colors(self, names: list[str]) -> None:
-        box: Any = self.color_box.widget
-        box.blockSignals(True)
-        box.clear()
-        box.addItem(DENSITY, None)
-        for name in sorted(names, key=lambda name: name != "z_nm"):
-            box.addItem(title_of(name), name)
-        box.blockSignals(False)
 
     # -- filtering -------------------------------------------------------------------------
 
@@ -223,11 +193,11 @@ class LocalizationsWidget(JobPanel):
         FilterError
             One sentence with the place of the fault in the line.
         """
-        line = self.where_line.text().strip()
-        if line and self._opened is not None:
-            Filter(line, self._opened.table.names)
-        parts = [*self.ranges.conditions(), *([f"({line})"] if line else [])]
-        return " & ".join(parts)
+        line = self.where_line.text()
+        if not line.strip() or self._opened is None:
+            return " & ".join(self.ranges.conditions())
+        Filter(line, self._opened.table.names)  # by itself, so that a fault has its place in it
+        return " & ".join([*self.ranges.conditions(), f"({line.strip()})"])
 
     def reset(self) -> None:
         """Keep all molecules again."""
@@ -250,10 +220,7 @@ class LocalizationsWidget(JobPanel):
             wanted = self._wanted()
         except ValueError as problem:  # what was kept last stays
             self.message_note.fail(str(problem))
-            if isinstance(problem, FilterError):
-                self.where_line.setToolTip(f"<qt>{problem}</qt>")
             return
-        self.where_line.setToolTip(f"<qt>{WHERE_TIP}</qt>")
         work = partial(keep, opened.table, opened.columns, wanted)
         self.begin(work, self._on_kept, title="filtering localizations")
 
@@ -261,8 +228,7 @@ class LocalizationsWidget(JobPanel):
         where = self.where()
         if not self.render_button.isChecked():
             return Wanted(where, None)
-        options = self._options.from_dict(self.drawing.values(), source="Rendering")
-        return Wanted(where, options, self.color_box.read())
+        return Wanted(where, self.drawing.options(), self.drawing.color_by)
 
     def _on_kept(self, kept: Kept) -> None:
         opened = self._opened
@@ -285,29 +251,22 @@ class LocalizationsWidget(JobPanel):
         if by is not None and kept.image is not None and kept.image.ndim == 3:
             low, high = kept.limits
             note += f" {title_of(by)}: blue {low:.4g}, grey, orange {high:.4g}."
+        elif kept.image is None and kept.wanted.options is not None:
+            note += " Drawing…"
         self.status_note.tell(note)
 
     def _show_points(self, mask: np.ndarray[Any, Any]) -> None:
         layer = self._layer
-        if isinstance(layer, Points) and len(layer.data) == len(mask):
+        if not isinstance(layer, Points) or len(layer.data) != len(mask):
+            return
+        if not np.array_equal(layer.shown, mask):
             layer.shown = mask
 
     def _show_all_points(self) -> None:
-        layer, opened = self._layer, self._opened
-        if isinstance(layer, Points) and opened is not None:
-            layer.shown = np.ones(len(layer.data), bool)
+        if self._opened is not None:
+            self._show_points(np.ones(len(self._opened.table), bool))
 
     # -- rendering -------------------------------------------------------------------------
-
-    def _on_drawing(self) -> None:
-        self._show_fields()
-        self._ask()
-
-    def _show_fields(self) -> None:
-        """Show what the chosen kind of image needs."""
-        kind = self.drawing.editors["kind"].read()
-        for name, of in (("sigma_nm", "gaussian"), ("n_shifts", "ash")):
-            self.drawing_form.setRowVisible(self.drawing.editors[name].widget, kind == of)
 
     def _on_render(self, is_on: bool) -> None:
         if is_on:
@@ -326,6 +285,7 @@ class LocalizationsWidget(JobPanel):
             return
         known = {
             "kind": "reconstruction",
+            RENDERING: True,
             "of": "" if self._layer is None else self._layer.name,
             "where": kept.wanted.where,
             "color_by": kept.wanted.color_by,
@@ -333,8 +293,6 @@ class LocalizationsWidget(JobPanel):
             **options.model_dump(),
         }
         self._rendered.show(kept.image, kept.limits, known, kept.table)
-        if self._rendered.layer is not None:
-            self.table_box.ignore(self._rendered.layer)
 
     # -- saving ----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
+from napari_deepsmlm.plugin.layers import provenance
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 NOTHING_HERE = (
     "No layer has localizations. Open a table, drop one on the window, or reconstruct a stack."
 )
+RENDERING = "is_rendering"
+"""Marks an image that follows another layer's table, in its provenance."""
 
 
 class TableBox(QComboBox):
@@ -38,7 +41,6 @@ class TableBox(QComboBox):
         self.setToolTip("<qt>The layer whose localizations are filtered and drawn.</qt>")
         self._viewer = viewer
         self._layers: list[Layer] = []
-        self._ignored: set[int] = set()
         self._before: Layer | None = None
         self.activated.connect(self._on_choice)
         events = viewer.layers.events
@@ -58,11 +60,6 @@ class TableBox(QComboBox):
         layer = self.layer
         found = None if layer is None else table_of(layer)
         return None if layer is None or found is None else (found, origin_of(layer))
-
-    def ignore(self, layer: Layer) -> None:
-        """Leave a layer out: one that the panel itself made of a table."""
-        self._ignored.add(id(layer))
-        self._list_layers()
 
     def choose(self, layer: Layer | None) -> None:
         """Choose a layer."""
@@ -85,25 +82,23 @@ class TableBox(QComboBox):
 
     def _list_layers(self, event: Any = None) -> None:
         kept = self.layer
-        layers = reversed(self._viewer.layers)
-        self._layers = [
-            layer for layer in layers if id(layer) not in self._ignored and _has_table(layer)
-        ]
+        self._layers = [layer for layer in reversed(self._viewer.layers) if _has_table(layer)]
         self.clear()
         self.addItems([layer.name for layer in self._layers])
         if kept in self._layers:
             self.setCurrentIndex(self._layers.index(kept))
-        if self.layer is not self._before:
+        if self.layer != self._before:
             self._on_choice()
 
     def _on_choice(self, *_: object) -> None:
-        if self.layer is not self._before:
+        if self.layer != self._before:
             self._before = self.layer
             self.changed.emit()
 
 
 def _has_table(layer: Layer) -> bool:
+    """Whether a layer has localizations, and is no image that this panel drew of them."""
     try:
-        return table_of(layer) is not None
+        return not provenance(layer).get(RENDERING) and table_of(layer) is not None
     except ValueError:  # features that somebody else gave the same names
         return False

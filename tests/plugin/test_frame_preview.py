@@ -111,6 +111,14 @@ def test_the_window_stays_alive(previewing: ReconstructWidget, viewer: Any, qtbo
     assert gaps.max() < 2
 
 
+def test_the_viewer_may_be_closed(
+    previewing: ReconstructWidget, viewer: Any, qtbot: Any, no_threads_left: None
+) -> None:
+    viewer.dims.set_point(0, 5)
+    viewer.close()
+    qtbot.wait(300)
+
+
 @pytest.mark.parametrize("how", ["button", "run", "stack", "preview layer"])
 def test_it_is_taken_away(previewing: ReconstructWidget, viewer: Any, qtbot: Any, how: str) -> None:
     if how == "button":

@@ -75,10 +75,13 @@ class FramePreview(QObject):
             self._delay.start()
 
     def abandon(self) -> None:
-        """Follow the viewer no more, and stop without waiting."""
+        """Follow the viewer no more, stop without waiting, and take the layer away."""
         self._viewer.dims.events.current_step.disconnect(self.ask)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._end()
+        if self._overlay is not None:
+            self._overlay.remove()
+        self._overlay = None
 
     def _end(self) -> None:
         self._delay.stop()

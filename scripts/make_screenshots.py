@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
-PANELS = ("reconstruct", "train", "simulate")
+PANELS = ("reconstruct", "train", "simulate", "profile")
 SIZE = (1366, 720)  # a small laptop
+FIBRES_NM = (((2600, 4150), (2500, 4800)), ((4400, 4280), (4400, 5100)))  # lines across one
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
@@ -41,7 +42,12 @@ def main() -> None:
     choices = parser.parse_args()
     choices.out.mkdir(parents=True, exist_ok=True)
     for panel in choices.panels:
-        {"reconstruct": reconstruct, "train": train, "simulate": simulate}[panel](choices)
+        {
+            "reconstruct": reconstruct,
+            "train": train,
+            "simulate": simulate,
+            "profile": profile,
+        }[panel](choices)
 
 
 def reconstruct(choices: argparse.Namespace) -> None:
@@ -146,6 +152,39 @@ def simulate(choices: argparse.Namespace) -> None:
     wait_until(lambda: not panel.is_busy)
     take(choices.out / "simulate.png")
     print(panel.status_note.text())
+    viewer.close()
+
+
+def profile(choices: argparse.Namespace) -> None:
+    """Reconstruct the sample, and measure a fibre in its mean image and in the reconstruction."""
+    viewer = new_viewer(choices.stack)
+    dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
+    wait_until(lambda: panel.is_ready)
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    viewer.window.remove_dock_widget(dock)
+    stack = viewer.layers[0]
+    stack.visible = False
+    mean = viewer.add_image(
+        stack.data.mean(0), name="mean of frames", scale=stack.scale[-2:], units=stack.units[-2:]
+    )
+    viewer.layers.move(viewer.layers.index(mean), 1)
+    viewer.layers[-1].blending = "additive"
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Line profile")
+    wait_until(lambda: panel.is_ready)
+    click(panel.form.new_button)
+    lines = viewer.layers["profile lines"]
+    lines.add([np.array(line) for line in FIBRES_NM], shape_type="line")
+    viewer.scene.camera.center, viewer.scene.camera.zoom = (3450, 4300), 0.26
+    panel.form.width_editor.write(200)
+    panel.form.unit_box.setCurrentText("nm")
+    panel.form.unit_box.activated.emit(1)
+    wait_until(lambda: panel.table.rowCount() == 2 * len(FIBRES_NM))
+    QTest.qWait(1000)
+    panel.table.cellClicked.emit(0, 0)
+    take(choices.out / "line_profile.png")
+    for one in panel.measured.measurements:
+        print(one.image, one.line, one.fit)
     viewer.close()
 
 

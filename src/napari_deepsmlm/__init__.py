@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.estimation import estimate
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.profiles import fit_profile, line_profile
     from napari_deepsmlm.reconstruction import reconstruct
 
 # Public names and where they live; loaded at first use, so that importing the package is quick.
@@ -16,10 +17,20 @@ _HOMES = {
     "Experiment": "experiment",
     "Localizations": "localizations",
     "estimate": "estimation",
+    "fit_profile": "profiles",
+    "line_profile": "profiles",
     "reconstruct": "reconstruction",
 }
 
-__all__ = ["Experiment", "Localizations", "__version__", "estimate", "reconstruct"]
+__all__ = [
+    "Experiment",
+    "Localizations",
+    "__version__",
+    "estimate",
+    "fit_profile",
+    "line_profile",
+    "reconstruct",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -57,27 +57,47 @@ def calibrate_files(
     ValueError, OSError
         One sentence that says which file or number is wrong and what to do.
     """
-    out = Path(out)
-    if out.suffix.lower() != ".safetensors":
-        raise ValueError(f"--out must end in .safetensors, got '{out.name}'.")
+    out = _safetensors(out)
     pupil = None if optics is None else _pupil(optics)
     stacks, stated_nm = _read([Path(path) for path in beads], n_planes)
     pixel_nm = pixel_size_nm or stated_nm
     if pixel_nm is None:
         raise ValueError(f"{Path(beads[0]).name}: states no pixel size; give --pixel-size in nm.")
     result = calibrate(stacks, z_step_nm, pixel_nm, window_px=window_px, optics=pupil)
+    return save_calibration(result, out)
+
+
+def save_calibration(result: Calibration, out: str | Path) -> dict[str, Any]:
+    """Write a calibration as :func:`calibrate_files` does, and return its report.
+
+    Raises
+    ------
+    ValueError, OSError
+        If `out` does not end in .safetensors, or a file cannot be written.
+    """
+    out = _safetensors(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     files = {"psf": out, "fit": out.with_suffix(".yaml"), "picture": out.with_suffix(".png")}
     save_psf(result.psf, files["psf"])
     save_psf(result.fitted, files["fit"])
     if len(result.planes) > 1:
         files["planes"] = out.with_suffix(".planes.yaml")
-        registration = PlaneRegistration(pixel_size_nm=pixel_nm, planes=result.planes)
+        registration = PlaneRegistration(
+            pixel_size_nm=result.psf.pixel_size_nm, planes=result.planes
+        )
         registration.to_file(files["planes"])
     figure = plot_calibration(result)
     with atomic_write(files["picture"]) as file:
         figure.savefig(file, format="png", dpi=100)
-    return {**_report(result), "files": {name: str(path) for name, path in files.items()}}
+    paths = {name: str(path) for name, path in files.items()}
+    return {**calibration_report(result), "files": paths}
+
+
+def _safetensors(out: str | Path) -> Path:
+    out = Path(out)
+    if out.suffix.lower() != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got '{out.name}'.")
+    return out
 
 
 def _pupil(optics: str) -> PupilPSF:
@@ -114,7 +134,8 @@ def _read(paths: list[Path], n_planes: int) -> tuple[list[Array], float | None]:
     return [np.concatenate(volumes[i : i + n_planes]) for i in starts], pixel_nm
 
 
-def _report(result: Calibration) -> dict[str, Any]:
+def calibration_report(result: Calibration) -> dict[str, Any]:
+    """Return the numbers of a calibration as the command line prints them."""
     gaussian = result.gaussian
     shifts = gaussian.shift_nm if isinstance(gaussian, MultiplanePSF) else ((0.0, 0.0),)
     z_first, z_last = result.psf.depth_range_nm

@@ -7,19 +7,32 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import napari.settings
 import numpy as np
 import pytest
 import torch
 from qtpy.QtCore import QThreadPool
 
 from napari_deepsmlm.models import build_model, save_model
-from napari_deepsmlm.plugin import train_widget
+from napari_deepsmlm.plugin import library, remembered
 from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 WAIT_MS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Preferences and remembered cameras of the test's own, never those of the person at work."""
+    folder = tmp_path / "own settings"
+    folder.mkdir()
+    monkeypatch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
+    monkeypatch.setattr(remembered, "data_folder", lambda: folder)
+    napari.settings._clear_plugin_settings_cache()
+    yield
+    napari.settings._clear_plugin_settings_cache()
 
 
 @pytest.fixture
@@ -41,7 +54,7 @@ def no_threads_left() -> Iterator[None]:
 def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the models that the user trained are: none at first."""
     folder = tmp_path / "runs"
-    monkeypatch.setattr(train_widget, "runs_folder", lambda: folder)
+    monkeypatch.setattr(library, "runs_folder", lambda: folder)
     return folder
 
 

@@ -336,6 +336,35 @@ def test_a_setting_out_of_range_is_one_sentence_and_nothing_starts(
     assert not list(runs.glob("*_deep-storm"))
 
 
+def test_recorded_molecules_are_trained_on(
+    train: TrainWidget, qtbot: Any, runs: Path, tmp_path: Path
+) -> None:
+    sparse = Experiment(simulation={"density_per_um2": (0.05, 0.05), "photons": (8000.0, 9000.0)})
+    sparse.replace(image_px=(96, 96)).write_movie(tmp_path, 12)
+    recorded = train.form.recorded_form
+    recorded.stack_line.setText(str(tmp_path / "stack.tif"))
+    recorded.fields.fill({"share": 0.5, "mirror": True})
+    asked = train.form.experiment().experimental
+    assert asked is not None
+    assert (asked.stack, asked.share, asked.mirror) == (tmp_path / "stack.tif", 0.5, True)
+    train.start_button.click()
+    wait_for_end(train, qtbot)
+    assert train.message_note.text() == ""
+    assert train.status_note.text().startswith("Done. 4 steps")
+    (folder,) = (path for path in runs.iterdir() if path.is_dir())
+    assert Experiment.from_file(folder / "experiment.yaml").experimental == asked
+
+
+def test_recorded_frames_that_are_not_there_are_one_sentence(
+    train: TrainWidget, qtbot: Any, tmp_path: Path
+) -> None:
+    train.form.recorded_form.stack_line.setText(str(tmp_path / "gone.tif"))
+    train.start_button.click()
+    wait_for_end(train, qtbot)
+    assert "gone.tif" in train.message_note.text()
+    assert train.start_button.isEnabled()
+
+
 def test_only_models_of_the_network_can_be_started_from(train: TrainWidget) -> None:
     box = train.form.start_box
 

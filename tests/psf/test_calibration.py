@@ -143,6 +143,38 @@ def test_planes_are_registered_within_2_nm(beads):
     assert result.psf.n_planes == 3
 
 
+def test_a_pupil_fitted_to_the_first_plane_describes_all_planes(beads):
+    optics = PupilPSF(
+        numerical_aperture=1.35,
+        blur_px=(0.5, 0.5),
+        z_range_nm=(-1400, 1400),
+        pupil_px=32,
+        oversampling=1,
+    )
+    true = {(2, 2): 60.0, (3, 1): 15.0, (4, 0): 25.0}
+    truth = MultiplanePSF(
+        psf=optics.replace(aberrations=[(*mode, value) for mode, value in true.items()]),
+        plane_z_nm=(-200, 200),
+        split=(0.6, 0.4),
+        shift_nm=((0, 0), (150, -80)),
+    )
+    stack = beads(truth, photons=10_000, z_step_nm=40)
+    result = calibrate(stack, z_step_nm=40, pixel_size_nm=100, optics=optics, window_px=21)
+    assert result.zernike is not None
+    errors = [a.rms_nm - true.get((a.n, a.m), 0.0) for a in result.zernike.psf.aberrations]
+    assert np.sqrt(np.sum(np.square(errors))) < 5
+    assert isinstance(result.fitted, MultiplanePSF)
+    np.testing.assert_allclose(np.diff(result.fitted.plane_z_nm), 400, atol=10)
+    np.testing.assert_allclose(result.fitted.split, truth.split, atol=0.01)
+    np.testing.assert_allclose(result.fitted.shift_nm, truth.shift_nm, atol=5)
+    at_centre = torch.tensor([[[1050.0, 1050.0, z]] for z in result.z_nm], dtype=torch.float32)
+    centred = result.fitted.replace(shift_nm=((0, 0), (0, 0)))
+    images = centred.render(at_centre, torch.ones(len(at_centre), 1), (21, 21)).numpy()
+    for plane, measured in enumerate(result.measured):
+        pairs = zip(images[:, plane], measured, strict=True)
+        assert min(np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs) > 0.9
+
+
 def test_a_calibration_saves_and_loads(calibration, tmp_path):
     saved = calibration.psf.save(tmp_path / "beads.safetensors")
     assert CalibratedPSF(file=str(tmp_path / "beads.safetensors")) == saved

@@ -13,8 +13,11 @@ from napari_deepsmlm.cli import (
     estimate,
     evaluate,
     models,
+    profile,
+    quality,
     reconstruct,
     simulate,
+    tables,
     train,
 )
 from napari_deepsmlm.cli._console import add_command
@@ -52,6 +55,12 @@ add_command(
 )
 add_command(
     app,
+    "profile",
+    profile.profile,
+    "deepsmlm profile result/reconstruction.tif --line 40,12,40,60 --width 5 --model gauss",
+)
+add_command(
+    app,
     "estimate",
     estimate.estimate,
     "deepsmlm estimate stack.tif --pixel-size 100 --out experiment.yaml",
@@ -61,6 +70,30 @@ add_command(
     "calibrate",
     calibrate.calibrate,
     "deepsmlm calibrate beads.tif --z-step 50 --out psf.safetensors",
+)
+add_command(
+    app,
+    "filter",
+    tables.filter_table,
+    'deepsmlm filter locs.csv --where "uncertainty_xy < 30 & intensity > 500" --out good.csv',
+)
+add_command(
+    app,
+    "render",
+    tables.render,
+    "deepsmlm render locs.csv --out image.tif --sr-pixel 10 --kind gaussian --color-by z",
+)
+add_command(
+    app,
+    "convert",
+    tables.convert,
+    "deepsmlm convert locs.csv --out locs.hdf5 --pixel-size 100",
+)
+add_command(
+    app,
+    "quality",
+    quality.quality,
+    "deepsmlm quality result/localizations.csv --reference stack.tif --out quality",
 )
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")

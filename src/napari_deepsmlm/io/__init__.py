@@ -11,8 +11,20 @@ from napari_deepsmlm.io.images import (
     write_image,
     write_stack,
 )
-from napari_deepsmlm.io.recognition import looks_like_frames
-from napari_deepsmlm.io.tables import LocalizationWriter, read_localizations, write_localizations
+from napari_deepsmlm.io.recognition import (
+    are_planes,
+    looks_like_frames,
+    looks_like_localizations,
+    looks_like_series,
+    movies_in_folder,
+)
+from napari_deepsmlm.io.rgb import write_rgb
+from napari_deepsmlm.io.tables import (
+    LocalizationWriter,
+    read_localizations,
+    table_pixel_size,
+    write_localizations,
+)
 
 __all__ = [
     "FrameReadError",
@@ -20,11 +32,17 @@ __all__ = [
     "ImageWriter",
     "LocalizationWriter",
     "StackWriter",
+    "are_planes",
     "looks_like_frames",
+    "looks_like_localizations",
+    "looks_like_series",
+    "movies_in_folder",
     "open_frames",
     "read_localizations",
     "read_report",
+    "table_pixel_size",
     "write_image",
     "write_localizations",
+    "write_rgb",
     "write_stack",
 ]

@@ -5,19 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepsmlm.io import thunderstorm
+from napari_deepsmlm.io import challenge, picasso, thunderstorm
 from napari_deepsmlm.io._planes import is_plausible_pixel_size
 from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.io.thunderstorm import LocalizationWriter
 
 if TYPE_CHECKING:
-    from napari_deepsmlm.io._columns import TableFormat
+    from napari_deepsmlm.io.columns import TableFormat
     from napari_deepsmlm.localizations import Localizations
 
-__all__ = ["FORMATS", "LocalizationWriter", "read_localizations", "write_localizations"]
+__all__ = [
+    "FORMATS",
+    "LocalizationWriter",
+    "read_localizations",
+    "table_pixel_size",
+    "write_localizations",
+]
 
 # A new format is one file with a column map and one entry here, the more special first.
-FORMATS: tuple[TableFormat, ...] = (thunderstorm.FORMAT,)
+FORMATS: tuple[TableFormat, ...] = (picasso.FORMAT, challenge.FORMAT, thunderstorm.FORMAT)
 
 _HEAD_BYTES = 4096
 
@@ -45,38 +51,76 @@ def read_localizations(path: str | Path, *, pixel_size_nm: float | None = None) 
     array([150.])
     """
     path = Path(path)
-    if pixel_size_nm is not None and not is_plausible_pixel_size(pixel_size_nm):
-        raise ValueError(f"The pixel size must be between 1 and 10000 nm, got {pixel_size_nm:g}.")
+    _require_plausible(pixel_size_nm)
+    return _format_of(path).read(path, pixel_size_nm)
+
+
+def table_pixel_size(path: str | Path) -> float | None:
+    """Return the camera pixel that a table states, nm, None if its format has no place for it."""
+    path = Path(path)
+    return _format_of(path).pixel_size(path)
+
+
+def write_localizations(
+    localizations: Localizations,
+    path: str | Path,
+    *,
+    kind: str | None = None,
+    pixel_size_nm: float | None = None,
+) -> None:
+    """Write a table in the format of the file's ending; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    kind : thunderstorm, picasso or challenge; by the ending if not given (.csv: thunderstorm).
+    pixel_size_nm : camera pixel, nm, for a format that counts in it (Picasso: 100 if not given).
+
+    Raises
+    ------
+    ValueError
+        If the ending is unknown, or not one of the chosen format.
+    """
+    path = Path(path)
+    _require_plausible(pixel_size_nm)
+    matching = _formats_for(path)
+    if kind is None:
+        matching = matching[-1:]
+    chosen = [f for f in FORMATS if f.key == kind] if kind else matching
+    if not chosen:
+        raise ValueError(
+            f"Unknown format '{kind}'. Available: {', '.join(f.key for f in FORMATS)}."
+        )
+    if chosen[0] not in matching:
+        endings = ", ".join(chosen[0].suffixes)
+        raise ValueError(f"{path.name}: {chosen[0].name} files end in {endings}.")
+    with chosen[0].writer(path, localizations.names, pixel_size_nm) as writer:
+        writer.append(localizations)
+
+
+def _format_of(path: Path) -> TableFormat:
+    """Return the format of a file by its ending and first bytes."""
     candidates = _formats_for(path)
     file = ReadOnlyFile(path)
     head = file.read_at(0, _HEAD_BYTES)
     file.close()
     if not head:
         raise ValueError(f"{path.name}: the file is empty; export the table again.")
-    table_format = next((f for f in candidates if f.is_mine(head)), candidates[-1])
-    return table_format.read(path, pixel_size_nm)
+    return next((f for f in candidates if f.is_mine(head)), candidates[-1])
 
 
-def write_localizations(localizations: Localizations, path: str | Path) -> None:
-    """Write a table in the format of the file's ending; the file appears whole or not at all.
-
-    Raises
-    ------
-    ValueError
-        If the ending is unknown or its format can only be read.
-    """
-    path = Path(path)
-    for table_format in _formats_for(path):
-        if table_format.writer is not None:
-            with table_format.writer(path, localizations.names) as writer:
-                writer.append(localizations)
-            return
-    raise ValueError(f"{path.name}: this format can only be read; write a .csv file instead.")
+def _require_plausible(pixel_size_nm: float | None) -> None:
+    if pixel_size_nm is not None and not is_plausible_pixel_size(pixel_size_nm):
+        raise ValueError(f"The pixel size must be between 1 and 10000 nm, got {pixel_size_nm:g}.")
 
 
 def _formats_for(path: Path) -> list[TableFormat]:
     matching = [f for f in FORMATS if path.suffix.lower() in f.suffixes]
     if not matching:
-        known = ", ".join(f"{suffix} ({f.name})" for f in FORMATS for suffix in f.suffixes)
+        endings = dict.fromkeys(suffix for f in reversed(FORMATS) for suffix in f.suffixes)
+        known = ", ".join(f"{suffix} ({_names_of(suffix)})" for suffix in endings)
         raise ValueError(f"{path.name}: unknown table format '{path.suffix}'. Available: {known}.")
     return matching
+
+
+def _names_of(suffix: str) -> str:
+    return ", ".join(f.name for f in reversed(FORMATS) if suffix in f.suffixes)

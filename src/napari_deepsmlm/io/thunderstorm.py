@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import logging
-import re
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-
-from napari_deepsmlm._files import atomic_write
-from napari_deepsmlm.io._columns import (
-    UNCERTAINTY_XY,
-    Column,
-    TableFormat,
-    find_columns,
-    merged_uncertainty,
-    split_uncertainty,
-)
-from napari_deepsmlm.io._csv import format_rows
-from napari_deepsmlm.io._storage import ReadOnlyFile
-from napari_deepsmlm.localizations import REQUIRED_COLUMNS, Localizations
+from napari_deepsmlm.io.columns import UNCERTAINTY_XY, Column, TableFormat
+from napari_deepsmlm.io.csv_tables import CsvWriter, read_csv_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
-logger = logging.getLogger(__name__)
+    from napari_deepsmlm.localizations import Localizations
 
 # Ovesny et al. 2014, doi:10.1093/bioinformatics/btu202, as version 1.3 and later write it; the
 # probability is our own addition, which ThunderSTORM passes over.
@@ -53,14 +34,8 @@ COLUMNS = (
     Column("probability", "probability"),
 )
 
-_WHOLE = ("id", "detections")
-_DECIMALS = 5
-_FIRST_FRAME = 1  # in the file; 0 in memory
-_ROWS_PER_BLOCK = 1 << 16
-_HEAD_BYTES = 1 << 16
 
-
-class LocalizationWriter:
+class LocalizationWriter(CsvWriter):
     """A ThunderSTORM CSV that takes results as they arrive.
 
     The file appears when the `with` block ends without an error; until then an older file of that
@@ -70,11 +45,13 @@ class LocalizationWriter:
     Parameters
     ----------
     path : the file to write.
-    columns : our column names that every piece will have, as `Localizations.names`.
+    names : our column names that every piece will have, as `Localizations.names`.
 
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
+    >>> from napari_deepsmlm.localizations import Localizations
     >>> path = Path(tempfile.mkdtemp()) / "found.csv"
     >>> with LocalizationWriter(path, ["frame", "x_nm", "y_nm"]) as writer:
     ...     writer.append(Localizations(frame=[0], x_nm=[150.0], y_nm=[50.0]))
@@ -83,61 +60,9 @@ class LocalizationWriter:
     1,1,150,50
     """
 
-    def __init__(self, path: str | Path, columns: Iterable[str]) -> None:
-        names = set(columns)
-        missing = [name for name in REQUIRED_COLUMNS if name not in names]
-        if missing:
-            raise ValueError(f"A table needs the columns {', '.join(missing)} too.")
-        self.path = Path(path)
-        self.n_written = 0
-        self._columns = _written_columns(names)
-        self._has_id = "id" in names
-        self._stack = ExitStack()
-        self._file: BinaryIO | None = None
-        lost = sorted(names - _kept_names(self._columns))
-        if lost:
-            logger.warning("%s: ThunderSTORM has no column for %s.", self.path.name, lost)
-
-    def __enter__(self) -> Self:
-        self._file = self._stack.enter_context(atomic_write(self.path))
-        self._file.write(_header(self._columns).encode())
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._file = None
-        self._stack.__exit__(*error)
-
-    def append(self, localizations: Localizations) -> None:
-        """Add rows; they go to the disk in blocks.
-
-        Raises
-        ------
-        ValueError
-            If a column is missing that the writer was opened for.
-        """
-        if self._file is None:
-            raise ValueError(f"{self.path.name}: open the writer in a `with` block first.")
-        table = localizations.to_numpy()
-        for start in range(0, len(table), _ROWS_PER_BLOCK):
-            block = table[start : start + _ROWS_PER_BLOCK]
-            values = [self._values(block, column) for column in self._columns]
-            self._file.write(format_rows(values, _DECIMALS))
-            self.n_written += len(block)
-
-    def _values(self, block: Localizations, column: Column) -> npt.NDArray[Any]:
-        if column.name == "id" and not self._has_id:
-            return np.arange(self.n_written + 1, self.n_written + 1 + len(block))
-        if column.name == "frame":
-            return np.asarray(block.frame) + _FIRST_FRAME
-        try:
-            if column.name == UNCERTAINTY_XY:
-                return np.asarray(merged_uncertainty(block))
-            return np.asarray(block[column.name])
-        except (KeyError, IndexError):
-            raise ValueError(
-                f"{self.path.name}: this piece has no column for '{column.header}', unlike what "
-                f"the file was opened for; found: {', '.join(block.names)}."
-            ) from None
+    def __init__(self, path: str | Path, names: Iterable[str]) -> None:
+        names = set(names)
+        super().__init__(path, _written_columns(names), names, format_name=FORMAT.name, quoted=True)
 
 
 def read_thunderstorm(path: Path, pixel_size_nm: float | None = None) -> Localizations:
@@ -152,25 +77,7 @@ def read_thunderstorm(path: Path, pixel_size_nm: float | None = None) -> Localiz
     ValueError
         One sentence saying what is wrong, in which row, and what to do.
     """
-    text_format = _look_at(path)
-    found, remarks = find_columns(path.name, text_format.cells, COLUMNS, pixel_size_nm)
-    for remark in remarks:
-        logger.warning("%s: %s.", path.name, remark)
-    table = _parse(path, text_format)
-    columns: dict[str, npt.NDArray[Any]] = {}
-    for name, (position, factor) in found.items():
-        values = _numbers(path.name, table.pop(str(position)), text_format.cells[position])
-        columns[name] = values if factor == 1 else values * factor
-    for name in REQUIRED_COLUMNS:
-        _require_finite(path.name, columns[name], text_format.cells[found[name][0]])
-    columns["frame"] = _frames_from_zero(path.name, columns["frame"])
-    for name in _WHOLE:
-        if name in columns and np.isfinite(columns[name]).all():
-            columns[name] = columns[name].astype(np.int64)
-    return Localizations.from_columns(split_uncertainty(columns))
-
-
-# -- writing --------------------------------------------------------------------------------
+    return read_csv_table(path, COLUMNS, pixel_size_nm)
 
 
 def _written_columns(names: set[str]) -> list[Column]:
@@ -188,122 +95,11 @@ def _written_columns(names: set[str]) -> list[Column]:
     ]
 
 
-def _kept_names(columns: list[Column]) -> set[str]:
-    kept = {column.name for column in columns}
-    return kept | {"uncertainty_x_nm", "uncertainty_y_nm"} if UNCERTAINTY_XY in kept else kept
-
-
-def _header(columns: list[Column]) -> str:
-    return ",".join(f'"{column.header}"' for column in columns) + "\n"
-
-
-# -- reading --------------------------------------------------------------------------------
-
-
-class _TextFormat:
-    """How a CSV is written: header cells, separator, decimal mark, lines before the data."""
-
-    def __init__(self, name: str, head: str) -> None:
-        lines = re.split(r"\r\n|\r|\n", head)
-        n_blank = next((i for i, line in enumerate(lines) if line.strip()), -1)
-        if n_blank < 0:
-            raise ValueError(f"{name}: the file is empty; export the table again.")
-        header, rows = lines[n_blank], [line for line in lines[n_blank + 1 :] if line.strip()]
-        self.n_skipped = n_blank + 1
-        self.separator = max(",;\t", key=lambda mark: len(_split(header, mark)))
-        self.cells = [cell.strip() for cell in _split(header, self.separator)]
-        first_row = rows[0] if rows else ""
-        has_comma = "," in first_row
-        self.decimal = "," if has_comma and self.separator != "," else "."
-        if rows and len(_split(first_row, self.separator)) > len(self.cells):
-            raise ValueError(
-                f"{name}: row 1 has {len(_split(first_row, self.separator))} cells but the header "
-                f"has {len(self.cells)}; if the numbers have decimal commas, export them with "
-                "decimal points."
-            )
-
-
-def _look_at(path: Path) -> _TextFormat:
-    file = ReadOnlyFile(path)
-    try:
-        head = file.read_at(0, _HEAD_BYTES)
-    finally:
-        file.close()
-    if b"\0" in head:
-        raise ValueError(f"{path.name}: is not a text file; export the table as CSV.")
-    text = head.decode("utf-8-sig", errors="replace")
-    complete_lines = text if len(head) == file.size else text.rpartition("\n")[0]
-    return _TextFormat(path.name, complete_lines)
-
-
-def _split(line: str, separator: str) -> list[str]:
-    return next(csv.reader(io.StringIO(line), delimiter=separator), [])
-
-
-def _parse(path: Path, text_format: _TextFormat) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(
-            path,
-            sep=text_format.separator,
-            decimal=text_format.decimal,
-            skiprows=text_format.n_skipped,
-            header=None,
-            names=[str(i) for i in range(len(text_format.cells))],
-            low_memory=False,
-            encoding="utf-8",
-            encoding_errors="replace",
-            skipinitialspace=True,
-        )
-    except (pd.errors.ParserError, ValueError, OverflowError) as error:
-        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
-        raise ValueError(
-            f"{path.name}: its rows are damaged ({reason.rstrip('.')}); export the table again."
-        ) from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas makes surplus cells an index
-        raise ValueError(
-            f"{path.name}: its rows have more cells than the header; export the table again."
-        )
-    return table
-
-
-def _numbers(name: str, column: pd.Series[Any], cell: str) -> npt.NDArray[np.float64]:
-    if column.dtype.kind in "iuf":
-        return column.to_numpy(np.float64)
-    numbers = pd.to_numeric(column.astype(str).where(column.notna()), errors="coerce")
-    is_text = (numbers.isna() & column.notna()).to_numpy()
-    if not is_text.any():  # an empty column, or whole numbers beyond 64 bits
-        return numbers.to_numpy(np.float64)
-    row = int(np.argmax(is_text))
-    text = " ".join(str(column.iloc[row]).split())[:40]
-    hint = "export it with decimal points" if "," in text else "correct or remove the row"
-    raise ValueError(f"{name}: row {row + 1} of '{cell}' is '{text}', not a number; {hint}.")
-
-
-def _require_finite(name: str, values: npt.NDArray[np.float64], cell: str) -> None:
-    is_finite = np.isfinite(values)
-    if not is_finite.all():
-        row = int(np.argmin(is_finite))
-        what = "empty or NaN" if np.isnan(values[row]) else "infinite"
-        raise ValueError(
-            f"{name}: row {row + 1} of '{cell}' is {what}; remove the row or export it again."
-        )
-
-
-def _frames_from_zero(name: str, frame: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    is_wrong = (frame != np.rint(frame)) | (frame < _FIRST_FRAME) | (frame > 2**53)
-    if is_wrong.any():
-        row = int(np.argmax(is_wrong))
-        raise ValueError(
-            f"{name}: row {row + 1} has frame {frame[row]:g}; frames must be whole numbers from "
-            f"{_FIRST_FRAME}."
-        )
-    return frame.astype(np.int64) - _FIRST_FRAME
-
-
 FORMAT = TableFormat(
     name="ThunderSTORM",
+    key="thunderstorm",
     suffixes=(".csv", ".txt", ".tsv"),
     is_mine=lambda _: True,
     read=read_thunderstorm,
-    writer=LocalizationWriter,
+    writer=lambda path, names, _: LocalizationWriter(path, names),
 )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
@@ -76,6 +74,8 @@ def image_scores(estimate: Image, truth: Image, *, blur_sigma_px: float = 0.0) -
     that SSIM and PSNR need is the truth's, and all but NMSE and SNR depend on it. Images too small
     for a measure have NaN: under 7 pixels for SSIM, under 176 for MS-SSIM.
     """
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
     estimate, truth = _same(estimate, truth, blur_sigma_px)
     scale = least_squares_scale(estimate, truth)
     fitted, data_range = scale * estimate, float(truth.max() - min(truth.min(), 0.0))
@@ -120,6 +120,8 @@ def ms_ssim(estimate: Image, truth: Image, *, data_range: float) -> float:
 
 
 def _mean_similarity(a: Image, b: Image, data_range: float, *, k1: float) -> float:
+    from skimage.metrics import structural_similarity  # which imports all of scipy's statistics
+
     mean = structural_similarity(
         a,
         b,
@@ -148,5 +150,7 @@ def _same(estimate: Image, truth: Image, blur_sigma_px: float) -> tuple[Image, I
     pair = np.asarray(estimate, np.float64), np.asarray(truth, np.float64)
     if blur_sigma_px <= 0:
         return pair
+    from scipy.ndimage import gaussian_filter
+
     blurred = [gaussian_filter(image, blur_sigma_px, mode="constant") for image in pair]
     return blurred[0], blurred[1]

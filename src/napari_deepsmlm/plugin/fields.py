@@ -48,6 +48,16 @@ LABELS = {
     "validate_every": "Validate every (steps)",
     "validation_frames": "Validation (frames)",
     "upsampling": "Upsampling (×)",
+    "threshold": "Threshold (SD of background)",
+    "least_photons": "Least light (photons)",
+    "least_p_value": "Least p of the fit (0–1)",
+    "mirror": "Mirror images too",
+    "share": "Share of the batches (0–1)",
+    "sr_pixel_nm": "Drawn with pixels of",
+    "n_blocks": "Blocks of time",
+    "blur_sigma_px": "Blur of both, σ",
+    "lateral_nm": "Match within, x and y",
+    "axial_nm": "Match within, z",
 }
 """Where the name of a field does not say its unit."""
 

@@ -85,9 +85,15 @@ class FramePreview(QObject):
 
     def _end(self) -> None:
         self._delay.stop()
+        self._let_go()
+        self._maker = None
+
+    def _let_go(self) -> None:
+        """Give up the last prediction."""
         if self._job is not None:
             self._job.abandon()
-        self._job = self._maker = None
+            self._job.deleteLater()
+        self._job = None
 
     def _on_toggled(self, is_on: bool) -> None:
         if is_on:
@@ -109,11 +115,11 @@ class FramePreview(QObject):
         """Begin with the frames under the slider, unless the last prediction is almost there."""
         if not self._form.is_complete:
             return
-        if self._job is not None and self._job.is_running:
-            if time.monotonic() - self._started < PATIENCE_S:
-                self._delay.start()
-                return
-            self._job.abandon()
+        is_recent = time.monotonic() - self._started < PATIENCE_S
+        if self._job is not None and self._job.is_running and is_recent:
+            self._delay.start()
+            return
+        self._let_go()
         try:
             options = self._form.options()
         except ValueError as error:

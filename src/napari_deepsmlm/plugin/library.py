@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepsmlm.plugin.model_box import ModelChoice
+from napari_deepsmlm.plugin.settings import runs_folder
 from napari_deepsmlm.runs import trained_models
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
 
 def _trained_by_user() -> Iterator[ModelChoice]:
     """Yield the models of the latest runs of the Train panel."""
-    from napari_deepsmlm.plugin.train_widget import runs_folder
-
     for path in trained_models(runs_folder())[:MOST_TRAINED]:
         with suppress(ValueError, OSError):  # damaged, or of another version
             yield ModelChoice.from_file(path)

@@ -25,6 +25,7 @@ from napari_deepsmlm.plugin.model_box import ModelBox
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.overlay import MOST_POINTS
 from napari_deepsmlm.plugin.region_box import RegionBox
+from napari_deepsmlm.plugin.settings import compute_settings
 from napari_deepsmlm.plugin.stack_box import StackBox
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class ReconstructForm(QWidget):
         self.region_box = RegionBox(viewer)
         self.model_box = ModelBox()
         self.camera_box = CameraBox()
+        self.camera_box.follow(self.stack_box)
         self.first_frame, self.last_frame = QSpinBox(), QSpinBox()
         self.points_box = QComboBox()
         self.compute_note = Note()
@@ -80,6 +82,7 @@ class ReconstructForm(QWidget):
         self._library = library
         self._editors = _make_editors(library)
         self._add_rows(library)
+        self.fill_in(**compute_settings(library.devices))
         self.model_box.set_models(library.models, library.pixel_tolerance)
         self._editors[PIXEL_SIZE].changed.connect(self._on_pixel_size)
         for name in ("device", "precision"):

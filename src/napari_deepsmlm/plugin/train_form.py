@@ -22,6 +22,8 @@ from napari_deepsmlm.plugin.fields import Fields, FoldedForm, editable
 from napari_deepsmlm.plugin.model_box import ModelChoice
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
+from napari_deepsmlm.plugin.recorded_form import RecordedForm
+from napari_deepsmlm.plugin.settings import compute_settings
 from napari_deepsmlm.plugin.start_box import StartBox
 
 if TYPE_CHECKING:
@@ -62,10 +64,11 @@ class TrainForm(QWidget):
         self.out_line = QLineEdit(str(runs))
         self.more = FoldedForm("More about the training", "Rates, validation, number format.")
         self.network_more = FoldedForm("More about the network", "Its size and scales.")
+        self.recorded_form = RecordedForm()
         self._rows = self.experiment_form.rows
         self._column = column = QVBoxLayout(self)
         column.addWidget(self.experiment_form)
-        for widget in (self.more, self.network_more):
+        for widget in (self.recorded_form, self.more, self.network_more):
             column.addWidget(widget)
         column.addStretch(1)
 
@@ -94,6 +97,7 @@ class TrainForm(QWidget):
         form = self.experiment_form
         form.failed.connect(self.failed)
         yield from form.fill(kit)
+        self.recorded_form.fill()
         self.training_fields = Fields(Training, BASIC, self._rows, self)
         names = editable(Training, besides=BASIC)
         yield
@@ -106,7 +110,8 @@ class TrainForm(QWidget):
         if kit.last_used is None:
             self.training_fields.fill({"minutes": FIRST_MINUTES})
         self.network_box.currentIndexChanged.connect(self._on_network)
-        for part in (form, self.training_fields, self.more_fields, self.start_box):
+        parts = (form, self.recorded_form, self.training_fields, self.more_fields, self.start_box)
+        for part in parts:
             part.changed.connect(self._tell_change)
         self._is_filled = True
         self._tell_change()
@@ -139,6 +144,7 @@ class TrainForm(QWidget):
             "model": model,
             "start_from": start_from,
             "training": training,
+            "experimental": self.recorded_form.data,
         }
         return type(base).from_dict({**dict(base), **changes}, source="Train")
 
@@ -179,6 +185,7 @@ class TrainForm(QWidget):
     def _add_output(self, kit: TrainingKit) -> None:
         make_calm(self.device_box)
         self.device_box.addItems(["auto", *kit.devices])
+        self.device_box.setCurrentText(compute_settings(kit.devices)["device"])
         self.device_box.setToolTip("<qt>Where to compute; auto: the fastest device here.</qt>")
         self._rows.addRow("Device", self.device_box)
         self.out_line.setToolTip("<qt>Every run gets a folder of its own in this one.</qt>")
@@ -198,6 +205,7 @@ class TrainForm(QWidget):
             self.network_box.setCurrentIndex(self.network_box.findData(experiment.network))
         self._show_network()
         self.start_box.choose(experiment.start_from)
+        self.recorded_form.show_data(experiment.experimental)
         for fields in (self.training_fields, self.more_fields):
             fields.fill(dict(experiment.training))
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyqtgraph as pg
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
@@ -100,6 +101,7 @@ class LookStrip(QWidget):
         )
         self.histograms.setFixedHeight(SIDE_PX + 20)
         self.histograms.set_log(True)
+        self.histograms.setAxisItems({"bottom": _SparseAxis("bottom")})
         self._curves = {
             "simulated": self.histograms.add_line("simulated", BLUE),
             "real": self.histograms.add_line("real", ORANGE),
@@ -171,6 +173,15 @@ class PreviewGrid(QWidget):
         for (_, made), image in zip(self._views, images, strict=False):
             small = shrunk(image)
             made.show_frame(small, contrast_limits(small))
+
+
+class _SparseAxis(pg.AxisItem):  # type: ignore[misc]
+    """An axis with two to four numbers, which may have five digits each."""
+
+    def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+        least = max(high - low, 1e-9) / 4
+        decade = 10.0 ** math.floor(math.log10(least))
+        return [(next(n * decade for n in (1, 2, 4, 5, 10) if n * decade >= least), 0.0)]
 
 
 def shrunk(image: Array) -> Array:

@@ -10,6 +10,7 @@ from napari_deepsmlm.psf.astigmatic import AstigmaticPSF
 from napari_deepsmlm.psf.beads import (
     WIDE_WINDOW_PX,
     Bead,
+    BeadSearch,
     check_stack,
     coarse_moves,
     find_beads,
@@ -30,7 +31,7 @@ from napari_deepsmlm.psf.spot_fit import Spot, fit_spot
 from napari_deepsmlm.psf.zernike_fit import ZernikeFit, fit_zernike
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from napari_deepsmlm.psf.pupil import PupilPSF
 
@@ -78,6 +79,7 @@ def calibrate(
     *,
     window_px: int = 25,
     optics: PupilPSF | None = None,
+    keep: Sequence[Array | None] | None = None,
 ) -> Calibration:
     """Return the PSF of a microscope from one or several bead z-stacks.
 
@@ -93,6 +95,8 @@ def calibrate(
     window_px : side of the PSF, odd; neighbours must be further away than half of it. Above 31
         for engineered PSFs with lobes: z = 0 is then the middle of the stack.
     optics : if given, Zernike coefficients of this pupil are fitted too (its own are ignored).
+    keep : for each stack the (N, 2) places (y, x) px of the beads to use, of those that
+        :func:`search_beads` finds; None, and no `keep`, for all of them.
 
     Raises
     ------
@@ -110,14 +114,44 @@ def calibrate(
     >>> round(result.gaussian.x.focus_nm - result.gaussian.y.focus_nm)
     500
     """
+    steps = calibration_steps(
+        beads, z_step_nm, pixel_size_nm, window_px=window_px, optics=optics, keep=keep
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Calibration = end.value
+            return result
+
+
+def calibration_steps(
+    beads: Array | Sequence[Array],
+    z_step_nm: float,
+    pixel_size_nm: float,
+    *,
+    window_px: int = 25,
+    optics: PupilPSF | None = None,
+    keep: Sequence[Array | None] | None = None,
+    keep_on: Callable[[], None] = lambda: None,
+) -> Generator[str, None, Calibration]:
+    """Yield in words what is done next, and return the result of :func:`calibrate`.
+
+    Parameters
+    ----------
+    keep_on : called while coefficients are fitted; what it raises ends the calibration.
+    """
     _check_numbers(z_step_nm, pixel_size_nm, window_px)
     stacks = [check_stack(stack) for stack in _as_stacks(beads)]
     if len({stack.shape[:2] for stack in stacks}) > 1:
         raise ValueError("All bead stacks must have the same numbers of planes and of depths.")
-    found, warnings = _find(stacks, window_px)
+    yield "Looking for beads"
+    found, warnings = _find(stacks, window_px, keep)
     n_planes, n_z = found[0][1].cutout.shape[:2]
+    yield f"Averaging {len(found)} beads"
     averages = [average_beads([bead.cutout[c] for _, bead in found]) for c in range(n_planes)]
     z_nm = (np.arange(n_z) - (n_z - 1) / 2) * z_step_nm
+    yield "Fitting the widths"
     spots = [[fit_spot(image) for image in volume] for volume in averages]
     is_lobed = window_px > WIDE_WINDOW_PX
     curves = [curve_of(plane, z_nm, pixel_size_nm, is_lobed=is_lobed) for plane in spots]
@@ -126,6 +160,7 @@ def calibrate(
     else:
         z_nm, curves = refocused(z_nm, curves)
         warnings += judge(curves)
+    yield "Centring and interpolating"
     measured = np.stack([
         centred(volume, plane, is_lobed=is_lobed)
         for volume, plane in zip(averages, spots, strict=True)
@@ -137,7 +172,8 @@ def calibrate(
     zernike = None
     if optics is not None:
         optics = optics.replace(pixel_size_nm=pixel_size_nm, patch_px=window_px)
-        zernike = fit_zernike(measured[0], z_nm, optics)
+        yield "Fitting Zernike coefficients"
+        zernike = fit_zernike(measured[0], z_nm, optics, keep_on=keep_on)
         warnings += judge_pupil(zernike, z_step_nm, n_planes)
     centre = float(np.mean([stack.shape[-1] for stack in stacks])) / 2 * pixel_size_nm
     return Calibration(
@@ -151,6 +187,23 @@ def calibrate(
         n_beads=len(found),
         warnings=tuple(warnings),
     )
+
+
+def search_beads(beads: Array, *, window_px: int) -> BeadSearch:
+    """Return the beads of one stack that a calibration would use, and why not the others.
+
+    Parameters
+    ----------
+    beads : (Z, H, W), or (C, Z, H, W) for several planes: places are those in the first.
+
+    Raises
+    ------
+    ValueError
+        If the stack or the window cannot be used.
+    """
+    stack = check_stack(beads)
+    _check_window(stack, window_px)
+    return find_beads(stack, window_px=window_px, moves=coarse_moves(stack))
 
 
 def _as_stacks(beads: Array | Sequence[Array]) -> list[Array]:
@@ -169,22 +222,34 @@ def _check_numbers(z_step_nm: float, pixel_size_nm: float, window_px: int) -> No
         raise ValueError(f"The window must be an odd number of 7 to 201 pixels, got {window_px}.")
 
 
-def _find(stacks: list[Array], window_px: int) -> tuple[list[tuple[Array, Bead]], list[str]]:
+def _check_window(stack: Array, window_px: int) -> None:
+    if window_px > min(stack.shape[2:]):
+        raise ValueError(
+            f"The window of {window_px} px is larger than the images of the bead stack "
+            f"({stack.shape[2]} x {stack.shape[3]} px): choose a smaller one."
+        )
+
+
+def _find(
+    stacks: list[Array], window_px: int, keep: Sequence[Array | None] | None
+) -> tuple[list[tuple[Array, Bead]], list[str]]:
     """Beads of all stacks with the coarse plane displacements of theirs, brightest first."""
     found: list[tuple[Array, Bead]] = []
     refused: list[str] = []
-    for stack in stacks:
-        if window_px > min(stack.shape[2:]):
-            raise ValueError(
-                f"The window of {window_px} px is larger than the images of the bead stack "
-                f"({stack.shape[2]} x {stack.shape[3]} px): choose a smaller one."
-            )
+    for i, stack in enumerate(stacks):
+        _check_window(stack, window_px)
         moves = coarse_moves(stack)
         search = find_beads(stack, window_px=window_px, moves=moves)
-        found += [(moves, bead) for bead in search.beads]
+        beads = search.beads
+        kept = None if keep is None else keep[i]
+        if kept is not None:
+            places = {(round(y), round(x)) for y, x in np.asarray(kept).reshape(-1, 2).tolist()}
+            beads = [bead for bead in beads if (bead.y_px, bead.x_px) in places]
+        found += [(moves, bead) for bead in beads]
         refused += search.refused
     if not found:
-        reasons = " ".join(refused[:3]) or "Nothing stands out from the background."
+        silence = "Nothing stands out from the background." if keep is None else "None was chosen."
+        reasons = " ".join(refused[:3]) or silence
         raise ValueError(f"No usable bead in the stack. {reasons}")
     found.sort(key=lambda item: -float(item[1].cutout.sum()))
     return found, refused
@@ -205,7 +270,7 @@ def _gaussian(
     if len(curves) == 1:
         return first
     foci = tuple(curve.focus_nm for curve in curves)
-    light = np.array([np.median([spot.photons for spot in plane]) for plane in spots])
+    light = _light_around_focus(spots, z_nm, foci)
     # Each plane sees depths from its own focus: the curve must reach from end to end.
     span = z_range[0] - max(foci), z_range[1] - min(foci)
     return MultiplanePSF(
@@ -213,4 +278,21 @@ def _gaussian(
         plane_z_nm=foci,
         split=tuple((light / light.sum()).tolist()),
         shift_nm=tuple(plane.displacement_at((centre_nm, centre_nm)) for plane in planes),
+    )
+
+
+def _light_around_focus(
+    spots: list[list[Spot]], z_nm: Array, foci: tuple[float, ...]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the light of each plane, at the same distances from its own focus for all.
+
+    A Gaussian misses some of a spot's light, more of it out of focus: the same share of all planes.
+    """
+    photons = np.array([[spot.photons for spot in plane] for plane in spots])  # (C, Z)
+    distance = z_nm - np.array(foci)[:, None]
+    is_common = (distance >= distance[:, 0].max()) & (distance <= distance[:, -1].min())
+    if not is_common.any(1).all():  # a stack so short that the planes share no distance
+        is_common[:] = True
+    return np.array(
+        [np.median(own[common]) for own, common in zip(photons, is_common, strict=True)]
     )

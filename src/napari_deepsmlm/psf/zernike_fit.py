@@ -43,6 +43,7 @@ def fit_zernike(
     *,
     modes: Sequence[tuple[int, int]] = MODES,
     n_steps: int = 30,
+    keep_on: Callable[[], None] = lambda: None,
 ) -> ZernikeFit:
     """Return the aberrations that explain an averaged bead stack best.
 
@@ -59,6 +60,7 @@ def fit_zernike(
     z_nm : (Z,) depths of the bead in the images.
     optics : NA, indices, wavelength, pixel size and blur; its aberrations are ignored.
     modes : (n, m) of the polynomials to be fitted.
+    keep_on : called many times a second; what it raises ends the fit.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def fit_zernike(
     if len(z_nm) != Z or P % 2 == 0:
         raise ValueError(f"{len(z_nm)} depths for a volume of shape {volume.shape}; P must be odd.")
     chosen = np.unique(np.linspace(0, Z - 1, min(Z, MAX_DEPTHS)).round().astype(int))
-    problem = _Problem(volume[chosen], z_nm[chosen], optics, modes)
+    problem = _Problem(volume[chosen], z_nm[chosen], optics, modes, keep_on)
     starts = [problem.residual(start) for start in problem.starts()]
     best = int(np.argmin([float(values.square().sum()) for values in starts]))
     parameters = _levenberg_marquardt(problem.residual, problem.starts()[best], n_steps)
@@ -91,9 +93,15 @@ class _Problem:
     """Residuals of one stack; parameters are coefficients / 10 nm, x, y, and focus / 100 nm."""
 
     def __init__(
-        self, volume: Array, z_nm: Array, optics: PupilPSF, modes: Sequence[tuple[int, int]]
+        self,
+        volume: Array,
+        z_nm: Array,
+        optics: PupilPSF,
+        modes: Sequence[tuple[int, int]],
+        keep_on: Callable[[], None],
     ) -> None:
         self.modes = modes
+        self._keep_on = keep_on
         self.pupil = optics.replace(
             aberrations=tuple(Aberration(n, m, 0.0) for n, m in modes),
             patch_px=volume.shape[-1],
@@ -129,6 +137,7 @@ class _Problem:
 
     def residual(self, parameters: Tensor, z_scale: Tensor | float = 1.0) -> Tensor:
         """Weighted model minus data, flat."""
+        self._keep_on()
         coefficients, xy, focus = self.split(parameters)
         n = len(self.z_nm)
         offsets = xy[None].expand(n, 2)

@@ -77,7 +77,7 @@ def test_molecules_of_many_widths_add_up(monkeypatch: pytest.MonkeyPatch) -> Non
     image = gaussian(rows, SHAPE, sr_pixel_nm=PIXEL_NM)
     expected = sum(np.outer(along(40, y[k], sy[k]), along(50, x[k], sx[k])) for k in range(300))
     np.testing.assert_allclose(image, expected, atol=2e-3)
-    monkeypatch.setattr("napari_deepsmlm.render.PIXELS_PER_STEP", 100)
+    monkeypatch.setattr("napari_deepsmlm.render.gaussians.PIXELS_PER_STEP", 100)
     torch.testing.assert_close(gaussian(rows, SHAPE, sr_pixel_nm=PIXEL_NM), image)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_deepsmlm.localizations import REQUIRED_COLUMNS, Localizations
 
@@ -56,17 +57,22 @@ class TableFormat:
     Attributes
     ----------
     name : as people call it.
+    key : the same in one word, for a command line.
     suffixes : file endings, in lower case with the dot.
     is_mine : whether a file that starts with these bytes is of this format.
     read : path and pixel size in nm (None: unknown) to a table.
-    writer : path and our column names to a context that takes the rows.
+    writer : path, our column names and camera pixel in nm (None: unknown) to a context that takes
+        the rows.
+    pixel_size : path to the camera pixel that the file states, nm.
     """
 
     name: str
+    key: str
     suffixes: tuple[str, ...]
     is_mine: Callable[[bytes], bool]
     read: Callable[[Path, float | None], Localizations]
-    writer: Callable[[Path, Iterable[str]], AbstractContextManager[TableWriter]] | None
+    writer: Callable[[Path, Iterable[str], float | None], AbstractContextManager[TableWriter]]
+    pixel_size: Callable[[Path], float | None] = lambda _: None
 
 
 def split_header(cell: str) -> tuple[str, str]:
@@ -176,3 +182,34 @@ def merged_uncertainty(localizations: Localizations) -> Any:
         return localizations[names[0]]
     x, y = (localizations[name] for name in names)
     return np.sqrt((np.square(x) + np.square(y)) / 2)
+
+
+def require_finite(name: str, values: npt.NDArray[np.float64], cell: str) -> None:
+    """Refuse positions and frames that are missing or infinite.
+
+    Parameters
+    ----------
+    name : of the file.
+    cell : the header of the column.
+    """
+    is_finite = np.isfinite(values)
+    if not is_finite.all():
+        row = int(np.argmin(is_finite))
+        what = "empty or NaN" if np.isnan(values[row]) else "infinite"
+        raise ValueError(
+            f"{name}: row {row + 1} of '{cell}' is {what}; remove the row or export it again."
+        )
+
+
+def frames_from_zero(
+    name: str, frame: npt.NDArray[np.float64], first: int
+) -> npt.NDArray[np.int64]:
+    """Return frames counted from 0 of a file that counts them from `first`."""
+    is_wrong = (frame != np.rint(frame)) | (frame < first) | (frame > 2**53)
+    if is_wrong.any():
+        row = int(np.argmax(is_wrong))
+        raise ValueError(
+            f"{name}: row {row + 1} has frame {frame[row]:g}; frames must be whole numbers from "
+            f"{first}."
+        )
+    return frame.astype(np.int64) - first

@@ -1,11 +1,13 @@
-"""Render: a table of molecules becomes an image whose sums are numbers of molecules."""
+"""Gaussians of molecules: each a spot of mass 1, as wide as its position is uncertain."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
+
+from napari_deepsmlm.render.points import ROWS_PER_STEP, in_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,35 +28,13 @@ FARTHEST_PX = 1e9
 PIXELS_PER_STEP = 1 << 20
 
 
-def histogram(table: Localizations, shape: tuple[int, int], *, sr_pixel_nm: float) -> Tensor:
-    """Return (rows, columns) numbers of molecules: each in the pixel that contains it.
-
-    Parameters
-    ----------
-    table : molecules; all frames are summed, on the device of the table.
-    shape : of the image, whose pixel (0, 0) begins at x = y = 0.
-    sr_pixel_nm : its pixel, nm.
-
-    Examples
-    --------
-    >>> from napari_deepsmlm.localizations import Localizations
-    >>> table = Localizations(frame=[0, 3, 3], x_nm=[5, 12, 15], y_nm=[5, 5, 5])
-    >>> histogram(table, (1, 3), sr_pixel_nm=10)
-    tensor([[1., 2., 0.]])
-    """
-    x, y = _in_pixels(table, "x_nm", sr_pixel_nm), _in_pixels(table, "y_nm", sr_pixel_nm)
-    is_inside = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])  # false for NaN
-    pixel = y[is_inside].long() * shape[1] + x[is_inside].long()
-    image = torch.zeros(shape[0] * shape[1], device=x.device)
-    return image.index_add_(0, pixel, torch.ones_like(pixel, dtype=image.dtype)).view(shape)
-
-
 def gaussian(
     table: Localizations,
     shape: tuple[int, int],
     *,
     sr_pixel_nm: float,
     sigma_nm: float | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Return (rows, columns) molecules per pixel: each a Gaussian of mass 1, integrated over them.
 
@@ -67,52 +47,40 @@ def gaussian(
     sr_pixel_nm : its pixel, nm.
     sigma_nm : one standard deviation for all; each molecule's own uncertainty if not given.
         What is no number counts as 0, a point; what is above 128 pixels is drawn as 128.
+    weights : (N,) the mass of each molecule, 1 if not given.
 
     Raises
     ------
     ValueError
         If neither `sigma_nm` nor the uncertainties are there.
     """
-    x, y = _in_pixels(table, "x_nm", sr_pixel_nm), _in_pixels(table, "y_nm", sr_pixel_nm)
-    spots = torch.stack([x, y, *_sigmas_px(table, sr_pixel_nm, sigma_nm)])  # (4, N)
-    spots = spots[:, (spots[:2].abs() < FARTHEST_PX).all(0)]  # false for NaN
-    image = torch.zeros(shape[0] * shape[1], device=spots.device)
-    for part, reach in _alike(spots):
-        columns, along_x = _along_axis(part[0], part[2], reach, shape[1])
-        rows, along_y = _along_axis(part[1], part[3], reach, shape[0])
-        pixels = rows[:, :, None] * shape[1] + columns[:, None]  # (N, K, K)
-        image.index_add_(0, pixels.flatten(), (along_y[:, :, None] * along_x[:, None]).flatten())
+    image: Tensor | None = None
+    for start in range(0, max(len(table), 1), ROWS_PER_STEP):
+        rows = slice(start, start + ROWS_PER_STEP)
+        spots = _spots(
+            table[rows], sr_pixel_nm, sigma_nm, None if weights is None else weights[rows]
+        )
+        if image is None:
+            image = torch.zeros(shape[0] * shape[1], device=spots.device)
+        for part, reach in _alike(spots):
+            columns, along_x = _along_axis(part[0], part[2], reach, shape[1])
+            rows_, along_y = _along_axis(part[1], part[3], reach, shape[0])
+            along_y = along_y * part[4].float()[:, None]
+            pixels = rows_[:, :, None] * shape[1] + columns[:, None]  # (N, K, K)
+            mass = along_y[:, :, None] * along_x[:, None]
+            image.index_add_(0, pixels.flatten(), mass.flatten())
+    assert image is not None  # noqa: S101 - there is a first part, though it may be empty
     return image.view(shape)
 
 
-class Rendering(NamedTuple):
-    """How molecules are drawn, in words and as a function."""
-
-    words: str
-    has_own_sigma: bool
-
-    def draw(self, table: Localizations, shape: tuple[int, int], sr_pixel_nm: float) -> Tensor:
-        """Return the image of a table."""
-        render = gaussian if self.has_own_sigma else histogram
-        return render(table, shape, sr_pixel_nm=sr_pixel_nm)
-
-
-def rendering_of(columns: tuple[str, ...]) -> Rendering:
-    """Return what suits a table: Gaussians if it has uncertainties, else a histogram."""
-    if set(OWN_SIGMA) <= set(columns):
-        return Rendering("each molecule as a Gaussian of its own uncertainty", True)
-    return Rendering("molecules counted in each pixel", False)
-
-
-def _column(table: Localizations, name: str) -> Tensor:
-    values = table[name]
-    # A copy, as numpy's may be read-only, which torch does not know.
-    return values if isinstance(values, torch.Tensor) else torch.tensor(values)
-
-
-def _in_pixels(table: Localizations, name: str, sr_pixel_nm: float) -> Tensor:
-    # In the column's own precision: float32 would move molecules over the borders of pixels.
-    return _column(table, name) / sr_pixel_nm
+def _spots(
+    table: Localizations, sr_pixel_nm: float, sigma_nm: float | None, weights: Tensor | None
+) -> Tensor:
+    """Return (5, N) x, y, sigma x, sigma y in pixels, and mass, of those that have a place."""
+    x, y = in_pixels(table, "x_nm", sr_pixel_nm), in_pixels(table, "y_nm", sr_pixel_nm)
+    mass = torch.ones_like(x) if weights is None else weights.to(x)
+    spots = torch.stack([x, y, *_sigmas_px(table, sr_pixel_nm, sigma_nm), mass])
+    return spots[:, (spots[:2].abs() < FARTHEST_PX).all(0)]  # false for NaN
 
 
 def _sigmas_px(
@@ -123,16 +91,16 @@ def _sigmas_px(
     if sigma_nm is None and missing:
         raise ValueError(f"The table has no {' and no '.join(missing)}; give sigma_nm.")
     if sigma_nm is None:
-        sigmas = [_in_pixels(table, name, sr_pixel_nm) for name in OWN_SIGMA]
+        sigmas = [in_pixels(table, name, sr_pixel_nm) for name in OWN_SIGMA]
     else:
-        x = _in_pixels(table, "x_nm", sr_pixel_nm)
+        x = in_pixels(table, "x_nm", sr_pixel_nm)
         sigmas = 2 * [torch.full_like(x, sigma_nm / sr_pixel_nm)]
     return tuple(torch.nan_to_num(sigma).clamp(0, WIDEST_PX) for sigma in sigmas)
 
 
 def _alike(spots: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """Yield spots (4, n) whose windows are of one size, not too many at once, and its reach."""
-    needed = (REACH * spots[2:].amax(0)).ceil().clamp(min=1)
+    """Yield spots (5, n) whose windows are of one size, not too many at once, and its reach."""
+    needed = (REACH * spots[2:4].amax(0)).ceil().clamp(min=1)
     # Sizes 1, 2, 3, 4, 6, 8, 12, 16, ...: few groups, and no window much larger than needed.
     octave = torch.exp2(needed.log2().ceil())
     reaches = torch.where(needed <= 0.75 * octave, 0.75 * octave, octave).ceil().long()

@@ -1,0 +1,130 @@
+"""`deepsmlm filter`, `render` and `convert`: what is done with a table of localizations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_deepsmlm.cli._console import err, out, print_json
+from napari_deepsmlm.cli._options import JsonFlag
+
+Table = Annotated[Path, typer.Argument(help="Localizations: .csv or Picasso .hdf5.")]
+PixelSize = Annotated[
+    float | None,
+    typer.Option(help="Camera pixel, nm, for tables in pixels; default: what the file says."),
+]
+Kind = Annotated[
+    str | None,
+    typer.Option("--format", help="thunderstorm, challenge, picasso; default: by the ending."),
+]
+
+
+def filter_table(
+    table: Table,
+    where: Annotated[
+        str, typer.Option(help="Condition, as 'uncertainty_xy < 30 & (intensity > 500)'.")
+    ],
+    out_file: Annotated[Path, typer.Option("--out", help="Table to write, .csv or .hdf5.")],
+    pixel_size: PixelSize = None,
+    kind: Kind = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Keep the molecules that fulfil a condition in ThunderSTORM's syntax (frames count from 1)."""
+    from napari_deepsmlm import filtering
+
+    molecules, pixel_nm = _read(table, pixel_size)
+    kept = filtering.filter_table(molecules, where)
+    _write(kept, out_file, kind, pixel_nm)
+    report = {"molecules": len(molecules), "kept": len(kept), "where": where, "file": str(out_file)}
+    _tell(report, f"{len(kept):,} of {len(molecules):,} molecules kept: {out_file}", as_json)
+
+
+def render(
+    table: Table,
+    out_file: Annotated[Path, typer.Option("--out", help="Image to write, .tif.")],
+    sr_pixel: Annotated[float, typer.Option(help="Pixel of the image, nm.")] = 10.0,
+    kind: Annotated[
+        str, typer.Option(help="histogram, gaussian, or ash (average shifted histogram).")
+    ] = "histogram",
+    sigma: Annotated[
+        float | None, typer.Option(help="gaussian: one width for all, nm; default: their own.")
+    ] = None,
+    shifts: Annotated[int, typer.Option(help="ash: image pixels per bin.")] = 4,
+    color_by: Annotated[
+        str | None, typer.Option(help="Column that gives the colours, such as z; makes RGB.")
+    ] = None,
+    where: Annotated[str | None, typer.Option(help="Draw only what fulfils a condition.")] = None,
+    pixel_size: PixelSize = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
+    from napari_deepsmlm import filtering
+    from napari_deepsmlm.io import write_image, write_rgb
+    from napari_deepsmlm.render import RenderOptions, draw, draw_colored
+
+    if out_file.suffix.lower() not in (".tif", ".tiff"):
+        raise ValueError(f"{out_file.name}: images are written as .tif.")
+    values = {"kind": kind, "sr_pixel_nm": sr_pixel, "sigma_nm": sigma, "n_shifts": shifts}
+    options = RenderOptions.from_dict(values, source="options")
+    molecules, _ = _read(table, pixel_size)
+    if where is not None:
+        molecules = filtering.filter_table(molecules, where)
+    report = {"inputs": [str(table)], "molecules": len(molecules), "where": where}
+    report |= {"image": options.model_dump(), "file": str(out_file)}
+    if color_by is None:
+        image = draw(molecules, options=options).numpy()
+        write_image(out_file, image, pixel_size_nm=sr_pixel, report=report)
+    else:
+        column = filtering.find_column(color_by, molecules.names) or color_by
+        image, low, high = draw_colored(molecules, column, options=options)
+        report |= {"color_by": column, "color_low": low, "color_high": high}
+        write_rgb(out_file, image, pixel_size_nm=sr_pixel, report=report)
+    rows, columns = image.shape[:2]
+    note = f"{len(molecules):,} molecules in {rows} x {columns} pixels: {out_file}"
+    if color_by is not None:
+        note += f" (blue {low:.4g}, grey, orange {high:.4g})"
+    _tell({**report, "shape": [rows, columns]}, note, as_json)
+
+
+def convert(
+    table: Table,
+    out_file: Annotated[Path, typer.Option("--out", help="Table to write, .csv or .hdf5.")],
+    pixel_size: PixelSize = None,
+    kind: Kind = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a table in another format; the ending of --out, or --format, says which."""
+    molecules, pixel_nm = _read(table, pixel_size)
+    _write(molecules, out_file, kind, pixel_nm)
+    report = {
+        "molecules": len(molecules),
+        "columns": list(molecules.names),
+        "camera_pixel_nm": pixel_nm,
+        "file": str(out_file),
+    }
+    _tell(report, f"{len(molecules):,} molecules: {out_file}", as_json)
+
+
+def _read(path: Path, pixel_size: float | None) -> tuple[Any, float | None]:
+    """Return a table, and the camera pixel that it or the caller states."""
+    from napari_deepsmlm.io import read_localizations, table_pixel_size
+
+    with err.status(f"Reading {path.name}…"):
+        table = read_localizations(path, pixel_size_nm=pixel_size)
+        return table, pixel_size or table_pixel_size(path)
+
+
+def _write(table: Any, path: Path, kind: str | None, pixel_nm: float | None) -> None:
+    from napari_deepsmlm.io import write_localizations
+
+    with err.status(f"Writing {path.name}…"):
+        write_localizations(table, path, kind=kind, pixel_size_nm=pixel_nm)
+
+
+def _tell(report: dict[str, Any], note: str, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+    else:
+        out.print(note, highlight=False, soft_wrap=True)

@@ -1,0 +1,71 @@
+"""Words: the text of a filter, cut into numbers, names and signs that know where they stand."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+LONGEST = 10_000
+_WORD = re.compile(
+    r"\s*(?:"
+    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<unit>\[[^\]\[]*\])"
+    r"|(?P<sign><=|>=|!=|==|&&|\|\||[-+*/%^<>=&|!()])"
+    r")"
+)
+_SPELLINGS = {"==": "=", "&&": "&", "||": "|"}
+
+
+class FilterError(ValueError):
+    """One sentence about a filter that cannot be understood.
+
+    Attributes
+    ----------
+    position : of the fault in the text, from 0.
+    """
+
+    def __init__(self, problem: str, position: int) -> None:
+        super().__init__(f"Filter, character {position + 1}: {problem}")
+        self.position = position
+
+
+class Word(NamedTuple):
+    """A piece of the text."""
+
+    kind: str
+    """number, name, unit, sign or end."""
+    text: str
+    position: int
+
+    def __str__(self) -> str:
+        return "the end" if self.kind == "end" else f"'{self.text}'"
+
+
+def split(text: str) -> list[Word]:
+    """Return the words of a filter, the end marked by one of its own.
+
+    Raises
+    ------
+    FilterError
+        At a character that no filter has.
+
+    Examples
+    --------
+    >>> [word.text for word in split("x [nm]>= 2e3&&!(y<4)")]
+    ['x', '[nm]', '>=', '2e3', '&', '!', '(', 'y', '<', '4', ')', '']
+    """
+    if len(text) > LONGEST:
+        raise FilterError(f"longer than {LONGEST:,} characters; shorten it.", LONGEST)
+    words, at, end = [], 0, len(text.rstrip())
+    while at < end:
+        match = _WORD.match(text, at)
+        if match is None or match.lastgroup is None:
+            at += len(text[at:]) - len(text[at:].lstrip())
+            raise FilterError(f"'{text[at]}' has no meaning here; remove it.", at)
+        word = match[match.lastgroup]
+        words.append(
+            Word(match.lastgroup, _SPELLINGS.get(word, word), match.start(match.lastgroup))
+        )
+        at = match.end()
+    return [*words, Word("end", "", end)]

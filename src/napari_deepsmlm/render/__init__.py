@@ -1,0 +1,27 @@
+"""Render: a table of molecules becomes an image whose sums are numbers of molecules."""
+
+from __future__ import annotations
+
+from napari_deepsmlm.render.colors import ColoredImage, draw_colored
+from napari_deepsmlm.render.gaussians import gaussian
+from napari_deepsmlm.render.options import (
+    Rendering,
+    RenderOptions,
+    draw,
+    field_shape,
+    rendering_of,
+)
+from napari_deepsmlm.render.points import average_shifted_histogram, histogram
+
+__all__ = [
+    "ColoredImage",
+    "RenderOptions",
+    "Rendering",
+    "average_shifted_histogram",
+    "draw",
+    "draw_colored",
+    "field_shape",
+    "gaussian",
+    "histogram",
+    "rendering_of",
+]

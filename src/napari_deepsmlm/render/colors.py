@@ -1,0 +1,104 @@
+"""Colours: an image whose hue is a column, such as depth, and whose brightness is density."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_deepsmlm.render.options import RenderOptions, draw, field_shape
+from napari_deepsmlm.render.points import column
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.localizations import Localizations
+
+# Okabe and Ito's blue and orange, with a grey between: all of one lightness (CIE L* 70 to 71), so
+# that brightness is left to density, and told apart by all eyes.
+STOPS = ("#56b4e9", "#ababab", "#e69f00")
+N_COLORS = 257
+STOP_NAMES = ("blue", "grey", "orange")
+RANGE_PERCENT = (1.0, 99.0)
+BRIGHTEST_PERCENT = 99.8
+
+
+class ColoredImage(NamedTuple):
+    """An image for eyes, and what its colours mean."""
+
+    rgb: npt.NDArray[np.float32]
+    """(rows, columns, 3) from 0 to 1."""
+    low: float
+    """Value of the column at the first of the stops, and below."""
+    high: float
+    """Value at the last, and above."""
+
+
+def draw_colored(
+    table: Localizations,
+    by: str,
+    shape: tuple[int, int] | None = None,
+    *,
+    options: RenderOptions,
+    limits: tuple[float, float] | None = None,
+) -> ColoredImage:
+    """Return an image with the mean of a column as hue, and density as brightness.
+
+    Parameters
+    ----------
+    table : molecules; all frames are summed. Those without a value are left out.
+    by : one of its columns.
+    shape : of the image; as far as the molecules reach if not given.
+    limits : values of the first and last colour; 1st and 99th percentile if not given.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or no value in it.
+    """
+    table = table.to_numpy()
+    if by not in table:
+        raise ValueError(f"No column '{by}' to colour by. Available: {', '.join(table.names)}.")
+    shape = shape or field_shape(table, options.sr_pixel_nm)
+    table = table[np.isfinite(np.asarray(table[by], float))]
+    if not len(table):
+        raise ValueError(f"No molecule has a value in '{by}' to colour by.")
+    values = np.asarray(table[by], float)
+    low, high = limits or tuple(np.percentile(values, RANGE_PERCENT).tolist())
+    # Shares of the range rather than values: float32 sums of large numbers would lose them.
+    shares = np.clip((values - low) / (high - low if high > low else 1.0), 0, 1)
+    density = draw(table, shape, options=options).numpy()
+    total = draw(
+        table, shape, options=options, weights=column(table.with_columns(share=shares), "share")
+    ).numpy()
+    mean = np.divide(total, density, out=np.zeros_like(total), where=density > 0)
+    rgb = hue_of(mean) * brightness_of(density)[..., None]
+    return ColoredImage(rgb, float(low), float(high))
+
+
+def hue_of(shares: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return (..., 3) colours of shares from 0 to 1.
+
+    Examples
+    --------
+    >>> (hue_of(np.array([0.0, 1.0])) * 255).round().astype(int).tolist()
+    [[86, 180, 233], [230, 159, 0]]
+    """
+    index = np.rint(np.asarray(shares) * (N_COLORS - 1)).astype(np.intp)
+    colors: npt.NDArray[np.float32] = _table_of_colors()[index]
+    return colors
+
+
+@cache
+def _table_of_colors() -> npt.NDArray[np.float32]:
+    stops = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in STOPS]) / 255
+    places, wanted = np.linspace(0, 1, len(STOPS)), np.linspace(0, 1, N_COLORS)
+    channels = [np.interp(wanted, places, stops[:, i]) for i in range(3)]
+    return np.stack(channels, -1).astype(np.float32)
+
+
+def brightness_of(density: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return densities as shares of the brightest: the 99.8th percentile of what is not zero."""
+    some = density[density > 0]
+    brightest = float(np.percentile(some, BRIGHTEST_PERCENT)) if len(some) else 1.0
+    return np.clip(density / brightest, 0, 1).astype(np.float32)

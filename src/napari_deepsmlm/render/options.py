@@ -1,0 +1,123 @@
+"""Options of rendering: which kind of image, how wide, coloured by what."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.render.gaussians import OWN_SIGMA, gaussian
+from napari_deepsmlm.render.points import average_shifted_histogram, histogram
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_deepsmlm.localizations import Localizations
+
+MOST_PIXELS = 100_000_000
+
+
+class RenderOptions(FrozenModel):
+    """How an image is drawn from a table."""
+
+    kind: Literal["histogram", "gaussian", "ash"] = Field(
+        "histogram",
+        description="histogram: molecules counted in each pixel. gaussian: each molecule as wide "
+        "as it is uncertain. ash: average shifted histogram, a smooth count.",
+    )
+    sr_pixel_nm: float = Field(10.0, ge=0.1, le=10_000, description="Pixel of the image.")
+    sigma_nm: float | None = Field(
+        None,
+        ge=0.1,
+        le=10_000,
+        description="Gaussian: standard deviation of all molecules; default: each its own "
+        "uncertainty.",
+    )
+    n_shifts: int = Field(
+        4, ge=1, le=64, description="Average shifted histogram: pixels per bin, and grids per axis."
+    )
+
+
+def draw(
+    table: Localizations,
+    shape: tuple[int, int] | None = None,
+    *,
+    options: RenderOptions,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """Return (rows, columns) molecules per pixel.
+
+    Parameters
+    ----------
+    table : molecules; all frames are summed.
+    shape : of the image; as far as the molecules reach if not given.
+    weights : (N,) what each molecule counts, 1 if not given.
+
+    Raises
+    ------
+    ValueError
+        If the table has no uncertainties but they are to be drawn, or the image would be too large.
+
+    Examples
+    --------
+    >>> from napari_deepsmlm.localizations import Localizations
+    >>> table = Localizations(frame=[0, 3], x_nm=[5.0, 25.0], y_nm=[5.0, 15.0])
+    >>> draw(table, options=RenderOptions(kind="histogram", sr_pixel_nm=10))
+    tensor([[1., 0., 0.],
+            [0., 0., 1.]])
+    """
+    shape = shape or field_shape(table, options.sr_pixel_nm)
+    pixel_nm = options.sr_pixel_nm
+    if options.kind == "gaussian":
+        return gaussian(
+            table, shape, sr_pixel_nm=pixel_nm, sigma_nm=options.sigma_nm, weights=weights
+        )
+    if options.kind == "ash":
+        return average_shifted_histogram(
+            table, shape, sr_pixel_nm=pixel_nm, n_shifts=options.n_shifts, weights=weights
+        )
+    return histogram(table, shape, sr_pixel_nm=pixel_nm, weights=weights)
+
+
+def field_shape(table: Localizations, sr_pixel_nm: float) -> tuple[int, int]:
+    """Return rows and columns of the image that reaches from (0, 0) to the last molecule.
+
+    Raises
+    ------
+    ValueError
+        If that are more than a hundred million pixels.
+    """
+    sides = []
+    for name in ("y_nm", "x_nm"):
+        values = np.asarray(table.to_numpy()[name], float)
+        values = values[np.isfinite(values)]
+        last = float(values.max()) if len(values) else 0.0
+        sides.append(max(1, math.floor(last / sr_pixel_nm) + 1))
+    if sides[0] * sides[1] > MOST_PIXELS:
+        raise ValueError(
+            f"The molecules reach over {sides[0]:,} x {sides[1]:,} pixels of {sr_pixel_nm:g} nm; "
+            "choose a larger pixel, or filter out those far away."
+        )
+    return sides[0], sides[1]
+
+
+class Rendering(NamedTuple):
+    """How molecules are drawn, in words and as a function."""
+
+    words: str
+    has_own_sigma: bool
+
+    def draw(self, table: Localizations, shape: tuple[int, int], sr_pixel_nm: float) -> Tensor:
+        """Return the image of a table."""
+        render = gaussian if self.has_own_sigma else histogram
+        return render(table, shape, sr_pixel_nm=sr_pixel_nm)
+
+
+def rendering_of(columns: tuple[str, ...]) -> Rendering:
+    """Return what suits a table: Gaussians if it has uncertainties, else a histogram."""
+    if set(OWN_SIGMA) <= set(columns):
+        return Rendering("each molecule as a Gaussian of its own uncertainty", True)
+    return Rendering("molecules counted in each pixel", False)

@@ -141,7 +141,9 @@ class FramePreview(QObject):
         self._started = time.monotonic()
         # The layer's own frames, which are open already.
         work = partial(predict, self._maker, stack.data, options)
-        self._job = Job(work, title="previewing", parent=self, delivery_ms=DELIVERY_MS)
+        self._job = Job(
+            work, title="previewing", parent=self, delivery_ms=DELIVERY_MS, is_listed=False
+        )
         self._job.arrived.connect(self._show)
         self._job.failed.connect(self.failed)
         self._job.start()

@@ -163,7 +163,7 @@ def profile(choices: argparse.Namespace) -> None:
     """Reconstruct the sample, and measure a fibre in its mean image and in the reconstruction."""
     viewer = new_viewer(choices.stack)
     dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    wait_until(lambda: panel.form.is_filled)
+    wait_until(lambda: panel.is_ready)
     click(panel.run_button)
     wait_until(lambda: not panel.is_busy)
     viewer.window.remove_dock_widget(dock)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
-PANELS = ("reconstruct", "train", "simulate", "profile", "localizations")
+PANELS = ("reconstruct", "train", "simulate", "profile", "localizations", "opening")
 SIZE = (1366, 720)  # a small laptop
 FIBRES_NM = (((2600, 4150), (2500, 4800)), ((4400, 4280), (4400, 5100)))  # lines across one
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -51,6 +51,7 @@ def main() -> None:
             "simulate": simulate,
             "profile": profile,
             "localizations": localizations,
+            "opening": opening,
         }[panel](choices)
 
 
@@ -157,6 +158,28 @@ def simulate(choices: argparse.Namespace) -> None:
     take(choices.out / "simulate.png")
     print(panel.status_note.text())
     viewer.close()
+
+
+def opening(choices: argparse.Namespace) -> None:
+    """Four files of one plane each, stacked as focal planes."""
+    from napari_deepsmlm.io import write_stack
+    from napari_deepsmlm.plugin.planes import stack_as_planes
+    from napari_deepsmlm.plugin.sample_data import quad_plane
+
+    frames = quad_plane()[0][0]  # (T, C, Y, X)
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    with tempfile.TemporaryDirectory() as folder:
+        for plane in range(frames.shape[1]):
+            path = Path(folder) / f"cell_plane{plane + 1}.ome.tif"
+            write_stack(path, frames[:, plane], pixel_size_nm=192.0)
+            viewer.open(str(path), plugin=PLUGIN)
+        viewer.layers.selection = set(viewer.layers)
+        stack_as_planes(viewer)
+        viewer.dims.set_current_step((0, 1), (3, 1))
+        viewer.canvas.overlays.scale_bar.visible = True
+        take(choices.out / "open_planes.png")
+        viewer.close()
 
 
 def profile(choices: argparse.Namespace) -> None:

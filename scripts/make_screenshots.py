@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
+import numpy as np
+import torch
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
+
+from napari_deepsmlm.psf import AstigmaticPSF
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
-PANELS = ("reconstruct", "train", "simulate")
+PANELS = ("reconstruct", "train", "simulate", "quality", "calibrate")
 SIZE = (1366, 720)  # a small laptop
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
@@ -38,7 +42,13 @@ def main() -> None:
     choices = parser.parse_args()
     choices.out.mkdir(parents=True, exist_ok=True)
     for panel in choices.panels:
-        {"reconstruct": reconstruct, "train": train, "simulate": simulate}[panel](choices)
+        {
+            "reconstruct": reconstruct,
+            "train": train,
+            "simulate": simulate,
+            "quality": quality,
+            "calibrate": calibrate,
+        }[panel](choices)
 
 
 def reconstruct(choices: argparse.Namespace) -> None:
@@ -100,6 +110,58 @@ def simulate(choices: argparse.Namespace) -> None:
     take(choices.out / "simulate.png")
     print(panel.status_note.text())
     viewer.close()
+
+
+def quality(choices: argparse.Namespace) -> None:
+    """Measure a reconstruction of the sample against its frames."""
+    viewer = new_viewer(choices.stack)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
+    wait_until(lambda: panel.form.is_filled)
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    with tempfile.TemporaryDirectory() as folder:
+        panel.save_results(Path(folder))
+        wait_until(lambda: not panel.is_busy)
+        viewer.window.remove_dock_widget(panel)
+        _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Quality")
+        wait_until(lambda: panel.is_ready)
+        panel.table_box.add_file(Path(folder) / "localizations.csv")
+        click(panel.run_button)
+        wait_until(lambda: not panel.is_busy)
+    take(choices.out / "quality.png")
+    for row in panel.results.rows:
+        print(f"{row.label}: {row.text}")
+    viewer.close()
+
+
+def calibrate(choices: argparse.Namespace) -> None:
+    """Calibrate the PSF of simulated astigmatic beads, two of which touch."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    viewer.add_image(bead_stack(), name="astigmatic", scale=(50, 100, 100), units=("nm",) * 3)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Calibrate PSF")
+    wait_until(lambda: panel.is_ready)
+    panel.fields.fill({"window_px": 21})
+    click(panel.find_button)
+    wait_until(lambda: not panel.is_busy)
+    viewer.reset_view()
+    take(choices.out / "calibrate_beads.png")
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    take(choices.out / "calibrate.png")
+    print(panel.result_note.text())
+    viewer.close()
+
+
+def bead_stack() -> np.ndarray:
+    """Return (Z, H, W) ADU of beads seen while the focus moves through them in steps of 50 nm."""
+    psf = AstigmaticPSF(z_range_nm=(-900, 900))
+    places = [(1530, 1570), (6510, 1430), (2990, 5340), (4300, 3400), (6100, 5900), (6700, 6000)]
+    z_nm = torch.arange(-750.0, 751.0, 50.0)
+    xyz = torch.tensor([(x, y, 0.0) for x, y in places]).repeat(len(z_nm), 1, 1)
+    xyz[..., 2] += z_nm[:, None]
+    light = psf.render(xyz, torch.full(xyz.shape[:2], 9000.0), (81, 81))[:, 0].numpy()
+    return np.random.default_rng(0).poisson(light + 10).astype(np.uint16) + 100
 
 
 def new_viewer(stack: str | None) -> napari.Viewer:

@@ -17,6 +17,7 @@ from napari_deepsmlm.io import open_frames, write_localizations
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import count_image, match, nmse_percent
 from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.layer_tables import keep_table
 from napari_deepsmlm.plugin.layers import (
     KEY,
     can_hold_frames,
@@ -270,6 +271,20 @@ def test_a_series_of_images_is_halved(
     run()
     assert 50 < values(quality)["frc_time_nm"] < 300
     assert values(quality)["frc_random_nm"] > 0
+
+
+def test_an_image_that_is_given_a_table_later_is_offered(
+    quality: QualityWidget, viewer: Any, run: Callable[[], None], found
+) -> None:
+    known = {KEY: {"kind": "reconstruction"}}
+    image = count_image(found, (256, 256), SR_NM)
+    layer = viewer.add_image(image, name="SR", metadata=known, **overlay_placement(CORNER, SR_NM))
+    assert quality.table_box.chosen is None
+    keep_table(layer, found, CORNER)
+    assert quality.table_box.currentText() == "SR"
+    run()
+    expected = frc_of_table(found, quality._options(n_blocks=2)).time.resolution_nm
+    assert values(quality)["frc_time_nm"] == pytest.approx(expected)
 
 
 def test_removed_layers_leave_the_lists(quality: QualityWidget, viewer: Any, found) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_deepsmlm.metrics.frc import THRESHOLD
 from napari_deepsmlm.plugin.train_curves import BLUE, GREY, ORANGE, Plot, colored
@@ -45,6 +45,8 @@ class RingPlot(QWidget):
         self._crossings = {n: self.plot.add_points(n, color) for n, (_, color) in NAMES.items()}
         self._threshold = self.plot.add_line("1/7", GREY, dashed=True)
         self.key = QLabel()
+        self.key.setWordWrap(True)
+        self.key.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

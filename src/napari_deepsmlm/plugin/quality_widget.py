@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.quality import QualityOptions
 
 TABLES = "Localizations (*.csv *.txt *.hdf5 *.h5);;All files (*)"
+WHOLE_PX = 0.02
+"""Edges this near to those of camera pixels lie on them."""
 TRUTH_NAME = "true positions"
 """What layers of simulated molecules are called."""
 
@@ -68,6 +70,7 @@ class QualityWidget(JobPanel):
         super().__init__(napari_viewer)
         self._options: type[QualityOptions] | None = None
         self._mapped: ErrorMap | None = None
+        self._region: tuple[slice, slice] | None = None
         self._build()
         self._lay_out()
         self.update_buttons()
@@ -216,12 +219,14 @@ class QualityWidget(JobPanel):
             box.layer for box in (self.image_box, self.frames_box, self.truth_image_box)
         )
         origin = self._origin()
+        self._region = None if image is None or frames is None else shared_region(image, frames)
         return Question(
             image=None if image is None else image.data,
             pixel_nm=None if image is None else _pixel_of_image(image),
             table=_table_of(self.table_box, origin),
             frames=None if frames is None else frames_of(frames),
             camera_pixel_nm=None if frames is None else pixel_size_of(frames).nm,
+            region=self._region,
             truth_image=None if truth is None else truth.data,
             truth_table=_table_of(self.truth_table_box, origin),
         )
@@ -259,6 +264,7 @@ class QualityWidget(JobPanel):
         frames = self._frames_layer
         if not isinstance(frames, Image) or frames not in self._viewer.layers:
             return
+        first = (0, 0) if self._region is None else [part.start for part in self._region]
         placement = frame_placement(2, None)
         placement |= {"scale": frames.scale[-2:], "units": frames.units[-2:]}
         known = {"kind": "error map", "of": frames.name, "rse": found.rse, "rsp": found.rsp}
@@ -271,7 +277,7 @@ class QualityWidget(JobPanel):
             # A few pixels at the edges, lit from beyond, would hide all others.
             contrast_limits=(0.0, max(float(np.percentile(found.error, 99.5)), 1e-9)),
             rgb=False,
-            translate=frames.translate[-2:],
+            translate=frames.translate[-2:] + np.asarray(first) * frames.scale[-2:],
             metadata={KEY: known},
             **placement,
         )
@@ -299,6 +305,24 @@ class QualityWidget(JobPanel):
         chosen, _filter = QFileDialog.getOpenFileName(self, "Localizations", filter=TABLES)
         if chosen:
             box.add_file(Path(chosen))
+
+
+def shared_region(image: Layer, frames: Layer) -> tuple[slice, slice] | None:
+    """Return the rows and columns of the frames that an image shows.
+
+    None if they do not lie in nm on each other, or the image's edges cut through camera pixels.
+    """
+    if not all(layer.units[-1].is_compatible_with("nm") for layer in (image, frames)):
+        return None
+    start = (np.asarray(corner_nm(image)) - corner_nm(frames)) / frames.scale[-2:]
+    size = np.asarray(image.data.shape[-2:]) * image.scale[-2:] / frames.scale[-2:]
+    edges = np.stack([start, start + size])
+    whole = np.rint(edges).astype(int)
+    is_inside = (whole[0] >= 0).all() and (whole[1] <= frames.data.shape[-2:]).all()
+    if not is_inside or np.abs(edges - whole).max() > WHOLE_PX:
+        return None
+    rows, columns = (slice(*ends) for ends in whole.T.tolist())
+    return rows, columns
 
 
 def _can_be_image(layer: Layer) -> bool:

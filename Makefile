@@ -17,11 +17,11 @@ SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs clean
+.PHONY: help demo test test-pyside lint format docs clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed-base ## Reconstruct the built-in sample into demo/: no screen, GPU or data needed.
 	$(BIN)/deepsmlm demo --out demo
@@ -29,6 +29,11 @@ demo: $(VENV)/.installed-base ## Reconstruct the built-in sample into demo/: no 
 test: $(VENV)/.installed-test ## Run the whole suite on a virtual screen (make test TESTS=tests/psf JOBS=0).
 	bash scripts/install_system_libraries.sh
 	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+
+test-pyside: $(VENV)-pyside/.installed ## Run the tests of the panels with PySide6 instead of PyQt6.
+	bash scripts/install_system_libraries.sh
+	QT_API=pyside6 OMP_NUM_THREADS=1 $(SCREEN) $(VENV)-pyside/bin/python -m pytest -o qt_api=pyside6 \
+	  -n $(JOBS) --dist loadfile $(or $(TESTS),tests/plugin)
 
 lint: $(VENV)/.installed-dev ## Check format, rules, types, floors and spelling.
 	$(BIN)/ruff format --check .
@@ -45,7 +50,7 @@ docs: $(VENV)/.installed-docs ## Build the documentation into site/; a broken li
 	$(BIN)/mkdocs build --strict
 
 clean: ## Remove what make has made, the environment included.
-	rm -rf $(VENV) demo site dist build .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-pyside demo site dist build .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip is the last thing that venv installs, so its presence means a whole environment.
@@ -55,3 +60,11 @@ $(BIN)/pip:
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".$(if $(EXTRAS_$*),[$(EXTRAS_$*)])"
 	@touch $@
+
+# A second environment that has all of the first but for the Qt binding, which QT_API chooses.
+$(VENV)-pyside/.installed: $(VENV)/.installed-test
+	$(PYTHON) -m venv $(VENV)-pyside
+	$(VENV)-pyside/bin/python -m pip install --quiet -c constraints.txt PySide6-Essentials
+	$(VENV)-pyside/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $@
+	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" \
+	  > "$$(cat $@)/tests.pth"

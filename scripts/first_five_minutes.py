@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QAction
 
 # A line across a fibre of the sample that has no other near it, nm in the viewer's world.
-ACROSS_NM = ((2250.0, 4150.0), (2950.0, 4150.0))
+ACROSS_NM = ((4590.0, 4250.0), (4590.0, 4900.0))
 
 
 class Steps:
@@ -87,15 +87,16 @@ def drag(viewer: napari.Viewer, line_nm: tuple[tuple[float, float], ...]) -> Non
 
 
 def _on_canvas(viewer: napari.Viewer, canvas: QWidget, place: tuple[float, float]) -> QPoint:
-    camera = viewer.camera
+    camera = viewer.scene.camera
     y, x = np.subtract(place, camera.center[-2:]) * camera.zoom
     return QPoint(round(canvas.width() / 2 + x), round(canvas.height() / 2 + y))
 
 
-def move_slider(viewer: napari.Viewer, n_clicks: int) -> None:
-    """Click the arrow beside the slider of frames."""
-    (slider,) = (w for w in QApplication.allWidgets() if type(w).__name__ == "ModifiedScrollBar")
-    for _ in range(n_clicks):
+def move_slider(n_frames: int) -> None:
+    """Press an arrow key on the slider of frames."""
+    sliders = [w for w in QApplication.allWidgets() if type(w).__name__ == "_ModifiedScrollBar"]
+    (slider,) = (w for w in sliders if w.isVisible())
+    for _ in range(n_frames):
         QTest.keyClick(slider, Qt.Key.Key_Right)
 
 
@@ -117,8 +118,10 @@ def main() -> None:
     steps.done(f"Reconstruct is ready: {panel.form.model_box.currentText()}")
     click(panel.preview.button)
     wait_until(lambda: any("preview" in layer.name for layer in viewer.layers))
-    move_slider(viewer, 3)
-    wait_until(lambda: "frame 3" in panel.status_note.text())
+    wait_until(lambda: panel.status_note.text().startswith("Preview of frame"))
+    move_slider(3)
+    shown = f"Preview of frame {viewer.dims.current_step[0]}:"
+    wait_until(lambda: panel.status_note.text().startswith(shown))
     steps.done("the preview follows the slider")
     click(panel.run_button)
     wait_until(lambda: panel.is_busy)

@@ -18,6 +18,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from napari_deepsmlm.plugin.camera_box import BY_NUMBERS
 from napari_deepsmlm.psf import AstigmaticPSF
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
-PANELS = ("reconstruct", "train", "simulate", "quality", "calibrate")
+PANELS = ("reconstruct", "train", "simulate", "profile", "quality", "calibrate")
 SIZE = (1366, 720)  # a small laptop
+FIBRES_NM = (((2600, 4150), (2500, 4800)), ((4400, 4280), (4400, 5100)))  # lines across one
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
@@ -46,6 +48,7 @@ def main() -> None:
             "reconstruct": reconstruct,
             "train": train,
             "simulate": simulate,
+            "profile": profile,
             "quality": quality,
             "calibrate": calibrate,
         }[panel](choices)
@@ -54,20 +57,64 @@ def main() -> None:
 def reconstruct(choices: argparse.Namespace) -> None:
     viewer = new_viewer(choices.stack)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    wait_until(lambda: panel.form.is_filled)
+    wait_until(lambda: panel.is_ready)
     if choices.model:
         panel.form.model_box.load_file(choices.model)
     if choices.last_frame is not None:
         panel.form.last_frame.setValue(choices.last_frame)
     take(choices.out / "reconstruct_before.png")
+    click(panel.preview.button)
+    wait_until(lambda: "Preview of" in panel.status_note.text())
+    for frame in (100, 101):  # the model is loaded now
+        viewer.dims.set_current_step(0, frame)
+        wait_until(lambda f=frame: f"frame {f}:" in panel.status_note.text())
+    take(choices.out / "reconstruct_preview.png")
     click(panel.run_button)
     wait_until(lambda: is_past(panel, 0.3) or not panel.is_busy)
     take(choices.out / "reconstruct_running.png")
     wait_until(lambda: not panel.is_busy)
     assert panel.save_button.isEnabled(), panel.message_note.text()
+    panel.report_box.expand()
     take(choices.out / "reconstruct_done.png")
     print(panel.status_note.text())
+    viewer.layers.clear()
+    part_of_3d(viewer, panel, choices.out / "reconstruct_region.png")
     viewer.close()
+
+
+def part_of_3d(viewer: napari.Viewer, panel: ReconstructWidget, path: Path) -> None:
+    """Reconstruct a region of an astigmatic movie, whose molecules are coloured by depth."""
+    from napari_deepsmlm.camera import IdealCamera
+    from napari_deepsmlm.experiment import Experiment
+    from napari_deepsmlm.models import built_in_models, read_card
+    from napari_deepsmlm.simulation.structures import Microtubules
+
+    model = "dilated-loc:astigmatic-100nm"
+    card = read_card(built_in_models()[model])
+    like = Experiment.from_dict(card["experiment"], source=model)
+    simulation = like.simulation.replace(structure=Microtubules(filaments=(7, 8)))
+    camera = IdealCamera(baseline=100, gain=2)
+    experiment = like.replace(simulation=simulation, camera=camera, image_px=(64, 64))
+    stack, _ = experiment.simulate(200, seed=3)
+    viewer.add_image(
+        stack[:, 0], name="astigmatic", scale=(1, 100, 100), units=("pixel", "nm", "nm")
+    )
+    viewer.reset_view()
+    form = panel.form
+    form.model_box.choose(next(c for c in form.model_box.choices if c.key == model))
+    form.camera_box.setCurrentText(BY_NUMBERS)
+    form.camera_box.photons_per_adu.setValue(0.5)
+    form.region_box.draw()
+    viewer.layers["region"].add_rectangles(
+        np.array([(9.5, 11.5), (9.5, 51.5), (49.5, 51.5), (49.5, 11.5)])
+    )
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    assert panel.save_button.isEnabled(), panel.message_note.text()
+    panel.report_box.collapse()
+    viewer.layers["astigmatic molecules"].visible = False
+    take(path)
+    print(panel.status_note.text(), panel.message_note.text())
 
 
 def train(choices: argparse.Namespace) -> None:
@@ -112,22 +159,51 @@ def simulate(choices: argparse.Namespace) -> None:
     viewer.close()
 
 
+def profile(choices: argparse.Namespace) -> None:
+    """Reconstruct the sample, and measure a fibre in its mean image and in the reconstruction."""
+    viewer = new_viewer(choices.stack)
+    dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
+    wait_until(lambda: panel.form.is_filled)
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    viewer.window.remove_dock_widget(dock)
+    stack = viewer.layers[0]
+    stack.visible = False
+    mean = viewer.add_image(
+        stack.data.mean(0), name="mean of frames", scale=stack.scale[-2:], units=stack.units[-2:]
+    )
+    viewer.layers.move(viewer.layers.index(mean), 1)
+    viewer.layers[-1].blending = "additive"
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Line profile")
+    wait_until(lambda: panel.is_ready)
+    click(panel.form.new_button)
+    lines = viewer.layers["profile lines"]
+    lines.add([np.array(line) for line in FIBRES_NM], shape_type="line")
+    viewer.scene.camera.center, viewer.scene.camera.zoom = (3450, 4300), 0.26
+    panel.form.width_editor.write(200)
+    panel.form.unit_box.setCurrentText("nm")
+    panel.form.unit_box.activated.emit(1)
+    wait_until(lambda: panel.table.rowCount() == 2 * len(FIBRES_NM))
+    QTest.qWait(1000)
+    panel.table.cellClicked.emit(0, 0)
+    take(choices.out / "line_profile.png")
+    for one in panel.measured.measurements:
+        print(one.image, one.line, one.fit)
+    viewer.close()
+
+
 def quality(choices: argparse.Namespace) -> None:
     """Measure a reconstruction of the sample against its frames."""
     viewer = new_viewer(choices.stack)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    wait_until(lambda: panel.form.is_filled)
+    wait_until(lambda: panel.is_ready)
     click(panel.run_button)
     wait_until(lambda: not panel.is_busy)
-    with tempfile.TemporaryDirectory() as folder:
-        panel.save_results(Path(folder))
-        wait_until(lambda: not panel.is_busy)
-        viewer.window.remove_dock_widget(panel)
-        _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Quality")
-        wait_until(lambda: panel.is_ready)
-        panel.table_box.add_file(Path(folder) / "localizations.csv")
-        click(panel.run_button)
-        wait_until(lambda: not panel.is_busy)
+    viewer.window.remove_dock_widget(panel)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Quality")
+    wait_until(lambda: panel.is_ready)
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
     take(choices.out / "quality.png")
     for row in panel.results.rows:
         print(f"{row.label}: {row.text}")
@@ -176,7 +252,7 @@ def new_viewer(stack: str | None) -> napari.Viewer:
 
 
 def is_past(panel: ReconstructWidget, share: float) -> bool:
-    return bool(panel.progress.value() > share * panel.progress.maximum() > 0)
+    return bool(panel.bar.value() > share * panel.bar.maximum() > 0)
 
 
 def click(button: object) -> None:

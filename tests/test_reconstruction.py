@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,11 @@ import tifffile
 import napari_deepsmlm as ds
 from napari_deepsmlm.camera import IdealCamera
 from napari_deepsmlm.io import read_localizations, read_report
+from napari_deepsmlm.models import FoundModel
 from napari_deepsmlm.reconstruction import (
     Finished,
     Prepared,
+    PreviewMaker,
     Progress,
     ReconstructJob,
     ReconstructOptions,
@@ -200,6 +203,103 @@ def test_a_localizing_network_gives_table_image_and_report(
     assert result.report["warnings"] == []
     again = ds.reconstruct(spots(), **options)
     assert again.image.shape == (128, 160)
+
+
+def test_a_region_lies_where_it_is_and_its_table_counts_from_the_whole_frame(
+    spotter: Callable[..., Path], tmp_path: Path
+) -> None:
+    options = {"model": str(spotter()), "pixel_size_nm": 100.0, "camera": "scmos-qe95"}
+    whole = ds.reconstruct(spots(), **options)
+    part = ds.reconstruct(spots(), **options, region=(0, 6, 10, 99), out=tmp_path / "out")
+    expected = whole.localizations[whole.localizations.x_nm > 600]
+    np.testing.assert_allclose(part.localizations.x_nm, expected.x_nm, atol=0.1)
+    assert len(expected) == 4
+    assert part.origin_nm == (0, 600)
+    assert part.report["origin_nm"] == [0, 600]
+    assert part.image.shape == (80, 14 * 8), "as far as there are pixels"
+    assert read_report(tmp_path / "out/reconstruction.tif")["origin_nm"] == [0, 600]
+    column = np.average(np.arange(part.image.shape[1]) + 0.5, weights=part.image.sum(0))
+    assert 600 + column * part.sr_pixel_nm == pytest.approx(expected.x_nm.mean(), abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("region", "sentence"),
+    [
+        ((0, 0, 4, 20), "Regions of 4 x 20 pixels are too small"),
+        ((16, 0, 30, 20), "begins at row 16, column 0, outside the frames of 16 x 20"),
+        ((5, 0, 5, 20), "needs Y0, X0, Y1, X1 with 0 <= Y0 < Y1"),
+        ((-1, 0, 9, 9), "needs Y0, X0, Y1, X1 with 0 <= Y0 < Y1"),
+        ((0, 0, 9), "region"),
+    ],
+)
+def test_a_region_that_cannot_be_is_one_sentence(
+    model_file: Path, region: tuple[int, ...], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        ds.reconstruct(spots(), model=str(model_file), region=region)
+
+
+def test_a_job_is_stopped_in_the_middle_of_a_large_frame(model_file: Path) -> None:
+    stack = np.random.default_rng(0).integers(100, 900, (3, 600, 600)).astype(np.uint16)
+    stopping = threading.Event()
+    job = ReconstructJob(stack, ReconstructOptions(model=str(model_file)), stopping=stopping)
+    run = job.run()
+    assert isinstance(next(run), Prepared)
+    threading.Timer(0.5, job.stop).start()
+    (finished,) = run
+    assert finished.result.report["frames"] == 0
+    assert "Stopped after 0 of 3 frames." in finished.result.report["warnings"]
+    assert finished.result.image.shape == (4800, 4800)
+
+
+def test_a_long_time_lapse_lies_in_a_file(
+    model_file: Path, small_movie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = ds.reconstruct(small_movie[0], model=str(model_file), window=5)
+    monkeypatch.setattr("napari_deepsmlm.inference.lapse.MOST_BYTES", 1000)
+    filed = ds.reconstruct(small_movie[0], model=str(model_file), window=5)
+    assert isinstance(filed.image, np.memmap)
+    np.testing.assert_array_equal(filed.image, kept.image)
+
+
+# -- preview --------------------------------------------------------------------------------
+
+
+def test_a_preview_is_what_the_job_gives_and_loads_the_model_once(
+    spotter: Callable[..., Path], small_movie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, maker = spotter(neighbours=1), PreviewMaker()
+    loads = []
+    load = FoundModel.load
+    monkeypatch.setattr(FoundModel, "load", lambda found: loads.append(found) or load(found))
+    for frames, region in [((3, 4), None), ((4, 9), None), ((11, 12), (2, 3, 13, 20))]:
+        options = ReconstructOptions(
+            model=str(path), pixel_size_nm=100, sum_frames=5, frame_range=frames, region=region
+        )
+        preview = maker.make(small_movie[0], options)
+        assert preview is not None
+        assert len(loads) == 1
+        job = ReconstructJob(small_movie[0], options)
+        *_, finished = job.run()
+        loads.pop()
+        np.testing.assert_array_equal(preview.image, finished.result.image)
+        assert preview.n_localizations == len(finished.result.localizations)
+        assert preview.frames == range(*frames)
+        assert preview.origin_px == (region or (0, 0))[:2]
+    spotter(neighbours=0)  # the file is written anew
+    maker.make(small_movie[0], options)
+    assert len(loads) == 2
+
+
+def test_a_preview_that_nobody_waits_for_is_given_up(model_file: Path) -> None:
+    stopping = threading.Event()
+    stopping.set()
+    frames = np.ones((2, 400, 400))
+    options = ReconstructOptions(model=str(model_file), frame_range=(0, 1))
+    assert PreviewMaker().make(frames, options, stopping=stopping) is None
+
+
+# -- photons --------------------------------------------------------------------------------
 
 
 def test_photons_without_a_camera_are_told(spotter: Callable[..., Path], small_movie) -> None:

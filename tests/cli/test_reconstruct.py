@@ -30,6 +30,17 @@ def test_a_time_lapse_has_one_image_for_each_window(
         assert images.shape == (3, 1, 128, 160)
 
 
+def test_a_region_is_as_large_as_asked(model_file: Path, stack: Path, tmp_path: Path) -> None:
+    out = tmp_path / "part"
+    result = call(
+        "reconstruct", stack, "--model", model_file, "--out", out, "--region", "1,2,12,20", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["origin_nm"] == [100, 200]
+    with open_frames(out / "reconstruction.tif") as image:
+        assert image.shape == (1, 1, 88, 144)
+
+
 def test_the_camera_is_a_preset_a_file_or_an_offset_and_a_gain(
     spotter: Callable[..., Path], stack: Path, config: Path, tmp_path: Path
 ) -> None:
@@ -55,6 +66,9 @@ def test_the_camera_is_a_preset_a_file_or_an_offset_and_a_gain(
     ("words", "sentence"),
     [
         (["--frames", "5"], "--frames takes A:B"),
+        (["--region", "0,0,9"], "--region takes Y0,X0,Y1,X1"),
+        (["--region", "0,0,9,x"], "--region takes Y0,X0,Y1,X1"),
+        (["--region", "9,0,9,9"], "needs Y0, X0, Y1, X1"),
         (["--frames", "a:b"], "--frames takes A:B"),
         (["--frames", "5:2"], "needs 0 <= first < last"),
         (["--frames", "100:"], "there are only 7"),

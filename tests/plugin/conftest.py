@@ -7,18 +7,32 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import napari.settings
 import numpy as np
 import pytest
 import torch
 from qtpy.QtCore import QThreadPool
 
 from napari_deepsmlm.models import build_model, save_model
+from napari_deepsmlm.plugin import remembered
 from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 WAIT_MS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Preferences and remembered cameras of the test's own, never those of the person at work."""
+    folder = tmp_path / "own settings"
+    folder.mkdir()
+    monkeypatch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
+    monkeypatch.setattr(remembered, "data_folder", lambda: folder)
+    napari.settings._clear_plugin_settings_cache()
+    yield
+    napari.settings._clear_plugin_settings_cache()
 
 
 @pytest.fixture
@@ -43,7 +57,7 @@ def panel(
     """The panel in its dock, the library loaded, an untrained model chosen."""
     panel = ReconstructWidget(viewer)
     viewer.window.add_dock_widget(panel, name="Reconstruct")
-    qtbot.waitUntil(lambda: panel.form.is_filled, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
     panel.form.model_box.load_file(model_file)
     yield panel
     with suppress(RuntimeError):  # a test may have closed the window

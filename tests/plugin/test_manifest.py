@@ -5,6 +5,8 @@ from importlib import import_module
 import pytest
 from npe2 import PluginManifest
 
+from napari_deepsmlm.io.recognition import RAW_ENDINGS, TIFF_ENDINGS
+
 MANIFEST = PluginManifest.from_distribution("napari-deepsmlm")
 COMMANDS = {command.id: command for command in MANIFEST.contributions.commands}
 
@@ -35,7 +37,10 @@ def test_names_that_others_rely_on() -> None:
     assert item.command == "napari-deepsmlm.simulate"
 
 
-def test_the_reader_takes_files_only() -> None:
-    (reader,) = MANIFEST.contributions.readers
-    assert not reader.accepts_directories
-    assert {"*.tif", "*.tiff"} <= set(reader.filename_patterns)
+def test_the_reader_takes_every_format() -> None:
+    (reader,) = [
+        r for r in MANIFEST.contributions.readers if r.command == "napari-deepsmlm.get_reader"
+    ]
+    assert reader.accepts_directories, "zarr, and folders of images"
+    endings = {*TIFF_ENDINGS, *RAW_ENDINGS, ".npy"}
+    assert {f"*{ending}" for ending in endings} <= set(reader.filename_patterns)

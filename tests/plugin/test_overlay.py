@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from napari.components import ViewerModel
 
 from napari_deepsmlm import models
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import ImageModel, ModelConfig, save_model
+from napari_deepsmlm.plugin import overlay
+from napari_deepsmlm.plugin.live import ImageSoFar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,3 +105,29 @@ def test_a_bead_is_at_one_place_in_raw_image_sr_image_and_points(
 def centre_of_mass(image: np.ndarray) -> tuple[float, float]:
     y, x = np.indices(image.shape)
     return float((image * y).sum() / image.sum()), float((image * x).sum() / image.sum())
+
+
+def test_a_large_image_that_takes_long_to_show_is_shown_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(overlay.time, "monotonic", lambda: now[0])
+    viewer = ViewerModel()
+    raw = viewer.add_image(np.zeros((3, 8, 8)))
+    slow = overlay.Overlay(viewer, raw, 100.0, "SR")
+
+    def show(value: float, *, is_last: bool = False) -> float:
+        image = np.full((8, 8), value, np.float32)
+        slow.show(ImageSoFar(image, (0.0, 9.0), 100.0, (0, 0), is_last))
+        assert slow.layer is not None
+        return float(slow.layer.data[0, 0])
+
+    assert show(1) == 1
+    slow.layer.events.data.connect(lambda: now.__setitem__(0, now[0] + 2))
+    now[0] += 1
+    assert show(2) == 2  # takes two seconds
+    now[0] += 10
+    assert show(3) == 2
+    assert show(4, is_last=True) == 4
+    now[0] += 21
+    assert show(5) == 5

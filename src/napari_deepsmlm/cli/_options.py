@@ -25,6 +25,22 @@ def read_frame_range(text: str | None) -> tuple[int, int | None]:
     return start, stop
 
 
+def read_region(text: str | None) -> tuple[int, ...] | None:
+    """First row and column, and those after the last, of Y0,X0,Y1,X1."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    try:
+        numbers = tuple(int(part) for part in parts)
+    except ValueError:
+        numbers = ()
+    if len(numbers) != 4:
+        raise ValueError(
+            f"--region takes Y0,X0,Y1,X1 in whole pixels, such as 0,0,64,128; got '{text}'."
+        )
+    return numbers
+
+
 def read_stack_shape(text: str | None) -> tuple[int, int] | None:
     """Rows and columns of ROWSxCOLUMNS."""
     if text is None:

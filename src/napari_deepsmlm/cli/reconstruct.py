@@ -15,7 +15,13 @@ from napari_deepsmlm.cli._console import (
     progress,
     stop_on_ctrl_c,
 )
-from napari_deepsmlm.cli._options import JsonFlag, OutFolder, choose_camera, read_frame_range
+from napari_deepsmlm.cli._options import (
+    JsonFlag,
+    OutFolder,
+    choose_camera,
+    read_frame_range,
+    read_region,
+)
 
 
 def reconstruct(
@@ -42,6 +48,13 @@ def reconstruct(
     ] = None,
     frames: Annotated[
         str | None, typer.Option(help="A:B, counted from 0, B not included; e.g. 0:500 or 100:.")
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="Y0,X0,Y1,X1: only these rows and columns, pixels counted from 0, Y1 and X1 not "
+            "included; positions still count from the corner of the whole frame."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16.")] = "auto",
@@ -76,6 +89,7 @@ def reconstruct(
             "pixel_size_nm": pixel_size,
             "upsampling": upsampling,
             "frame_range": read_frame_range(frames),
+            "region": read_region(region),
             "device": device,
             "precision": precision,
             "threshold": threshold,

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from napari_deepsmlm.filtering.columns import column_names, find_column
 from napari_deepsmlm.filtering.filters import Filter, filter_table
+from napari_deepsmlm.filtering.summary import ColumnSummary, summarize
 from napari_deepsmlm.filtering.words import FilterError
 
-__all__ = ["Filter", "FilterError", "column_names", "filter_table", "find_column"]
+__all__ = [
+    "ColumnSummary",
+    "Filter",
+    "FilterError",
+    "column_names",
+    "filter_table",
+    "find_column",
+    "summarize",
+]

@@ -22,21 +22,24 @@ _LATERAL = {"uncertainty_x_nm", "uncertainty_y_nm"}
 
 
 def column_names(names: Collection[str]) -> tuple[str, ...]:
-    """Return what a filter may call the columns of a table, ThunderSTORM's names first.
+    """Return a name for each column of a table in a filter: ThunderSTORM's, else ours.
 
     Parameters
     ----------
-    names : of the table, as `Localizations.names`.
+    names : of the table, as `Localizations.names`; they may be used in a filter too.
 
     Examples
     --------
-    >>> column_names(("frame", "x_nm", "y_nm", "photons"))
-    ('frame', 'x', 'y', 'intensity', 'x_nm', 'y_nm', 'photons')
+    >>> column_names(("frame", "x_nm", "y_nm", "photons", "p_value"))
+    ('frame', 'x', 'y', 'intensity', 'p_value')
     """
-    labels = [c.label for c in COLUMNS if c.is_written and _is_there(c.name, names)]
-    if "sigma_y_nm" not in names:
-        labels = [label for label in labels if label != "sigma1"]
-    return tuple(dict.fromkeys([*labels, *names]))
+    written = [c for c in COLUMNS if c.is_written and _is_there(c.name, names)]
+    if "sigma_y_nm" in names:
+        written = [c for c in written if c.label != "sigma"]
+    else:
+        written = [c for c in written if c.label != "sigma1"]
+    known = {column.name for column in written}
+    return (*(c.label for c in written), *(name for name in names if name not in known))
 
 
 def find_column(name: str, names: Collection[str]) -> str | None:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_deepsmlm.inference.stopping import raise_if
+
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from napari_deepsmlm.io import FrameSource
@@ -87,22 +90,40 @@ class Groups:
 
 
 def read_inputs(
-    source: FrameSource, groups: Groups, per_batch: int, *, context: int = 0
+    source: FrameSource,
+    groups: Groups,
+    per_batch: int,
+    *,
+    context: int = 0,
+    stopping: threading.Event | None = None,
 ) -> Iterator[Inputs]:
     """Yield all groups in order, `per_batch` at a time, none reaching over a window.
 
     Neighbours may lie in another window; at the ends of the stack the outermost is repeated.
+
+    Raises
+    ------
+    Stopped
+        Once `stopping` is set, also in the middle of a long sum.
     """
     for start in range(0, len(groups), groups.per_window):
         stop = min(len(groups), start + groups.per_window)
         for first in range(start, stop, per_batch):
-            yield _read(source, groups, first, min(stop, first + per_batch), context)
+            last = min(stop, first + per_batch)
+            yield _read(source, groups, first, last, context, stopping)
 
 
-def _read(source: FrameSource, groups: Groups, first: int, last: int, context: int) -> Inputs:
+def _read(
+    source: FrameSource,
+    groups: Groups,
+    first: int,
+    last: int,
+    context: int,
+    stopping: threading.Event | None,
+) -> Inputs:
     low, high = groups.with_neighbours(first, last, context)
     edges = np.array([groups.start(group) for group in range(low, high + 1)])
-    summed, is_constant = _summed(source, edges)
+    summed, is_constant = _summed(source, edges, stopping)
     own = slice(edges[first - low] - edges[0], edges[last - low] - edges[0])
     chosen = np.arange(first - context, last + context).clip(low, high - 1) - low
     return Inputs(
@@ -114,7 +135,9 @@ def _read(source: FrameSource, groups: Groups, first: int, last: int, context: i
     )
 
 
-def _summed(source: FrameSource, edges: Ints) -> tuple[np.ndarray[Any, Any], Bools]:
+def _summed(
+    source: FrameSource, edges: Ints, stopping: threading.Event | None
+) -> tuple[np.ndarray[Any, Any], Bools]:
     """Sum frames between edges, reading a bounded number of bytes at a time.
 
     Returns
@@ -128,6 +151,7 @@ def _summed(source: FrameSource, edges: Ints) -> tuple[np.ndarray[Any, Any], Boo
     is_constant = np.zeros(stop - start, bool)
     per_read = max(1, READ_BYTES // max(1, C * H * W * source.dtype.itemsize))
     for first in range(start, stop, per_read):
+        raise_if(stopping)
         raw = source.read(first, min(stop, first + per_read))
         is_constant[first - start : first - start + len(raw)] = _check_values(raw, first)
         if len(summed) == stop - start:

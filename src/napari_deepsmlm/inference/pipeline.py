@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_deepsmlm.inference.inputs import Groups, Inputs, read_inputs
 from napari_deepsmlm.inference.prefetch import prefetch
+from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
+from napari_deepsmlm.inference.tiles import Region, Tile, tiles
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import ImageModel
 from napari_deepsmlm.render import rendering_of
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     import numpy as np
@@ -36,6 +39,8 @@ DEFAULT_UPSAMPLING = 8
 PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 24, "mps": 1 << 22}
 # A larger frame is cut into tiles of this many: fewer would spend much on their halos.
 PIXELS_PER_TILE = 1 << 20
+# Sums of frames that are held at once, in bytes: of large frames a batch may be a small region.
+INPUT_BYTES = 64 << 20
 # Decoding looks at neighbours of a pixel and moves a molecule out of it: so much beyond the halo.
 DECODING_PX = 2
 
@@ -100,7 +105,13 @@ class Pipeline:
         return f"drawn from the localizations: {self._rendering.words}"
 
     def run(
-        self, source: FrameSource, *, frames: range | None = None, window: int | None = None
+        self,
+        source: FrameSource,
+        *,
+        frames: range | None = None,
+        window: int | None = None,
+        region: Region | None = None,
+        stopping: threading.Event | None = None,
     ) -> Iterator[Predicted]:
         """Yield predictions in frame order.
 
@@ -109,32 +120,46 @@ class Pipeline:
         source : the stack.
         frames : those to use; all if not given. Neighbours in time come from the whole stack.
         window : if given, no batch reaches over a multiple of this many frames.
+        region : the part of each frame that is wanted; all if not given. What surrounds it is
+            seen by the network too, so that it predicts what it would with the whole frame.
+        stopping : once set, the batch at hand is dropped and there are no more.
         """
         groups = Groups(source.n_frames, frames, sum_frames=self.sum_frames, window=window)
-        height, width = source.shape[-2:]
-        per_call = self._pixels_per_batch // (height * width * self.model.work_per_px)
-        batches = read_inputs(source, groups, max(1, per_call), context=self.model.context)
-        for inputs in prefetch(batches):
-            yield self._predict(inputs)
+        _, C, H, W = source.shape
+        region = region or Region(0, 0, H, W)
+        height, width = region.shape
+        per_call = min(
+            self._pixels_per_batch // (height * width * self.model.work_per_px),
+            INPUT_BYTES // (4 * C * H * W),
+        )
+        batches = read_inputs(
+            source, groups, max(1, per_call), context=self.model.context, stopping=stopping
+        )
+        try:
+            for inputs in prefetch(batches, stopping=stopping):
+                with StoppableTorch(stopping):
+                    predicted = self._predict(inputs, region)
+                yield predicted
+        except Stopped:
+            return
 
     # -- predicting ------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def _predict(self, inputs: Inputs) -> Predicted:
+    def _predict(self, inputs: Inputs, region: Region) -> Predicted:
         frames = torch.from_numpy(inputs.frames).to(self.compute.device)
         prepared = self.model.prepare(self._windows(self._to_photons(frames, inputs.counts)))
-        H, W = frames.shape[-2:]
         r = self.upsampling
-        image = torch.zeros(H * r, W * r, device=frames.device)
+        shape = (region.shape[0] * r, region.shape[1] * r)
+        image = torch.zeros(shape, device=frames.device)
         found = []
-        halo_px = self.model.halo_px + DECODING_PX
-        for tile in _tiles((H, W), self._tile_px(), self.model.tile_step_px, halo_px):
+        for tile in self._tiles(frames, region):
             for first, part in self._parts(prepared[..., tile.rows, tile.columns]):
-                table = self._decoded(part, tile, image)
+                table = self._decoded(part, tile, image[tile.place(region, r)])
                 found.append(self._placed(table, tile, inputs.first_frame, first))
         table = Localizations.concatenate(found)
         if not isinstance(self.model, ImageModel):
-            image = self._rendering.draw(table, (H * r, W * r), self.model.pixel_size_nm / r)
+            image = self._drawn(table, region)
         table = table.to_numpy()
         return Predicted(
             inputs.first_frame,
@@ -144,15 +169,22 @@ class Pipeline:
             table if table.is_sorted else table.sort("frame"),
         )
 
-    def _decoded(self, prediction: Tensor, tile: _Tile, image: Tensor) -> Localizations:
+    def _decoded(self, prediction: Tensor, tile: Tile, core: Tensor) -> Localizations:
         """Return the molecules of a tile, and add its core to the image of an image model."""
         if not isinstance(self.model, ImageModel):
             return self.model.to_localizations(prediction, self.threshold)
-        r = self.upsampling
         predicted = self.model.to_image(prediction)
-        core = predicted[:, tile.core_rows(r), tile.core_columns(r)]
-        image[tile.y * r : tile.y_end * r, tile.x * r : tile.x_end * r] += core.sum(0)
+        core += predicted[(slice(None), *tile.core(self.upsampling))].sum(0)
         return self.model.find_in_image(predicted, self.threshold)
+
+    def _drawn(self, table: Localizations, region: Region) -> Tensor:
+        """Return the image of a region with its molecules."""
+        pixel, r = self.model.pixel_size_nm, self.upsampling
+        inside = table.with_columns(
+            x_nm=table.x_nm - region.x * pixel, y_nm=table.y_nm - region.y * pixel
+        )
+        shape = (region.shape[0] * r, region.shape[1] * r)
+        return self._rendering.draw(inside, shape, pixel / r)
 
     def _to_photons(self, frames: Tensor, counts: Ints) -> Tensor:
         if self.camera is None:
@@ -167,11 +199,13 @@ class Pipeline:
             return frames
         return torch.cat([frames[k : k + n] for k in range(2 * self.model.context + 1)], 1)
 
-    def _tile_px(self) -> int:
-        """Side of a tile, camera pixels, so that memory stays bounded however large the frame."""
-        side = int((PIXELS_PER_TILE / self.model.work_per_px) ** 0.5)
+    def _tiles(self, frames: Tensor, region: Region) -> Iterator[Tile]:
+        """Cut tiles so small that memory stays bounded however large the frame."""
+        H, W = frames.shape[-2:]
         step = self.model.tile_step_px
-        return max(step, side - side % step)
+        side = int((PIXELS_PER_TILE / self.model.work_per_px) ** 0.5)
+        halo = self.model.halo_px + DECODING_PX
+        return tiles((H, W), region, side=max(step, side - side % step), step=step, halo=halo)
 
     def _parts(self, prepared: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Predict a batch whole, or in halves if memory runs out: (first index, prediction)."""
@@ -189,7 +223,7 @@ class Pipeline:
                 first += size
 
     def _placed(
-        self, table: Localizations, tile: _Tile, first_frame: int, first_input: int
+        self, table: Localizations, tile: Tile, first_frame: int, first_input: int
     ) -> Localizations:
         """Keep the molecules of the tile's core and count frames and nm in the stack."""
         pixel = self.model.pixel_size_nm
@@ -214,30 +248,3 @@ def upsampling_of(model: SMLMModel, wanted: int | None = None) -> int:
     if wanted not in (None, model.upsampling):
         raise ValueError(f"{model.title} has upsampling {model.upsampling}, not {wanted}.")
     return model.upsampling
-
-
-class _Tile(NamedTuple):
-    """A core [y, y_end) x [x, x_end) and the slices that hold it with its halo, camera pixels."""
-
-    y: int
-    y_end: int
-    x: int
-    x_end: int
-    rows: slice
-    columns: slice
-
-    def core_rows(self, r: int) -> slice:
-        return slice((self.y - self.rows.start) * r, (self.y_end - self.rows.start) * r)
-
-    def core_columns(self, r: int) -> slice:
-        return slice((self.x - self.columns.start) * r, (self.x_end - self.columns.start) * r)
-
-
-def _tiles(shape: tuple[int, int], side: int, step: int, halo: int) -> Iterator[_Tile]:
-    halo += -halo % step
-    for y in range(0, shape[0], side):
-        for x in range(0, shape[1], side):
-            y_end, x_end = min(y + side, shape[0]), min(x + side, shape[1])
-            rows = slice(max(0, y - halo), min(shape[0], y_end + halo))
-            columns = slice(max(0, x - halo), min(shape[1], x_end + halo))
-            yield _Tile(y, y_end, x, x_end, rows, columns)

@@ -6,17 +6,28 @@ import queue
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from napari_deepsmlm.inference.stopping import raise_if
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 T = TypeVar("T")
 
+LOOK_S = 0.1
 
-def prefetch(items: Iterable[T], depth: int = 2) -> Iterator[T]:
+
+def prefetch(
+    items: Iterable[T], depth: int = 2, *, stopping: threading.Event | None = None
+) -> Iterator[T]:
     """Yield `items` in order, made up to `depth` ahead in another thread.
 
     An error while making an item is raised here, after the items before it. Closing the
     generator ends the thread.
+
+    Raises
+    ------
+    Stopped
+        Once `stopping` is set, without waiting for the item that is being made.
     """
     waiting: queue.Queue[tuple[T | None, BaseException | None, bool]] = queue.Queue(depth)
     is_closed = threading.Event()
@@ -24,7 +35,7 @@ def prefetch(items: Iterable[T], depth: int = 2) -> Iterator[T]:
     def put(entry: tuple[T | None, BaseException | None, bool]) -> None:
         while not is_closed.is_set():
             try:
-                return waiting.put(entry, timeout=0.1)
+                return waiting.put(entry, timeout=LOOK_S)
             except queue.Full:
                 continue
 
@@ -43,7 +54,11 @@ def prefetch(items: Iterable[T], depth: int = 2) -> Iterator[T]:
     thread.start()
     try:
         while True:
-            item, error, is_last = waiting.get()
+            raise_if(stopping)
+            try:
+                item, error, is_last = waiting.get(timeout=LOOK_S)
+            except queue.Empty:
+                continue
             if error is not None:
                 raise error
             if is_last:
@@ -51,4 +66,5 @@ def prefetch(items: Iterable[T], depth: int = 2) -> Iterator[T]:
             yield item  # type: ignore[misc]
     finally:
         is_closed.set()
-        thread.join(timeout=5)
+        # A slow reader is not waited for by somebody who wants to stop.
+        thread.join(timeout=LOOK_S if stopping is not None and stopping.is_set() else 5)

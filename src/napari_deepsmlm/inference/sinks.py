@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from napari_deepsmlm.inference.lapse import Lapse
 from napari_deepsmlm.io import ImageWriter, LocalizationWriter, read_localizations, write_image
 from napari_deepsmlm.localizations import Localizations
 
@@ -28,11 +29,17 @@ class MemorySink:
     ----------
     shape : (rows, columns) of the super-resolved image.
     window : frames per image of a time-lapse; one image of all frames if not given.
+    n_images : how many images the time-lapse will have.
     columns : names of the molecules' columns.
     """
 
     def __init__(
-        self, shape: tuple[int, int], *, columns: tuple[str, ...], window: int | None = None
+        self,
+        shape: tuple[int, int],
+        *,
+        columns: tuple[str, ...],
+        window: int | None = None,
+        n_images: int = 1,
     ) -> None:
         self.current = np.zeros(shape, np.float32)
         self.report: dict[str, Any] = {}
@@ -40,7 +47,8 @@ class MemorySink:
         self.molecules = 0.0
         self._window = window
         self._window_frames = 0
-        self._images: list[Image] = []
+        self._n_images = 0  # that are complete
+        self._lapse = None if window is None else self._room_for(n_images)
         self._tables = [Localizations.empty(*columns)]
 
     def __enter__(self) -> Self:
@@ -48,14 +56,16 @@ class MemorySink:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if kind is None and self._window is not None:
-            self._keep_image(self.current)
+            self._finish_image()
+        if self._lapse is not None:
+            self._lapse.close()
         # Here, and not in the thread of a window that asks for them.
         self._tables = [Localizations.concatenate(self._tables)]
 
     def add(self, predicted: Predicted) -> None:
         """Take one batch; batches come in frame order and none reaches over a window."""
         if self._window is not None and self._window_frames >= self._window:
-            self._keep_image(self.current)
+            self._finish_image()
             self.current = np.zeros_like(self.current)
             self._window_frames = 0
         self.current += predicted.image
@@ -64,18 +74,34 @@ class MemorySink:
         self.n_localizations += len(predicted.localizations)
         self._keep_table(predicted.localizations)
 
+    def snapshot(self) -> Image:
+        """Return a copy of the image so far; of a time-lapse a view of all its images."""
+        if self._lapse is None:
+            return self.current.copy()
+        if self._window_frames:
+            self._lapse.write(self._n_images, self.current)
+        return self._lapse.images
+
     @property
     def image(self) -> Image:
         """(rows, columns), or (windows, rows, columns) of a time-lapse that is finished."""
-        return self.current if self._window is None else np.stack(self._images)
+        return self.current if self._lapse is None else self._lapse.images[: self._n_images]
 
     @property
     def localizations(self) -> Localizations:
         """All molecules in frame order."""
         return Localizations.concatenate(self._tables)
 
+    def _room_for(self, n_images: int) -> Lapse | None:
+        return Lapse(n_images, self.current.shape)
+
+    def _finish_image(self) -> None:
+        self._keep_image(self.current)
+        self._n_images += 1
+
     def _keep_image(self, image: Image) -> None:
-        self._images.append(image)
+        assert self._lapse is not None  # noqa: S101 - only windows are finished
+        self._lapse.write(self._n_images, image)
 
     def _keep_table(self, table: Localizations) -> None:
         self._tables.append(table)
@@ -99,10 +125,11 @@ class FileSink(MemorySink):
         *,
         columns: tuple[str, ...],
         window: int | None = None,
+        n_images: int = 1,
         folder: Path,
         sr_pixel_nm: float,
     ) -> None:
-        super().__init__(shape, columns=columns, window=window)
+        super().__init__(shape, columns=columns, window=window, n_images=n_images)
         self._image_path, self._table_path = folder / IMAGE_NAME, folder / TABLE_NAME
         self._sr_pixel_nm = sr_pixel_nm
         self._table_writer = LocalizationWriter(self._table_path, columns)
@@ -130,12 +157,19 @@ class FileSink(MemorySink):
             return self.current
         import tifffile
 
-        return np.asarray(tifffile.imread(self._image_path))
+        return np.asarray(tifffile.imread(self._image_path)).reshape(-1, *self.current.shape)
 
     @property
     def localizations(self) -> Localizations:
         """Molecules, read back from the file."""
         return read_localizations(self._table_path)
+
+    def snapshot(self) -> Image:
+        """Return a copy of the image so far; of a time-lapse that of the window at hand."""
+        return self.current.copy()
+
+    def _room_for(self, n_images: int) -> None:
+        """None: the images go into the file."""
 
     def _keep_image(self, image: Image) -> None:
         self._image_writer.append(image)

@@ -11,7 +11,13 @@ from napari_deepsmlm.io.images import (
     write_image,
     write_stack,
 )
-from napari_deepsmlm.io.recognition import looks_like_frames
+from napari_deepsmlm.io.recognition import (
+    are_planes,
+    looks_like_frames,
+    looks_like_localizations,
+    looks_like_series,
+    movies_in_folder,
+)
 from napari_deepsmlm.io.rgb import write_rgb
 from napari_deepsmlm.io.tables import (
     LocalizationWriter,
@@ -26,7 +32,11 @@ __all__ = [
     "ImageWriter",
     "LocalizationWriter",
     "StackWriter",
+    "are_planes",
     "looks_like_frames",
+    "looks_like_localizations",
+    "looks_like_series",
+    "movies_in_folder",
     "open_frames",
     "read_localizations",
     "read_report",

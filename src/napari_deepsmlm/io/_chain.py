@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from napari_deepsmlm.io._alike import Alike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,8 +79,7 @@ class Layout(NamedTuple):
         return not is_coded and self.bits in (8, 16, 32, 64) and not self.tile_width
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One page: its layout and where its strips or tiles lie in the file."""
 
     ifd_offset: int
@@ -126,13 +126,17 @@ class PageChain:
         """
         seen: set[int] = set()
         offset = self.first_offset
+        page, alike = None, None
         while offset:
             if offset in seen:
                 raise BrokenChain("the list of pages runs in a circle")
             seen.add(offset)
-            tags, following = self._read_ifd(offset, _LAYOUT_TAGS)
-            yield _page(offset, following, tags)
-            offset = following
+            page = self._next_like(page, alike, offset)
+            if page is None:
+                tags, following, alike = self._read_page(offset)
+                page = _page(offset, following, tags)
+            yield page
+            offset = page.next_offset
 
     def remarks(self, page: Page) -> Tags:
         """Return the tags of a page that say what the image is; damaged ones are left out."""
@@ -141,6 +145,38 @@ class PageChain:
             with suppress(BrokenChain):
                 tags.update(self._read_ifd(page.ifd_offset, frozenset((tag,)))[0])
         return tags
+
+    def _next_like(self, page: Page | None, alike: Alike | None, offset: int) -> Page | None:
+        """Return the page at `offset` if it is as the one before, else None."""
+        if page is None or alike is None or offset + alike.size > self.file.size:
+            return None
+        block = self._window.read(offset, alike.size)
+        if not alike.fits(block):
+            return None
+        following = self._offset.unpack_from(block, alike.size - self._offset.size)[0]
+        return Page(  # _replace would take three times as long
+            offset,
+            following,
+            page.layout,
+            (alike.frame_offset(block),),
+            page.counts,
+            page.is_reduced,
+            page.has_sub_images,
+        )
+
+    def _read_page(self, offset: int) -> tuple[Tags, int, Alike | None]:
+        tags, following = self._read_ifd(offset, _LAYOUT_TAGS)
+        n_tags = self._n_tags.unpack(self._bytes(offset, self._n_tags.size))[0]
+        n_bytes = self._n_tags.size + n_tags * self._entry.size + self._offset.size
+        alike = Alike(
+            self._bytes(offset, n_bytes),
+            self._entry,
+            self._n_tags,
+            self._offset,
+            STRIP_OFFSETS,
+            _LAYOUT_TAGS,
+        )
+        return tags, following, alike if alike.is_usable else None
 
     def _read_ifd(self, offset: int, wanted: frozenset[int]) -> tuple[Tags, int]:
         n_tags = self._n_tags.unpack(self._bytes(offset, self._n_tags.size))[0]

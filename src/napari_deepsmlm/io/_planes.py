@@ -47,6 +47,8 @@ class Opened:
     pixel_size_nm: float | None = None
     pixel_size_origin: str = ""
     warnings: tuple[str, ...] = ()
+    camera: str = ""
+    """What names the camera or the microscope in the file, "" if nothing does."""
 
 
 def arrange_axes(sizes: tuple[int, ...], axes: str) -> tuple[npt.NDArray[np.int64], int]:
@@ -110,6 +112,19 @@ def check_dtype(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
             "convert it to 16-bit or 32-bit grey levels."
         )
     return dtype.newbyteorder("=")
+
+
+def check_shape(name: str, shape: tuple[int, ...]) -> None:
+    """Raise unless there is at least one frame of at least one pixel."""
+    if min(shape, default=0) < 1:
+        raise ValueError(
+            f"{name}: holds no pixels (shape {times(shape)}); give at least one frame."
+        )
+
+
+def times(shape: tuple[int, ...]) -> str:
+    """Return a shape in words: 3 x 64 x 64."""
+    return " x ".join(map(str, shape))
 
 
 def is_plausible_pixel_size(pixel_size_nm: float) -> bool:

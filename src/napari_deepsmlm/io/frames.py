@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,8 +20,11 @@ from napari_deepsmlm.io._planes import (
     Shape,
     is_plausible_pixel_size,
 )
+from napari_deepsmlm.io._raw import open_dax, open_picasso_raw
+from napari_deepsmlm.io._series import open_series, open_side_by_side
 from napari_deepsmlm.io._storage import ReadOnlyFile, require_file
-from napari_deepsmlm.io.arrays import ArrayPlanes, open_npy, open_picasso_raw, open_zarr
+from napari_deepsmlm.io._zarr import is_zarr, open_zarr
+from napari_deepsmlm.io.arrays import ArrayPlanes, open_npy
 from napari_deepsmlm.io.tiff import open_tiff
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class FrameSource:
     dtype : of the frames as stored, in native byte order.
     pixel_size_nm : camera pixel in the sample plane, nm; None if the file does not say.
     pixel_size_origin : where it comes from: "OME metadata", "given", "", ...
+    camera : what names the camera or the microscope in the file, "" if nothing does.
     path : the (first) file; None for arrays in memory.
     name : the file's name, or "array".
     warnings : sentences about the file that a person should read.
@@ -81,6 +84,7 @@ class FrameSource:
         pixel_size_nm: float | None = None,
         pixel_size_origin: str = "",
         warnings: tuple[str, ...] = (),
+        camera: str = "",
     ) -> None:
         self._planes = planes
         self._frames = range(planes.shape[0])
@@ -89,6 +93,7 @@ class FrameSource:
         self.pixel_size_nm = pixel_size_nm
         self.pixel_size_origin = pixel_size_origin
         self.warnings = warnings
+        self.camera = camera
 
     @property
     def shape(self) -> Shape:
@@ -209,22 +214,27 @@ def open_frames(
     *,
     pixel_size_nm: float | None = None,
     axes: str | None = None,
+    as_planes: bool = False,
     allow_truncated: bool = False,
     registration: PlaneRegistration | str | Path | None = None,
 ) -> FrameSource:
     """Open camera frames without reading them.
 
     TIFF in all its kinds (classic, BigTIFF, OME, ImageJ also beyond 4 GB, Micro-Manager and
-    OME sets of files), `.npy`, zarr arrays, Picasso `.raw`, several files as one movie, numpy and
-    dask arrays. Axes are taken from the file. Where T is named and longer than one, it is time;
-    otherwise the longest axis besides Y and X is (a channel axis only beyond four channels); all
-    others become planes C.
+    OME sets of files), `.npy`, zarr arrays and OME-Zarr images, Picasso `.raw` + `.yaml`, `.dax` +
+    `.inf`, several files as one movie, numpy and dask arrays.
+
+    Axes are taken from the file. Where T is named and longer than one, it is time; otherwise the
+    longest axis besides Y and X is (a channel axis only beyond four channels); all others become
+    planes C.
 
     Parameters
     ----------
     source : a path, a list of paths (put in natural order: 2 before 10), or an array.
     pixel_size_nm : camera pixel in the sample plane, nm; overrides the file.
     axes : letters of the axes, as "TCYX" or "ZYX"; overrides the file.
+    as_planes : the files of a list were recorded at the same time and are the focal planes of one
+        movie, in the order given; otherwise they follow each other in time.
     allow_truncated : open what is complete of a file that was cut short, with a warning.
     registration : the `planes.yaml` of a calibration; planes are then moved onto the first one as
         they are read, as float32.
@@ -242,8 +252,7 @@ def open_frames(
     elif _is_array(source):
         opened = _source(Opened(ArrayPlanes("array", source, axes)), None)
     elif _are_paths(source):
-        paths = sorted(map(Path, source), key=_natural_key)
-        opened = _source(_open_series(paths, axes, allow_truncated), paths[0])
+        opened = _open_list(list(map(Path, source)), axes, as_planes, allow_truncated)
     else:
         raise ValueError(
             f"Frames must be a path, a list of paths or an array, got {type(source).__name__}."
@@ -271,34 +280,27 @@ class _Sliceable:
         return self._source.read(start, stop)[(slice(None, None, step), *rest)]
 
 
-class _Series:
-    """Several files one after the other in time."""
+def _open_list(
+    paths: list[Path], axes: str | None, as_planes: bool, allow_truncated: bool
+) -> FrameSource:
+    """Open several files as one movie; a set that is given whole is not counted twice."""
+    if not as_planes:
+        paths = natural_order(paths)
 
-    def __init__(self, parts: list[Planes]) -> None:
-        self._parts = parts
-        self._starts = np.cumsum([0, *(part.shape[0] for part in parts)])
-        self.shape: Shape = (int(self._starts[-1]), *parts[0].shape[1:])
-        self.dtype = parts[0].dtype
+    def open_one(path: Path) -> Opened:
+        return _open_path(path, axes, allow_truncated, whole_set=len(paths) == 1)
 
-    def read(self, start: int, stop: int) -> Frames:
-        """Return frames start <= t < stop as (stop - start, C, H, W)."""
-        frames = np.empty((stop - start, *self.shape[1:]), self.dtype)
-        for part, first in zip(self._parts, self._starts.tolist(), strict=False):
-            begin, end = max(start, first), min(stop, first + part.shape[0])
-            if begin < end:
-                frames[begin - start : end - start] = part.read(begin - first, end - first)
-        return frames
-
-    def close(self) -> None:
-        """Close all files."""
-        for part in self._parts:
-            part.close()
+    if as_planes:
+        return _source(
+            open_side_by_side(paths, open_one, allow_truncated=allow_truncated), paths[0]
+        )
+    return _source(open_series(paths, open_one), paths[0])
 
 
 def _open_path(
     path: Path, axes: str | None, allow_truncated: bool, whole_set: bool = True
 ) -> Opened:
-    if path.suffix == ".zarr" and os.path.isdir(path):  # never raises, unlike Path.is_dir
+    if is_zarr(path):
         return open_zarr(path, axes=axes)
     require_file(path)
     with contextlib.closing(ReadOnlyFile(path)) as file:
@@ -309,39 +311,9 @@ def _open_path(
         return open_npy(path, axes=axes, allow_truncated=allow_truncated)
     if path.suffix.lower() == ".raw" and size:
         return open_picasso_raw(path, allow_truncated=allow_truncated)
+    if path.suffix.lower() == ".dax" and size:
+        return open_dax(path, allow_truncated=allow_truncated)
     raise ValueError(f"{path.name}: {_what_it_is(start)}")
-
-
-def _open_series(paths: list[Path], axes: str | None, allow_truncated: bool) -> Opened:
-    parts: list[Opened] = []
-    try:
-        for path in paths:
-            parts.append(_open_path(path, axes, allow_truncated, whole_set=len(paths) == 1))
-            _require_alike(paths[0].name, parts[0].planes, path.name, parts[-1].planes)
-    except BaseException:
-        for part in parts:
-            part.planes.close()
-        raise
-    warnings = [
-        f"{path.name}: {warning}"
-        for path, part in zip(paths, parts, strict=True)
-        for warning in part.warnings
-    ]
-    first = parts[0]
-    return Opened(
-        _Series([part.planes for part in parts]),
-        first.pixel_size_nm,
-        first.pixel_size_origin,
-        tuple(warnings),
-    )
-
-
-def _require_alike(first_name: str, first: Planes, name: str, planes: Planes) -> None:
-    if first.shape[1:] != planes.shape[1:] or first.dtype != planes.dtype:
-        raise ValueError(
-            f"{name}: its frames are {planes.shape[1:]} {planes.dtype} (C, H, W) but those of "
-            f"{first_name} are {first.shape[1:]} {first.dtype}; give files of one movie."
-        )
 
 
 def _what_it_is(start: bytes) -> str:
@@ -365,6 +337,7 @@ def _source(opened: Opened, path: Path | None) -> FrameSource:
         pixel_size_nm=opened.pixel_size_nm,
         pixel_size_origin=opened.pixel_size_origin,
         warnings=opened.warnings,
+        camera=opened.camera,
     )
 
 
@@ -383,6 +356,11 @@ def _check_pixel_size(pixel_size_nm: float | None) -> None:
             f"The pixel size must be between {MIN_PIXEL_SIZE_NM:g} and {MAX_PIXEL_SIZE_NM:g} nm, "
             f"got {pixel_size_nm:g}; give the camera pixel in the sample plane in nm."
         )
+
+
+def natural_order(paths: Iterable[Path]) -> list[Path]:
+    """Return paths with their numbers in order: frame2 before frame10."""
+    return sorted(paths, key=_natural_key)
 
 
 def _natural_key(path: Path) -> list[tuple[int, int, str]]:

@@ -31,6 +31,8 @@ NM_PER_UNIT = {
 }
 _NM_PER_RESOLUTION_UNIT = {2: 25.4e6, 3: 1e7}  # TIFF 6.0: inch, centimetre
 
+MAX_CAMERA_NAME = 100
+
 Kind = Literal["", "OME", "ImageJ", "tifffile"]
 
 
@@ -62,6 +64,7 @@ class Description:
     plane_map: PlaneMap | None = None
     pixel_size: PixelSize = field(default_factory=PixelSize)
     warnings: tuple[str, ...] = ()
+    camera: str = ""  # what names the camera or the microscope
 
     @property
     def n_planes(self) -> int:
@@ -90,7 +93,8 @@ def describe(tags: _chain.Tags, name: str, summary: dict[str, Any]) -> Descripti
             description = parse_shaped(text)
     if description.pixel_size.nm is None:
         description = replace(description, pixel_size=_fallback(description, tags, summary))
-    return description
+    camera = description.camera or micro_manager_camera(tags, summary)
+    return replace(description, camera=camera)
 
 
 def declared_sizes(tags: _chain.Tags) -> tuple[int, ...]:
@@ -132,6 +136,7 @@ def parse_ome(text: str, name: str) -> Description:
         plane_map=_plane_map(pixels, order, sizes, name, root.get("UUID", "")),
         pixel_size=_ome_pixel_size(pixels),
         warnings=warnings,
+        camera=_ome_camera(root),
     )
 
 
@@ -214,6 +219,15 @@ def _base_name(name: str) -> str:
     """Drop folders: a file may name only its neighbours."""
     base = re.split(r"[\\/]", name)[-1].replace("\0", "")
     return "" if base in (".", "..") else base
+
+
+def _ome_camera(root: ElementTree.Element) -> str:
+    """Return what names the first detector, with the serial number if it has one."""
+    detector = next((e for e in root.iter() if _local(e) == "Detector"), None)
+    if detector is None:
+        return ""
+    parts = (detector.get(key, "") for key in ("Manufacturer", "Model", "SerialNumber"))
+    return " ".join(" ".join(parts).split())[:MAX_CAMERA_NAME]
 
 
 def _ome_pixel_size(pixels: ElementTree.Element) -> PixelSize:
@@ -300,16 +314,25 @@ _DEFAULT_AXES = {4: "TCYX"}
 
 def micro_manager_pixel_size(tags: _chain.Tags, summary: dict[str, Any]) -> PixelSize:
     """Return the pixel size from a page's or the file's Micro-Manager JSON; 0 means unset."""
-    page = _json(_text(next(iter(tags.get(_chain.MICRO_MANAGER, ())), b"")))
-    for values in (page, summary):
-        for key in ("PixelSizeUm", "PixelSize_um"):
-            value = values.get(key)
-            if isinstance(value, dict):  # version 2 wraps values as {"PropVal": ...}
-                value = value.get("PropVal")
-            size_um = _number(value)
-            if size_um:
-                return _checked(size_um * 1e3, None, "Micro-Manager metadata")
+    for value in _micro_manager(tags, summary, "PixelSizeUm", "PixelSize_um"):
+        size_um = _number(value)
+        if size_um:
+            return _checked(size_um * 1e3, None, "Micro-Manager metadata")
     return PixelSize()
+
+
+def micro_manager_camera(tags: _chain.Tags, summary: dict[str, Any]) -> str:
+    """Return the name that the camera has in Micro-Manager, "" if there is none."""
+    names = _micro_manager(tags, summary, "Camera", "Core-Camera")
+    return next((name[:MAX_CAMERA_NAME] for name in names if isinstance(name, str) and name), "")
+
+
+def _micro_manager(tags: _chain.Tags, summary: dict[str, Any], *keys: str) -> list[Any]:
+    """Return what a page and the file's summary say under some keys."""
+    page = _json(_text(next(iter(tags.get(_chain.MICRO_MANAGER, ())), b"")))
+    values = [found.get(key) for found in (page, summary) for key in keys]
+    # version 2 wraps values as {"PropVal": ...}
+    return [value.get("PropVal") if isinstance(value, dict) else value for value in values]
 
 
 # -- helpers --------------------------------------------------------------------------------

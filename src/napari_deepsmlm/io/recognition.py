@@ -1,29 +1,56 @@
-"""Which images on disk are blinking movies: a viewer must claim those and leave the rest."""
+"""Which files are blinking movies or localizations: a viewer claims those and leaves the rest."""
 
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from napari_deepsmlm.io._hdf5 import SIGNATURE
 from napari_deepsmlm.io._pages import PageTable
-from napari_deepsmlm.io.metadata import declared_sizes
+from napari_deepsmlm.io._storage import ReadOnlyFile
+from napari_deepsmlm.io._zarr import is_zarr
+from napari_deepsmlm.io.challenge import is_challenge
+from napari_deepsmlm.io.columns import split_header
+from napari_deepsmlm.io.csv_tables import header_cells
+from napari_deepsmlm.io.frames import natural_order, open_frames
+from napari_deepsmlm.io.metadata import declared_sizes, describe
+from napari_deepsmlm.io.picasso import TABLE
 
-_MIN_MOVIE_FRAMES = 10
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MIN_MOVIE_FRAMES = 10
+TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8")
+RAW_ENDINGS = (".raw", ".dax")
+
+_PLANE_NAME = re.compile(
+    r"(?P<before>.*?(?<![a-z]))(?P<word>plane|camera|cam|channel|ch|focus)[ _.-]*"
+    r"(\d{1,2}|[a-d])(?![a-z0-9])(?P<after>.*)"
+)
 _MAX_MOVIE_PLANES = 4
 _MOVIE_SIDES = range(8, 4097)
+_TABLE_HEAD_BYTES = 1 << 16
 
 
 def looks_like_frames(path: str | Path) -> bool:
-    """Whether a TIFF is probably a blinking movie, judged by its first pages alone.
+    """Whether a file, or a zarr folder, is probably a blinking movie; TIFFs by their first pages.
 
     A napari reader must claim movies and leave all other images to others, so each condition
     excludes something common: ten or more frames (snapshots, small z-stacks, channels), grey
     levels (RGB, label overlays), sides of 8 to 4096 pixels (slide scanners, line scans), no
     sub-images (pyramids), at most four planes and only one long axis (volumes over time).
-    A damaged file is not ours to claim: False, never an error.
+    A damaged file is not ours to claim: False, never an error. What is claimed without a look is
+    a raw movie, which tells nothing without its neighbour: opening it says if that is missing.
     """
+    path = Path(path)
+    if path.suffix.lower() in RAW_ENDINGS:
+        return path.is_file()
+    if path.suffix.lower() == ".npy" or is_zarr(path):
+        return _is_movie_array(path)
     try:
-        table = PageTable(Path(path), max_pages=_MIN_MOVIE_FRAMES)
+        table = PageTable(path, max_pages=MIN_MOVIE_FRAMES)
     except (ValueError, OSError):
         return False
     try:
@@ -32,14 +59,116 @@ def looks_like_frames(path: str | Path) -> bool:
         table.file.close()
 
 
+def looks_like_series(paths: Sequence[Path]) -> bool:
+    """Whether many TIFFs are single images, as a camera writes a movie; a few of them are read."""
+    if len(paths) < MIN_MOVIE_FRAMES:
+        return False
+    return all(map(_is_single_image, paths[:: max(1, len(paths) // MIN_MOVIE_FRAMES)]))
+
+
+def movies_in_folder(folder: str | Path) -> list[list[Path]]:
+    """Return the movies among the TIFFs directly in a folder, each as the files it is made of.
+
+    Single images are one movie in the order of their numbers, as cameras write them; a file that
+    another one describes as part of its set (Micro-Manager) is left to that one. Files that are no
+    movies are left out.
+    """
+    folder = Path(folder)
+    files = natural_order(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in TIFF_ENDINGS and not path.name.startswith(".")
+    )
+    if looks_like_series(files):
+        return [files]
+    movies: list[list[Path]] = []
+    parts: set[str] = set()
+    for path in files:
+        if path.name not in parts and looks_like_frames(path):
+            movies.append([path])
+            parts.update(_set_of(path))
+    return movies
+
+
+def are_planes(paths: Sequence[str | Path]) -> bool:
+    """Whether two to four files are named as the focal planes, cameras or channels of one movie.
+
+    Examples
+    --------
+    >>> are_planes(["cell_plane1.tif", "cell_plane2.tif"])
+    True
+    >>> are_planes(["cell_1.tif", "cell_2.tif"])
+    False
+    """
+    names = [Path(path).name.casefold() for path in paths]
+    if not 2 <= len(set(names)) == len(names) <= _MAX_MOVIE_PLANES:
+        return False
+    found = [_PLANE_NAME.fullmatch(name) for name in names]
+    rest = {match.group("before", "word", "after") for match in found if match is not None}
+    return all(found) and len(rest) == 1
+
+
+def _is_single_image(path: Path) -> bool:
+    try:
+        table = PageTable(path, max_pages=2)
+    except (ValueError, OSError):
+        return False
+    table.file.close()
+    is_alone = table.n_promised == 1 and math.prod(_declared(table)) <= 1
+    return is_alone and all(side in _MOVIE_SIDES for side in table.frame_shape)
+
+
+def _set_of(path: Path) -> set[str]:
+    """Return the names of the other files that an OME file describes."""
+    table = PageTable(path, max_pages=1)
+    try:
+        plane_map = describe(table.chain.remarks(table.pages[0]), path.name, {}).plane_map
+    finally:
+        table.file.close()
+    return set() if plane_map is None else set(plane_map.files) - {"", path.name}
+
+
 def _is_movie(table: PageTable) -> bool:
     if any(page.has_sub_images or page.is_reduced for page in table.pages):
         return False
     if not all(side in _MOVIE_SIDES for side in table.frame_shape) or table.layout.bits < 8:
         return False
-    sizes = declared_sizes(table.chain.remarks(table.pages[0]))
+    sizes = _declared(table)
     if math.prod(sizes) > 1:
-        n_long_axes = sum(size >= _MIN_MOVIE_FRAMES for size in sizes)
+        n_long_axes = sum(size >= MIN_MOVIE_FRAMES for size in sizes)
         n_planes = math.prod(sizes) // max(sizes)
         return n_long_axes == 1 and n_planes <= _MAX_MOVIE_PLANES
-    return table.n_promised >= _MIN_MOVIE_FRAMES
+    return table.n_promised >= MIN_MOVIE_FRAMES
+
+
+def looks_like_localizations(path: str | Path) -> bool:
+    """Whether a file is probably a table of localizations, judged by its first bytes alone.
+
+    A napari reader must leave other CSV files to others: those that napari writes of points have
+    neither a `frame` nor units. Of HDF5 it takes those with a name `locs`, as Picasso writes.
+    """
+    try:
+        file = ReadOnlyFile(Path(path))
+        head = file.read_at(0, _TABLE_HEAD_BYTES)
+        file.close()
+    except (ValueError, OSError):
+        return False
+    if head.startswith(SIGNATURE):
+        return TABLE.encode() + b"\0" in head
+    labels = dict(split_header(cell) for cell in header_cells(head))
+    has_positions = all(labels.get(name, "") for name in ("x", "y"))
+    return ("frame" in labels and has_positions) or is_challenge(head)
+
+
+def _is_movie_array(path: Path) -> bool:
+    try:
+        with open_frames(path, allow_truncated=True) as source:
+            n_frames, n_planes, *sides = source.shape
+    except (ValueError, OSError):
+        return False
+    is_shaped = n_frames >= MIN_MOVIE_FRAMES and n_planes <= _MAX_MOVIE_PLANES
+    return is_shaped and all(side in _MOVIE_SIDES for side in sides)
+
+
+def _declared(table: PageTable) -> tuple[int, ...]:
+    return declared_sizes(table.chain.remarks(table.pages[0]))

@@ -134,6 +134,7 @@ def _open(table: PageTable, axes: str | None, allow_truncated: bool, whole_set: 
         description.pixel_size.nm,
         description.pixel_size.origin,
         tuple(warnings),
+        description.camera,
     )
 
 

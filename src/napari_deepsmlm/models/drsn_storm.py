@@ -119,6 +119,11 @@ class DrsnStorm(ImageModel):
         reach: int = self.config.n_recursions + 6
         return -(-reach // self.upsampling) + 2
 
+    @property
+    def work_per_px(self) -> int:
+        """All its layers are as fine as the image and four times as wide as those of Deep-STORM."""
+        return 4 * self.upsampling**2
+
     def prepare(self, frames: Tensor) -> Tensor:
         """(B, 1, H, W) photons -> (B, 2, H, W) standardised frames, and their range of photons."""
         if frames.shape[1] != 1:

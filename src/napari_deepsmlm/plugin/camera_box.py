@@ -8,9 +8,14 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QWidget
 
 from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.remembered import recall, remember
+from napari_deepsmlm.plugin.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from napari_deepsmlm.plugin.stack_box import StackBox
 
 UNKNOWN = "not known: ADU as photons"
 BY_NUMBERS = "baseline and gain below"
@@ -24,6 +29,7 @@ class CameraBox(QComboBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         make_calm(self)
+        self.note = Note()
         self.setToolTip(
             "<qt>What turns the numbers in the file (ADU) into photons. This model needs it for "
             "photons and precision.</qt>"
@@ -36,8 +42,16 @@ class CameraBox(QComboBox):
         self.currentIndexChanged.connect(self._on_choice)
         for box in (self.baseline, self.photons_per_adu):
             box.valueChanged.connect(self._tell_change)
+            box.editingFinished.connect(self._keep)
+        self.activated.connect(self._keep)
         self._rows: QFormLayout | None = None
         self._is_needed = True
+        self._stack_box: StackBox | None = None
+
+    def follow(self, stack_box: StackBox) -> None:
+        """Offer the camera that was entered for stacks like the chosen one, and keep what is."""
+        self._stack_box = stack_box
+        stack_box.changed.connect(self._recall)
 
     def add_to(self, form: QFormLayout, presets: Sequence[str]) -> None:
         """Offer the presets, and append the rows."""
@@ -46,6 +60,8 @@ class CameraBox(QComboBox):
         form.addRow("Camera", self)
         form.addRow("Baseline (ADU)", self.baseline)
         form.addRow("Photons per ADU", self.photons_per_adu)
+        form.addRow(self.note)
+        self._recall()
         self.set_needed(False)
 
     def set_needed(self, is_needed: bool) -> None:
@@ -55,16 +71,51 @@ class CameraBox(QComboBox):
         show_row(self._rows, self, is_needed)
         for box in (self.baseline, self.photons_per_adu):
             show_row(self._rows, box, is_by_numbers)
+        self.note.setVisible(is_needed and bool(self.note.text()))
 
     @property
     def camera(self) -> Any:
         """The value of the option `camera`."""
-        if not self._is_needed or self.currentText() in ("", UNKNOWN):
+        return self._chosen() if self._is_needed else None
+
+    def _chosen(self) -> str | dict[str, Any] | None:
+        if self.currentText() in ("", UNKNOWN):
             return None
         if self.currentText() == BY_NUMBERS:
             gain = 1 / self.photons_per_adu.value()
             return {"kind": "ideal", "baseline": self.baseline.value(), "gain": gain}
         return self.currentText()
+
+    def _recall(self) -> None:
+        """Choose what was entered for such stacks, else the camera of the preferences."""
+        stack = None if self._stack_box is None else self._stack_box.stack
+        if stack is None or self.count() == 0:
+            return
+        kept = recall(stack)
+        if kept is None or kept.camera is None:
+            self._choose(read_settings().default_camera)
+        elif self._choose(kept.camera):
+            self.note.tell(f"Camera as {kept.origin}.")
+            self.note.setVisible(self._is_needed)
+
+    def _choose(self, camera: str | dict[str, Any]) -> bool:
+        """Take a preset or numbers; False if there is no such preset any more."""
+        self.note.clear()
+        if isinstance(camera, dict):
+            self.baseline.setValue(float(camera.get("baseline", 100.0)))
+            self.photons_per_adu.setValue(1 / max(float(camera.get("gain", 1.0)), 1e-4))
+            self.setCurrentText(BY_NUMBERS)
+            return True
+        is_there = bool(camera) and self.findText(camera) >= 0
+        self.setCurrentText(camera if is_there else UNKNOWN)
+        return is_there
+
+    def _keep(self, *_: object) -> None:
+        """Remember what the user chose for stacks like the chosen one."""
+        stack = None if self._stack_box is None else self._stack_box.stack
+        if stack is not None:
+            self.note.clear()
+            remember(stack, camera=self._chosen())
 
     def _on_choice(self, *_: object) -> None:
         self.set_needed(self._is_needed)

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.fields import FoldedForm
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.layers import frames_of, pixel_size_of
+from napari_deepsmlm.plugin.layers import frames_of
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
 
@@ -118,7 +118,7 @@ class EstimateBox(QWidget):
         work = partial(
             estimate_live,
             frames_of(stack),
-            pixel_size_of(stack).nm or now.psf.pixel_size_nm,
+            self._stack_box.known_size.nm or now.psf.pixel_size_nm,
             now.camera if self.camera_box.isChecked() else None,
             now.network,
         )

@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QSize
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QSize, QTimer
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QHBoxLayout,
+    QMainWindow,
+    QProgressBar,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import in_turns
+from napari_deepsmlm.plugin.shortcuts import add_shortcuts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,6 +72,7 @@ class JobPanel(QWidget):
         row = QHBoxLayout()
         for each in buttons:
             row.addWidget(each)
+        add_shortcuts(self, buttons)
         footer = QVBoxLayout()
         footer.setContentsMargins(9, 0, 9, 9)
         footer.addLayout(row)
@@ -134,6 +143,7 @@ class JobPanel(QWidget):
         """Do a job, in the place of one that nobody waits for any more."""
         if self._job is not None:
             self._job.abandon()
+            self._job.deleteLater()
         self.message_note.clear()
         self._job = Job(events, title=title, parent=self)
         self._job.arrived.connect(on_event)
@@ -163,8 +173,30 @@ class JobPanel(QWidget):
                 job.abandon()
 
     def event(self, event: QEvent | None) -> bool:
-        """Stop when napari takes the panel out of its dock."""
-        is_move = event is not None and event.type() == QEvent.Type.ParentChange
-        if is_move and self.parentWidget() is None:
-            self.abandon()
+        """Stop when napari takes the panel out of its dock, and share a place when it gets one."""
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            if self.parentWidget() is None:
+                self.abandon()
+            else:
+                QTimer.singleShot(0, self._join_others)
         return super().event(event)
+
+    def _join_others(self) -> None:
+        """Be a tab beside the plugin's other panels: below each other they have no room."""
+        dock, window = _dock_of(self), self.window()
+        if dock is None or not isinstance(window, QMainWindow):
+            return
+        for other in window.findChildren(JobPanel):
+            place = _dock_of(other)
+            if place not in (None, dock) and place.isVisible() and not place.isFloating():
+                window.tabifyDockWidget(place, dock)
+                dock.show()
+                dock.raise_()
+                return
+
+
+def _dock_of(widget: QWidget) -> QDockWidget | None:
+    parent = widget.parentWidget()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parentWidget()
+    return parent

@@ -104,7 +104,7 @@ class _Stream:
         self.error = ""
         self.is_over = False
         self.worker: Any = None
-        self._events = events
+        self._events: Events | None = events
         self._title = title
         self._waiting: dict[type, object] = {}
         self._lock = threading.Lock()
@@ -116,8 +116,11 @@ class _Stream:
 
     def __call__(self) -> None:
         """Consume the generator to its end and close it; never raises."""
+        # napari keeps a record of every worker, and so this object, as long as its window lives
+        make_events, self._events = self._events, None
+        assert make_events is not None  # noqa: S101 - a worker runs once
         try:
-            with closing(self._events(self.stopping)) as events:
+            with closing(make_events(self.stopping)) as events:
                 for event in events:
                     self._put(event)
                     # napari asks its workers to quit when the window closes
@@ -127,6 +130,8 @@ class _Stream:
             logger.info("Job '%s' failed.", self._title, exc_info=True)
             self.error = explain(error)
         finally:
+            if self._is_abandoned:
+                self.take()
             self.is_over = True
 
     def abandon(self, *_: object) -> None:

@@ -6,12 +6,13 @@ outer corner of that pixel. All conversions between the two are here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from napari.layers import Image
 
-from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.io import FrameReadError, open_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,10 @@ KEY = "napari_deepsmlm"
 
 SMALLEST_SIDE_PX = 8
 AXIS_LABELS = ("t", "c", "y", "x")
+N_CONTRAST_FRAMES = 8
+MOST_CONTRAST_VALUES = 100_000
+"""Of one frame."""
+CONTRAST_PERCENTILES = (0.1, 99.9)
 
 
 class PixelSize(NamedTuple):
@@ -45,6 +50,21 @@ def image_of(source: FrameSource) -> tuple[Any, dict[str, Any], str]:
     keywords = {"rgb": False, "multiscale": False, "colormap": "gray"}
     keywords |= frame_placement(frames.ndim, source.pixel_size_nm)
     return frames, keywords, "image"
+
+
+def contrast_of(source: FrameSource) -> tuple[float, float]:
+    """Return contrast limits from a few frames spread over the stack, never from all of them."""
+    last = source.n_frames - 1
+    chosen = sorted({round(share * last) for share in np.linspace(0, 1, N_CONTRAST_FRAMES)})
+    values = []
+    for frame in chosen:
+        with suppress(FrameReadError):  # a damaged frame is no reason not to show the others
+            shown = source.read(frame, frame + 1).ravel()
+            values.append(shown[:: max(1, shown.size // MOST_CONTRAST_VALUES)])
+    sample = np.concatenate(values) if values else np.zeros(1)
+    sample = sample[np.isfinite(sample)].astype(np.float64)
+    low, high = np.percentile(sample, CONTRAST_PERCENTILES) if sample.size else (0.0, 1.0)
+    return float(low), float(max(high, low + 1e-6))
 
 
 def frame_placement(ndim: int, pixel_size_nm: float | None) -> dict[str, Any]:
@@ -127,7 +147,7 @@ def pixel_size_of(layer: Layer) -> PixelSize:
         return PixelSize(float(known["pixel_size_nm"]), str(known.get("pixel_size_origin", "")))
     unit = layer.units[-1]
     if unit.is_compatible_with("nm"):
-        return PixelSize(float(layer.scale[-1]) * _nm_per(unit), "scale of the layer")
+        return PixelSize(float(layer.scale[-1]) * nm_per(unit), "scale of the layer")
     path = layer.source.path
     if path is None or known:
         return PixelSize(None, "")
@@ -160,9 +180,11 @@ def frames_of(layer: Layer) -> FrameSource | Any:
     """Return what `open_frames` opens: the files our reader opened, else the layer's array."""
     known = provenance(layer)
     paths = known.get("paths")
-    if paths and tuple(layer.data.shape) == tuple(known.get("layer_shape", ())):
-        return list(paths)
-    return layer.data
+    if not paths or tuple(layer.data.shape) != tuple(known.get("layer_shape", ())):
+        return layer.data
+    if known.get("as_planes"):
+        return open_frames(list(paths), as_planes=True)
+    return list(paths)
 
 
 def corner_nm(layer: Layer) -> tuple[float, float]:
@@ -184,6 +206,28 @@ def overlay_placement(corner: tuple[float, float], sr_pixel_nm: float) -> dict[s
         "translate": tuple(c + sr_pixel_nm / 2 for c in corner),
         "units": ("nm", "nm"),
         "axis_labels": ("y", "x"),
+    }
+
+
+def lapse_placement(
+    corner: tuple[float, float], sr_pixel_nm: float, *, first_frame: int, window: int, ndim: int
+) -> dict[str, Any]:
+    """Return the same of a time-lapse: each image lies where the slider is on its frames.
+
+    Parameters
+    ----------
+    first_frame : of the first image, on the slider.
+    window : frames of each image.
+    ndim : axes of the camera frames; the image has as many, and at least (t, y, x).
+    """
+    n_between = max(0, ndim - 3)  # focal planes: (t, c, y, x)
+    flat = overlay_placement(corner, sr_pixel_nm)
+    middle = first_frame + (window - 1) / 2
+    return {
+        "scale": (float(window), *(1.0,) * n_between, *flat["scale"]),
+        "translate": (middle, *(0.0,) * n_between, *flat["translate"]),
+        "units": ("pixel",) * (1 + n_between) + flat["units"],
+        "axis_labels": axis_labels(3 + n_between),
     }
 
 
@@ -215,5 +259,6 @@ def points_of(
     return data, keywords, "points"
 
 
-def _nm_per(unit: Any) -> float:
+def nm_per(unit: Any) -> float:
+    """Return how many nm a unit of length is."""
     return float((1 * unit).to("nm").magnitude)

@@ -80,8 +80,10 @@ class LookBox(QWidget):
         return None if stack is None else frames_around(self._viewer, stack)
 
     def abandon(self) -> None:
-        """Stop without waiting."""
+        """Stop without waiting, and follow the viewer no more."""
         self._delay.stop()
+        self._viewer.dims.events.current_step.disconnect(self.ask)
+        self.stack_box.abandon()
         if self._job is not None:
             self._job.abandon()
 

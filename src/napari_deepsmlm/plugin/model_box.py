@@ -83,7 +83,6 @@ class ModelBox(QComboBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         make_calm(self)
-        self.setToolTip("<qt>The trained network. Its pixels must be the data's.</qt>")
         self.note = Note()
         self._choices: list[ModelChoice] = []
         self._chosen = -1
@@ -97,6 +96,11 @@ class ModelBox(QComboBox):
     def choice(self) -> ModelChoice | None:
         """The chosen model, None while there is none."""
         return self._choices[self._chosen] if self._choices else None
+
+    @property
+    def choices(self) -> tuple[ModelChoice, ...]:
+        """All models that are offered."""
+        return tuple(self._choices)
 
     def set_models(self, choices: Sequence[ModelChoice], tolerance: float) -> None:
         """Offer these; `tolerance` is the misfit that still works."""
@@ -165,6 +169,8 @@ class ModelBox(QComboBox):
 
     def _explain(self) -> None:
         choice, pixel_nm = self.choice, self._pixel_size_nm
+        name = "" if choice is None else f"<br>{choice.key}"
+        self.setToolTip(f"<qt>The trained network. Its pixels must be the data's.{name}</qt>")
         if choice is None:
             self.note.warn("There is no built-in model here: load a model file.")
         elif choice.n_planes != self._n_planes:

@@ -122,10 +122,10 @@ class LinesBox(QComboBox):
         events.renamed.disconnect(self._list_layers)
 
     def _edge_width(self) -> float:
-        """Thin: a three-hundredth of what there is to see."""
+        """Thin: a five-hundredth of what there is to see."""
         extent = self._viewer.layers.extent.world
         sides = (extent[1] - extent[0])[list(self._viewer.dims.displayed)]
-        return float(np.nanmax(sides)) / 300 if len(self._viewer.layers) else 1.0
+        return float(np.nanmax(sides)) / 500 if len(self._viewer.layers) else 1.0
 
     def _on_inserted(self, event: Any) -> None:
         is_ours = isinstance(event.value, Shapes) and event.value.name.startswith(LAYER_NAME)

@@ -46,7 +46,7 @@ class ResultTable(QTableWidget):
             rows.setDefaultSectionSize(22)
             columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
             columns.setSectionResizeMode(_NAME_COLUMN, QHeaderView.ResizeMode.Interactive)
-        self.setColumnWidth(_NAME_COLUMN, 80)
+        self.setColumnWidth(_NAME_COLUMN, 106)
         self.cellClicked.connect(self._on_click)
         self._headers: list[str] = []
         self.show_results((), "")

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
     QFormLayout,
-    QProgressBar,
+    QHBoxLayout,
+    QLabel,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -15,10 +18,14 @@ from qtpy.QtWidgets import (
 
 from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
 from napari_deepsmlm.plugin.editors import Editor, make_calm
+from napari_deepsmlm.plugin.fields import FoldedForm
 from napari_deepsmlm.plugin.forms import editor_for
 from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
 from napari_deepsmlm.plugin.model_box import ModelBox
 from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.overlay import MOST_POINTS
+from napari_deepsmlm.plugin.region_box import RegionBox
+from napari_deepsmlm.plugin.settings import compute_settings
 from napari_deepsmlm.plugin.stack_box import StackBox
 
 if TYPE_CHECKING:
@@ -31,6 +38,12 @@ if TYPE_CHECKING:
 PIXEL_SIZE = "pixel_size_nm"
 UPSAMPLING = "upsampling"
 FRAMES_PER_INPUT = (1, 10, 50, 500, 1000)
+DRAWINGS = {
+    f"points, up to {MOST_POINTS:,}": MOST_POINTS,
+    "points, however many": None,
+    "in the image only": 0,
+}
+"""What is drawn of the localizations, and how many points are at most."""
 
 
 class ReconstructForm(QWidget):
@@ -48,31 +61,28 @@ class ReconstructForm(QWidget):
         self._editors: dict[str, Editor] = {}
         self.stack_box = StackBox(viewer)
         self.stack_box.changed.connect(self._on_stack)
+        self.region_box = RegionBox(viewer)
         self.model_box = ModelBox()
         self.camera_box = CameraBox()
+        self.camera_box.follow(self.stack_box)
         self.first_frame, self.last_frame = QSpinBox(), QSpinBox()
+        self.points_box = QComboBox()
         self.compute_note = Note()
-        self._loading_note = Note()
-        self._loading_note.tell("Loading PyTorch and the models…")
-        self._loading_bar = QProgressBar()
-        self._loading_bar.setRange(0, 0)  # runs to and fro
+        self._folded = FoldedForm("Computing", "Where it is computed, and in which numbers.")
         self._rows = QFormLayout()
         self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._rows.addRow("Stack", self.stack_box)
         self._rows.addRow(self.stack_box.note)
         column = QVBoxLayout(self)
         column.addLayout(self._rows)
-        column.addWidget(self._loading_note)
-        column.addWidget(self._loading_bar)
         column.addStretch(1)
 
     def fill(self, library: Library) -> None:
         """Add the editors."""
-        self._loading_bar.hide()
-        self._loading_note.clear()
         self._library = library
         self._editors = _make_editors(library)
         self._add_rows(library)
+        self.fill_in(**compute_settings(library.devices))
         self.model_box.set_models(library.models, library.pixel_tolerance)
         self._editors[PIXEL_SIZE].changed.connect(self._on_pixel_size)
         for name in ("device", "precision"):
@@ -80,27 +90,18 @@ class ReconstructForm(QWidget):
         for editor in self._editors.values():
             editor.changed.connect(self._tell_change)
         self.model_box.changed.connect(self._on_model)
-        self.camera_box.changed.connect(self._tell_change)
+        for box in (self.camera_box, self.region_box):
+            box.changed.connect(self._tell_change)
         self._on_model()
         self._explain_compute()
         self._on_stack()
-
-    def set_loading_failed(self) -> None:
-        """Take the bar away: there is nothing to wait for any more."""
-        self._loading_bar.hide()
-        self._loading_note.clear()
-
-    @property
-    def is_filled(self) -> bool:
-        """Whether the editors are there."""
-        return self._library is not None
 
     @property
     def is_complete(self) -> bool:
         """Whether everything is chosen that a run needs."""
         return (
             self.stack is not None
-            and self.is_filled
+            and self._library is not None
             and self.model_box.choice is not None
             and self.pixel_size_nm is not None
         )
@@ -115,6 +116,12 @@ class ReconstructForm(QWidget):
         """The camera pixel, None while it is not known."""
         size: float | None = self._editors[PIXEL_SIZE].read()
         return size
+
+    @property
+    def most_points(self) -> int | None:
+        """How many localizations are drawn as points at most, None: however many."""
+        most: int | None = self.points_box.currentData()
+        return most
 
     def fill_in(self, **values: Any) -> None:
         """Set editors by the names of the options, e.g. `sum_frames=10`."""
@@ -133,6 +140,7 @@ class ReconstructForm(QWidget):
         assert self._library is not None and model is not None  # noqa: S101, PT018 - is_complete
         values = {name: editor.read() for name, editor in self._editors.items()}
         values |= {"model": model.key, "camera": self.camera_box.camera}
+        values["region"] = self.region_box.region
         if not model.is_localizing:
             values[UPSAMPLING] = None  # it has its own
         first, last = self.first_frame.value(), self.last_frame.value()
@@ -140,25 +148,53 @@ class ReconstructForm(QWidget):
         values["frame_range"] = (first, None if is_to_the_end else last + 1)
         return self._library.options.from_dict(values, source="Reconstruct")
 
+    def abandon(self) -> None:
+        """Follow the viewer no more."""
+        self.stack_box.abandon()
+        self.region_box.abandon()
+
     def _add_rows(self, library: Library) -> None:
         self._editors[PIXEL_SIZE].add_to(self._rows)
-        for box, label in ((self.first_frame, "First frame"), (self.last_frame, "Last frame")):
-            box.setToolTip(f"<qt>{label} to use, counted from 0 as on the slider.</qt>")
-            box.setKeyboardTracking(False)
-            make_calm(box)
-            self._rows.addRow(label, box)
+        self._rows.addRow("Frames", self._frames_row())
+        self._rows.addRow("Region", self.region_box)
+        self._rows.addRow(self.region_box.note)
         self._editors["sum_frames"].add_to(self._rows)
         self._rows.addRow("Model", self.model_box)
         self._rows.addRow(self.model_box.note)
         self._editors[UPSAMPLING].add_to(self._rows)
         self.camera_box.add_to(self._rows, library.cameras)
-        for name in ("threshold", "device", "precision"):
-            self._editors[name].add_to(self._rows)
+        self._editors["threshold"].add_to(self._rows)
+        self._editors["window"].add_to(self._rows)
+        for title, most in DRAWINGS.items():
+            self.points_box.addItem(title, most)
+        make_calm(self.points_box)
+        self.points_box.setToolTip(
+            "<qt>How the localizations are drawn besides the image. However many they are, "
+            "<i>Save results…</i> writes their table.</qt>"
+        )
+        self._rows.addRow("Localizations", self.points_box)
+        for name in ("device", "precision"):
+            self._editors[name].add_to(self._folded.rows)
         self._rows.addRow(self.compute_note)
+        self._rows.addRow(self._folded)
+
+    def _frames_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        for box, which in ((self.first_frame, "First"), (self.last_frame, "Last")):
+            box.setToolTip(f"<qt>{which} frame to use, counted from 0 as on the slider.</qt>")
+            box.setKeyboardTracking(False)
+            make_calm(box)
+            box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # they leave no room
+            box.setStyleSheet("min-width: 30px; padding: 1px 3px;")
+            row.addWidget(box, 1)
+        row.insertWidget(1, QLabel("to"))
+        return row
 
     def _on_stack(self) -> None:
         stack = self.stack
-        if stack is not None and self.is_filled:
+        self.region_box.set_stack(stack)
+        if stack is not None and self._library is not None:
             self.fill_in(pixel_size_nm=self.stack_box.known_size.nm)
             n_frames = n_frames_of(stack)
             for box, value in ((self.first_frame, 0), (self.last_frame, n_frames - 1)):
@@ -198,7 +234,10 @@ def _make_editors(library: Library) -> dict[str, Editor]:
         "sum_frames": editor_for(
             options, "sum_frames", label="Frames per input", choices=FRAMES_PER_INPUT
         ),
-        UPSAMPLING: editor_for(options, UPSAMPLING, none_text="8"),
+        UPSAMPLING: editor_for(options, UPSAMPLING, label="Upsampling (×)", none_text="8"),
+        "window": editor_for(
+            options, "window", label="Time-lapse (frames)", none_text="off: one image"
+        ),
         "threshold": editor_for(
             options, "threshold", label="Least probability", none_text="the model's"
         ),

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QWidget
 from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.layers import PixelSize, can_hold_frames, n_frames_of, pixel_size_of
 from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.remembered import recall, remember
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -42,6 +43,13 @@ class StackBox(QComboBox):
         self._list_stacks()
         self.describe(None)
 
+    def abandon(self) -> None:
+        """Follow the viewer no more."""
+        events = self._viewer.layers.events
+        events.inserted.disconnect(self._on_inserted)
+        for each in (events.removed, events.renamed):
+            each.disconnect(self._list_stacks)
+
     @property
     def stack(self) -> Layer | None:
         """The chosen layer, None if there is none."""
@@ -64,6 +72,7 @@ class StackBox(QComboBox):
             self.note.tell(f"{text}, {pixel_size_nm:g} nm pixels ({known.origin}).")
         else:
             instead = "" if known.nm is None else f"; {known.origin}: {known.nm:g} nm"
+            remember(stack, pixel_size_nm=pixel_size_nm)
             self.note.tell(f"{text}, {pixel_size_nm:g} nm pixels (given{instead}).")
 
     def _on_inserted(self, event: Any) -> None:
@@ -85,6 +94,15 @@ class StackBox(QComboBox):
 
     def _on_choice(self, *_: object) -> None:
         stack = self.stack
-        self.known_size = PixelSize(None, "") if stack is None else pixel_size_of(stack)
+        self.known_size = PixelSize(None, "") if stack is None else known_size_of(stack)
         self.describe(self.known_size.nm)
         self.changed.emit()
+
+
+def known_size_of(stack: Layer) -> PixelSize:
+    """Return the camera pixel of a layer: its own, else the one entered for such stacks before."""
+    size = pixel_size_of(stack)
+    kept = recall(stack) if size.nm is None else None
+    if kept is None or kept.pixel_size_nm is None:
+        return size
+    return PixelSize(kept.pixel_size_nm, kept.origin)

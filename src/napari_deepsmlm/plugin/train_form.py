@@ -23,6 +23,7 @@ from napari_deepsmlm.plugin.model_box import ModelChoice
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
 from napari_deepsmlm.plugin.recorded_form import RecordedForm
+from napari_deepsmlm.plugin.settings import compute_settings
 from napari_deepsmlm.plugin.start_box import StartBox
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ class TrainForm(QWidget):
     def _add_output(self, kit: TrainingKit) -> None:
         make_calm(self.device_box)
         self.device_box.addItems(["auto", *kit.devices])
+        self.device_box.setCurrentText(compute_settings(kit.devices)["device"])
         self.device_box.setToolTip("<qt>Where to compute; auto: the fastest device here.</qt>")
         self._rows.addRow("Device", self.device_box)
         self.out_line.setToolTip("<qt>Every run gets a folder of its own in this one.</qt>")

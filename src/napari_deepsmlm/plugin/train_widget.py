@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QStandardPaths
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.estimate_box import EstimateBox
@@ -16,6 +14,7 @@ from napari_deepsmlm.plugin.kits import load_training_kit
 from napari_deepsmlm.plugin.look_box import LookBox
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
 from napari_deepsmlm.plugin.resume_box import ResumeBox
+from napari_deepsmlm.plugin.settings import PLUGIN, runs_folder
 from napari_deepsmlm.plugin.train_form import TrainForm
 from napari_deepsmlm.plugin.train_run import TrainingSession, Watching
 from napari_deepsmlm.runs import EXPERIMENT, new_run_folder, read_record, unfinished_runs
@@ -23,6 +22,7 @@ from napari_deepsmlm.training_process import Resources, TrainingProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from napari.viewer import Viewer
 
@@ -30,14 +30,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.kits import TrainingKit
     from napari_deepsmlm.training.events import Finished, StepDone
 
-PLUGIN = "napari-deepsmlm"
 REDRAW_S = 0.5
-
-
-def runs_folder() -> Path:
-    """Return where runs are kept: in the folder of the user's data."""
-    place = QStandardPaths.StandardLocation.GenericDataLocation
-    return Path(QStandardPaths.writableLocation(place)) / PLUGIN / "runs"
 
 
 class TrainWidget(JobPanel):

@@ -49,10 +49,10 @@ class Curve:
         """Return (n, numbers) derivatives of the values: by central differences for the form."""
         form, heights = numbers[: len(self.form)], numbers[len(self.form) : -1]
         shift = np.diag(1e-4 * np.maximum(np.abs(form), 0.1))
-        shapes = self.shapes(position, np.stack([form + shift, form - shift, shift * 0 + form]))
-        by_form = heights @ (shapes[0] - shapes[1]) / (2 * shift.diagonal()[:, None])  # (form, n)
-        by_background = np.ones((1, len(position)))
-        return np.asarray(np.concatenate([by_form, shapes[2, 0], by_background]).T)
+        shapes = self.shapes(position, np.vstack([form + shift, form - shift, form]))
+        up, down = np.split(heights @ shapes[:-1], 2)  # (form, n) each
+        by_form = (up - down) / (2 * shift.diagonal()[:, None])
+        return np.vstack([by_form, shapes[-1], np.ones(len(position))]).T
 
 
 def _gauss(position: Floats, form: Floats) -> Floats:

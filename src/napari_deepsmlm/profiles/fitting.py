@@ -32,8 +32,7 @@ _NOT_TOLD = {
     "width": "the width cannot be told from the blur",
 }
 _SPARE_SAMPLES = 2
-_MOST_CALLS = 100
-_TOLERANCE = 1e-7
+_ROUGH, _EXACT = (1e-3, 10), (1e-6, 50)  # tolerance and most calls
 
 
 def fit_profile(profile: LineProfile, model: Model = "gauss") -> ProfileFit:
@@ -104,23 +103,16 @@ def _best(curve: Curve, samples: _Samples) -> Floats:
     def slopes(numbers: Floats) -> Floats:
         return curve.slopes(position, numbers)
 
-    fits = []
-    for form in starting_forms(curve, position, value):
-        start = np.clip(with_heights(curve, position, value, form), low + 1e-6, high - 1e-6)
+    def refined(numbers: Floats, tolerance: float, n_calls: int) -> Any:
+        start = np.clip(numbers, low + 1e-6, high - 1e-6)
         scale = np.maximum(np.abs(start), 0.1)
-        fits.append(
-            least_squares(
-                misfit,
-                start,
-                slopes,
-                bounds=(low, high),
-                x_scale=scale,
-                max_nfev=_MOST_CALLS,
-                ftol=_TOLERANCE,
-                xtol=_TOLERANCE,
-            )
-        )
-    return np.asarray(min(fits, key=lambda fit: float(fit.cost)).x)
+        limits = {"bounds": (low, high), "ftol": tolerance, "xtol": tolerance, "max_nfev": n_calls}
+        return least_squares(misfit, start, slopes, x_scale=scale, **limits)
+
+    starts = starting_forms(curve, position, value)
+    rough = [refined(with_heights(curve, position, value, form), *_ROUGH) for form in starts]
+    best = min(rough, key=lambda fit: float(fit.cost))
+    return np.asarray(refined(best.x, *_EXACT).x)
 
 
 def _bounds(curve: Curve, position: Floats) -> tuple[Floats, Floats]:
@@ -181,7 +173,7 @@ def _doubts(curve: Curve, samples: _Samples, numbers: Floats, squares: float) ->
         yield "The peak is narrower than a pixel: its width is an upper limit; use finer pixels."
     if len(curve.form) > 2 and _is_gauss_as_good(samples, squares, n - len(numbers)):
         yield f"A single Gaussian fits as well: {_NOT_TOLD[curve.size]}."
-    if min(numbers[0] - samples.position[0], samples.position[-1] - numbers[0]) < width / 2:
+    if min(numbers[0] - samples.position[0], samples.position[-1] - numbers[0]) < width / 4:
         yield "The peak is at the end of the line: draw the line across it."
     elif width * SHORTEST_LINE_WIDTHS > length:
         yield "The line is hardly longer than the object is wide: draw it three times as long."

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 _MOST_CORRELATED = 0.9
+_WIDEST = 10.0  # times the number itself
 
 
 def covariance_of(slopes: Floats, residual: Floats) -> Floats:
@@ -63,10 +64,15 @@ def derivatives(function: Callable[[Floats], Any], numbers: Floats) -> Floats:
 
 
 def interval(value: float, error: float, degrees_of_freedom: int) -> tuple[float, float]:
-    """Return the limits between which a number that cannot be negative is in 95 % of cases."""
+    """Return the limits between which a number that cannot be negative is in 95 % of cases.
+
+    They are NaN where the error is so large that nothing is known of the number.
+    """
     from scipy.stats import t
 
     reach = float(t.ppf((1 + CONFIDENCE) / 2, degrees_of_freedom)) * error
+    if not reach < _WIDEST * value:
+        return float("nan"), float("nan")
     return max(value - reach, 0.0), value + reach
 
 

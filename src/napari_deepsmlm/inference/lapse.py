@@ -1,0 +1,71 @@
+"""Lapse: the images of a time-lapse, in memory if they are few, else in a temporary file."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    Image = np.ndarray[Any, Any]
+
+# Images larger than this together go into a file: half a gigabyte is a lot beside the frames, the
+# model and napari on a laptop of 8 GB.
+MOST_BYTES = 512 << 20
+
+
+class Lapse:
+    """Room for a known number of images, which are written one after the other.
+
+    The file has no name, and vanishes when it is closed and no array looks at it any more. It is
+    written to, not mapped for writing: a full disk is an error then, not the end of the process.
+
+    Parameters
+    ----------
+    n_images : how many there will be at most.
+    shape : (rows, columns) of each.
+
+    Examples
+    --------
+    >>> lapse = Lapse(3, (1, 2))
+    >>> lapse.write(0, np.ones((1, 2), np.float32))
+    >>> lapse.images.sum(axis=(1, 2))
+    array([2., 0., 0.], dtype=float32)
+    """
+
+    def __init__(self, n_images: int, shape: tuple[int, int]) -> None:
+        whole = (n_images, *shape)
+        n_bytes = 4 * math.prod(whole)
+        self._file: Any = None
+        self.images: Image
+        """(n, rows, columns) float32; zero where nothing was written."""
+        if n_bytes <= MOST_BYTES:
+            self.images = np.zeros(whole, np.float32)
+            return
+        self._file = tempfile.TemporaryFile(prefix="deepsmlm-", buffering=0)  # noqa: SIM115
+        self._file.truncate(n_bytes)
+        self.images = np.memmap(self._file, np.float32, "r", shape=whole)
+
+    def write(self, number: int, image: Image) -> None:
+        """Set one of the images.
+
+        Raises
+        ------
+        OSError
+            If the disk of temporary files is full.
+        """
+        if self._file is None:
+            self.images[number] = image
+            return
+        data = np.ascontiguousarray(image, np.float32)
+        self._file.seek(number * data.nbytes)
+        view = data.reshape(-1).view(np.uint8).data
+        while view:
+            view = view[self._file.write(view) :]
+
+    def close(self) -> None:
+        """Write no more; the images stay as long as somebody looks at them."""
+        if self._file is not None:
+            self._file.close()

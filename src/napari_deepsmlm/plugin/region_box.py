@@ -1,0 +1,196 @@
+"""The region chooser: all of the frames, or a rectangle that was drawn on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Shapes
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QWidget
+
+from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.layers import frame_placement, is_in_nm, set_pixel_size
+from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.panels import button
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+WHOLE = "whole frames"
+NAME = "region"
+AREAS = ("rectangle", "ellipse", "polygon")
+# A side drawn within this much of a pixel's edge is meant to lie on it.
+SNAP_PX = 0.01
+
+Corners = tuple[int, int, int, int]
+
+
+class RegionBox(QWidget):
+    """A list of the layers of shapes, a button that makes one, and a `note` about what is chosen.
+
+    Of several shapes the selected one counts, else the last; of any shape the rectangle around it.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._stack: Layer | None = None
+        self._layers: list[Shapes] = []
+        self._watched: Shapes | None = None
+        self.note = Note()
+        self.list = QComboBox()
+        make_calm(self.list)
+        tooltip = (
+            "<qt>Only this part of the frames is reconstructed: the rectangle around a shape of "
+            "a Shapes layer, in whole camera pixels. The network sees what surrounds it too.</qt>"
+        )
+        self.list.setToolTip(tooltip)
+        self.list.activated.connect(self._on_choice)
+        self.draw_button = button("Draw", "Draw a rectangle on the frames in a new layer.")
+        self.draw_button.clicked.connect(self.draw)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.list, 1)
+        row.addWidget(self.draw_button)
+        events = viewer.layers.events
+        for each in (events.inserted, events.removed, events.renamed):
+            each.connect(self._list_layers)
+        self._list_layers()
+
+    def set_stack(self, stack: Layer | None) -> None:
+        """Choose on these frames."""
+        self._stack = stack
+        self._describe()
+
+    @property
+    def layer(self) -> Shapes | None:
+        """The chosen layer, None for all of the frames."""
+        index = self.list.currentIndex() - 1
+        return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    @property
+    def region(self) -> Corners | None:
+        """First row and column, and those after the last, px; None for all of the frames.
+
+        Raises
+        ------
+        ValueError
+            If there is no rectangle, or it lies outside the frames.
+        """
+        if self.layer is None or self._stack is None:
+            return None
+        return corners_on(self.layer, self._stack)
+
+    def draw(self) -> None:
+        """Add a layer of shapes on the frames, ready for a rectangle, and choose it."""
+        stack = self._stack
+        if stack is None:
+            return
+        placement = frame_placement(2, None)
+        placement |= {"scale": stack.scale[-2:], "units": stack.units[-2:]}
+        layer = Shapes(
+            name=NAME,
+            ndim=2,
+            translate=stack.translate[-2:],
+            edge_color="yellow",
+            face_color="transparent",
+            edge_width=0.3,
+            **placement,
+        )
+        self._viewer.add_layer(layer)
+        self.list.setCurrentIndex(1 + self._layers.index(layer))
+        self._on_choice()
+        layer.mode = "add_rectangle"
+        self.note.tell("Drag a rectangle over the part that matters.")
+
+    def move_into_nm(self, pixel_size_nm: float) -> None:
+        """Let the shapes keep their place on frames that are about to be shown in nm."""
+        layer, stack = self.layer, self._stack
+        if layer is None or stack is None or is_in_nm(stack, pixel_size_nm):
+            return
+        if np.allclose(layer.scale[-2:], stack.scale[-2:]):
+            set_pixel_size(layer, pixel_size_nm)
+
+    def abandon(self) -> None:
+        """Follow the viewer no more."""
+        events = self._viewer.layers.events
+        for each in (events.inserted, events.removed, events.renamed):
+            each.disconnect(self._list_layers)
+        self._watch(None)
+
+    def _list_layers(self, *_: object) -> None:
+        before = self.layer
+        self._layers = [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
+        self.list.clear()
+        self.list.addItems([WHOLE, *(layer.name for layer in self._layers)])
+        if before in self._layers:
+            self.list.setCurrentIndex(1 + self._layers.index(before))
+        elif before is not None:
+            self._on_choice()  # it was removed
+
+    def _on_choice(self, *_: object) -> None:
+        self._watch(self.layer)
+        self._tell_change()
+
+    def _watch(self, layer: Shapes | None) -> None:
+        if self._watched is not None:
+            self._watched.events.set_data.disconnect(self._on_shapes)
+            self._watched.events.highlight.disconnect(self._on_shapes)
+        self._watched = layer
+        if layer is not None:
+            layer.events.set_data.connect(self._on_shapes)
+            layer.events.highlight.connect(self._on_shapes)
+
+    def _on_shapes(self, *_: object) -> None:
+        """Look again: shapes tell of the mouse passing over them too."""
+        before = self.note.text()
+        self._describe()
+        if self.note.text() != before:
+            self.changed.emit()
+
+    def _tell_change(self) -> None:
+        self._describe()
+        self.changed.emit()
+
+    def _describe(self) -> None:
+        try:
+            region = self.region
+        except ValueError as error:
+            self.note.warn(str(error))
+            return
+        if region is None:
+            self.note.clear()
+            return
+        y, x, y_end, x_end = region
+        self.note.tell(
+            f"Rows {y} to {y_end - 1}, columns {x} to {x_end - 1}: {y_end - y} × {x_end - x} px."
+        )
+
+
+def corners_on(layer: Shapes, stack: Layer) -> Corners:
+    """Return first row and column of a stack that a shape touches, and those after the last.
+
+    Raises
+    ------
+    ValueError
+        If no shape has an area, or it lies outside the frames.
+    """
+    areas = [i for i, kind in enumerate(layer.shape_type) if kind in AREAS]
+    selected = [i for i in layer.selected_data if i in areas]
+    if not areas:
+        raise ValueError(f"'{layer.name}' has no rectangle: draw one on the frames.")
+    vertices = np.asarray(layer.data[max(selected or areas)])
+    world = np.array([layer.data_to_world(vertex)[-2:] for vertex in vertices])
+    # napari's pixel 0 reaches from -0.5 to 0.5.
+    places = (world - stack.translate[-2:]) / stack.scale[-2:] + 0.5
+    height, width = stack.data.shape[-2:]
+    low = np.floor(places.min(axis=0) + SNAP_PX).clip(0)
+    high = np.ceil(places.max(axis=0) - SNAP_PX).clip(None, (height, width))
+    if (high <= low).any():
+        raise ValueError(f"The shape of '{layer.name}' lies outside the frames: move it there.")
+    (y, x), (y_end, x_end) = low.astype(int).tolist(), high.astype(int).tolist()
+    return y, x, y_end, x_end

@@ -1,0 +1,80 @@
+"""The report of a run in a few lines, to unfold under the panel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QPlainTextEdit
+
+from napari_deepsmlm.plugin.fields import FoldedForm
+from napari_deepsmlm.plugin.panels import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEIGHT_PX = 150
+
+
+class ReportBox(FoldedForm):
+    """A folded text that can be selected and copied; hidden until there is a report."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Report", "What was done, by which model, how fast, and what to beware of."
+        )
+        self.page = QPlainTextEdit()
+        self.page.setReadOnly(True)
+        self.page.setFixedHeight(HEIGHT_PX)
+        self.rows.addRow(self.page)
+        self.hide()
+
+    def show_report(self, report: Mapping[str, Any], name: str) -> None:
+        """Show the report on a layer of that name; the fold stays as it is."""
+        self.page.setPlainText(in_words(report, name))
+        self.show()
+
+
+def in_words(report: Mapping[str, Any], name: str = "") -> str:
+    """Return a report as lines for a person; `report.json` has all of it.
+
+    `name` is that of frames that have no file.
+    """
+    inputs, model, quality = report["inputs"], report["model"], report["quality"]
+    options = inputs["options"]
+    n_summed = options["sum_frames"]
+    first, last = options["frame_range"]
+    which = (
+        ""
+        if (first, last) == (0, None)
+        else f", from {first} to {last - 1 if last else 'the last'}"
+    )
+    lines = {
+        "Frames": f"{report['frames']:,} of {inputs['path'] or name or inputs['name']}{which}",
+        "Region": _region(options["region"]),
+        "Summed": f"{n_summed} frames per input" if n_summed > 1 else "",
+        "Model": f"{model['name']} ({model['reason']}), {model['parameters']:,} parameters",
+        "Camera": _camera(options["camera"]),
+        "Pixels": f"{report['pixel_size_nm']:g} nm, in the image {report['sr_pixel_nm']:g} nm",
+        "Image": f"{report['image']}; {quality['molecules']:,.0f} molecules",
+        "Time-lapse": f"{options['window']} frames per image" if options["window"] else "",
+        "Localizations": f"{report['localizations']:,}, "
+        f"{quality['localizations_per_frame']:g} per frame",
+        "Time": f"{duration(report['seconds'])}, {report['frames_per_second']:g} frames/s",
+        "Computed on": report["device"],
+        "Memory": f"{report['peak_memory_mb']:,.0f} MB at most, all of napari",
+    }
+    told = [f"{what}: {text}" for what, text in lines.items() if text]
+    return "\n".join([*told, *(f"Beware: {warning}" for warning in report["warnings"])])
+
+
+def _region(region: Any) -> str:
+    if region is None:
+        return ""
+    y, x, y_end, x_end = region
+    return f"rows {y} to {y_end - 1}, columns {x} to {x_end - 1}"
+
+
+def _camera(camera: Any) -> str:
+    if camera is None:
+        return "not stated"
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in camera.items() if value)

@@ -1,0 +1,27 @@
+"""The main job: frames in, super-resolved image, molecules and report out."""
+
+from napari_deepsmlm.reconstruction.choice import PIXEL_TOLERANCE
+from napari_deepsmlm.reconstruction.events import (
+    Event,
+    Finished,
+    Prepared,
+    Progress,
+    Reconstruction,
+)
+from napari_deepsmlm.reconstruction.job import ReconstructJob, reconstruct
+from napari_deepsmlm.reconstruction.options import ReconstructOptions
+from napari_deepsmlm.reconstruction.preview import Preview, PreviewMaker
+
+__all__ = [
+    "PIXEL_TOLERANCE",
+    "Event",
+    "Finished",
+    "Prepared",
+    "Preview",
+    "PreviewMaker",
+    "Progress",
+    "ReconstructJob",
+    "ReconstructOptions",
+    "Reconstruction",
+    "reconstruct",
+]

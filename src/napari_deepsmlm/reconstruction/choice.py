@@ -1,0 +1,127 @@
+"""Choice: the frames, the region and the model of a reconstruction, and what does not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from napari_deepsmlm._devices import Compute, choose_compute
+from napari_deepsmlm.inference.pipeline import Pipeline
+from napari_deepsmlm.inference.tiles import Region
+from napari_deepsmlm.models import FoundModel, SMLMModel, find_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.reconstruction.options import ReconstructOptions
+
+# Pixel sizes further apart than this factor make a network's idea of a molecule wrong.
+PIXEL_TOLERANCE = 1.15
+SMALLEST_FRAME_PX = 8
+
+
+class Choice(NamedTuple):
+    """Everything a reconstruction needs besides the frames."""
+
+    found: FoundModel
+    model: SMLMModel
+    compute: Compute
+    pipeline: Pipeline
+    warnings: tuple[str, ...]
+
+
+def choose(source: FrameSource, options: ReconstructOptions) -> Choice:
+    """Find and load the model, tell it the data's pixel size, and say what does not fit.
+
+    Raises
+    ------
+    ValueError, OSError
+        One sentence: no such model, a file that is none, planes that do not fit, no such device.
+    """
+    pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
+    found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
+    model = found.load()
+    _check_planes(source.shape[1], model.n_planes, found.name)
+    if pixel_size_nm is not None:
+        model.pixel_size_nm = pixel_size_nm
+    compute = choose_compute(options.device, options.precision)
+    pipeline = Pipeline(
+        model,
+        compute,
+        sum_frames=options.sum_frames,
+        camera=options.camera,
+        threshold=options.threshold,
+        upsampling=options.upsampling,
+    )
+    warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
+    if model.needs_photons and options.camera is None:
+        warnings.append(
+            f"{found.name} counts photons, and the camera is not known: the file's numbers (ADU) "
+            "were taken as photons. State the camera, or its baseline and photons per ADU; until "
+            "then photons and uncertainties are wrong, and molecules may be missed."
+        )
+    return Choice(found, model, compute, pipeline, tuple(warnings))
+
+
+def chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> range:
+    """Return the frames of the stack that are asked for.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    n_frames = source.n_frames
+    start, stop = frames
+    if start >= n_frames:
+        raise ValueError(f"Frames {start}:{stop or ''} asked for, but there are only {n_frames}.")
+    return range(start, min(stop or n_frames, n_frames))
+
+
+def chosen_region(source: FrameSource, region: tuple[int, int, int, int] | None) -> Region:
+    """Return the part of the frames that is asked for, as far as there is any.
+
+    Raises
+    ------
+    ValueError
+        If nothing or too little is left.
+    """
+    height, width = source.shape[-2:]
+    y, x, y_end, x_end = region or (0, 0, height, width)
+    if y >= height or x >= width:
+        raise ValueError(
+            f"The region begins at row {y}, column {x}, outside the frames of {height} x {width} "
+            "pixels: choose one inside."
+        )
+    chosen = Region(y, x, min(y_end, height), min(x_end, width))
+    if min(chosen.shape) < SMALLEST_FRAME_PX:
+        what = "Frames" if region is None else "Regions"
+        rows, columns = chosen.shape
+        raise ValueError(
+            f"{what} of {rows} x {columns} pixels are too small: a molecule's image needs at "
+            f"least {SMALLEST_FRAME_PX} x {SMALLEST_FRAME_PX}."
+        )
+    return chosen
+
+
+def _check_planes(n_here: int, n_read: int, name: str) -> None:
+    if n_here != n_read:
+        here, read = (f"{n} focal plane{'s' if n > 1 else ''}" for n in (n_here, n_read))
+        raise ValueError(
+            f"The stack has {here} per frame, {name} reads {read}: choose a model for {here}, "
+            f"or give a stack of {read}."
+        )
+
+
+def _pixel_warnings(pixel_size_nm: float | None, card: dict[str, Any], name: str) -> Iterator[str]:
+    trained_nm = float(card.get("config", {}).get("pixel_size_nm", 100.0))
+    if pixel_size_nm is None:
+        yield (
+            f"The file states no pixel size: {trained_nm:g} nm assumed, as {name} was trained "
+            "for. Give the pixel size if it differs; all nm scale with it."
+        )
+    elif not 1 / PIXEL_TOLERANCE < pixel_size_nm / trained_nm < PIXEL_TOLERANCE:
+        yield (
+            f"{name} was trained for {trained_nm:g} nm pixels, the data has {pixel_size_nm:g} nm: "
+            "expect missed and false molecules; train a model for this pixel size."
+        )

@@ -1,0 +1,185 @@
+"""The job: a reconstruction as a generator of events, and as one call."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_deepsmlm._files import atomic_write, folder_lock
+from napari_deepsmlm.inference.sinks import FileSink, MemorySink
+from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.mismatch import mismatches
+from napari_deepsmlm.reconstruction.choice import Choice, choose, chosen_frames, chosen_region
+from napari_deepsmlm.reconstruction.events import Finished, Prepared, Progress, Reconstruction
+from napari_deepsmlm.reconstruction.options import ReconstructOptions
+from napari_deepsmlm.reconstruction.report import make_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+
+    from napari_deepsmlm.inference.tiles import Region
+    from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.reconstruction.events import Event
+
+
+class ReconstructJob:
+    """A reconstruction as a generator of events, which can be stopped from any thread.
+
+    Parameters
+    ----------
+    frames : a path, paths of one series in time, an array, or an open `FrameSource`.
+    options : what to do with them.
+    out : folder for `reconstruction.tif`, `localizations.csv` and `report.json`; if not given,
+        results stay in memory.
+    stopping : a flag of the caller's that stops the job when set, as :meth:`stop` does.
+    """
+
+    def __init__(
+        self,
+        frames: FrameSource | Any,
+        options: ReconstructOptions,
+        *,
+        out: str | Path | None = None,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        # Whoever names frames may name those that are there of a stack that was cut short.
+        is_part = options.frame_range != (0, None)
+        self.source = open_frames(
+            frames, allow_truncated=is_part, registration=options.registration
+        )
+        self.options = options
+        self.out = None if out is None else Path(out)
+        self._sink: MemorySink | None = None  # set once frames are being read
+        self._stopping = threading.Event() if stopping is None else stopping
+
+    def stop(self) -> None:
+        """Ask the job to end: the batch at hand is dropped, what was done before is kept."""
+        self._stopping.set()
+
+    def snapshot(self) -> np.ndarray[Any, Any] | None:
+        """Return the image so far, None before it begins.
+
+        It is a copy; of a time-lapse it is all images, those to come still empty, and as it may
+        be large a view that changes with the job.
+        """
+        return None if self._sink is None else self._sink.snapshot()
+
+    def run(self) -> Iterator[Event]:
+        """Reconstruct, and yield what happens.
+
+        Raises
+        ------
+        ValueError, OSError
+            One sentence each: unknown model, unusable frames, frames that cannot be read.
+        """
+        with nullcontext() if self.out is None else folder_lock(self.out):
+            yield from self._run()
+
+    def _run(self) -> Iterator[Event]:
+        options, source = self.options, self.source
+        frames = chosen_frames(source, options.frame_range)
+        region = chosen_region(source, options.region)
+        choice = choose(source, options)
+        warnings = [*choice.warnings, *self._mismatches(choice, frames)]
+        prepared = _prepared(choice, region, len(frames), warnings)
+        yield prepared
+        with self._open_sink(choice, prepared) as sink:
+            self._sink = sink
+            done, n_constant, seconds, started = 0, 0, 0.0, time.perf_counter()
+            for predicted in choice.pipeline.run(
+                source,
+                frames=frames,
+                window=options.window,
+                region=region,
+                stopping=self._stopping,
+            ):
+                sink.add(predicted)
+                done += predicted.n_frames
+                n_constant += predicted.n_constant
+                seconds = time.perf_counter() - started
+                yield Progress(done, len(frames), seconds, sink.n_localizations)
+                if self._stopping.is_set():
+                    break
+            if n_constant:
+                warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
+            if done < len(frames):
+                warnings.append(f"Stopped after {done} of {len(frames)} frames.")
+            sink.report = make_report(
+                source, options, choice, region, sink,
+                n_frames=done, seconds=seconds, warnings=warnings,
+            )  # fmt: skip
+        if self.out is not None:
+            with atomic_write(self.out / "report.json") as file:
+                file.write(json.dumps(sink.report, indent=2).encode())
+        y, x = sink.report["origin_nm"]
+        yield Finished(Reconstruction(sink, sink.report, prepared.sr_pixel_nm, (y, x)))
+
+    def _mismatches(self, choice: Choice, frames: range) -> list[str]:
+        return mismatches(
+            choice.found.card,
+            choice.found.name,
+            self.source.slice(frames.start, frames.stop),
+            camera=self.options.camera,
+            sum_frames=self.options.sum_frames,
+        )
+
+    def _open_sink(self, choice: Choice, prepared: Prepared) -> MemorySink:
+        window = self.options.window
+        keywords: dict[str, Any] = {"columns": choice.model.columns}
+        if window is not None:
+            keywords |= {"window": window, "n_images": -(-prepared.n_frames // window)}
+        if self.out is None:
+            return MemorySink(prepared.sr_shape, **keywords)
+        pixel_nm = prepared.sr_pixel_nm
+        return FileSink(prepared.sr_shape, **keywords, folder=self.out, sr_pixel_nm=pixel_nm)
+
+
+def reconstruct(
+    frames: FrameSource | np.ndarray[Any, Any] | str | Path | Sequence[str | Path],
+    model: str = "deep-storm",
+    *,
+    out: str | Path | None = None,
+    **options: Any,
+) -> Reconstruction:
+    """Reconstruct a stack and return image, molecules and report.
+
+    Parameters
+    ----------
+    frames : a file, files of one series in time, or an array (T, Y, X) or (T, C, Y, X) of ADU.
+    model : network, built-in model, or model file.
+    out : folder to write the results to as well.
+    options : fields of `ReconstructOptions`, such as `pixel_size_nm=100.0, sum_frames=10`.
+
+    Examples
+    --------
+    >>> import napari_deepsmlm as ds
+    >>> stack, truth = ds.Experiment(image_px=(32, 32)).simulate(n_frames=4, seed=1)
+    >>> result = ds.reconstruct(stack, model="deep-storm", pixel_size_nm=100.0)
+    >>> result.image.shape
+    (256, 256)
+    """
+    chosen = ReconstructOptions.from_dict({"model": str(model), **options}, source="options")
+    *_, finished = ReconstructJob(frames, chosen, out=out).run()
+    assert isinstance(finished, Finished)  # noqa: S101 - the last event of every job
+    return finished.result
+
+
+def _prepared(choice: Choice, region: Region, n_frames: int, warnings: list[str]) -> Prepared:
+    r = choice.pipeline.upsampling
+    return Prepared(
+        n_frames=n_frames,
+        model=choice.found.name,
+        device=str(choice.compute.device),
+        precision=choice.compute.precision,
+        reason=f"{choice.found.reason}; {choice.compute.reason}",
+        sr_shape=(region.shape[0] * r, region.shape[1] * r),
+        sr_pixel_nm=choice.model.pixel_size_nm / r,
+        origin_px=(region.y, region.x),
+        warnings=tuple(warnings),
+    )

@@ -1,0 +1,69 @@
+"""Options: the choices of a reconstruction."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.camera import Camera
+
+
+class ReconstructOptions(FrozenModel):
+    """Choices of a reconstruction."""
+
+    model: str = Field("deep-storm", description="Network, built-in model, or model file.")
+    pixel_size_nm: float | None = Field(
+        None, ge=1, le=10_000, description="Camera pixel, nm; from the file if not given."
+    )
+    sum_frames: int = Field(1, ge=1, description="Camera frames summed for each input.")
+    frame_range: tuple[int, int | None] = Field(
+        (0, None), description="First frame, counted from 0, and the one after the last."
+    )
+    region: tuple[int, int, int, int] | None = Field(
+        None,
+        description="First row and column, and those after the last, camera pixels counted from "
+        "0: only this part of the frames is reconstructed; all if not given.",
+    )
+    upsampling: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Pixels of the image per camera pixel, along each axis. A network that "
+        "predicts an image has its own; one that localizes draws 8 if none is given.",
+    )
+    window: int | None = Field(None, ge=1, description="Frames per image of a time-lapse.")
+    threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Least probability of a localization; the model's if not given.",
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format.")
+    camera: Camera | None = Field(
+        None,
+        description="What turns the file's numbers (ADU) into photons. Networks that state photons "
+        "or precision need it; without it ADU count as photons.",
+    )
+    registration: str | None = Field(
+        None, description="planes.yaml of a calibration: moves all planes onto the first."
+    )
+
+    @field_validator("frame_range")
+    @classmethod
+    def _ascending(cls, value: tuple[int, int | None]) -> tuple[int, int | None]:
+        start, stop = value
+        if start < 0 or (stop is not None and stop <= start):
+            raise ValueError("needs 0 <= first < last")
+        return value
+
+    @field_validator("region")
+    @classmethod
+    def _has_area(cls, value: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
+        if value is not None:
+            y, x, y_end, x_end = value
+            if min(y, x) < 0 or y_end <= y or x_end <= x:
+                raise ValueError("needs Y0, X0, Y1, X1 with 0 <= Y0 < Y1 and 0 <= X0 < X1")
+        return value

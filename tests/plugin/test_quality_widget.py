@@ -141,7 +141,7 @@ def test_everything_is_chosen_and_measured(
     assert layer.metadata[KEY]["rse"] == pytest.approx(errors.rse)
     assert not can_hold_frames(layer)
     assert not quality.plot.isHidden()
-    assert f"{expected.time.resolution_nm:.3g} nm" in quality.plot.key.text()
+    assert f"{expected.time.resolution_nm:.3g}&nbsp;nm" in quality.plot.key.text()
     assert quality.message_note.text().startswith("Decorrelation: There is no peak")
 
 

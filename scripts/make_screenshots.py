@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
+import torch
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
@@ -20,6 +21,7 @@ from qtpy.QtWidgets import QApplication
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import write_localizations
 from napari_deepsmlm.plugin.camera_box import BY_NUMBERS
+from napari_deepsmlm.psf import AstigmaticPSF
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,16 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
-PANELS = ("reconstruct", "train", "simulate", "profile", "localizations")
+PANELS = (
+    "reconstruct",
+    "train",
+    "simulate",
+    "profile",
+    "localizations",
+    "quality",
+    "calibrate",
+    "opening",
+)
 SIZE = (1366, 720)  # a small laptop
 FIBRES_NM = (((2600, 4150), (2500, 4800)), ((4400, 4280), (4400, 5100)))  # lines across one
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -51,6 +62,9 @@ def main() -> None:
             "simulate": simulate,
             "profile": profile,
             "localizations": localizations,
+            "opening": opening,
+            "quality": quality,
+            "calibrate": calibrate,
         }[panel](choices)
 
 
@@ -159,11 +173,33 @@ def simulate(choices: argparse.Namespace) -> None:
     viewer.close()
 
 
+def opening(choices: argparse.Namespace) -> None:
+    """Four files of one plane each, stacked as focal planes."""
+    from napari_deepsmlm.io import write_stack
+    from napari_deepsmlm.plugin.planes import stack_as_planes
+    from napari_deepsmlm.plugin.sample_data import quad_plane
+
+    frames = quad_plane()[0][0]  # (T, C, Y, X)
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    with tempfile.TemporaryDirectory() as folder:
+        for plane in range(frames.shape[1]):
+            path = Path(folder) / f"cell_plane{plane + 1}.ome.tif"
+            write_stack(path, frames[:, plane], pixel_size_nm=192.0)
+            viewer.open(str(path), plugin=PLUGIN)
+        viewer.layers.selection = set(viewer.layers)
+        stack_as_planes(viewer)
+        viewer.dims.set_current_step((0, 1), (3, 1))
+        viewer.canvas.overlays.scale_bar.visible = True
+        take(choices.out / "open_planes.png")
+        viewer.close()
+
+
 def profile(choices: argparse.Namespace) -> None:
     """Reconstruct the sample, and measure a fibre in its mean image and in the reconstruction."""
     viewer = new_viewer(choices.stack)
     dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    wait_until(lambda: panel.form.is_filled)
+    wait_until(lambda: panel.is_ready)
     click(panel.run_button)
     wait_until(lambda: not panel.is_busy)
     viewer.window.remove_dock_widget(dock)
@@ -227,6 +263,54 @@ def blurred_truth() -> Localizations:
         name: truth[name] + sigma * chance.normal(size=len(truth)) for name in ("x_nm", "y_nm")
     }
     return truth.with_columns(**found, uncertainty_x_nm=sigma, uncertainty_y_nm=sigma)
+
+
+def quality(choices: argparse.Namespace) -> None:
+    """Measure a reconstruction of the sample against its frames."""
+    viewer = new_viewer(choices.stack)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
+    wait_until(lambda: panel.is_ready)
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    viewer.window.remove_dock_widget(panel)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Quality")
+    wait_until(lambda: panel.is_ready)
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    take(choices.out / "quality.png")
+    for row in panel.results.rows:
+        print(f"{row.label}: {row.text}")
+    viewer.close()
+
+
+def calibrate(choices: argparse.Namespace) -> None:
+    """Calibrate the PSF of simulated astigmatic beads, two of which touch."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    viewer.add_image(bead_stack(), name="astigmatic", scale=(50, 100, 100), units=("nm",) * 3)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Calibrate PSF")
+    wait_until(lambda: panel.is_ready)
+    panel.fields.fill({"window_px": 21})
+    click(panel.find_button)
+    wait_until(lambda: not panel.is_busy)
+    viewer.reset_view()
+    take(choices.out / "calibrate_beads.png")
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    take(choices.out / "calibrate.png")
+    print(panel.result_note.text())
+    viewer.close()
+
+
+def bead_stack() -> np.ndarray:
+    """Return (Z, H, W) ADU of beads seen while the focus moves through them in steps of 50 nm."""
+    psf = AstigmaticPSF(z_range_nm=(-900, 900))
+    places = [(1530, 1570), (6510, 1430), (2990, 5340), (4300, 3400), (6100, 5900), (6700, 6000)]
+    z_nm = torch.arange(-750.0, 751.0, 50.0)
+    xyz = torch.tensor([(x, y, 0.0) for x, y in places]).repeat(len(z_nm), 1, 1)
+    xyz[..., 2] += z_nm[:, None]
+    light = psf.render(xyz, torch.full(xyz.shape[:2], 9000.0), (81, 81))[:, 0].numpy()
+    return np.random.default_rng(0).poisson(light + 10).astype(np.uint16) + 100
 
 
 def new_viewer(stack: str | None) -> napari.Viewer:

@@ -11,7 +11,8 @@ import tifffile
 from tests.cli.conftest import CONFIG, call
 
 from napari_deepsmlm.camera import SCMOS
-from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.io import open_frames, write_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,3 +133,16 @@ def test_old_results_survive_a_failing_run(model_file: Path, stack: Path, tmp_pa
     assert result.exit_code == 2
     assert "Frame 3 (counted from 0) holds NaN" in " ".join(result.stderr.split())
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_planes_from_separate_files_are_one_stack(tmp_path: Path) -> None:
+    """A model for four planes refuses a series, and takes the same files as planes."""
+    frames, _ = Experiment.from_preset("quad-plane").replace(image_px=(24, 24)).simulate(3)
+    paths = [tmp_path / f"plane{k}.tif" for k in range(4)]
+    for k, path in enumerate(paths):
+        write_stack(path, frames[:, k], pixel_size_nm=192.0)
+    words = ["--model", "voxel-regression", "--out", tmp_path / "out", "--json"]
+    assert call("reconstruct", *paths, *words).exit_code == 2
+    result = call("reconstruct", *paths, *words, "--planes")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["frames"] == 3

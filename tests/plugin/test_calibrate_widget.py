@@ -255,6 +255,21 @@ def test_cancel_answers_during_the_long_fit(
     assert panel.run_button.isEnabled()
 
 
+@pytest.mark.parametrize("how", ["viewer", "dock"])
+def test_closing_stops(
+    panel: CalibrateWidget, viewer: Any, qtbot: Any, stack: np.ndarray, how: str
+) -> None:
+    add_stack(viewer, stack)
+    panel.kind_box.setCurrentIndex(panel.kind_box.findData(PUPIL))
+    panel.run_button.click()
+    stream = panel._job._stream
+    if how == "viewer":
+        viewer.close()
+    else:
+        viewer.window.remove_dock_widget(panel)
+    qtbot.waitUntil(lambda: stream.is_over, timeout=WAIT_MS)
+
+
 def open_and_close(viewer: Any, qtbot: Any) -> CalibrateWidget:
     panel = CalibrateWidget(viewer)
     viewer.window.add_dock_widget(panel, name="Calibrate PSF")

@@ -11,6 +11,7 @@ from qtpy.QtCore import QTimer
 
 from napari_deepsmlm import reconstruction
 from napari_deepsmlm.models import FoundModel
+from napari_deepsmlm.plugin.jobs import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +96,8 @@ def test_a_slider_that_plays_shows_previews_and_ends_at_the_last(
         qtbot.wait(60)
     wait_for(previewing, qtbot, "Preview of frame 11:")
     assert len(shown) > 1
+    qtbot.wait(50)
+    assert len(previewing.preview.findChildren(Job)) <= 1, "jobs that are over are let go"
 
 
 def test_the_window_stays_alive(previewing: ReconstructWidget, viewer: Any, qtbot: Any) -> None:
@@ -109,6 +112,14 @@ def test_the_window_stays_alive(previewing: ReconstructWidget, viewer: Any, qtbo
     gaps = np.diff(ticks)
     assert np.percentile(gaps, 90) < 0.05
     assert gaps.max() < 2
+
+
+def test_the_viewer_may_be_closed(
+    previewing: ReconstructWidget, viewer: Any, qtbot: Any, no_threads_left: None
+) -> None:
+    viewer.dims.set_point(0, 5)
+    viewer.close()
+    qtbot.wait(300)
 
 
 @pytest.mark.parametrize("how", ["button", "run", "stack", "preview layer"])

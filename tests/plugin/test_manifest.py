@@ -24,6 +24,7 @@ def test_names_that_others_rely_on() -> None:
         "Train",
         "Simulate",
         "Line profile",
+        "Localizations",
         "Quality",
         "Localizations",
         "Calibrate PSF",

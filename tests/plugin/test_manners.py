@@ -56,6 +56,7 @@ COUNTS = {
     "Last frame",
     "Frames per input",
     "Frames summed",
+    "Blocks of time",
     "Seed",
     "Least probability",
     "Upsampling",

@@ -219,6 +219,17 @@ def test_paths_are_measured_part_by_part_and_other_shapes_are_named(
     )
 
 
+def test_lines_can_be_drawn_before_there_is_an_image(
+    profile: ProfileWidget, viewer: Any, settle: Callable[[], list[Any]]
+) -> None:
+    draw(profile, ((10, 10), (10, 50)))
+    assert settle() == []
+    assert profile.remark_note.text() == NO_IMAGES
+    viewer.add_image(ridge((20, 60), 30, 2))
+    (found,) = settle()
+    assert found.fit.fwhm_nm == pytest.approx(FWHM_PER_SIGMA * 2, rel=2e-3)
+
+
 def canvas_of(viewer: Any) -> QWidget:
     (canvas,) = (w for w in QApplication.allWidgets() if type(w).__name__ == "CanvasBackendDesktop")
     return canvas

@@ -17,6 +17,7 @@ from napari_deepsmlm.io import open_frames, write_localizations
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import count_image, match, nmse_percent
 from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.layer_tables import keep_table
 from napari_deepsmlm.plugin.layers import (
     KEY,
     can_hold_frames,
@@ -140,8 +141,24 @@ def test_everything_is_chosen_and_measured(
     assert layer.metadata[KEY]["rse"] == pytest.approx(errors.rse)
     assert not can_hold_frames(layer)
     assert not quality.plot.isHidden()
-    assert f"{expected.time.resolution_nm:.3g} nm" in quality.plot.key.text()
+    assert f"{expected.time.resolution_nm:.3g}&nbsp;nm" in quality.plot.key.text()
     assert quality.message_note.text().startswith("Decorrelation: There is no peak")
+
+
+def test_an_image_of_a_region_is_held_against_that_region(
+    quality: QualityWidget, viewer: Any, run: Callable[[], None], found, stack
+) -> None:
+    frames = add_stack(viewer, stack)
+    image = count_image(found, (256, 256), SR_NM)[64:192, 32:256]  # rows 8-24, columns 4-32
+    corner = (CORNER[0] + 800, CORNER[1] + 400)
+    known = {KEY: {"kind": "reconstruction"}}
+    viewer.add_image(image, name="SR", metadata=known, **overlay_placement(corner, SR_NM))
+    run()
+    expected, _ = squirrel_of_image(image, SR_NM, stack.mean(0)[8:24, 4:32], PIXEL_NM)
+    assert values(quality)["squirrel_rsp"] == pytest.approx(expected.rsp)
+    layer = viewer.layers["frames error map"]
+    assert layer.data.shape == (16, 28)
+    np.testing.assert_allclose(layer.translate, frames.translate[1:] + np.array([800, 400]))
 
 
 def test_blur_belongs_to_the_comparison(
@@ -259,6 +276,28 @@ def test_cancel_keeps_what_is_measured(
     assert quality.run_button.isEnabled()
 
 
+@pytest.mark.parametrize("how", ["viewer", "dock", "layer"])
+def test_closing_stops_and_a_removed_layer_does_no_harm(
+    quality: QualityWidget, viewer: Any, qtbot: Any, found, stack, how: str
+) -> None:
+    add_result(viewer, found)
+    long = np.broadcast_to(stack, (500, *stack.shape)).reshape(-1, *stack.shape[1:])
+    frames = add_stack(viewer, long)
+    quality.run_button.click()
+    stream = quality._job._stream
+    if how == "viewer":
+        viewer.close()
+    elif how == "dock":
+        viewer.window.remove_dock_widget(quality)
+    else:
+        viewer.layers.remove(frames)
+    qtbot.waitUntil(lambda: stream.is_over, timeout=WAIT_MS)
+    if how == "layer":
+        qtbot.waitUntil(lambda: not quality.is_busy, timeout=WAIT_MS)
+        assert "squirrel_rsp" in values(quality)
+        assert [layer.name for layer in viewer.layers] == ["found", "SR"]
+
+
 def test_a_series_of_images_is_halved(
     quality: QualityWidget, viewer: Any, run: Callable[[], None]
 ) -> None:
@@ -270,6 +309,20 @@ def test_a_series_of_images_is_halved(
     run()
     assert 50 < values(quality)["frc_time_nm"] < 300
     assert values(quality)["frc_random_nm"] > 0
+
+
+def test_an_image_that_is_given_a_table_later_is_offered(
+    quality: QualityWidget, viewer: Any, run: Callable[[], None], found
+) -> None:
+    known = {KEY: {"kind": "reconstruction"}}
+    image = count_image(found, (256, 256), SR_NM)
+    layer = viewer.add_image(image, name="SR", metadata=known, **overlay_placement(CORNER, SR_NM))
+    assert quality.table_box.chosen is None
+    keep_table(layer, found, CORNER)
+    assert quality.table_box.currentText() == "SR"
+    run()
+    expected = frc_of_table(found, quality._options(n_blocks=2)).time.resolution_nm
+    assert values(quality)["frc_time_nm"] == pytest.approx(expected)
 
 
 def test_removed_layers_leave_the_lists(quality: QualityWidget, viewer: Any, found) -> None:

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
 
 from napari_deepsmlm.io import FrameSource, open_frames, write_stack
 from napari_deepsmlm.plugin.layers import can_hold_frames, contrast_of, frames_of, pixel_size_of
@@ -205,13 +208,14 @@ def test_layers_opened_one_by_one_can_be_stacked_as_planes(
     for path in reversed(plane_files):
         viewer.open(path, plugin=PLUGIN)
     viewer.layers.selection = set(viewer.layers)
+    viewer.dims.set_current_step(0, 7)
     stack_as_planes(viewer)
-    layer = viewer.layers[-1]
+    (layer,) = viewer.layers
+    assert viewer.dims.current_step[:2] == (7, 0)
     assert layer.name == "cell_plane1 (4 planes)"
     np.testing.assert_array_equal(np.asarray(layer.data), PLANES)
     np.testing.assert_array_equal(layer.scale, [1, 1, 100, 100])
     assert pixel_size_of(layer).nm == 100
-    assert [x.visible for x in viewer.layers] == [False] * 4 + [True]
 
 
 def test_a_series_that_should_have_been_planes_is_opened_again(viewer: Any, tmp_path: Path) -> None:
@@ -221,7 +225,8 @@ def test_a_series_that_should_have_been_planes_is_opened_again(viewer: Any, tmp_
     (series,) = viewer.open(paths, plugin=PLUGIN, stack=True)
     assert series.data.shape == (48, 16, 24)
     stack_as_planes(viewer)
-    np.testing.assert_array_equal(np.asarray(viewer.layers[-1].data), PLANES)
+    (layer,) = viewer.layers
+    np.testing.assert_array_equal(np.asarray(layer.data), PLANES)
 
 
 def test_what_cannot_be_stacked_is_one_sentence(viewer: Any) -> None:
@@ -246,7 +251,7 @@ def test_stacking_is_in_the_menu_and_gets_the_viewer(make_napari_viewer: Any) ->
         viewer.add_image(FRAMES, name=name)
     viewer.layers.selection = set(viewer.layers)
     get_app_model().commands.execute_command("napari-deepsmlm.stack_as_planes").result()
-    assert viewer.layers[-1].data.shape == (12, 2, 16, 24)
+    assert [layer.data.shape for layer in viewer.layers] == [(12, 2, 16, 24)]
 
 
 # -- size ---------------------------------------------------------------------------------------
@@ -316,3 +321,31 @@ def test_contrast_comes_from_a_few_frames(tmp_path: Path) -> None:
     frames[:, 0, 0] = np.nan
     assert np.isfinite(contrast_of(open_frames(frames))).all()
     assert contrast_of(open_frames(np.full((5, 8, 8), np.nan))) == (0, 1)
+
+
+# -- dropping on the window ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["npy", "dax", "raw", "zarr", "big", "folder"])
+def test_what_is_dropped_on_the_window_opens(
+    make_napari_viewer: Any, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, kind)
+    # the person chose this plugin in napari's dialog once, and let it remember
+    patterns = {f"*{path.suffix}": PLUGIN, "*": PLUGIN}
+    monkeypatch.setattr(get_settings().plugins, "extension2reader", patterns)
+    viewer = make_napari_viewer()
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    event = QDropEvent(
+        QPointF(5, 5),
+        Qt.DropAction.CopyAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    viewer.window._qt_viewer.dropEvent(event)
+    (layer,) = viewer.layers
+    assert isinstance(layer.data, dask.array.Array)
+    np.testing.assert_array_equal(np.asarray(layer.data), FRAMES)
+    assert layer.source.reader_plugin == PLUGIN

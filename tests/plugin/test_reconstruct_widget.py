@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QScrollArea, QSpinBox
 from napari_deepsmlm import reconstruction
 from napari_deepsmlm.camera import IdealCamera, camera_preset
 from napari_deepsmlm.io import read_localizations, read_report
+from napari_deepsmlm.models import build_model, save_model
 from napari_deepsmlm.plugin import live
 from napari_deepsmlm.plugin.camera_box import BY_NUMBERS
 from napari_deepsmlm.plugin.model_box import ModelBox, ModelChoice
@@ -278,6 +279,29 @@ def test_the_last_entry_loads_a_file(
     box.activated.emit(box.count() - 1)
     assert box.choice is not None
     assert box.currentText() == box.choice.title == (model_file.name if is_chosen else "m100")
+
+
+def test_models_that_were_trained_here_are_offered(
+    viewer: Any, qtbot: Any, no_threads_left: None, own_models: Path, stack: np.ndarray
+) -> None:
+    for name, nm in (("2026-01-01_deep-storm", 160.0), ("2026-01-02_deep-storm", 300.0)):
+        (own_models / name).mkdir(parents=True)
+        config = {"upsampling": 4, "pixel_size_nm": nm}
+        save_model(own_models / name / "best.safetensors", build_model("deep-storm", config))
+    (own_models / "broken").mkdir()
+    (own_models / "broken" / "best.safetensors").write_bytes(b"")
+    viewer.add_image(stack, scale=(1, 155, 155), units=("pixel", "nm", "nm"))
+    panel = ReconstructWidget(viewer)
+    viewer.window.add_dock_widget(panel)
+    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
+    box = panel.form.model_box
+    assert box.currentText() == "2026-01-01_deep-storm/best", "the nearest, and the user's own"
+    assert "trained for 160 nm pixels, data 155 nm" in box.note.text()
+    assert [choice.title for choice in box.choices][-2:] == [
+        "2026-01-02_deep-storm/best",
+        "2026-01-01_deep-storm/best",
+    ]
+    panel.abandon()
 
 
 def test_no_model_at_all_is_said(qtbot: Any) -> None:

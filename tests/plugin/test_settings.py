@@ -51,7 +51,7 @@ def test_reconstruct_begins_with_the_settings(viewer: Any, qtbot: Any, stack: np
     kept.data.default_camera = "scmos-qe95"
     viewer.add_image(stack)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    qtbot.waitUntil(lambda: panel.form.is_filled, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
     values = {name: editor.read() for name, editor in panel.form._editors.items()}
     assert (values["device"], values["precision"]) == ("cpu", "bf16")
     assert panel.form.camera_box.currentText() == "scmos-qe95"
@@ -60,7 +60,7 @@ def test_reconstruct_begins_with_the_settings(viewer: Any, qtbot: Any, stack: np
 def test_a_device_that_is_gone_is_left_to_auto(viewer: Any, qtbot: Any) -> None:
     get_plugin_settings(PLUGIN).compute.device = "cuda:7"
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    qtbot.waitUntil(lambda: panel.form.is_filled, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
     assert panel.form._editors["device"].read() == "auto"
 
 

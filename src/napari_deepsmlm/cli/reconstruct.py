@@ -67,6 +67,10 @@ def reconstruct(
     registration: Annotated[
         str | None, typer.Option(help="Planes file (.yaml) of a calibration: align the planes.")
     ] = None,
+    planes: Annotated[
+        bool,
+        typer.Option("--planes", help="Several files: focal planes in this order, not a series."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done.
@@ -74,6 +78,7 @@ def reconstruct(
     Networks that state photons and precision need to know the camera: --camera, or --baseline
     with --photons-per-adu (electrons per ADU / (EM gain x quantum efficiency)).
     """
+    from napari_deepsmlm.io import open_frames
     from napari_deepsmlm.reconstruction import (
         Finished,
         Prepared,
@@ -99,7 +104,10 @@ def reconstruct(
         },
         source="options",
     )
-    job = ReconstructJob(stack[0] if len(stack) == 1 else stack, options, out=out_folder)
+    source: Any = stack[0] if len(stack) == 1 else stack
+    if planes:
+        source = open_frames(stack, as_planes=True)
+    job = ReconstructJob(source, options, out=out_folder)
     report: dict[str, Any] = {}
     with progress("Reconstructing") as show, stop_on_ctrl_c(job.stop):
         for event in job.run():

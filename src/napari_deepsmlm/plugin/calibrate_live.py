@@ -190,6 +190,30 @@ def planes_of(volumes: list[Array]) -> Array:
     return np.stack(volumes)
 
 
+def in_words(made: Calibrated) -> list[str]:
+    """Return the numbers of a calibration, one line each."""
+    report, data = made.report, made.result.measured[0]
+    low, high = report["z_range_nm"]
+    rest = float(np.sqrt(np.square(data - made.fitted).sum() / np.square(data).sum()))
+    lines = [f"{count_beads(report['n_beads'])}, z from {low:.0f} to {high:.0f} nm"]
+    for i, plane in enumerate(report["planes"], 1):
+        name = f"Plane {i}: " if len(report["planes"]) > 1 else ""
+        lines.append(
+            f"{name}σ x {plane['sigma_x_nm']:.0f} nm at z = {plane['focus_x_nm']:.0f} nm, "
+            f"σ y {plane['sigma_y_nm']:.0f} nm at {plane['focus_y_nm']:.0f} nm"
+        )
+    if report["zernike_nm"] is not None:
+        largest = sorted(report["zernike_nm"].items(), key=lambda item: -abs(item[1]))[:4]
+        lines.append("Zernike: " + ", ".join(f"({mode}) {rms:.0f} nm" for mode, rms in largest))
+    lines.append(f"Root mean square of the rest: {100 * rest:.1f} % of the data")
+    return lines
+
+
+def count_beads(n: int) -> str:
+    """Return 1 bead, 2 beads."""
+    return "1 bead" if n == 1 else f"{n} beads"
+
+
 def _in_photons(stack: Array, camera: Any) -> Array:
     """Return a stack as photons; what is wrong with its numbers is seen before that."""
     from napari_deepsmlm.psf.beads import check_stack

@@ -31,7 +31,9 @@ from napari_deepsmlm.plugin.calibrate_live import (
     Doing,
     Saved,
     calibrate_live,
+    count_beads,
     find_live,
+    in_words,
     load_calibration_kit,
     planes_of,
     save_live,
@@ -205,7 +207,7 @@ class CalibrateWidget(JobPanel):
                 n += len(places)
         if n:
             self.status_note.tell(
-                f"{_beads(n)}. To leave some out, select and delete them in their layer; then "
+                f"{count_beads(n)}. To leave some out, select and delete them in their layer; then "
                 "Calibrate."
             )
         refused = found.refused[:MOST_REFUSED]
@@ -308,7 +310,7 @@ class CalibrateWidget(JobPanel):
         self.view.show()
         self.result_note.tell("\n".join(in_words(made)))
         self.tabs.setCurrentIndex(1)
-        self.status_note.tell(f"A PSF of {_beads(made.result.n_beads)}.")
+        self.status_note.tell(f"A PSF of {count_beads(made.result.n_beads)}.")
         if made.result.warnings:
             self.message_note.warn(" ".join(made.result.warnings[:MOST_REFUSED]))
 
@@ -367,26 +369,3 @@ class CalibrateWidget(JobPanel):
             path = Path(chosen)
             self.save(path if path.suffix else path.with_suffix(".safetensors"))
         return bool(chosen)
-
-
-def in_words(made: Calibrated) -> list[str]:
-    """Return the numbers of a calibration, one line each."""
-    report, data = made.report, made.result.measured[0]
-    low, high = report["z_range_nm"]
-    rest = float(np.sqrt(np.square(data - made.fitted).sum() / np.square(data).sum()))
-    lines = [f"{_beads(report['n_beads'])}, z from {low:.0f} to {high:.0f} nm"]
-    for i, plane in enumerate(report["planes"], 1):
-        name = f"Plane {i}: " if len(report["planes"]) > 1 else ""
-        lines.append(
-            f"{name}σ x {plane['sigma_x_nm']:.0f} nm at z = {plane['focus_x_nm']:.0f} nm, "
-            f"σ y {plane['sigma_y_nm']:.0f} nm at {plane['focus_y_nm']:.0f} nm"
-        )
-    if report["zernike_nm"] is not None:
-        largest = sorted(report["zernike_nm"].items(), key=lambda item: -abs(item[1]))[:4]
-        lines.append("Zernike: " + ", ".join(f"({mode}) {rms:.0f} nm" for mode, rms in largest))
-    lines.append(f"Root mean square of the rest: {100 * rest:.1f} % of the data")
-    return lines
-
-
-def _beads(n: int) -> str:
-    return "1 bead" if n == 1 else f"{n} beads"

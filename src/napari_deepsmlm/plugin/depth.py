@@ -10,13 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
 
-COLORMAP = "turbo"
-# Slices in z that are drawn one after the other, each in its colour.
-N_SLICES = 24
-# Deeper and higher than all but so many percent is drawn in the last colours.
-OUTER_PERCENT = 1.0
-BRIGHT_PERCENTILE = 99.8
-
 
 @dataclass(frozen=True, slots=True)
 class DepthImage:
@@ -50,25 +43,26 @@ def depth_image(
     sr_pixel_nm : its pixel, nm.
     origin_nm : (y, x) nm where its outer corner is.
     """
-    from matplotlib import colormaps
-
-    from napari_deepsmlm.render import rendering_of
+    from napari_deepsmlm.render import RenderOptions, draw_colored, rendering_of
 
     y, x = origin_nm
     table = table.with_columns(x_nm=table.x_nm - x, y_nm=table.y_nm - y)
-    rendering = rendering_of(table.names)
-    low, high = np.percentile(table["z_nm"], [OUTER_PERCENT, 100 - OUTER_PERCENT])
-    edges = np.linspace(low, max(high, low + 1.0), N_SLICES + 1)
-    number = np.searchsorted(edges[1:-1], table["z_nm"], side="right")
-    image = np.zeros((*shape, 3), np.float32)
-    total = np.zeros(shape, np.float32)
-    for i in np.unique(number).tolist():
-        drawn = rendering.draw(table[number == i], shape, sr_pixel_nm).numpy()
-        color = colormaps[COLORMAP]((i + 0.5) / N_SLICES)[:3]
-        for channel, strength in enumerate(color):
-            image[..., channel] += np.float32(strength) * drawn
-        total += drawn
-    bright = np.percentile(total[total > 0], BRIGHT_PERCENTILE) if total.any() else 1.0
-    image *= 255 / bright
-    z_nm = float(edges[0]), float(edges[-1])
-    return DepthImage(image.clip(0, 255).astype(np.uint8), sr_pixel_nm, z_nm)
+    kind = "gaussian" if rendering_of(table.names).has_own_sigma else "histogram"
+    options = RenderOptions(kind=kind, sr_pixel_nm=sr_pixel_nm)
+    made = draw_colored(table, "z_nm", shape, options=options)
+    image = np.rint(255 * made.rgb).astype(np.uint8)
+    return DepthImage(image, sr_pixel_nm, (made.low, made.high))
+
+
+def depth_colors(table: Localizations) -> dict[str, Any]:
+    """Return keywords of points that have the colours of :func:`depth_image`."""
+    from napari.utils import Colormap
+
+    from napari_deepsmlm.render.colors import N_COLORS, RANGE_PERCENT, hue_of
+
+    low, high = np.percentile(table["z_nm"], RANGE_PERCENT).tolist()
+    return {
+        "border_color": "z_nm",
+        "border_colormap": Colormap(hue_of(np.linspace(0, 1, N_COLORS)), name="depth"),
+        "border_contrast_limits": (low, max(high, low + 1.0)),
+    }

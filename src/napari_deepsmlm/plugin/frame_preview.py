@@ -75,16 +75,25 @@ class FramePreview(QObject):
             self._delay.start()
 
     def abandon(self) -> None:
-        """Follow the viewer no more, and stop without waiting."""
+        """Follow the viewer no more, stop without waiting, and take the layer away."""
         self._viewer.dims.events.current_step.disconnect(self.ask)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._end()
+        if self._overlay is not None:
+            self._overlay.remove()
+        self._overlay = None
 
     def _end(self) -> None:
         self._delay.stop()
+        self._let_go()
+        self._maker = None
+
+    def _let_go(self) -> None:
+        """Give up the last prediction."""
         if self._job is not None:
             self._job.abandon()
-        self._job = self._maker = None
+            self._job.deleteLater()
+        self._job = None
 
     def _on_toggled(self, is_on: bool) -> None:
         if is_on:
@@ -106,11 +115,11 @@ class FramePreview(QObject):
         """Begin with the frames under the slider, unless the last prediction is almost there."""
         if not self._form.is_complete:
             return
-        if self._job is not None and self._job.is_running:
-            if time.monotonic() - self._started < PATIENCE_S:
-                self._delay.start()
-                return
-            self._job.abandon()
+        is_recent = time.monotonic() - self._started < PATIENCE_S
+        if self._job is not None and self._job.is_running and is_recent:
+            self._delay.start()
+            return
+        self._let_go()
         try:
             options = self._form.options()
         except ValueError as error:
@@ -132,7 +141,9 @@ class FramePreview(QObject):
         self._started = time.monotonic()
         # The layer's own frames, which are open already.
         work = partial(predict, self._maker, stack.data, options)
-        self._job = Job(work, title="previewing", parent=self, delivery_ms=DELIVERY_MS)
+        self._job = Job(
+            work, title="previewing", parent=self, delivery_ms=DELIVERY_MS, is_listed=False
+        )
         self._job.arrived.connect(self._show)
         self._job.failed.connect(self.failed)
         self._job.start()

@@ -5,18 +5,23 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepsmlm.plugin.model_box import ModelChoice
+from napari_deepsmlm.plugin.settings import runs_folder
+from napari_deepsmlm.runs import trained_models
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from napari_deepsmlm.reconstruction import ReconstructOptions
+
+MOST_TRAINED = 20
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
     from napari_deepsmlm.reconstruction import PIXEL_TOLERANCE, ReconstructOptions
 
     models = [ModelChoice.from_file(path, name) for name, path in built_in_models().items()]
+    models += _trained_by_user()
     choose_compute()  # starts the driver of a GPU, which takes its time
     yield Library(
         options=ReconstructOptions,
@@ -47,6 +53,13 @@ def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
         devices=tuple(available_devices()),
         cameras=tuple(camera_presets()),
     )
+
+
+def _trained_by_user() -> Iterator[ModelChoice]:
+    """Yield the models of the latest runs of the Train panel."""
+    for path in trained_models(runs_folder())[:MOST_TRAINED]:
+        with suppress(ValueError, OSError):  # damaged, or of another version
+            yield ModelChoice.from_file(path)
 
 
 def load_torch_beside_python() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm.plugin.depth import COLORMAP
+from napari_deepsmlm.plugin.depth import depth_colors
 from napari_deepsmlm.plugin.layer_tables import keep_table
 from napari_deepsmlm.plugin.layers import (
     KEY,
@@ -102,7 +102,7 @@ class Overlay:
         data, keywords, _ = points_of(localizations, self._corner, self.stack.ndim)
         keywords |= {"name": f"{self.stack.name} molecules", "size": self.pixel_size_nm}
         if localizations.is_3d:
-            keywords |= {"border_color": "z_nm", "border_colormap": COLORMAP}
+            keywords |= depth_colors(localizations)
         self._viewer.add_points(data, metadata={KEY: dict(self._report)}, **keywords)
 
     def show_depth(self, depth: DepthImage) -> None:
@@ -114,7 +114,7 @@ class Overlay:
             depth.image,
             name=f"{self.stack.name} depth {low:.0f} to {high:.0f} nm",
             rgb=True,
-            metadata={KEY: {**self._report, "z_nm": depth.z_nm, "colormap": COLORMAP}},
+            metadata={KEY: {**self._report, "z_nm": depth.z_nm}},
             **overlay_placement(self._image_corner, depth.pixel_nm),
         )
 

@@ -14,6 +14,7 @@ from napari_deepsmlm.plugin.layers import (
     KEY,
     can_hold_frames,
     frame_placement,
+    frame_under_slider,
     pixel_size_of,
     provenance,
 )
@@ -29,10 +30,11 @@ HOW = (
 
 
 def stack_as_planes(viewer: Viewer) -> None:
-    """Add the selected stacks as one with axes (T, C, Y, X), in the order of their names.
+    """Make the selected stacks one with axes (T, C, Y, X), in the order of their names.
 
     A single stack that was opened from several files, one after the other, is opened again with
-    its files side by side. The layers it is made from stay, hidden.
+    its files side by side. The new layer takes the place of the selected ones: beside it, napari
+    would lay their time along its planes.
     """
     chosen = [layer for layer in viewer.layers if layer in viewer.layers.selection]
     try:
@@ -51,9 +53,11 @@ def _add_planes(viewer: Viewer, chosen: list[Layer]) -> None:
         data, keywords, _ = layer_of(paths, as_planes=True)
     else:
         data, keywords = _side_by_side(chosen)
-    viewer.add_image(data, **keywords)
+    frame = frame_under_slider(viewer, chosen[0])
     for layer in chosen:
-        layer.visible = False
+        viewer.layers.remove(layer)
+    viewer.add_image(data, **keywords)
+    viewer.dims.set_current_step((0, 1), (min(frame, len(data) - 1), 0))
 
 
 def _side_by_side(chosen: list[Layer]) -> tuple[dask.array.Array, dict[str, object]]:

@@ -123,9 +123,11 @@ class LinesBox(QComboBox):
 
     def _edge_width(self) -> float:
         """Thin: a five-hundredth of what there is to see."""
+        if not len(self._viewer.layers):
+            return 1.0
         extent = self._viewer.layers.extent.world
         sides = (extent[1] - extent[0])[list(self._viewer.dims.displayed)]
-        return float(np.nanmax(sides)) / 500 if len(self._viewer.layers) else 1.0
+        return float(sides.max()) / 500
 
     def _on_inserted(self, event: Any) -> None:
         is_ours = isinstance(event.value, Shapes) and event.value.name.startswith(LAYER_NAME)

@@ -44,6 +44,8 @@ class Question:
     frames: Any = None
     """Camera frames, as `open_frames` takes them."""
     camera_pixel_nm: float | None = None
+    region: tuple[slice, slice] | None = None
+    """Rows and columns of the frames that the image shows; all if None."""
     truth_image: Any = None
     truth_table: Localizations | Path | None = None
 
@@ -198,6 +200,7 @@ class _Work:
 
         asked = self._question
         mean = summed(open_frames(asked.frames), stop=self._stop, mean=True)
+        mean = mean if asked.region is None else mean[asked.region]
         remarks: list[str] = []
         if asked.image is not None:
             camera_nm = asked.camera_pixel_nm

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+import pyqtgraph as pg
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_deepsmlm.metrics.frc import THRESHOLD
 from napari_deepsmlm.plugin.train_curves import BLUE, GREY, ORANGE, Plot, colored
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.quality import RingPair
 
 HEIGHT_PX = 170
-NAMES = {"time": ("time blocks", BLUE), "random": ("random halves", ORANGE)}
+NAMES = {"time": ("time&nbsp;blocks", BLUE), "random": ("random&nbsp;halves", ORANGE)}
 
 
 class RingPlot(QWidget):
@@ -44,7 +45,11 @@ class RingPlot(QWidget):
             line.setPen(pen)
         self._crossings = {n: self.plot.add_points(n, color) for n, (_, color) in NAMES.items()}
         self._threshold = self.plot.add_line("1/7", GREY, dashed=True)
+        self._threshold_name = pg.TextItem("1/7", GREY, anchor=(1, 1))
+        self.plot.addItem(self._threshold_name)
         self.key = QLabel()
+        self.key.setWordWrap(True)
+        self.key.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -58,11 +63,13 @@ class RingPlot(QWidget):
             curve: RingCorrelation | None = getattr(pair, name)
             self._draw(name, curve)
             if curve is not None:
-                keys.append(colored(f"{words} {_length(curve.resolution_nm)}", color))
+                keys.append(colored(f"{words}&nbsp;{_length(curve.resolution_nm)}", color))
                 last = float(curve.per_nm[-1]) * 1e3
+        shown = self._last_shown(pair, last)
         self._threshold.setData([0, last], [THRESHOLD, THRESHOLD])
-        self.key.setText("&nbsp;&nbsp;".join([*keys, colored("1/7", GREY)]))
-        self.plot.setXRange(0, self._last_shown(pair, last), padding=0.01)
+        self._threshold_name.setPos(shown, THRESHOLD)
+        self.key.setText("&nbsp; ".join(keys))
+        self.plot.setXRange(0, shown, padding=0.01)
         self.setVisible(bool(keys))
 
     def set_colors(self, background: str, text: str) -> None:
@@ -90,4 +97,4 @@ class RingPlot(QWidget):
 
 
 def _length(nm: float) -> str:
-    return f"{nm:.3g} nm" if math.isfinite(nm) else "none"
+    return f"{nm:.3g}&nbsp;nm" if math.isfinite(nm) else "none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image
@@ -21,17 +21,23 @@ from qtpy.QtWidgets import (
 from napari_deepsmlm.plugin.fields import Fields, FoldedForm
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layer_box import LayerBox
-from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
 from napari_deepsmlm.plugin.layers import (
     KEY,
     can_hold_frames,
-    corner_nm,
     frame_placement,
     frames_of,
     pixel_size_of,
-    provenance,
 )
 from napari_deepsmlm.plugin.panels import VerticalScroll, button
+from napari_deepsmlm.plugin.quality_layers import (
+    can_be_image,
+    common_origin,
+    has_table,
+    is_reconstruction,
+    pixel_of_image,
+    placed_table,
+    shared_region,
+)
 from napari_deepsmlm.plugin.quality_live import (
     Comparison,
     Measured,
@@ -45,7 +51,6 @@ from napari_deepsmlm.plugin.quality_results import ResultList
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari.layers import Layer
     from napari.viewer import Viewer
 
     from napari_deepsmlm.metrics import ErrorMap
@@ -68,6 +73,7 @@ class QualityWidget(JobPanel):
         super().__init__(napari_viewer)
         self._options: type[QualityOptions] | None = None
         self._mapped: ErrorMap | None = None
+        self._region: tuple[slice, slice] | None = None
         self._build()
         self._lay_out()
         self.update_buttons()
@@ -77,17 +83,17 @@ class QualityWidget(JobPanel):
         viewer = self._viewer
         self.image_box = LayerBox(
             viewer,
-            _can_be_image,
+            can_be_image,
             "The super-resolved image, or a time-lapse or pair of images: decorrelation, error map "
             "and, of several images, ring correlation.",
-            prefers=_is_reconstruction,
+            prefers=is_reconstruction,
         )
         self.table_box = LayerBox(
             viewer,
-            _has_table,
+            has_table,
             "The localizations of the result: ring correlation, and the comparison with true "
             "molecules.",
-            prefers=_is_reconstruction,
+            prefers=is_reconstruction,
         )
         self.frames_box = LayerBox(
             viewer,
@@ -97,11 +103,11 @@ class QualityWidget(JobPanel):
             prefers=lambda layer: layer.ndim > 2,
         )
         self.truth_image_box = LayerBox(
-            viewer, _can_be_image, "The true image, of the same pixels: NMSE, SSIM, PSNR."
+            viewer, can_be_image, "The true image, of the same pixels: NMSE, SSIM, PSNR."
         )
         self.truth_table_box = LayerBox(
             viewer,
-            _has_table,
+            has_table,
             "The true molecules: Jaccard index, RMSE and efficiency of the localizations; drawn as "
             "an image, also NMSE and SSIM of the image.",
             prefers=lambda layer: layer.name == TRUTH_NAME,
@@ -215,24 +221,20 @@ class QualityWidget(JobPanel):
         image, frames, truth = (
             box.layer for box in (self.image_box, self.frames_box, self.truth_image_box)
         )
-        origin = self._origin()
+        layers = (self.image_box.layer, self.frames_box.layer)
+        tables = (self.table_box.layer, self.truth_table_box.layer)
+        origin = common_origin(layers, tables)
+        self._region = None if image is None or frames is None else shared_region(image, frames)
         return Question(
             image=None if image is None else image.data,
-            pixel_nm=None if image is None else _pixel_of_image(image),
-            table=_table_of(self.table_box, origin),
+            pixel_nm=None if image is None else pixel_of_image(image),
+            table=placed_table(self.table_box, origin),
             frames=None if frames is None else frames_of(frames),
             camera_pixel_nm=None if frames is None else pixel_size_of(frames).nm,
+            region=self._region,
             truth_image=None if truth is None else truth.data,
-            truth_table=_table_of(self.truth_table_box, origin),
+            truth_table=placed_table(self.truth_table_box, origin),
         )
-
-    def _origin(self) -> tuple[float, float] | None:
-        """Return (y, x) nm in the world that all tables shall count from; None: as they are."""
-        for layer in (self.image_box.layer, self.frames_box.layer):
-            if layer is not None and layer.units[-1].is_compatible_with("nm"):
-                return corner_nm(layer)
-        layer = self.table_box.layer or self.truth_table_box.layer
-        return None if layer is None else origin_of(layer)
 
     def _on_event(self, event: Step | Measured) -> None:
         if isinstance(event, Step):
@@ -259,6 +261,7 @@ class QualityWidget(JobPanel):
         frames = self._frames_layer
         if not isinstance(frames, Image) or frames not in self._viewer.layers:
             return
+        first = (0, 0) if self._region is None else [part.start for part in self._region]
         placement = frame_placement(2, None)
         placement |= {"scale": frames.scale[-2:], "units": frames.units[-2:]}
         known = {"kind": "error map", "of": frames.name, "rse": found.rse, "rsp": found.rsp}
@@ -271,7 +274,7 @@ class QualityWidget(JobPanel):
             # A few pixels at the edges, lit from beyond, would hide all others.
             contrast_limits=(0.0, max(float(np.percentile(found.error, 99.5)), 1e-9)),
             rgb=False,
-            translate=frames.translate[-2:],
+            translate=frames.translate[-2:] + np.asarray(first) * frames.scale[-2:],
             metadata={KEY: known},
             **placement,
         )
@@ -299,36 +302,3 @@ class QualityWidget(JobPanel):
         chosen, _filter = QFileDialog.getOpenFileName(self, "Localizations", filter=TABLES)
         if chosen:
             box.add_file(Path(chosen))
-
-
-def _can_be_image(layer: Layer) -> bool:
-    """Whether a layer may be a super-resolved image, a pair, or a time-lapse."""
-    is_plain = isinstance(layer, Image) and not layer.rgb and not layer.multiscale
-    return is_plain and 2 <= layer.ndim <= 4 and provenance(layer).get("kind") != "error map"
-
-
-def _is_reconstruction(layer: Layer) -> bool:
-    return provenance(layer).get("kind") == "reconstruction"
-
-
-def _pixel_of_image(layer: Layer) -> float | None:
-    """Return the layer's own pixel, nm: that of a reconstruction is not the camera's."""
-    unit = layer.units[-1]
-    if unit.is_compatible_with("nm"):
-        return float((layer.scale[-1] * unit).to("nm").magnitude)
-    return None if _is_reconstruction(layer) else pixel_size_of(layer).nm
-
-
-def _has_table(layer: Layer) -> bool:
-    return table_of(layer) is not None
-
-
-def _table_of(box: LayerBox, origin: tuple[float, float] | None) -> Any:
-    """Return the table of the chosen layer, counting from `origin`, or the path of a file."""
-    layer = box.layer
-    table = None if layer is None else table_of(layer)
-    if layer is None or table is None or origin is None:
-        return box.chosen if layer is None else table
-    y, x = (own - common for own, common in zip(origin_of(layer), origin, strict=True))
-    is_same = abs(x) + abs(y) < 1e-6
-    return table if is_same else table.with_columns(x_nm=table.x_nm + x, y_nm=table.y_nm + y)

@@ -51,6 +51,7 @@ class FramePreview(QObject):
         self._viewer, self._form = viewer, form
         self._job: Job | None = None
         self._started = 0.0
+        self._is_slow = False
         self._maker: PreviewMaker | None = None
         self._overlay: Overlay | None = None
         tooltip = "Predict the frame under the slider, or the frames around it that are summed."
@@ -139,6 +140,8 @@ class FramePreview(QObject):
         options = options.replace(frame_range=wanted, window=None)
         self._place(stack, options)
         self._started = time.monotonic()
+        if self._is_slow:
+            self.told.emit("Predicting…")
         # The layer's own frames, which are open already.
         work = partial(predict, self._maker, stack.data, options)
         self._job = Job(
@@ -164,6 +167,7 @@ class FramePreview(QObject):
             return
         if isinstance(event, ImageSoFar):
             self._overlay.show(event)
+            self._is_slow = time.monotonic() - self._started > PATIENCE_S
         else:
             self.told.emit(str(event))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_deepsmlm.localizations import Localizations
-    from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+    from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
 PANELS = (
@@ -176,8 +176,8 @@ def simulate(choices: argparse.Namespace) -> None:
 def opening(choices: argparse.Namespace) -> None:
     """Four files of one plane each, stacked as focal planes."""
     from napari_deepsmlm.io import write_stack
-    from napari_deepsmlm.plugin.planes import stack_as_planes
-    from napari_deepsmlm.plugin.sample_data import quad_plane
+    from napari_deepsmlm.plugin.opening.planes import stack_as_planes
+    from napari_deepsmlm.plugin.opening.sample_data import quad_plane
 
     frames = quad_plane()[0][0]  # (T, C, Y, X)
     viewer = napari.Viewer(show=True)

@@ -14,8 +14,9 @@ import torch
 from qtpy.QtCore import QThreadPool
 
 from napari_deepsmlm.models import build_model, save_model
-from napari_deepsmlm.plugin import library, remembered
-from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+from napari_deepsmlm.plugin import remembered
+from napari_deepsmlm.plugin.reconstruct import library
+from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,12 +11,12 @@ from napari_deepsmlm.camera import camera_presets
 from napari_deepsmlm.plugin import settings
 from napari_deepsmlm.plugin.camera_box import BY_NUMBERS, UNKNOWN
 from napari_deepsmlm.plugin.settings import PLUGIN, Settings, read_settings, runs_folder
-from napari_deepsmlm.plugin.train_widget import TrainWidget
+from napari_deepsmlm.plugin.train.widget import TrainWidget
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+    from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 WAIT_MS = 60_000
 GROUPS = PluginManifest.from_distribution(PLUGIN).contributions.configurations or {}

@@ -29,7 +29,7 @@ from qtpy.QtTest import QTest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+    from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
 NM = {"scale": (1, 100, 100), "units": ("pixel", "nm", "nm")}
@@ -216,7 +216,7 @@ def add_stack(
     stack: Any = None,
 ) -> Any:
     """Add frames that the model reads, and choose it."""
-    from napari_deepsmlm.plugin.model_box import ModelChoice
+    from napari_deepsmlm.plugin.reconstruct.model_box import ModelChoice
 
     planes = shape_of(model)[0]
     if stack is None:

@@ -13,19 +13,33 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
+import torch
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.io import write_localizations
 from napari_deepsmlm.plugin.camera_box import BY_NUMBERS
+from napari_deepsmlm.psf import AstigmaticPSF
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+    from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 PLUGIN = "napari-deepsmlm"
-PANELS = ("reconstruct", "train", "simulate", "profile", "opening")
+PANELS = (
+    "reconstruct",
+    "train",
+    "simulate",
+    "profile",
+    "localizations",
+    "quality",
+    "calibrate",
+    "opening",
+)
 SIZE = (1366, 720)  # a small laptop
 FIBRES_NM = (((2600, 4150), (2500, 4800)), ((4400, 4280), (4400, 5100)))  # lines across one
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -47,7 +61,10 @@ def main() -> None:
             "train": train,
             "simulate": simulate,
             "profile": profile,
+            "localizations": localizations,
             "opening": opening,
+            "quality": quality,
+            "calibrate": calibrate,
         }[panel](choices)
 
 
@@ -159,8 +176,8 @@ def simulate(choices: argparse.Namespace) -> None:
 def opening(choices: argparse.Namespace) -> None:
     """Four files of one plane each, stacked as focal planes."""
     from napari_deepsmlm.io import write_stack
-    from napari_deepsmlm.plugin.planes import stack_as_planes
-    from napari_deepsmlm.plugin.sample_data import quad_plane
+    from napari_deepsmlm.plugin.opening.planes import stack_as_planes
+    from napari_deepsmlm.plugin.opening.sample_data import quad_plane
 
     frames = quad_plane()[0][0]  # (T, C, Y, X)
     viewer = napari.Viewer(show=True)
@@ -182,7 +199,7 @@ def profile(choices: argparse.Namespace) -> None:
     """Reconstruct the sample, and measure a fibre in its mean image and in the reconstruction."""
     viewer = new_viewer(choices.stack)
     dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    wait_until(lambda: panel.form.is_filled)
+    wait_until(lambda: panel.is_ready)
     click(panel.run_button)
     wait_until(lambda: not panel.is_busy)
     viewer.window.remove_dock_widget(dock)
@@ -209,6 +226,91 @@ def profile(choices: argparse.Namespace) -> None:
     for one in panel.measured.measurements:
         print(one.image, one.line, one.fit)
     viewer.close()
+
+
+def localizations(choices: argparse.Namespace) -> None:
+    """Filter the molecules of simulated microtubules, and colour them by depth."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Localizations")
+    wait_until(lambda: panel.is_ready)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "microtubules.csv"
+        write_localizations(blurred_truth(), path)
+        panel.open(path)
+        wait_until(lambda: panel._kept is not None)
+    rows = {row.column.name: row for row in panel.ranges.rows}
+    rows["photons"].set_range(600.0, rows["photons"].column.high)
+    panel.where_line.setText("uncertainty_xy < 12")
+    panel.drawing.color_box.widget.setCurrentIndex(panel.drawing.color_box.widget.findData("z_nm"))
+    panel.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 10.0})
+    click(panel.render_button)
+    wait_until(lambda: len(viewer.layers) == 2)
+    viewer.layers[0].visible = False
+    QTest.qWait(500)
+    take(choices.out / "localizations.png")
+    print(panel.status_note.text())
+    viewer.close()
+
+
+def blurred_truth() -> Localizations:
+    """Return molecules of simulated microtubules as a good fit would find them."""
+    experiment = Experiment.from_preset("challenge-microtubules").replace(image_px=(64, 64))
+    truth = experiment.simulate(n_frames=400, seed=1).truth
+    chance = np.random.default_rng(0)
+    sigma = 300 / np.sqrt(np.maximum(truth["photons"], 50)) * chance.uniform(1, 1.6, len(truth))
+    found = {
+        name: truth[name] + sigma * chance.normal(size=len(truth)) for name in ("x_nm", "y_nm")
+    }
+    return truth.with_columns(**found, uncertainty_x_nm=sigma, uncertainty_y_nm=sigma)
+
+
+def quality(choices: argparse.Namespace) -> None:
+    """Measure a reconstruction of the sample against its frames."""
+    viewer = new_viewer(choices.stack)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
+    wait_until(lambda: panel.is_ready)
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    viewer.window.remove_dock_widget(panel)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Quality")
+    wait_until(lambda: panel.is_ready)
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    take(choices.out / "quality.png")
+    for row in panel.results.rows:
+        print(f"{row.label}: {row.text}")
+    viewer.close()
+
+
+def calibrate(choices: argparse.Namespace) -> None:
+    """Calibrate the PSF of simulated astigmatic beads, two of which touch."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    viewer.add_image(bead_stack(), name="astigmatic", scale=(50, 100, 100), units=("nm",) * 3)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Calibrate PSF")
+    wait_until(lambda: panel.is_ready)
+    panel.fields.fill({"window_px": 21})
+    click(panel.find_button)
+    wait_until(lambda: not panel.is_busy)
+    viewer.reset_view()
+    take(choices.out / "calibrate_beads.png")
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    take(choices.out / "calibrate.png")
+    print(panel.result_note.text())
+    viewer.close()
+
+
+def bead_stack() -> np.ndarray:
+    """Return (Z, H, W) ADU of beads seen while the focus moves through them in steps of 50 nm."""
+    psf = AstigmaticPSF(z_range_nm=(-900, 900))
+    places = [(1530, 1570), (6510, 1430), (2990, 5340), (4300, 3400), (6100, 5900), (6700, 6000)]
+    z_nm = torch.arange(-750.0, 751.0, 50.0)
+    xyz = torch.tensor([(x, y, 0.0) for x, y in places]).repeat(len(z_nm), 1, 1)
+    xyz[..., 2] += z_nm[:, None]
+    light = psf.render(xyz, torch.full(xyz.shape[:2], 9000.0), (81, 81))[:, 0].numpy()
+    return np.random.default_rng(0).poisson(light + 10).astype(np.uint16) + 100
 
 
 def new_viewer(stack: str | None) -> napari.Viewer:

@@ -105,6 +105,10 @@ def test_render_in_colours_is_rgb_with_its_pixel_size(table: Path, tmp_path: Pat
         assert tiff.pages[0].photometric.name == "RGB"
         assert 'PhysicalSizeX="10.0" PhysicalSizeXUnit="nm"' in tiff.ome_metadata
         assert "color_by" in tiff.ome_metadata
+    result = call("render", table, "--out", out, "--color-by", "uncertainty_xy", "--json")
+    low, high = (json.loads(result.stdout)[key] for key in ("color_low", "color_high"))
+    rms = np.sqrt((TABLE["uncertainty_x_nm"] ** 2 + TABLE["uncertainty_y_nm"] ** 2) / 2)
+    np.testing.assert_allclose([low, high], np.percentile(rms, [1, 99]), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +116,7 @@ def test_render_in_colours_is_rgb_with_its_pixel_size(table: Path, tmp_path: Pat
     [
         (["filter", "--where", "intensty > 5", "--out", "a.csv"], "no column 'intensty'"),
         (["filter", "--where", "x <", "--out", "a.csv"], "character 4"),
+        (["filter", "--where", "x [px] < 2", "--out", "a.csv"], "unit '[nm]', not '[px]'"),
         (["filter", "--where", "x < 1", "--out", "a.xyz"], "unknown table format"),
         (["convert", "--out", "a.csv", "--format", "excel"], "Available"),
         (["convert", "--out", "a.csv", "--pixel-size", "-1"], "between 1 and 10000 nm"),
@@ -141,7 +146,7 @@ def test_a_broken_table_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
     result = call("convert", tmp_path / "bad.csv", "--out", tmp_path / "b.csv")
     assert result.exit_code == 2
-    assert "missing columns" in result.output
+    assert "missing columns: frame, x [nm], y [nm]; found: a, b" in result.output
 
 
 @pytest.mark.parametrize("command", ["filter", "render", "convert"])

@@ -15,7 +15,8 @@ from qtpy.QtCore import QThreadPool
 
 from napari_deepsmlm.models import build_model, save_model
 from napari_deepsmlm.plugin import remembered
-from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+from napari_deepsmlm.plugin.reconstruct import library
+from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,8 +52,16 @@ def no_threads_left() -> Iterator[None]:
 
 
 @pytest.fixture
+def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the models that the user trained are: none at first."""
+    folder = tmp_path / "runs"
+    monkeypatch.setattr(library, "runs_folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture
 def panel(
-    viewer: Any, qtbot: Any, model_file: Path, no_threads_left: None
+    own_models: Path, viewer: Any, qtbot: Any, model_file: Path, no_threads_left: None
 ) -> Iterator[ReconstructWidget]:
     """The panel in its dock, the library loaded, an untrained model chosen."""
     panel = ReconstructWidget(viewer)

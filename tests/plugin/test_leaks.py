@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,7 @@ def test_nothing_stays_of_a_closed_panel(
             use(panel)
         viewer.window.remove_dock_widget(panel)
         panel.deleteLater()
+        assert [layer.name for layer in viewer.layers] == ["cells"]
 
     def use(panel: ReconstructWidget) -> None:
         if what == "region":
@@ -65,7 +66,6 @@ def test_nothing_stays_of_a_closed_panel(
         if what == "preview":
             panel.preview.button.click()
             qtbot.waitUntil(lambda: "cells SR preview" in viewer.layers, timeout=WAIT_MS)
-            panel.preview.button.click()
 
     counts = []
     for _ in range(3):

@@ -19,14 +19,15 @@ def test_every_command_is_there(command: str) -> None:
 
 def test_names_that_others_rely_on() -> None:
     widgets = [widget.display_name for widget in MANIFEST.contributions.widgets]
-    assert widgets == [
+    assert set(widgets) == {
         "Reconstruct",
         "Train",
         "Simulate",
         "Line profile",
+        "Localizations",
         "Quality",
         "Calibrate PSF",
-    ]
+    }
     assert MANIFEST.display_name == "Deep SMLM"
     (item,) = MANIFEST.contributions.menus["napari/layers/filter"]
     assert item.command == "napari-deepsmlm.reconstruct"
@@ -35,6 +36,14 @@ def test_names_that_others_rely_on() -> None:
     assert measures == [f"napari-deepsmlm.{name}" for name in names]
     (item,) = MANIFEST.contributions.menus["napari/file/new_layer"]
     assert item.command == "napari-deepsmlm.simulate"
+
+
+def test_the_table_reader_takes_files_only() -> None:
+    (reader,) = [
+        r for r in MANIFEST.contributions.readers if r.command == "napari-deepsmlm.get_table_reader"
+    ]
+    assert not reader.accepts_directories
+    assert {"*.csv", "*.hdf5", "*.h5"} <= set(reader.filename_patterns)
 
 
 def test_the_reader_takes_every_format() -> None:

@@ -11,12 +11,12 @@ from napari_deepsmlm.camera import camera_presets
 from napari_deepsmlm.plugin import settings
 from napari_deepsmlm.plugin.camera_box import BY_NUMBERS, UNKNOWN
 from napari_deepsmlm.plugin.settings import PLUGIN, Settings, read_settings, runs_folder
-from napari_deepsmlm.plugin.train_widget import TrainWidget
+from napari_deepsmlm.plugin.train.widget import TrainWidget
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from napari_deepsmlm.plugin.reconstruct_widget import ReconstructWidget
+    from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 WAIT_MS = 60_000
 GROUPS = PluginManifest.from_distribution(PLUGIN).contributions.configurations or {}
@@ -51,7 +51,7 @@ def test_reconstruct_begins_with_the_settings(viewer: Any, qtbot: Any, stack: np
     kept.data.default_camera = "scmos-qe95"
     viewer.add_image(stack)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    qtbot.waitUntil(lambda: panel.form.is_filled, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
     values = {name: editor.read() for name, editor in panel.form._editors.items()}
     assert (values["device"], values["precision"]) == ("cpu", "bf16")
     assert panel.form.camera_box.currentText() == "scmos-qe95"
@@ -60,7 +60,7 @@ def test_reconstruct_begins_with_the_settings(viewer: Any, qtbot: Any, stack: np
 def test_a_device_that_is_gone_is_left_to_auto(viewer: Any, qtbot: Any) -> None:
     get_plugin_settings(PLUGIN).compute.device = "cuda:7"
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    qtbot.waitUntil(lambda: panel.form.is_filled, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
     assert panel.form._editors["device"].read() == "auto"
 
 

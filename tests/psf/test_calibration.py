@@ -14,7 +14,7 @@ from napari_deepsmlm.psf import (
     PupilPSF,
     TabulatedPSF,
 )
-from napari_deepsmlm.psf.calibration import calibrate
+from napari_deepsmlm.psf.calibration import calibrate, search_beads
 from napari_deepsmlm.psf.files import load_psf, save_psf
 
 TRUTH = AstigmaticPSF(z_range_nm=(-900, 900))
@@ -62,6 +62,21 @@ def test_beads_of_several_stacks_are_averaged(stack):
     several = calibrate([stack[:, :50, :50], stack[:, :50, 50:]], z_step_nm=35, pixel_size_nm=100)
     assert several.n_beads == 2
     assert several.gaussian.y.sigma_nm == pytest.approx(130, rel=0.02)
+
+
+def test_beads_can_be_left_out(stack):
+    small = stack[::4, :50, :]  # two beads, eleven depths
+    found = [(bead.y_px, bead.x_px) for bead in search_beads(small, window_px=25).beads]
+    assert len(found) == 2
+    step = {"z_step_nm": 140, "pixel_size_nm": 100}
+    one = calibrate(small, **step, keep=[np.array(found[1:])])
+    alone = slice(0, 50) if found[1][1] < 50 else slice(50, None)
+    expected = calibrate(small[:, :, alone], **step)
+    assert one.n_beads == 1
+    np.testing.assert_allclose(one.measured, expected.measured)
+    assert calibrate(small, **step, keep=[None]).n_beads == 2
+    with pytest.raises(ValueError, match="None was chosen"):
+        calibrate(small, **step, keep=[np.zeros((0, 2))])
 
 
 def test_zernike_coefficients_are_recovered_within_5_nm(beads):

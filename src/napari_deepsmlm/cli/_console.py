@@ -14,6 +14,7 @@ from typing import Any, ParamSpec
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -97,7 +98,7 @@ def print_json(values: Any) -> None:
 def print_warnings(warnings: Iterable[str]) -> None:
     """Print each on a line of stderr."""
     for warning in warnings:
-        err.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+        err.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
 
 
 def _one_line(error: BaseException) -> str:
@@ -107,5 +108,6 @@ def _one_line(error: BaseException) -> str:
 
 
 def _exit(message: str, code: int) -> typer.Exit:
-    err.print(f"[red]error:[/] {message}", soft_wrap=True, highlight=False, markup=True)
+    # escape: what stands in brackets, as a unit, is no style
+    err.print(f"[red]error:[/] {escape(message)}", soft_wrap=True, highlight=False, markup=True)
     return typer.Exit(code)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from napari_deepsmlm.cli._console import err, out, print_json
 from napari_deepsmlm.cli._options import JsonFlag
@@ -62,6 +63,7 @@ def render(
     """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
     from napari_deepsmlm import filtering
     from napari_deepsmlm.io import write_image, write_rgb
+    from napari_deepsmlm.io.columns import UNCERTAINTY_XY, merged_uncertainty
     from napari_deepsmlm.render import RenderOptions, draw, draw_colored
 
     if out_file.suffix.lower() not in (".tif", ".tiff"):
@@ -78,6 +80,8 @@ def render(
         write_image(out_file, image, pixel_size_nm=sr_pixel, report=report)
     else:
         column = filtering.find_column(color_by, molecules.names) or color_by
+        if column == UNCERTAINTY_XY:  # one number in ThunderSTORM, two in a table of ours
+            molecules = molecules.with_columns(**{column: merged_uncertainty(molecules)})
         image, low, high = draw_colored(molecules, column, options=options)
         report |= {"color_by": column, "color_low": low, "color_high": high}
         write_rgb(out_file, image, pixel_size_nm=sr_pixel, report=report)
@@ -111,7 +115,7 @@ def _read(path: Path, pixel_size: float | None) -> tuple[Any, float | None]:
     """Return a table, and the camera pixel that it or the caller states."""
     from napari_deepsmlm.io import read_localizations, table_pixel_size
 
-    with err.status(f"Reading {path.name}…"):
+    with err.status(f"Reading {escape(path.name)}…"):
         table = read_localizations(path, pixel_size_nm=pixel_size)
         return table, pixel_size or table_pixel_size(path)
 
@@ -119,7 +123,7 @@ def _read(path: Path, pixel_size: float | None) -> tuple[Any, float | None]:
 def _write(table: Any, path: Path, kind: str | None, pixel_nm: float | None) -> None:
     from napari_deepsmlm.io import write_localizations
 
-    with err.status(f"Writing {path.name}…"):
+    with err.status(f"Writing {escape(path.name)}…"):
         write_localizations(table, path, kind=kind, pixel_size_nm=pixel_nm)
 
 
@@ -127,4 +131,4 @@ def _tell(report: dict[str, Any], note: str, as_json: bool) -> None:
     if as_json:
         print_json(report)
     else:
-        out.print(note, highlight=False, soft_wrap=True)
+        out.print(note, highlight=False, markup=False, soft_wrap=True)

@@ -51,7 +51,7 @@ class Filter:
     Traceback (most recent call last):
         ...
     napari_deepsmlm.filtering.words.FilterError: Filter, character 1: no column 'frme'. Available:
-    frame, x, y, x_nm, y_nm.
+    frame, x, y.
     """
 
     def __init__(self, text: str, names: Collection[str]) -> None:

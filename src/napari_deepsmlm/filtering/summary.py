@@ -22,6 +22,8 @@ TAIL_PERCENT = 0.1
 SAMPLES = 200_000
 STEPS = 1000
 """A range is chosen to this share of the histogram's width."""
+NARROWEST = 1e-9
+"""A column that varies by less, beside its values or beside 1, has one value."""
 _LEFT_OUT = ("id", "molecule", "drift_x_nm", "drift_y_nm", "drift_z_nm")
 _NONE = N_BINS
 """The bin of missing values."""
@@ -72,14 +74,11 @@ class ColumnSummary:
 def summarize(table: Localizations) -> Iterator[ColumnSummary]:
     """Yield the columns that have more than one value, as filters count them (frames from 1).
 
-    Columns that are the same array, as one uncertainty for x and y, come once; names a filter
-    cannot spell are left out.
+    One uncertainty for x and y comes once; names that a filter cannot spell are left out.
     """
-    seen: set[int] = set()
     for name in table.names:
-        if name in _LEFT_OUT or id(table[name]) in seen or not name.isidentifier():
+        if name in _LEFT_OUT or not name.isidentifier() or _is_same_twice(table, name):
             continue
-        seen.add(id(table[name]))
         values = values_of(table, name)
         low, high = _ends(values)
         if high > low:
@@ -87,6 +86,11 @@ def summarize(table: Localizations) -> Iterator[ColumnSummary]:
             bins = _bins(values, low, high)
             counts = np.bincount(bins, minlength=N_BINS + 1)[:N_BINS]
             yield ColumnSummary(name, low, high, is_whole, counts, bins)
+
+
+def _is_same_twice(table: Localizations, name: str) -> bool:
+    x, y = "uncertainty_x_nm", "uncertainty_y_nm"
+    return name == y and x in table and np.array_equal(table[x], table[y], equal_nan=True)
 
 
 def _ends(values: npt.NDArray[Any]) -> tuple[float, float]:
@@ -107,8 +111,8 @@ def _rounded_out(low: float, high: float) -> tuple[float, float]:
     >>> _rounded_out(0.248137, 17.5012)
     (0.24, 17.51)
     """
-    if not high > low:
-        return low, high
+    if high - low <= NARROWEST * max(1.0, abs(low), abs(high)):
+        return low, low
     decimals = max(0, math.ceil(-math.log10((high - low) / STEPS)))
     one = 10.0**decimals
     return round(math.floor(low * one) / one, decimals), round(

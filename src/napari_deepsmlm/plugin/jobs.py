@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
+from superqt.utils import create_worker as create_unlisted_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -40,6 +41,7 @@ class Job(QObject):
     title : what napari says is running, if the window is closed meanwhile.
     parent : the job is abandoned when its parent is deleted.
     delivery_ms : how often events are handed over.
+    is_listed : whether napari lists it among what runs, in a record that it never forgets.
     """
 
     arrived = Signal(object)
@@ -56,10 +58,12 @@ class Job(QObject):
         title: str,
         parent: QObject | None = None,
         delivery_ms: int = DELIVERY_MS,
+        is_listed: bool = True,
     ) -> None:
         super().__init__(parent)
         self._stream = _Stream(events, title)
-        self._stream.worker = self._worker = create_worker(
+        make_worker = create_worker if is_listed else create_unlisted_worker
+        self._stream.worker = self._worker = make_worker(
             self._stream, _start_thread=False, _ignore_errors=True
         )
         self._timer = QTimer(self)

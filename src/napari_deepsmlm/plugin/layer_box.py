@@ -52,6 +52,8 @@ class LayerBox(QComboBox):
         events.inserted.connect(self._on_inserted)
         events.removed.connect(self._list)
         events.renamed.connect(self._list)
+        for layer in viewer.layers:
+            layer.events.metadata.connect(self._on_metadata)
         preferred = next(filter(self._may_prefer, reversed(viewer.layers)), None)
         self._list(wanted=preferred)
 
@@ -82,13 +84,23 @@ class LayerBox(QComboBox):
         events.inserted.disconnect(self._on_inserted)
         events.removed.disconnect(self._list)
         events.renamed.disconnect(self._list)
+        for layer in self._viewer.layers:
+            layer.events.metadata.disconnect(self._on_metadata)
 
     def _may_prefer(self, layer: Layer) -> bool:
         return self._accepts(layer) and self._prefers(layer)
 
     def _on_inserted(self, event: Any) -> None:
-        is_wanted = self.chosen is None and self._may_prefer(event.value)
-        self._list(wanted=event.value if is_wanted else None)
+        event.value.events.metadata.connect(self._on_metadata)
+        self._offer(event.value)
+
+    def _on_metadata(self, event: Any) -> None:
+        """Look again at a layer that has got a table, or a pixel size, since."""
+        self._offer(event.source)
+
+    def _offer(self, layer: Layer) -> None:
+        is_wanted = self.chosen is None and self._may_prefer(layer)
+        self._list(wanted=layer if is_wanted else None)
 
     def _list(
         self, event: Any = None, *, wanted: Layer | Path | None = None, is_kept: bool = True

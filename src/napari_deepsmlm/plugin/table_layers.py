@@ -17,7 +17,7 @@ from napari_deepsmlm.plugin.layers import (
     pixel_size_of,
     points_of,
 )
-from napari_deepsmlm.plugin.live import contrast_limits
+from napari_deepsmlm.plugin.reconstruct.live import contrast_limits
 
 if TYPE_CHECKING:
     from napari.layers import Layer

@@ -32,7 +32,7 @@ _NOT_TOLD = {
     "width": "the width cannot be told from the blur",
 }
 _SPARE_SAMPLES = 2
-_ROUGH, _EXACT = (1e-3, 10), (1e-6, 50)  # tolerance and most calls
+_ROUGH, _EXACT = (1e-3, 8), (1e-5, 40)  # change of the sum of squares, and most calls
 
 
 def fit_profile(profile: LineProfile, model: Model = "gauss") -> ProfileFit:
@@ -106,7 +106,12 @@ def _best(curve: Curve, samples: _Samples) -> Floats:
     def refined(numbers: Floats, tolerance: float, n_calls: int) -> Any:
         start = np.clip(numbers, low + 1e-6, high - 1e-6)
         scale = np.maximum(np.abs(start), 0.1)
-        limits = {"bounds": (low, high), "ftol": tolerance, "xtol": tolerance, "max_nfev": n_calls}
+        limits = {
+            "bounds": (low, high),
+            "ftol": tolerance,
+            "xtol": tolerance / 10,
+            "max_nfev": n_calls,
+        }
         return least_squares(misfit, start, slopes, x_scale=scale, **limits)
 
     starts = starting_forms(curve, position, value)
@@ -132,22 +137,14 @@ def _result(
     form, heights, background = numbers[:n_form], numbers[n_form:-1], float(numbers[-1])
     residual = samples.value - curve.values(samples.position, numbers)
     covariance = covariance_of(curve.slopes(samples.position, numbers), residual)[:n_form, :n_form]
-    fwhm_nm = step * full_width(curve, form)
-    fwhm_slopes = derivatives(lambda f: full_width(curve, f), form)
-    fwhm_error_nm = step * standard_error(fwhm_slopes, covariance)
-    third: dict[str, Any] = dict.fromkeys(
-        ("distance_nm", "distance_ci_nm", "size_nm", "size_ci_nm")
-    )
-    if n_form > 2:
-        name, value_nm = "size" if curve.size else "distance", step * float(form[2])
-        error_nm = step * float(np.sqrt(covariance[2, 2]))
-        third |= {f"{name}_nm": value_nm, f"{name}_ci_nm": interval(value_nm, error_nm, n_free)}
     squares = float(residual @ residual)
+    besides = _besides(curve, step * form, step**2 * covariance, n_free)
+    intervals = [besides[name] for name in besides if name.endswith("ci_nm") and besides[name]]
+    is_told = all(low > 0 for low, _ in intervals)
     return ProfileFit(
         model=model,
-        fwhm_nm=fwhm_nm,
-        fwhm_ci_nm=interval(fwhm_nm, fwhm_error_nm, n_free),
-        **third,
+        **_width(curve, form, covariance, step, n_free),
+        **besides,
         sigma_nm=step * float(form[1]),
         centre_nm=step * float(form[0]),
         heights=tuple((span * heights).tolist()),
@@ -155,23 +152,46 @@ def _result(
         residual_rms=span * float(np.sqrt(np.mean(residual**2))),
         r_squared=1 - squares / float(np.square(samples.value - samples.value.mean()).sum()),
         n_samples=len(samples.value),
-        remarks=(
-            *profile.remarks,
-            *_doubts(curve, samples, numbers, squares),
-        ),
+        remarks=(*profile.remarks, *_doubts(curve, samples, numbers, squares, is_told)),
     )
 
 
-def _doubts(curve: Curve, samples: _Samples, numbers: Floats, squares: float) -> Iterator[str]:
+def _width(
+    curve: Curve, form: Floats, covariance: Floats, step_nm: float, n_free: int
+) -> dict[str, Any]:
+    """Return the full width at half maximum and its interval."""
+    fwhm_nm = step_nm * full_width(curve, form)
+    slopes = derivatives(lambda one: full_width(curve, one), form)
+    error_nm = step_nm * standard_error(slopes, covariance)
+    return {"fwhm_nm": fwhm_nm, "fwhm_ci_nm": interval(fwhm_nm, error_nm, n_free)}
+
+
+def _besides(curve: Curve, form_nm: Floats, covariance_nm2: Floats, n_free: int) -> dict[str, Any]:
+    """Return the size or the distance and its interval; None is what the model does not have."""
+    values: dict[str, Any] = dict.fromkeys(
+        ("distance_nm", "distance_ci_nm", "size_nm", "size_ci_nm")
+    )
+    if len(form_nm) < 3:
+        return values
+    name, value_nm = "size" if curve.size else "distance", float(form_nm[2])
+    limits = interval(value_nm, float(np.sqrt(covariance_nm2[2, 2])), n_free)
+    return values | {f"{name}_nm": value_nm, f"{name}_ci_nm": limits}
+
+
+def _doubts(
+    curve: Curve, samples: _Samples, numbers: Floats, squares: float, is_told: bool
+) -> Iterator[str]:
     """Yield what to be careful with.
 
     squares : sum of squares that the curve leaves.
+    is_told : whether the interval of the size or distance leaves nought out.
     """
     length, n = float(np.ptp(samples.position)), len(samples.value)
     width = full_width(curve, numbers[: len(curve.form)])
     if not curve.size and numbers[1] < 1.05 * NARROWEST_STEPS:
         yield "The peak is narrower than a pixel: its width is an upper limit; use finer pixels."
-    if len(curve.form) > 2 and _is_gauss_as_good(samples, squares, n - len(numbers)):
+    is_more = len(curve.form) > 2
+    if is_more and (not is_told or _is_gauss_as_good(samples, squares, n - len(numbers))):
         yield f"A single Gaussian fits as well: {_NOT_TOLD[curve.size]}."
     if min(numbers[0] - samples.position[0], samples.position[-1] - numbers[0]) < width / 4:
         yield "The peak is at the end of the line: draw the line across it."

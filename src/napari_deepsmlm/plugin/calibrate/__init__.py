@@ -1,0 +1,1 @@
+"""Calibrate PSF: from beads to a PSF."""

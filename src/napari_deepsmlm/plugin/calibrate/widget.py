@@ -1,0 +1,371 @@
+"""Calibrate PSF: from a bead z-stack to the PSF that a network is trained for."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_deepsmlm.plugin.calibrate.bead_layers import (
+    BeadStackList,
+    mark_beads,
+    volume_of,
+    z_step_of,
+)
+from napari_deepsmlm.plugin.calibrate.live import (
+    BeadOptions,
+    BeadsFound,
+    Calibrated,
+    CalibrationKit,
+    Doing,
+    Saved,
+    calibrate_live,
+    count_beads,
+    find_live,
+    in_words,
+    load_calibration_kit,
+    planes_of,
+    save_live,
+)
+from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
+from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.job_panel import JobPanel
+from napari_deepsmlm.plugin.layers import pixel_size_of
+from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.panels import VerticalScroll, button
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari.layers import Layer, Points
+    from napari.viewer import Viewer
+
+    Array = np.ndarray[Any, Any]
+
+PLUGIN = "napari-deepsmlm"
+FILES = "PSF (*.safetensors)"
+MEASURED, WIDTHS, PUPIL = "measured", "widths", "pupil"
+KINDS = {
+    MEASURED: "as measured, cubic splines",
+    WIDTHS: "Gaussian, widths through z",
+    PUPIL: "Zernike pupil",
+}
+FIELDS, PLANES = "fields with beads of their own", "focal planes of one field"
+MOST_REFUSED = 4
+
+
+class CalibrateWidget(JobPanel):
+    """The Calibrate PSF panel.
+
+    Parameters
+    ----------
+    napari_viewer : whose layers are the bead stacks, and which shows the beads.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(napari_viewer)
+        self._made: Calibrated | None = None
+        self._kind = MEASURED
+        self._files: dict[str, str] = {}
+        self._is_for_train = False
+        self._marks: dict[Layer, Points] = {}
+        self._build()
+        self._lay_out()
+        self.update_buttons()
+        self.load(load_calibration_kit)
+
+    def _build(self) -> None:
+        self.stack_list = BeadStackList(self._viewer)
+        self.stack_list.changed.connect(self._on_stacks)
+        self.several_box, self.kind_box, self.pupil_box = QComboBox(), QComboBox(), QComboBox()
+        self.several_box.addItems([FIELDS, PLANES])
+        self.several_box.setToolTip(
+            "<qt>What several layers are: stacks whose beads are all averaged, or what several "
+            "cameras saw of the same beads.</qt>"
+        )
+        for kind, words in KINDS.items():
+            self.kind_box.addItem(words, kind)
+        self.kind_box.setToolTip(
+            "<qt>The PSF that goes to Train. <b>As measured</b> fits any PSF; <b>Gaussian</b> is "
+            "for astigmatic and in-focus PSFs, of several planes too; a <b>Zernike pupil</b> knows "
+            "the physics of the lens, and smooths noise away.</qt>"
+        )
+        self.pupil_box.setToolTip(
+            "<qt>Lens, indices and wavelength of the pupil whose Zernike coefficients are fitted; "
+            "its own aberrations are not used.</qt>"
+        )
+        for box in (self.several_box, self.kind_box, self.pupil_box):
+            make_calm(box)
+        self.kind_box.currentIndexChanged.connect(self._on_kind)
+        self.camera_box = CameraBox()
+        self.camera_box.setToolTip(
+            "<qt>What turns the numbers in the file (ADU) into photons: it gives the Zernike fit "
+            "the right weights. The other PSFs do not need it.</qt>"
+        )
+        self.result_note = Note()
+        self.find_button = button("Find beads", "Mark the beads; delete those that are no good.")
+        self.find_button.clicked.connect(self.find_beads)
+        self.run_button = button("Calibrate", "Make a PSF of the marked beads, or of all.")
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button = button("Cancel", "Stop after the step at hand.")
+        self.cancel_button.clicked.connect(self.cancel)
+        self.save_button = button("Save…", "Write PSF, fitted PSF and a picture.")
+        self.save_button.clicked.connect(self._on_save)
+        self.use_button = button("Use in Train", "Train a network for this PSF.")
+        self.use_button.clicked.connect(self.use_in_train)
+
+    def _lay_out(self) -> None:
+        chosen, found = QWidget(), QWidget()
+        column = QVBoxLayout(chosen)
+        self.rows = QFormLayout()
+        self.rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.rows.addRow("Bead stacks", self.stack_list)
+        self.rows.addRow("They are", self.several_box)
+        self.stack_note = Note()
+        self.rows.addRow(self.stack_note)
+        column.addLayout(self.rows)
+        column.addStretch(1)
+        self.result_column = QVBoxLayout(found)
+        self.result_column.addWidget(self.result_note)
+        self.result_column.addStretch(1)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(VerticalScroll(chosen), "Set up")
+        self.tabs.addTab(VerticalScroll(found), "Result")
+        after = QWidget()
+        row = QHBoxLayout(after)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.save_button)
+        row.addWidget(self.use_button)
+        buttons = (self.find_button, self.run_button, self.cancel_button)
+        self.lay_out(self.tabs, buttons, [after])
+
+    def fill(self, kit: CalibrationKit) -> Iterator[None]:
+        """Add what needs torch and pyqtgraph."""
+        from napari_deepsmlm.plugin.calibrate.plots import CalibrationView
+
+        self.fields = Fields(BeadOptions, BeadOptions.model_fields, self.rows, self)
+        yield
+        self.rows.addRow("PSF", self.kind_box)
+        self.pupil_box.addItems(kit.pupils)
+        self.rows.addRow("Lens and light", self.pupil_box)
+        self.camera_box.add_to(self.rows, kit.cameras)
+        yield
+        self.view = CalibrationView()
+        self.view.hide()
+        self.result_column.insertWidget(0, self.view)
+        self._on_kind()
+        self._on_stacks()
+
+    def update_buttons(self) -> None:
+        """Let those buttons be clicked that make sense now."""
+        is_free = self.is_ready and not self.is_busy
+        for each in (self.find_button, self.run_button):
+            each.setEnabled(is_free and bool(self.stack_list.stacks))
+        self.cancel_button.setEnabled(self.is_busy)
+        for each in (self.save_button, self.use_button):
+            each.setEnabled(is_free and self._made is not None)
+
+    def set_colors(self, background: str, text: str) -> None:
+        """Give the plot the colours of the window."""
+        self.view.set_colors(background, text)
+
+    def abandon(self) -> None:
+        """Stop, and follow the layers no more."""
+        self.stack_list.abandon()
+        super().abandon()
+
+    # -- beads ---------------------------------------------------------------------------------
+
+    def find_beads(self) -> None:
+        """Look for beads in the ticked stacks, and mark them."""
+        options = self._read_options()
+        if options is None:
+            return
+        self._marked = self._marked_stacks()
+        self._window_px = options.window_px
+        self._begin(partial(find_live, self._volumes(), options.window_px), "looking for beads")
+
+    def _show_beads(self, found: BeadsFound) -> None:
+        n = 0
+        for stack, places in zip(self._marked, found.places, strict=True):
+            self._unmark(stack)
+            if len(places) and stack in self._viewer.layers:
+                marks = mark_beads(self._viewer, stack, places, self._window_px)
+                self._marks[stack] = marks
+                n += len(places)
+        if n:
+            self.status_note.tell(
+                f"{count_beads(n)}. To leave some out, select and delete them in their layer; then "
+                "Calibrate."
+            )
+        refused = found.refused[:MOST_REFUSED]
+        n_more = len(found.refused) - len(refused)
+        more = [f"{n_more} more spots are not used."] if n_more else []
+        if not n:
+            reasons = " ".join(refused) or "Nothing stands out from the background."
+            self.fail(f"No usable bead. {reasons}")
+        elif refused:
+            self.message_note.warn(" ".join([*refused, *more]))
+
+    def _unmark(self, stack: Layer) -> None:
+        """Take away the beads of an earlier search."""
+        marks = self._marks.pop(stack, None)
+        if marks is not None and marks in self._viewer.layers:
+            self._viewer.layers.remove(marks)
+
+    def _kept_places(self, stack: Layer) -> Array | None:
+        """Return the beads that are marked; None, for all, if nothing is."""
+        marks = self._marks.get(stack)
+        is_shown = marks is not None and marks in self._viewer.layers
+        return np.asarray(marks.data) if marks is not None and is_shown else None
+
+    # -- calibration ---------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Calibrate in another thread."""
+        options = self._read_options()
+        if options is None:
+            return
+        self._made, self._files = None, {}
+        self._kind = self.kind_box.currentData()
+        work = partial(
+            calibrate_live,
+            self._volumes(),
+            options,
+            self.pupil_box.currentText() if self._kind == PUPIL else None,
+            self.camera_box.camera,
+            [self._kept_places(stack) for stack in self._marked_stacks()],
+        )
+        self._begin(work, "calibrating the PSF")
+
+    def cancel(self) -> None:
+        """Stop after the step at hand."""
+        if self._job is not None and self.is_busy:
+            self._job.stop()
+            self.cancel_button.setEnabled(False)
+            self.status_note.tell("Stopping after the step at hand…")
+
+    def save(self, path: Path) -> None:
+        """Write the calibration in another thread."""
+        if self._made is not None:
+            self._begin(partial(save_live, self._made.result, path), "saving the PSF")
+
+    def use_in_train(self) -> None:
+        """Open the Train panel with this PSF, saved before if it is not yet."""
+        if not self._files:
+            self._is_for_train = True
+            if not self._on_save():
+                self._is_for_train = False
+            return
+        path = Path(self._files["psf" if self._kind == MEASURED else "fit"])
+        dock, panel = self._viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
+        panel.use_psf(path)
+        dock.show()
+        dock.raise_()
+
+    def _begin(self, work: Any, title: str) -> None:
+        self.bar.setRange(0, 0)
+        self.bar.show()
+        self.begin(work, self._on_event, title=title)
+
+    def _on_event(self, event: Doing | BeadsFound | Calibrated | Saved) -> None:
+        match event:
+            case Doing():
+                self.status_note.tell(f"{event.words}…")
+            case BeadsFound():
+                self._show_beads(event)
+            case Calibrated():
+                self._show_result(event)
+            case Saved():
+                self._files = event.files
+                self.status_note.tell(
+                    f"Saved {', '.join(Path(f).name for f in self._files.values())}."
+                )
+
+    def on_ended(self) -> None:
+        """Tidy up after a job, and go on to Train if that was asked."""
+        if self.status_note.text().endswith("…"):
+            self.status_note.clear()
+        super().on_ended()
+        if self._is_for_train:
+            self._is_for_train = False
+            if self._files:
+                self.use_in_train()
+
+    def _show_result(self, made: Calibrated) -> None:
+        self._made = made
+        self.view.show_result(made)
+        self.view.show()
+        self.result_note.tell("\n".join(in_words(made)))
+        self.tabs.setCurrentIndex(1)
+        self.status_note.tell(f"A PSF of {count_beads(made.result.n_beads)}.")
+        if made.result.warnings:
+            self.message_note.warn(" ".join(made.result.warnings[:MOST_REFUSED]))
+
+    # -- what is chosen ------------------------------------------------------------------------
+
+    def _read_options(self) -> BeadOptions | None:
+        try:
+            return BeadOptions.from_dict(self.fields.values(), source="Bead stack")
+        except ValueError as error:
+            self.fail(str(error))
+            return None
+
+    def _is_planes(self) -> bool:
+        return len(self.stack_list.stacks) > 1 and self.several_box.currentText() == PLANES
+
+    def _volumes(self) -> Any:
+        """Return a function that reads the images, to be called in another thread."""
+        stacks, is_planes = self.stack_list.stacks, self._is_planes()
+
+        def read() -> list[Array]:
+            volumes = [volume_of(stack) for stack in stacks]
+            return [planes_of(volumes)] if is_planes else volumes
+
+        return read
+
+    def _marked_stacks(self) -> list[Layer]:
+        """Return the layers on which beads are marked: of focal planes, the first."""
+        stacks = self.stack_list.stacks
+        return stacks[:1] if self._is_planes() else stacks
+
+    def _on_stacks(self) -> None:
+        stacks = self.stack_list.stacks
+        show_row(self.rows, self.several_box, len(stacks) > 1)
+        self.update_buttons()
+        if not stacks:
+            self.stack_note.tell("Tick the layer of a bead z-stack.")
+            return
+        first = stacks[0]
+        known = pixel_size_of(first)
+        sizes = " × ".join(map(str, first.data.shape))
+        if known.nm is None:
+            self.stack_note.warn(f"{sizes} px. Its pixel size is not known: enter it below.")
+        else:
+            self.stack_note.tell(f"{sizes} px, {known.nm:g} nm pixels ({known.origin}).")
+        if hasattr(self, "fields"):
+            stated = {"pixel_size_nm": known.nm, "z_step_nm": z_step_of(first)}
+            self.fields.fill({name: value for name, value in stated.items() if value})
+
+    def _on_kind(self, *_: object) -> None:
+        show_row(self.rows, self.pupil_box, self.kind_box.currentData() == PUPIL)
+        self.camera_box.set_needed(self.kind_box.currentData() == PUPIL)
+
+    def _on_save(self, *_: object) -> bool:
+        chosen, _filter = QFileDialog.getSaveFileName(self, "Save PSF", "psf.safetensors", FILES)
+        if chosen:
+            path = Path(chosen)
+            self.save(path if path.suffix else path.with_suffix(".safetensors"))
+        return bool(chosen)

@@ -1,0 +1,1 @@
+"""Localizations: filter, draw and save a table."""

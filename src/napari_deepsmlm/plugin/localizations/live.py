@@ -1,0 +1,154 @@
+"""Live filtering: what the panel shows of a table, worked out in another thread."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_deepsmlm.plugin.reconstruct.library import load_torch_beside_python
+from napari_deepsmlm.plugin.reconstruct.live import contrast_limits
+from napari_deepsmlm.plugin.table_layers import layer_of
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
+
+    from napari_deepsmlm.filtering import ColumnSummary
+    from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.render import RenderOptions
+
+
+@dataclass(frozen=True)
+class TableKit:
+    """What the panel is put together from."""
+
+    options: type[RenderOptions]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTable:
+    """A table and its columns."""
+
+    table: Localizations
+    columns: tuple[ColumnSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A table as a layer."""
+
+    data: Any
+    keywords: dict[str, Any]
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the panel asks for."""
+
+    where: str
+    """The condition, "" for all."""
+    options: RenderOptions | None
+    """How to draw them, None if not."""
+    color_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The molecules that fulfil the condition, and what is drawn of them."""
+
+    wanted: Wanted
+    mask: np.ndarray[Any, Any]
+    table: Localizations
+    counts: tuple[np.ndarray[Any, Any], ...]
+    """Rows per bin, for each of the columns."""
+    image: np.ndarray[Any, Any] | None = None
+    limits: tuple[float, float] = (0.0, 1.0)
+    """Contrast of the image, or the values of the first and last colour."""
+    seconds: float = 0.0
+    """What it took so far."""
+
+
+def load_table_kit(stopping: threading.Event) -> Generator[TableKit, None, None]:
+    """Import what draws, and yield it."""
+    load_torch_beside_python()
+    from napari_deepsmlm.render import RenderOptions
+
+    yield TableKit(RenderOptions)
+
+
+def look_at(table: Localizations, stopping: threading.Event) -> Generator[OpenedTable, None, None]:
+    """Yield a table with its histograms."""
+    from napari_deepsmlm.filtering import summarize
+
+    yield OpenedTable(table, tuple(summarize(table)))
+
+
+def open_table(
+    path: Path, origin_of: Callable[[float | None], tuple[float, float]], stopping: threading.Event
+) -> Generator[OpenedFile, None, None]:
+    """Read a file and yield it as a layer.
+
+    Parameters
+    ----------
+    origin_of : camera pixel of the table, nm, to (y, x) nm in the world of its origin.
+    """
+    from napari_deepsmlm.io import read_localizations, table_pixel_size
+
+    table, pixel_nm = read_localizations(path), table_pixel_size(path)
+    known = {"path": str(path.absolute()), "pixel_size_nm": pixel_nm}
+    yield OpenedFile(*layer_of(table, path.stem, origin_of(pixel_nm), known))
+
+
+def keep(
+    table: Localizations,
+    columns: Sequence[ColumnSummary],
+    wanted: Wanted,
+    stopping: threading.Event,
+) -> Generator[Kept, None, None]:
+    """Yield the molecules that fulfil a condition, and once more when they are drawn.
+
+    Raises
+    ------
+    ValueError
+        One sentence: the table has no uncertainties to draw, or the image would be too large.
+    """
+    from napari_deepsmlm.filtering import Filter
+    from napari_deepsmlm.render import draw, draw_colored, field_shape
+
+    begin = time.perf_counter()
+    mask = np.ones(len(table), bool)
+    if wanted.where:
+        mask = Filter(wanted.where, table.names).mask(table)
+    counts = tuple(column.counts_of(mask) for column in columns)
+    kept = table[mask] if wanted.where else table
+    yield Kept(wanted, mask, kept, counts)
+    if wanted.options is None or stopping.is_set():
+        return
+    shape = field_shape(table, wanted.options.sr_pixel_nm)  # of all: the image stays in place
+    if wanted.color_by is None or not len(kept):
+        image = draw(kept, shape, options=wanted.options).numpy()
+        limits = contrast_limits(image)
+    else:
+        image, *ends = draw_colored(kept, wanted.color_by, shape, options=wanted.options)
+        image = np.rint(image * 255).astype(np.uint8)  # four times less to hand to the screen
+        limits = (ends[0], ends[1])
+    yield Kept(wanted, mask, kept, counts, image, limits, time.perf_counter() - begin)
+
+
+def save_table(
+    table: Localizations,
+    path: Path,
+    kind: str | None,
+    pixel_size_nm: float | None,
+    stopping: threading.Event,
+) -> Generator[str, None, None]:
+    """Write a table and yield what was done."""
+    from napari_deepsmlm.io import write_localizations
+
+    write_localizations(table, path, kind=kind, pixel_size_nm=pixel_size_nm)
+    yield f"Saved {len(table):,} molecules in {path}."

@@ -1,0 +1,98 @@
+"""The form of a rendering: its kind, its pixel, its colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QFormLayout, QWidget
+
+from napari_deepsmlm.plugin.editors import choice, make_calm
+from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.localizations.column_ranges import title_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_deepsmlm.render import RenderOptions
+
+DENSITY = "density"
+LABELS = {
+    "kind": "Rendering",
+    "sr_pixel_nm": "Pixel (nm)",
+    "sigma_nm": "Width σ (nm)",
+    "n_shifts": "Bins (px)",
+}
+OWN_WIDTH = "each its own"
+NEEDED_BY = {"sigma_nm": "gaussian", "n_shifts": "ash"}
+COLOR_TIP = (
+    "<qt>What the colours show: the density alone, or the mean of a column, such as depth, from "
+    "blue (low) over grey to orange (high), with the density as brightness.</qt>"
+)
+
+
+class RenderForm(QWidget):
+    """Editors of `RenderOptions`, and of the column that gives the colours."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows = QFormLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+
+    def fill(self, options: type[RenderOptions]) -> None:
+        """Add the editors."""
+        self._options = options
+        self.fields = Fields(options, options.model_fields, self._rows, self)
+        for name, words in LABELS.items():
+            label: Any = self._rows.labelForField(self.fields.editors[name].widget)
+            label.setText(words)
+        width: Any = self.fields.editors["sigma_nm"].widget
+        width.setSpecialValueText(OWN_WIDTH)
+        self.color_box = choice([DENSITY])
+        self.color_box.widget.setToolTip(COLOR_TIP)
+        make_calm(self.color_box.widget)
+        self._rows.addRow("Colour by", self.color_box.widget)
+        self.fields.changed.connect(self._on_fields)
+        self.color_box.changed.connect(lambda *_: self.changed.emit())
+        self._show_needed()
+
+    def offer_colors(self, names: Iterable[str]) -> None:
+        """Offer other columns for the colours, the depth first, and take none of them."""
+        box: Any = self.color_box.widget
+        with QSignalBlocker(box):
+            box.clear()
+            box.addItem(DENSITY, None)
+            for name in sorted(names, key=lambda name: name != "z_nm"):
+                box.addItem(title_of(name), name)
+
+    def options(self) -> RenderOptions:
+        """Return what is chosen.
+
+        Raises
+        ------
+        ValueError
+            One sentence about what is out of range.
+        """
+        return self._options.from_dict(self.fields.values(), source="Rendering")
+
+    @property
+    def color_by(self) -> str | None:
+        """The column that gives the colours, None for the density."""
+        name: str | None = self.color_box.read()
+        return name
+
+    def choose_pixel(self, sr_pixel_nm: float) -> None:
+        """Set the pixel of the image."""
+        self.fields.fill({"sr_pixel_nm": sr_pixel_nm})
+
+    def _on_fields(self) -> None:
+        self._show_needed()
+        self.changed.emit()
+
+    def _show_needed(self) -> None:
+        kind = self.fields.editors["kind"].read()
+        for name, of in NEEDED_BY.items():
+            self._rows.setRowVisible(self.fields.editors[name].widget, kind == of)

@@ -1,0 +1,330 @@
+"""Localizations: filter a table by ranges and conditions, draw what is kept, and save it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Points
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QVBoxLayout, QWidget
+
+from napari_deepsmlm.filtering import Filter
+from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.job_panel import JobPanel
+from napari_deepsmlm.plugin.layers import provenance
+from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
+from napari_deepsmlm.plugin.localizations.live import (
+    Kept,
+    OpenedFile,
+    OpenedTable,
+    TableKit,
+    Wanted,
+    keep,
+    load_table_kit,
+    look_at,
+    open_table,
+    save_table,
+)
+from napari_deepsmlm.plugin.localizations.render_form import RenderForm
+from napari_deepsmlm.plugin.localizations.rendered_layer import RenderedLayer
+from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, RENDERING, TableBox
+from napari_deepsmlm.plugin.panels import VerticalScroll, button, in_turns
+from napari_deepsmlm.plugin.table_layers import camera_pixel_nm, origin_nm, sr_pixel_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+    from qtpy.QtGui import QEnterEvent
+
+DELAY_MS = 250
+QUICK_S = 0.5
+OPEN_FILES = "Localizations (*.csv *.txt *.tsv *.hdf5 *.h5)"
+SAVE_KINDS = {
+    "ThunderSTORM (*.csv)": "thunderstorm",
+    "Picasso (*.hdf5)": "picasso",
+    "SMLM Challenge (*.csv)": "challenge",
+}
+
+
+class LocalizationsWidget(JobPanel):
+    """The Localizations panel.
+
+    Parameters
+    ----------
+    napari_viewer : whose tables are offered, and which gets the images.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(napari_viewer)
+        self._opened: OpenedTable | None = None
+        self._kept: Kept | None = None
+        self._layer: Layer | None = None
+        self._origin = (0.0, 0.0)
+        self._rendered: RenderedLayer | None = None
+        self._is_stale = False
+        self._build()
+        self._delay = QTimer(self)
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(DELAY_MS)
+        self._delay.timeout.connect(self._update)
+        self.update_buttons()
+        self.load(load_table_kit)
+
+    def _build(self) -> None:
+        self.table_box = TableBox(self._viewer)
+        self.table_box.changed.connect(self._on_table)
+        self.open_button = button("Open…", "Read a table: ThunderSTORM or challenge CSV, Picasso.")
+        self.open_button.clicked.connect(self._on_open)
+        self.where_line = QLineEdit()
+        self.where_line.setPlaceholderText("intensity > 500 & uncertainty_xy < 30")
+        self.where_line.setToolTip(f"<qt>{WHERE_TIP}</qt>")
+        make_calm(self.where_line)
+        self.where_line.textChanged.connect(self._ask)
+        self.drawing = RenderForm()
+        self.drawing.changed.connect(self._ask)
+        self.ranges = ColumnRanges()
+        self.ranges.changed.connect(self._ask)
+        self.render_button = button("Render", "Draw the molecules kept, and follow the filters.")
+        self.render_button.setCheckable(True)
+        self.render_button.toggled.connect(self._on_render)
+        self.reset_button = button("Reset", "Open all ranges and empty the filter.")
+        self.reset_button.clicked.connect(self.reset)
+        self.save_button = button("Save…", "Write the molecules kept to a file.")
+        self.save_button.clicked.connect(self._on_save)
+        scrolled = QWidget()
+        column = QVBoxLayout(scrolled)
+        self.form = QFormLayout()
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.form.addRow("Table", self.table_box)
+        self.form.addRow("", self.open_button)
+        self.form.addRow("Filter", self.where_line)
+        column.addLayout(self.form)
+        column.addWidget(self.drawing)
+        column.addWidget(self.ranges)
+        column.addStretch(1)
+        buttons = (self.render_button, self.reset_button, self.save_button)
+        self.lay_out(VerticalScroll(scrolled), buttons)
+
+    def fill(self, kit: TableKit) -> Iterator[None]:
+        """Add what draws."""
+        self.drawing.fill(kit.options)
+        yield
+        QTimer.singleShot(0, self._on_table)
+
+    def update_buttons(self) -> None:
+        """Let those buttons be clicked that make sense now."""
+        has_table = self.is_ready and self._opened is not None
+        for each in (self.render_button, self.reset_button, self.where_line, self.ranges):
+            each.setEnabled(has_table)
+        self.save_button.setEnabled(has_table and self._kept is not None)
+        self.open_button.setEnabled(self.is_ready)
+
+    def enterEvent(self, event: QEnterEvent | None) -> None:
+        """Look for new tables when the mouse comes."""
+        if self.is_ready:
+            self.table_box.refresh()
+        super().enterEvent(event)
+
+    def abandon(self) -> None:
+        """Stop, and show again the points that the filter has hidden."""
+        self.table_box.disconnect_viewer()
+        self._delay.stop()
+        self._show_all_points()
+        super().abandon()
+
+    # -- the table -------------------------------------------------------------------------
+
+    def _on_table(self) -> None:
+        """Look at the table of another layer."""
+        if not self.is_ready:
+            return
+        self._show_all_points()
+        self.render_button.setChecked(False)
+        self._opened = self._kept = self._rendered = None
+        self._layer = self.table_box.layer
+        found = self.table_box.table()
+        self.ranges.clear()
+        if found is None:
+            self.status_note.tell(NOTHING_HERE)
+            self.update_buttons()
+            return
+        table, self._origin = found
+        self.status_note.tell(f"Looking at {len(table):,} molecules…")
+        self.begin(partial(look_at, table), self._on_opened, title="looking at a table")
+
+    def _on_open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open localizations", "", OPEN_FILES)
+        if path:
+            self.open(Path(path))
+
+    def open(self, path: Path) -> None:
+        """Read a table in another thread, and add it as a layer."""
+        self.status_note.tell(f"Reading {path.name}…")
+        with_stack = origin_nm(self._viewer, None)
+        has_stack = camera_pixel_nm(self._viewer) is not None
+        work = partial(
+            open_table, path, lambda nm: with_stack if has_stack else origin_nm(None, nm)
+        )
+        self.begin(work, self._on_file, title=f"reading {path.name}")
+
+    def _on_file(self, opened: OpenedFile) -> None:
+        add = self._viewer.add_points if opened.kind == "points" else self._viewer.add_image
+        layer = add(opened.data, **opened.keywords)
+        self._viewer.reset_view()
+        self.table_box.choose(layer)
+
+    def _on_opened(self, opened: OpenedTable) -> None:
+        self._opened = opened
+        in_turns(self._fill_ranges(opened), self)
+
+    def _fill_ranges(self, opened: OpenedTable) -> Iterator[None]:
+        yield from self.ranges.fill(opened.columns)
+        if opened is not self._opened:  # another table was chosen meanwhile
+            return
+        self.drawing.offer_colors(column.name for column in opened.columns)
+        self.drawing.choose_pixel(sr_pixel_for(opened.table))
+        self.update_buttons()
+        self._ask()
+
+    # -- filtering -------------------------------------------------------------------------
+
+    def where(self) -> str:
+        """Return the whole condition: the ranges and the line.
+
+        Raises
+        ------
+        FilterError
+            One sentence with the place of the fault in the line.
+        """
+        line = self.where_line.text()
+        if not line.strip() or self._opened is None:
+            return " & ".join(self.ranges.conditions())
+        Filter(line, self._opened.table.names)  # by itself, so that a fault has its place in it
+        return " & ".join([*self.ranges.conditions(), f"({line.strip()})"])
+
+    def reset(self) -> None:
+        """Keep all molecules again."""
+        self.where_line.clear()
+        self.ranges.reset()
+
+    def _ask(self, *_: object) -> None:
+        """Filter soon, and now and then while a slider moves if that is quick, else at its end."""
+        is_quick = self._kept is None or self._kept.seconds < QUICK_S
+        if self._opened is not None and not (is_quick and self._delay.isActive()):
+            self._delay.start()
+
+    def _update(self) -> None:
+        opened = self._opened
+        if opened is None or not self.is_ready:
+            return
+        if self.is_busy:  # the latest wish is looked at when the one at hand is done
+            self._delay.start()
+            return
+        try:
+            wanted = self._wanted()
+        except ValueError as problem:  # what was kept last stays
+            self.message_note.fail(str(problem))
+            return
+        work = partial(keep, opened.table, opened.columns, wanted)
+        self.begin(work, self._on_kept, title="filtering localizations")
+
+    def _wanted(self) -> Wanted:
+        where = self.where()
+        if not self.render_button.isChecked():
+            return Wanted(where, None)
+        return Wanted(where, self.drawing.options(), self.drawing.color_by)
+
+    def _on_kept(self, kept: Kept) -> None:
+        opened = self._opened
+        if opened is None or len(kept.mask) != len(opened.table):
+            return
+        self._kept = kept
+        names = [column.name for column in opened.columns]
+        self.ranges.show_kept(dict(zip(names, kept.counts, strict=True)))
+        self._show_points(kept.mask)
+        self._tell_number(kept)
+        if kept.image is not None and kept.wanted.options is not None:
+            self._show_image(kept)
+        self.update_buttons()
+
+    def _tell_number(self, kept: Kept) -> None:
+        n, n_all = len(kept.table), len(kept.mask)
+        share = f" ({100 * n / n_all:.3g} %)" if n_all else ""
+        note = f"{n:,} of {n_all:,} molecules kept{share}."
+        by = kept.wanted.color_by
+        if by is not None and kept.image is not None and kept.image.ndim == 3:
+            low, high = kept.limits
+            note += f" {title_of(by)}: blue {low:.4g}, grey, orange {high:.4g}."
+        elif kept.image is None and kept.wanted.options is not None:
+            note += " Drawing…"
+        self.status_note.tell(note)
+
+    def _show_points(self, mask: np.ndarray[Any, Any]) -> None:
+        layer = self._layer
+        if not isinstance(layer, Points) or len(layer.data) != len(mask):
+            return
+        if not np.array_equal(layer.shown, mask):
+            layer.shown = mask
+
+    def _show_all_points(self) -> None:
+        if self._opened is not None:
+            self._show_points(np.ones(len(self._opened.table), bool))
+
+    # -- rendering -------------------------------------------------------------------------
+
+    def _on_render(self, is_on: bool) -> None:
+        if is_on:
+            self._ask()
+
+    def _show_image(self, kept: Kept) -> None:
+        options = kept.wanted.options
+        if options is None or kept.image is None or not self.render_button.isChecked():
+            return
+        if self._rendered is None:
+            name = "localizations" if self._layer is None else self._layer.name
+            self._rendered = RenderedLayer(self._viewer, f"{name} rendered", self._origin)
+        elif self._rendered.layer is not None and not self._rendered.is_shown:
+            self.render_button.setChecked(False)  # the user has removed the image
+            self._rendered = None
+            return
+        known = {
+            "kind": "reconstruction",
+            RENDERING: True,
+            "of": "" if self._layer is None else self._layer.name,
+            "where": kept.wanted.where,
+            "color_by": kept.wanted.color_by,
+            "pixel_size_nm": camera_pixel_nm(self._viewer),
+            **options.model_dump(),
+        }
+        self._rendered.show(kept.image, kept.limits, known, kept.table)
+
+    # -- saving ----------------------------------------------------------------------------
+
+    def _on_save(self) -> None:
+        path, kind = QFileDialog.getSaveFileName(self, "Save", "", ";;".join(SAVE_KINDS))
+        if path:
+            self.save(Path(path), SAVE_KINDS.get(kind))
+
+    def save(self, path: Path, kind: str | None = None) -> None:
+        """Write the molecules kept, in another thread."""
+        if self._kept is None or self._opened is None:
+            return
+        if not path.suffix:
+            path = path.with_suffix(".hdf5" if kind == "picasso" else ".csv")
+        known = {} if self._layer is None else provenance(self._layer)
+        pixel_nm = known.get("pixel_size_nm") or camera_pixel_nm(self._viewer)
+        work = partial(save_table, self._kept.table, path, kind, pixel_nm)
+        self.begin(work, self.status_note.tell, title=f"saving {path.name}")
+
+
+WHERE_TIP = (
+    "Keeps the molecules that fulfil a condition in ThunderSTORM's syntax, such as "
+    "<b>uncertainty_xy &lt; 30 &amp; (intensity &gt; 500 | frame &lt;= 100)</b>: comparisons, "
+    "&amp; | !, + - * / % ^, and the functions abs, sqrt, log, exp, min, max, sum, mean, median, "
+    "std, var. Frames count from 1."
+)

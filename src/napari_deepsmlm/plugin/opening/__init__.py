@@ -1,0 +1,1 @@
+"""Opening and saving: readers, writers, sample data, planes."""

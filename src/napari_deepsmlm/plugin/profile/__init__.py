@@ -1,0 +1,1 @@
+"""Line profile: lines, the images under them, fits, plot and table."""

@@ -1,0 +1,1 @@
+"""Quality: resolution, error map and comparison with the truth."""

@@ -1,0 +1,1 @@
+"""Reconstruct: the panel, its preview, and the layers of a result."""

@@ -1,0 +1,246 @@
+"""The form of Reconstruct: which frames, which model, computed where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
+from napari_deepsmlm.plugin.editors import Editor, make_calm
+from napari_deepsmlm.plugin.fields import FoldedForm
+from napari_deepsmlm.plugin.forms import editor_for
+from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
+from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.reconstruct.model_box import ModelBox
+from napari_deepsmlm.plugin.reconstruct.overlay import MOST_POINTS
+from napari_deepsmlm.plugin.reconstruct.region_box import RegionBox
+from napari_deepsmlm.plugin.settings import compute_settings
+from napari_deepsmlm.plugin.stack_box import StackBox
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+    from napari_deepsmlm.plugin.reconstruct.library import Library
+    from napari_deepsmlm.reconstruction import ReconstructOptions
+
+PIXEL_SIZE = "pixel_size_nm"
+UPSAMPLING = "upsampling"
+FRAMES_PER_INPUT = (1, 10, 50, 500, 1000)
+DRAWINGS = {
+    f"points, up to {MOST_POINTS:,}": MOST_POINTS,
+    "points, however many": None,
+    "in the image only": 0,
+}
+"""What is drawn of the localizations, and how many points are at most."""
+
+
+class ReconstructForm(QWidget):
+    """Editors of `ReconstructOptions`, from their own descriptions and ranges.
+
+    The stack can be chosen at once; the rest comes with :meth:`fill`, when torch is loaded.
+    """
+
+    changed = Signal()
+    """Any of the choices."""
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._library: Library | None = None
+        self._editors: dict[str, Editor] = {}
+        self.stack_box = StackBox(viewer)
+        self.stack_box.changed.connect(self._on_stack)
+        self.region_box = RegionBox(viewer)
+        self.model_box = ModelBox()
+        self.camera_box = CameraBox()
+        self.camera_box.follow(self.stack_box)
+        self.first_frame, self.last_frame = QSpinBox(), QSpinBox()
+        self.points_box = QComboBox()
+        self.compute_note = Note()
+        self._folded = FoldedForm("Computing", "Where it is computed, and in which numbers.")
+        self._rows = QFormLayout()
+        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._rows.addRow("Stack", self.stack_box)
+        self._rows.addRow(self.stack_box.note)
+        column = QVBoxLayout(self)
+        column.addLayout(self._rows)
+        column.addStretch(1)
+
+    def fill(self, library: Library) -> None:
+        """Add the editors."""
+        self._library = library
+        self._editors = _make_editors(library)
+        self._add_rows(library)
+        self.fill_in(**compute_settings(library.devices))
+        self.model_box.set_models(library.models, library.pixel_tolerance)
+        self._editors[PIXEL_SIZE].changed.connect(self._on_pixel_size)
+        for name in ("device", "precision"):
+            self._editors[name].changed.connect(self._explain_compute)
+        for editor in self._editors.values():
+            editor.changed.connect(self._tell_change)
+        self.model_box.changed.connect(self._on_model)
+        for box in (self.camera_box, self.region_box):
+            box.changed.connect(self._tell_change)
+        self._on_model()
+        self._explain_compute()
+        self._on_stack()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything is chosen that a run needs."""
+        return (
+            self.stack is not None
+            and self._library is not None
+            and self.model_box.choice is not None
+            and self.pixel_size_nm is not None
+        )
+
+    @property
+    def stack(self) -> Layer | None:
+        """The chosen layer, None if there is none."""
+        return self.stack_box.stack
+
+    @property
+    def pixel_size_nm(self) -> float | None:
+        """The camera pixel, None while it is not known."""
+        size: float | None = self._editors[PIXEL_SIZE].read()
+        return size
+
+    @property
+    def most_points(self) -> int | None:
+        """How many localizations are drawn as points at most, None: however many."""
+        most: int | None = self.points_box.currentData()
+        return most
+
+    def fill_in(self, **values: Any) -> None:
+        """Set editors by the names of the options, e.g. `sum_frames=10`."""
+        for name, value in values.items():
+            self._editors[name].write(value)
+
+    def options(self) -> ReconstructOptions:
+        """Return the choices.
+
+        Raises
+        ------
+        ValueError
+            One sentence about what is out of range.
+        """
+        model = self.model_box.choice
+        assert self._library is not None and model is not None  # noqa: S101, PT018 - is_complete
+        values = {name: editor.read() for name, editor in self._editors.items()}
+        values |= {"model": model.key, "camera": self.camera_box.camera}
+        values["region"] = self.region_box.region
+        if not model.is_localizing:
+            values[UPSAMPLING] = None  # it has its own
+        first, last = self.first_frame.value(), self.last_frame.value()
+        is_to_the_end = last == self.last_frame.maximum()
+        values["frame_range"] = (first, None if is_to_the_end else last + 1)
+        return self._library.options.from_dict(values, source="Reconstruct")
+
+    def abandon(self) -> None:
+        """Follow the viewer no more."""
+        self.stack_box.abandon()
+        self.region_box.abandon()
+
+    def _add_rows(self, library: Library) -> None:
+        self._editors[PIXEL_SIZE].add_to(self._rows)
+        self._rows.addRow("Frames", self._frames_row())
+        self._rows.addRow("Region", self.region_box)
+        self._rows.addRow(self.region_box.note)
+        self._editors["sum_frames"].add_to(self._rows)
+        self._rows.addRow("Model", self.model_box)
+        self._rows.addRow(self.model_box.note)
+        self._editors[UPSAMPLING].add_to(self._rows)
+        self.camera_box.add_to(self._rows, library.cameras)
+        self._editors["threshold"].add_to(self._rows)
+        self._editors["window"].add_to(self._rows)
+        for title, most in DRAWINGS.items():
+            self.points_box.addItem(title, most)
+        make_calm(self.points_box)
+        self.points_box.setToolTip(
+            "<qt>How the localizations are drawn besides the image. However many they are, "
+            "<i>Save results…</i> writes their table.</qt>"
+        )
+        self._rows.addRow("Localizations", self.points_box)
+        for name in ("device", "precision"):
+            self._editors[name].add_to(self._folded.rows)
+        self._rows.addRow(self.compute_note)
+        self._rows.addRow(self._folded)
+
+    def _frames_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        for box, which in ((self.first_frame, "First"), (self.last_frame, "Last")):
+            box.setToolTip(f"<qt>{which} frame to use, counted from 0 as on the slider.</qt>")
+            box.setKeyboardTracking(False)
+            make_calm(box)
+            box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # they leave no room
+            box.setStyleSheet("min-width: 30px; padding: 1px 3px;")
+            row.addWidget(box, 1)
+        row.insertWidget(1, QLabel("to"))
+        return row
+
+    def _on_stack(self) -> None:
+        stack = self.stack
+        self.region_box.set_stack(stack)
+        if stack is not None and self._library is not None:
+            self.fill_in(pixel_size_nm=self.stack_box.known_size.nm)
+            n_frames = n_frames_of(stack)
+            for box, value in ((self.first_frame, 0), (self.last_frame, n_frames - 1)):
+                box.setRange(0, n_frames - 1)
+                box.setValue(value)
+            self._on_pixel_size()
+        self.changed.emit()
+
+    def _on_pixel_size(self, *_: object) -> None:
+        n_planes = 1 if self.stack is None else n_planes_of(self.stack)
+        self.model_box.set_data(self.pixel_size_nm, n_planes)
+        self.stack_box.describe(self.pixel_size_nm)
+
+    def _on_model(self) -> None:
+        """Ask only for what the model needs."""
+        model = self.model_box.choice
+        is_localizing = model is not None and model.is_localizing
+        show_row(self._rows, self._editors[UPSAMPLING].widget, is_localizing)
+        self.camera_box.set_needed(model is not None and model.needs_photons)
+        self.changed.emit()
+
+    def _explain_compute(self, *_: object) -> None:
+        from napari_deepsmlm._devices import choose_compute
+
+        device, precision = (self._editors[name].read() for name in ("device", "precision"))
+        compute = choose_compute(device, precision)
+        self.compute_note.tell(f"On {compute.device} in {compute.precision}: {compute.reason}.")
+
+    def _tell_change(self, *_: object) -> None:
+        self.changed.emit()
+
+
+def _make_editors(library: Library) -> dict[str, Editor]:
+    options, devices = library.options, ("auto", *library.devices)
+    return {
+        PIXEL_SIZE: editor_for(options, PIXEL_SIZE, none_text="unknown"),
+        "sum_frames": editor_for(
+            options, "sum_frames", label="Frames per input", choices=FRAMES_PER_INPUT
+        ),
+        UPSAMPLING: editor_for(options, UPSAMPLING, label="Upsampling (×)", none_text="8"),
+        "window": editor_for(
+            options, "window", label="Time-lapse (frames)", none_text="off: one image"
+        ),
+        "threshold": editor_for(
+            options, "threshold", label="Least probability", none_text="the model's"
+        ),
+        "device": editor_for(options, "device", choices=devices),
+        "precision": editor_for(options, "precision"),
+    }

@@ -1,0 +1,211 @@
+"""Reconstruct: choose a stack and a model, and watch the super-resolved image grow."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari_deepsmlm.plugin.job_panel import JobPanel
+from napari_deepsmlm.plugin.layers import frames_of
+from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration
+from napari_deepsmlm.plugin.reconstruct.depth import DepthImage
+from napari_deepsmlm.plugin.reconstruct.form import ReconstructForm
+from napari_deepsmlm.plugin.reconstruct.library import load_library
+from napari_deepsmlm.plugin.reconstruct.live import ImageSoFar, reconstruct_live
+from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
+from napari_deepsmlm.plugin.reconstruct.preview import FramePreview
+from napari_deepsmlm.plugin.reconstruct.report_box import ReportBox
+from napari_deepsmlm.plugin.reconstruct.results import NAMES, ask_for_folder, write_results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari.viewer import Viewer
+
+    from napari_deepsmlm.plugin.reconstruct.library import Library
+    from napari_deepsmlm.reconstruction import Progress, Reconstruction, ReconstructOptions
+
+
+class ReconstructWidget(JobPanel):
+    """The Reconstruct panel.
+
+    Parameters
+    ----------
+    napari_viewer : whose layers are offered, and which gets the results.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(napari_viewer)
+        self._is_running = False
+        self._overlay: Overlay | None = None
+        self._result: Reconstruction | None = None
+        self._wanted_model: Path | None = None
+        self._build()
+        footer = (self.report_box, self.save_button)
+        buttons = (self.preview.button, self.run_button, self.cancel_button)
+        self.lay_out(VerticalScroll(self.form), buttons, footer)
+        self.update_buttons()
+        self._viewer.layers.events.removed.connect(self._on_removed)
+        self.load(load_library, what="PyTorch and the models")
+
+    def _build(self) -> None:
+        self.form = ReconstructForm(self._viewer)
+        self.form.changed.connect(self.update_buttons)
+        self.form.model_box.failed.connect(self.fail)
+        self.preview = FramePreview(self._viewer, self.form, self)
+        self.preview.told.connect(self.status_note.tell)
+        self.preview.failed.connect(self.fail)
+        self.run_button = button("Run", "Reconstruct the chosen frames into a new layer.")
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button = button("Cancel", "Stop at once and keep what is done.")
+        self.cancel_button.clicked.connect(self.cancel)
+        self.save_button = button("Save results…", f"Write {', '.join(NAMES)}.")
+        self.save_button.clicked.connect(self._on_save)
+        self.report_box = ReportBox()
+        self.bar.setFormat("%v of %m frames")
+
+    def fill(self, kit: Library) -> Iterator[None]:
+        """Add what needs torch."""
+        self.form.fill(kit)
+        yield
+        if self._wanted_model is not None:
+            self.form.model_box.load_file(self._wanted_model)
+
+    def update_buttons(self) -> None:
+        """Let those buttons be clicked that make sense now."""
+        is_free = self.is_ready and not self.is_busy
+        self.run_button.setEnabled(is_free and self.form.is_complete)
+        self.preview.button.setEnabled(is_free and self.form.is_complete)
+        self.cancel_button.setEnabled(self.is_busy and self._is_running)
+        self.save_button.setEnabled(is_free and self._result is not None)
+
+    def abandon(self) -> None:
+        """Stop whatever runs, without waiting for it."""
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self.preview.abandon()
+        self.form.abandon()
+        super().abandon()
+
+    def use_model(self, path: Path) -> None:
+        """Choose a model file, at once or when the panel has loaded."""
+        self._wanted_model = path
+        if self.is_ready:
+            self.form.model_box.load_file(path)
+
+    # -- run -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Reconstruct into new layers."""
+        stack = self.form.stack
+        try:
+            options = self.form.options()
+        except ValueError as error:
+            self.fail(str(error))
+            return
+        assert stack is not None  # noqa: S101 - the button waits for it
+        self.preview.stop()
+        self._result = None
+        self.report_box.hide()
+        self._overlay = self._overlay_on(stack, options)
+        self._is_running = True
+        self.status_note.tell("Opening the frames and the model…")
+        self.bar.setRange(0, 0)
+        self.bar.show()
+        work = partial(reconstruct_live, frames_of(stack), options)
+        self.begin(work, self._on_event, title=f"reconstructing {stack.name}")
+
+    def cancel(self) -> None:
+        """Ask the reconstruction to stop; what is done so far is kept."""
+        if self._job is not None and self.is_busy and self._is_running:
+            self._job.stop()
+            self.cancel_button.setEnabled(False)
+            self.status_note.tell("Stopping…")
+
+    def on_ended(self) -> None:
+        """Mark a layer that an error left incomplete."""
+        if self._is_running and self._result is None and self._overlay is not None:
+            self._overlay.describe({"warnings": [f"Incomplete: {self.message_note.text()}"]})
+        self._is_running = False
+        super().on_ended()
+
+    def _overlay_on(self, stack: Any, options: ReconstructOptions) -> Overlay:
+        assert options.pixel_size_nm is not None  # noqa: S101 - the button waits for it
+        self.form.region_box.move_into_nm(options.pixel_size_nm)
+        return Overlay(
+            self._viewer,
+            stack,
+            options.pixel_size_nm,
+            f"{stack.name} SR",
+            first_frame=options.frame_range[0],
+            window=options.window,
+        )
+
+    def _on_event(self, event: object) -> None:
+        from napari_deepsmlm.reconstruction import Finished, Prepared, Progress
+
+        if self._overlay is None:
+            return
+        if isinstance(event, Prepared):
+            self.bar.setRange(0, event.n_frames)
+            self.message_note.warn(" ".join(event.warnings))
+        elif isinstance(event, Progress):
+            self._show_progress(event)
+        elif isinstance(event, ImageSoFar):
+            self._overlay.show(event)
+        elif isinstance(event, DepthImage):
+            self._overlay.show_depth(event)
+        elif isinstance(event, Finished):
+            self._finish(event.result, self._overlay)
+
+    def _show_progress(self, progress: Progress) -> None:
+        self.bar.setValue(progress.frames_done)
+        if self.cancel_button.isEnabled():
+            self.status_note.tell(
+                f"{progress.frames_per_second:.3g} frames/s, "
+                f"{duration(progress.seconds_left)} left, "
+                f"{progress.n_localizations:,} localizations"
+            )
+
+    def _finish(self, result: Reconstruction, overlay: Overlay) -> None:
+        self._result = result
+        overlay.describe(result.report)
+        overlay.keep_table(result.localizations)
+        self.report_box.show_report(result.report, overlay.stack.name)
+        self.status_note.tell(self._in_words(result, self._draw_points(result, overlay)))
+        self.message_note.warn(" ".join(result.report["warnings"]))
+
+    def _draw_points(self, result: Reconstruction, overlay: Overlay) -> str:
+        """Draw the localizations if they are few enough; return what was done."""
+        n, most = len(result.localizations), self.form.most_points
+        if not n or overlay.stack not in self._viewer.layers or most == 0:
+            return ""
+        if most is not None and n > most:
+            return f", more than {most:,} and so only in the image"
+        overlay.show_points(result.localizations)
+        return ", drawn in their frames"
+
+    def _in_words(self, result: Reconstruction, drawn: str) -> str:
+        report = result.report
+        return (
+            f"{report['frames']:,} frames in {duration(report['seconds'])}, "
+            f"{len(result.localizations):,} localizations{drawn}."
+        )
+
+    def _on_removed(self, event: Any) -> None:
+        """Stop the run on a layer that is gone."""
+        if self._overlay is not None and event.value == self._overlay.stack:
+            self.cancel()
+
+    # -- results ---------------------------------------------------------------------------
+
+    def _on_save(self) -> None:
+        folder = ask_for_folder(self)
+        if folder is not None:
+            self.save_results(folder)
+
+    def save_results(self, folder: Path) -> None:
+        """Write image, table and report of the last run, in another thread."""
+        if self._result is not None:
+            work = partial(write_results, self._result, folder)
+            self.begin(work, self.status_note.tell, title=f"saving to {folder}")

@@ -1,0 +1,1 @@
+"""Simulate: the panel and its work."""

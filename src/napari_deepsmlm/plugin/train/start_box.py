@@ -1,0 +1,93 @@
+"""What a network starts from: random weights, or a trained model of its kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog
+
+from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.reconstruct.model_box import LOAD_FILE, ModelChoice
+
+FROM_SCRATCH = "scratch: random weights"
+
+
+class StartBox(QComboBox):
+    """A list of what a network may start from: nothing, or a trained model of its kind."""
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        make_calm(self)
+        self.setToolTip(
+            "<qt>Random weights, or a trained model of the same network, which is then trained "
+            "further with its own choices: quicker, if its microscope is like yours.</qt>"
+        )
+        self._models: list[ModelChoice] = []
+        self._network = ""
+        self.activated.connect(self._on_activated)
+
+    def offer(self, network: str, models: list[ModelChoice] | None = None) -> None:
+        """List the models of a network."""
+        if models is not None:
+            self._models = models
+        self._network = network
+        self.clear()
+        self.addItem(FROM_SCRATCH, None)
+        for model in self._models:
+            if model.network == network:
+                title = f"{model.title}, {model.pixel_size_nm:g} nm pixels"
+                self.addItem(title, model.key)
+                self.setItemData(self.count() - 1, model.key, Qt.ItemDataRole.ToolTipRole)
+        self.insertSeparator(self.count())
+        self.addItem(LOAD_FILE)
+        self._chosen = 0
+        self.changed.emit()
+
+    @property
+    def key(self) -> str | None:
+        """The name or path of the model, None for random weights."""
+        key: str | None = self.itemData(self._chosen)
+        return key
+
+    def choose(self, key: str | None) -> None:
+        """Take a model by its name or path; one that is not in the list yet is read."""
+        index = 0 if key is None else self.findData(key)
+        if index < 0 and key is not None:
+            try:
+                model = ModelChoice.from_file(Path(key))
+            except (ValueError, OSError) as error:
+                self.failed.emit(str(error))
+                index = 0
+            else:
+                self.add(model)
+                index = self.findData(key)
+        self._chosen = max(0, index)
+        self.setCurrentIndex(self._chosen)
+        self.changed.emit()
+
+    def add(self, model: ModelChoice) -> None:
+        """Offer one more model, keeping the choice."""
+        if model.network != self._network:
+            self.failed.emit(f"{model.title} is a {model.network}, not a {self._network}.")
+            return
+        key = self.key
+        with QSignalBlocker(self):
+            if model not in self._models:
+                self._models.append(model)
+            self.offer(self._network)
+            self._chosen = 0 if key is None else self.findData(key)
+            self.setCurrentIndex(self._chosen)
+
+    def _on_activated(self, index: int) -> None:
+        if index < self.count() - 1:
+            self._chosen = index
+            self.changed.emit()
+            return
+        self.setCurrentIndex(self._chosen)
+        path, _ = QFileDialog.getOpenFileName(self, LOAD_FILE, filter="Models (*.safetensors)")
+        if path:
+            self.choose(path)

@@ -1,0 +1,181 @@
+"""What a run leaves behind: time-lapse, points, depth, the table, the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_deepsmlm import reconstruction
+from napari_deepsmlm.localizations import Localizations
+from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
+from napari_deepsmlm.plugin.reconstruct import live
+from napari_deepsmlm.plugin.reconstruct.depth import depth_image
+from napari_deepsmlm.plugin.reconstruct.report_box import in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
+
+NM = {"scale": (1, 100, 100), "units": ("pixel", "nm", "nm")}
+KEY = "napari_deepsmlm"
+
+
+def test_a_time_lapse_shows_at_each_frame_the_image_of_its_window(
+    panel: ReconstructWidget,
+    viewer: Any,
+    run: Callable[[], None],
+    stack: np.ndarray,
+    model_file: Path,
+) -> None:
+    viewer.add_image(stack, name="cells", **NM)
+    panel.form.fill_in(window=4)
+    panel.form.first_frame.setValue(1)
+    run()
+    lapse = viewer.layers["cells SR"]
+    expected = reconstruction.reconstruct(
+        stack, str(model_file), pixel_size_nm=100.0, window=4, frame_range=(1, None)
+    )
+    np.testing.assert_array_equal(lapse.data, expected.image)
+    assert lapse.data.shape == (3, 64, 96)
+    assert lapse.axis_labels == ("t", "y", "x")
+    assert [str(unit) for unit in lapse.units] == ["pixel", "nanometer", "nanometer"]
+    for frame in range(1, 12):
+        viewer.dims.set_point(0, frame)
+        shown = round(float(lapse.world_to_data(viewer.dims.point)[0]))
+        assert shown == (frame - 1) // 4
+    np.testing.assert_allclose(lapse.translate[1:], -37.5)
+
+
+def test_a_time_lapse_of_several_planes_has_their_axis_too(
+    panel: ReconstructWidget,
+    viewer: Any,
+    run: Callable[[], None],
+    stack: np.ndarray,
+    spotter: Callable[..., Path],
+) -> None:
+    planes = np.repeat(stack[:, None], 4, axis=1)
+    viewer.add_image(
+        planes, name="cells", scale=(1, 1, 100, 100), units=("pixel", "pixel", "nm", "nm")
+    )
+    panel.form.model_box.load_file(spotter(planes=4))
+    panel.form.fill_in(window=5)
+    run()
+    lapse = viewer.layers["cells SR"]
+    assert lapse.data.shape == (3, 1, 128, 192)
+    assert lapse.axis_labels == ("t", "c", "y", "x")
+
+
+@pytest.mark.parametrize("most", ["points, up to", "points, however many", "in the image"])
+def test_localizations_are_points_as_far_as_wanted(
+    panel: ReconstructWidget,
+    viewer: Any,
+    run: Callable[[], None],
+    stack: np.ndarray,
+    most: str,
+) -> None:
+    viewer.add_image(stack, name="cells", **NM)
+    panel.form.fill_in(threshold=0.0)
+    box = panel.form.points_box
+    box.setCurrentIndex([box.itemText(i).startswith(most) for i in range(3)].index(True))
+    box.setItemData(0, 100)  # a limit that twelve small frames are above
+    run()
+    n = viewer.layers["cells SR"].metadata[KEY]["localizations"]
+    assert n > 100
+    assert ("cells molecules" in viewer.layers) == most.endswith("many")
+    if most.endswith("to"):
+        assert "more than 100 and so only in the image" in panel.status_note.text()
+    table = table_of(viewer.layers["cells SR"])
+    assert table is not None
+    assert len(table) == n
+
+
+def test_other_panels_find_the_table_from_every_result(
+    panel: ReconstructWidget,
+    viewer: Any,
+    run: Callable[[], None],
+    stack: np.ndarray,
+    spotter: Callable[..., Path],
+) -> None:
+    viewer.add_image(stack, name="cells", translate=(0, 500, -700), **NM)
+    panel.form.model_box.load_file(spotter())
+    run()
+    tables = [table_of(viewer.layers[name]) for name in ("cells SR", "cells molecules")]
+    assert table_of(viewer.layers["cells"]) is None
+    first, second = (table for table in tables if table is not None)
+    for name in first.names:
+        np.testing.assert_array_equal(first[name], second[name])
+    for name in ("cells SR", "cells molecules", "cells"):
+        assert origin_of(viewer.layers[name]) == (450, -750)
+    assert viewer.layers["cells SR"].metadata[KEY]["frames"] == 12, "the report is there too"
+
+
+def test_depth_is_colour_and_brightness_is_number() -> None:
+    z = np.array([-400.0, -400.0, 0.0, 400.0])
+    table = Localizations(
+        frame=np.zeros(4), x_nm=[5.0, 5.0, 15.0, 25.0], y_nm=[105.0, 105.0, 105.0, 105.0], z_nm=z
+    )
+    made = depth_image(table, (1, 4), sr_pixel_nm=10, origin_nm=(100.0, 0.0))
+    deep, middle, high, empty = made.image[0].astype(int)
+    assert deep[2] > deep[0], "blue below"
+    assert high[0] > high[2], "orange above"
+    assert np.ptp(middle) <= 2, "grey between"
+    assert deep.sum() > high.sum(), "two are brighter than one"
+    assert empty.max() == 0
+    assert made.z_nm == pytest.approx((-400, 400), abs=20)
+
+
+def test_three_dimensions_are_drawn_in_colour_where_they_belong(
+    panel: ReconstructWidget,
+    viewer: Any,
+    run: Callable[[], None],
+    stack: np.ndarray,
+    spotter: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A table with depths, as the 3-D networks give it."""
+    found = reconstruction.Reconstruction.localizations.func
+    with_z = lambda result: found(result).with_columns(z_nm=found(result).x_nm - 1000)  # noqa: E731
+    monkeypatch.setattr(reconstruction.Reconstruction, "localizations", property(with_z))
+    monkeypatch.setattr(live, "MOST_DEPTH_PIXELS", 8000)
+    viewer.add_image(stack, name="cells", **NM)
+    panel.form.model_box.load_file(spotter())
+    run()
+    (depth,) = [layer for layer in viewer.layers if " depth " in layer.name]
+    assert depth.rgb
+    assert depth.data.shape == (64, 96, 3), "half as fine, as there is only room for so many"
+    np.testing.assert_allclose(depth.scale, 25)
+    np.testing.assert_allclose(depth.translate, -37.5)
+    points = viewer.layers["cells molecules"]
+    order = np.argsort(points.features["z_nm"].to_numpy())
+    first, last = points.border_color[order[0]], points.border_color[order[-1]]
+    assert not np.allclose(first, last)
+
+
+def test_the_report_is_told_in_lines(
+    panel: ReconstructWidget,
+    viewer: Any,
+    run: Callable[[], None],
+    stack: np.ndarray,
+    spotter: Callable[..., Path],
+) -> None:
+    assert panel.report_box.isHidden()
+    viewer.add_image(stack, name="cells", **NM)
+    panel.form.model_box.load_file(spotter())
+    run()
+    assert not panel.report_box.isHidden()
+    text = panel.report_box.page.toPlainText()
+    report = viewer.layers["cells SR"].metadata[KEY]
+    assert text == in_words(report, "cells")
+    for words in (
+        "12 of cells",
+        "spotter",
+        "100 nm, in the image 12.5 nm",
+        "frames/s",
+        "not stated",
+    ):
+        assert words in text
+    assert f"Beware: {report['warnings'][0]}" in text

@@ -26,7 +26,6 @@ def test_names_that_others_rely_on() -> None:
         "Line profile",
         "Localizations",
         "Quality",
-        "Localizations",
         "Calibrate PSF",
     }
     assert MANIFEST.display_name == "Deep SMLM"

@@ -3,6 +3,7 @@
 Everything goes through menus, buttons and the mouse, as a person would do it, in a real viewer;
 each step leaves a picture, and the times are printed. Without a display:
 `xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/first_five_minutes.py --out pictures`.
+With `--stack`, its frames take the place of the sample, and every model given is run on them.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
-from make_screenshots import SIZE, click, take, wait_until
+from make_screenshots import PLUGIN, SIZE, click, take, wait_until
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QMainWindow, QMenu, QWidget
+from qtpy.QtWidgets import QApplication, QComboBox, QMainWindow, QMenu, QWidget
+
+from napari_deepsmlm.plugin.camera_box import BY_NUMBERS
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QAction
+
+    from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 # A line across a fibre of the sample that has no other near it, nm in the viewer's world.
 ACROSS_NM = ((4590.0, 4250.0), (4590.0, 4900.0))
@@ -100,35 +105,34 @@ def move_slider(n_frames: int) -> None:
         QTest.keyClick(slider, Qt.Key.Key_Right)
 
 
-def main() -> None:
-    """Do it all and print the times."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
-    choices = parser.parse_args()
-    choices.out.mkdir(parents=True, exist_ok=True)
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(*SIZE)
-    QTest.qWait(1000)
-    steps = Steps(choices.out)
-    choose_in_menu("File", "Open Sample", "Deep SMLM", "Microtubules, 2-D")
+def choose_in_list(box: QComboBox, text: str) -> None:
+    """Choose an entry of a list as a click on it does."""
+    index = box.findText(text)
+    assert index >= 0, f"No '{text}' in the list"
+    box.setCurrentIndex(index)
+    box.activated.emit(index)
+
+
+def open_stack(viewer: napari.Viewer, choices: argparse.Namespace) -> None:
+    """Open the sample from its menu, or the stack."""
+    if choices.stack is None:
+        choose_in_menu("File", "Open Sample", "Deep SMLM", "Microtubules, 2-D")
+    else:
+        viewer.open(choices.stack, plugin=PLUGIN)
     wait_until(lambda: len(viewer.layers) > 0)
-    steps.done("the sample is open")
-    choose_in_menu("Plugins", "Deep SMLM", "Reconstruct")
-    panel = panel_of("ReconstructWidget")
-    steps.done(f"Reconstruct is ready: {panel.form.model_box.currentText()}")
-    click(panel.preview.button)
-    wait_until(lambda: any("preview" in layer.name for layer in viewer.layers))
-    wait_until(lambda: panel.status_note.text().startswith("Preview of frame"))
-    move_slider(3)
-    shown = f"Preview of frame {viewer.dims.current_step[0]}:"
-    wait_until(lambda: panel.status_note.text().startswith(shown))
-    steps.done("the preview follows the slider")
+
+
+def run(panel: ReconstructWidget) -> str:
+    """Click Run and return what the panel says at the end."""
     click(panel.run_button)
     wait_until(lambda: panel.is_busy)
     wait_until(lambda: not panel.is_busy)
     assert not panel.message_note.is_error, panel.message_note.text()
-    steps.done(panel.status_note.text())
-    choose_in_menu("Plugins", "Deep SMLM", "Line profile")
+    return f"{panel.status_note.text()} {panel.message_note.text()}"
+
+
+def measure_line(viewer: napari.Viewer) -> None:
+    """Draw a line with the mouse and print the widths along it."""
     profile = panel_of("ProfileWidget")
     click(profile.form.new_button)
     drag(viewer, ACROSS_NM)
@@ -137,7 +141,48 @@ def main() -> None:
     for one in profile.measured.measurements:
         low, high = one.fit.fwhm_ci_nm
         print(f"         {one.image}: FWHM {one.fit.fwhm_nm:.0f} nm ({low:.0f} to {high:.0f})")
-    steps.done("the line is measured")
+
+
+def main() -> None:
+    """Do it all and print the times."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("--stack", help="frames instead of the sample")
+    parser.add_argument("--pixel-size", type=float, default=100.0, help="of the stack, nm")
+    parser.add_argument("--baseline", type=float, default=100.0, help="of its camera, ADU")
+    parser.add_argument("--photons-per-adu", type=float, default=0.5, help="of its camera")
+    parser.add_argument("--models", nargs="*", default=[], help="instead of the one that is chosen")
+    choices = parser.parse_args()
+    choices.out.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    QTest.qWait(1000)
+    steps = Steps(choices.out)
+    open_stack(viewer, choices)
+    steps.done("the stack is open")
+    choose_in_menu("Plugins", "Deep SMLM", "Reconstruct")
+    panel = panel_of("ReconstructWidget")
+    if choices.stack is not None:
+        panel.form.fill_in(pixel_size_nm=choices.pixel_size)
+    steps.done(f"Reconstruct is ready: {panel.form.model_box.currentText()}")
+    click(panel.preview.button)
+    wait_until(lambda: panel.status_note.text().startswith("Preview of frame"))
+    move_slider(3)
+    shown = f"Preview of frame {viewer.dims.current_step[0]}:"
+    wait_until(lambda: panel.status_note.text().startswith(shown))
+    steps.done("the preview follows the slider")
+    if choices.stack is None:
+        steps.done(run(panel))
+        choose_in_menu("Plugins", "Deep SMLM", "Line profile")
+        measure_line(viewer)
+        steps.done("the line is measured")
+    for model in choices.models:
+        choose_in_list(panel.form.model_box, model)
+        if panel.form.camera_box.isVisible():
+            choose_in_list(panel.form.camera_box, BY_NUMBERS)
+            panel.form.camera_box.baseline.setValue(choices.baseline)
+            panel.form.camera_box.photons_per_adu.setValue(choices.photons_per_adu)
+        steps.done(f"{model}: {run(panel)}")
     viewer.close()
 
 

@@ -1,7 +1,8 @@
-"""Layer chooser: the layers that may serve for something, none, or a file instead."""
+"""Layer choosers: the layers that may serve for something; or none of them, or a file instead."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
@@ -11,7 +12,6 @@ from napari_deepsmlm.plugin.editors import make_calm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from napari.layers import Layer
     from napari.viewer import Viewer
@@ -19,18 +19,107 @@ if TYPE_CHECKING:
 NONE = "none"
 
 
-class LayerBox(QComboBox):
-    """A list of layers that follows the viewer, after "none" and before the files.
+class LayerList(QComboBox):
+    """A list of layers that follows the viewer; whoever builds on it calls :meth:`refresh` first.
 
     Parameters
     ----------
     viewer : whose layers are listed, the top one first.
     accepts : whether a layer may serve.
-    prefers : whether a layer that was just added is chosen, if none is.
     """
 
     changed = Signal()
-    """Another layer or file, or none, is chosen."""
+    """Another one, or none, is chosen."""
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        accepts: Callable[[Layer], bool],
+        tooltip: str,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        make_calm(self)
+        self.setToolTip(f"<qt>{tooltip}</qt>")
+        self._viewer, self._accepts = viewer, accepts
+        self._choices: list[Any] = []
+        self._last: Any = None
+        self.activated.connect(self._on_choice)
+        events = viewer.layers.events
+        events.inserted.connect(self._on_inserted)
+        events.removed.connect(self.refresh)
+        events.renamed.connect(self.refresh)
+
+    @property
+    def chosen(self) -> Any:
+        """What is chosen, None if nothing is."""
+        index = self.currentIndex()
+        return self._choices[index] if 0 <= index < len(self._choices) else None
+
+    @property
+    def layer(self) -> Any:
+        """The chosen layer, None if there is none."""
+        return self.chosen
+
+    def choose(self, layer: Layer | None) -> None:
+        """Choose a layer of the list."""
+        if layer in self._choices:
+            self.setCurrentIndex(self._choices.index(layer))
+        self._on_choice()
+
+    def refresh(self, event: Any = None, *, wanted: Any = None) -> None:
+        """List what there is now, and keep the choice if nothing else is wanted."""
+        kept = self.chosen if wanted is None else wanted
+        entries = self.entries()
+        with QSignalBlocker(self):
+            self.clear()
+            self._choices = [choice for _, choice in entries]
+            self.addItems([text for text, _ in entries])
+            if kept in self._choices:
+                self.setCurrentIndex(self._choices.index(kept))
+        self._on_choice()
+
+    def abandon(self) -> None:
+        """Follow the viewer no more."""
+        events = self._viewer.layers.events
+        events.inserted.disconnect(self._on_inserted)
+        events.removed.disconnect(self.refresh)
+        events.renamed.disconnect(self.refresh)
+
+    # -- what may differ ---------------------------------------------------------------------
+
+    def entries(self) -> list[tuple[str, Any]]:
+        """Return what can be chosen, with its name."""
+        layers = reversed(self._viewer.layers)
+        return [(layer.name, layer) for layer in layers if self._accepts(layer)]
+
+    def wants(self, layer: Layer) -> bool:
+        """Whether a layer that may serve is chosen as soon as it is added."""
+        return False
+
+    def on_change(self) -> None:
+        """Take note of another choice, before others hear of it."""
+
+    def _on_inserted(self, event: Any) -> None:
+        is_wanted = self._accepts(event.value) and self.wants(event.value)
+        self.refresh(wanted=event.value if is_wanted else None)
+
+    def _on_choice(self, *_: object) -> None:
+        if self.chosen != self._last:
+            self._last = self.chosen
+            self.on_change()
+            self.changed.emit()
+
+
+class LayerBox(LayerList):
+    """A list of layers after an entry for none of them, and before files that were added.
+
+    Parameters
+    ----------
+    viewer, accepts : as for every list of layers.
+    prefers : whether a layer that was just added is chosen, if none is.
+    none : what no choice is called.
+    """
 
     def __init__(
         self,
@@ -39,84 +128,47 @@ class LayerBox(QComboBox):
         tooltip: str,
         *,
         prefers: Callable[[Layer], bool] = lambda layer: False,
+        none: str = NONE,
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
-        make_calm(self)
-        self.setToolTip(f"<qt>{tooltip}</qt>")
-        self._viewer, self._accepts, self._prefers = viewer, accepts, prefers
-        self._choices: list[Layer | Path | None] = [None]
+        super().__init__(viewer, accepts, tooltip, parent)
+        self._prefers, self._none = prefers, none
         self._files: list[Path] = []
-        self.activated.connect(self._on_choice)
-        events = viewer.layers.events
-        events.inserted.connect(self._on_inserted)
-        events.removed.connect(self._list)
-        events.renamed.connect(self._list)
         for layer in viewer.layers:
             layer.events.metadata.connect(self._on_metadata)
-        preferred = next(filter(self._may_prefer, reversed(viewer.layers)), None)
-        self._list(wanted=preferred)
+        layers = reversed(viewer.layers)
+        self.refresh(wanted=next((x for x in layers if accepts(x) and prefers(x)), None))
 
     @property
-    def chosen(self) -> Layer | Path | None:
-        """The layer or file, None if there is none."""
-        return self._choices[max(self.currentIndex(), 0)]
-
-    @property
-    def layer(self) -> Layer | None:
+    def layer(self) -> Any:
         """The chosen layer, None if there is none or it is a file."""
-        index = self.currentIndex()
-        is_layer = 0 < index < len(self._choices) - len(self._files)
-        return self._choices[index] if is_layer else None
-
-    def choose(self, layer: Layer | None) -> None:
-        """Choose a layer of the list, or none."""
-        self._list(wanted=layer, is_kept=False)
+        return None if isinstance(self.chosen, Path) else self.chosen
 
     def add_file(self, path: Path) -> None:
         """Offer a file, and choose it."""
         self._files = [*(file for file in self._files if file != path), path]
-        self._list(wanted=path)
+        self.refresh(wanted=path)
 
     def abandon(self) -> None:
         """Follow the viewer no more."""
-        events = self._viewer.layers.events
-        events.inserted.disconnect(self._on_inserted)
-        events.removed.disconnect(self._list)
-        events.renamed.disconnect(self._list)
+        super().abandon()
         for layer in self._viewer.layers:
             layer.events.metadata.disconnect(self._on_metadata)
 
-    def _may_prefer(self, layer: Layer) -> bool:
-        return self._accepts(layer) and self._prefers(layer)
+    def entries(self) -> list[tuple[str, Any]]:
+        """Return none, the layers, and the files."""
+        files = [(f"file: {path.name}", path) for path in self._files]
+        return [(self._none, None), *super().entries(), *files]
+
+    def wants(self, layer: Layer) -> bool:
+        """Whether none is chosen and this one is preferred."""
+        return self.chosen is None and self._prefers(layer)
 
     def _on_inserted(self, event: Any) -> None:
         event.value.events.metadata.connect(self._on_metadata)
-        self._offer(event.value)
+        super()._on_inserted(event)
 
     def _on_metadata(self, event: Any) -> None:
         """Look again at a layer that has got a table, or a pixel size, since."""
-        self._offer(event.source)
-
-    def _offer(self, layer: Layer) -> None:
-        is_wanted = self.chosen is None and self._may_prefer(layer)
-        self._list(wanted=layer if is_wanted else None)
-
-    def _list(
-        self, event: Any = None, *, wanted: Layer | Path | None = None, is_kept: bool = True
-    ) -> None:
-        before = self.chosen
-        kept = wanted if wanted is not None or not is_kept else before
-        layers = [layer for layer in reversed(self._viewer.layers) if self._accepts(layer)]
-        self._choices = [None, *layers, *self._files]
-        with QSignalBlocker(self):
-            self.clear()
-            self.addItem(NONE)
-            self.addItems([layer.name for layer in layers])
-            self.addItems([f"file: {path.name}" for path in self._files])
-            self.setCurrentIndex(self._choices.index(kept) if kept in self._choices else 0)
-        if self.chosen is not before:
-            self.changed.emit()
-
-    def _on_choice(self, *_: object) -> None:
-        self.changed.emit()
+        is_wanted = self._accepts(event.source) and self.wants(event.source)
+        self.refresh(wanted=event.source if is_wanted else None)

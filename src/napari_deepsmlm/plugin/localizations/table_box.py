@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QWidget
-
-from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.layer_box import LayerList
 from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
 from napari_deepsmlm.plugin.layers import provenance
 
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
+    from qtpy.QtWidgets import QWidget
 
     from napari_deepsmlm.localizations import Localizations
 
@@ -24,36 +22,18 @@ RENDERING = "is_rendering"
 """Marks an image that follows another layer's table, in its provenance."""
 
 
-class TableBox(QComboBox):
-    """A list of layers with a table that follows the viewer.
+class TableBox(LayerList):
+    """A list of the layers with a table.
 
     Parameters
     ----------
     viewer : whose layers are offered.
     """
 
-    changed = Signal()
-    """Another layer, or none, is chosen."""
-
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        make_calm(self)
-        self.setToolTip("<qt>The layer whose localizations are filtered and drawn.</qt>")
-        self._viewer = viewer
-        self._layers: list[Layer] = []
-        self._before: Layer | None = None
-        self.activated.connect(self._on_choice)
-        events = viewer.layers.events
-        events.inserted.connect(self._on_inserted)
-        events.removed.connect(self._list_layers)
-        events.renamed.connect(self._list_layers)
-        self._list_layers()
-
-    @property
-    def layer(self) -> Layer | None:
-        """The chosen layer, None if there is none."""
-        index = self.currentIndex()
-        return self._layers[index] if 0 <= index < len(self._layers) else None
+        tooltip = "The layer whose localizations are filtered and drawn."
+        super().__init__(viewer, _has_table, tooltip, parent)
+        self.refresh()
 
     def table(self) -> tuple[Localizations, tuple[float, float]] | None:
         """Return the table of the chosen layer, and (y, x) nm in the world of its origin."""
@@ -61,48 +41,14 @@ class TableBox(QComboBox):
         found = None if layer is None else table_of(layer)
         return None if layer is None or found is None else (found, origin_of(layer))
 
-    def choose(self, layer: Layer | None) -> None:
-        """Choose a layer."""
-        if layer in self._layers:
-            self.setCurrentIndex(self._layers.index(layer))
-        self._on_choice()
-
-    def refresh(self) -> None:
-        """Look for layers that have got a table since, as the result of a run at its end."""
-        self._list_layers()
+    def wants(self, layer: Layer) -> bool:
+        """Whether it is the first, or a table that was just opened."""
+        return self.layer is None or layer.source.path is not None
 
     def showPopup(self) -> None:
-        """Offer what there is now."""
+        """Offer what there is now: a run keeps its table with a layer at its end."""
         self.refresh()
         super().showPopup()
-
-    def disconnect_viewer(self) -> None:
-        """Follow the viewer no more."""
-        events = self._viewer.layers.events
-        events.inserted.disconnect(self._on_inserted)
-        events.removed.disconnect(self._list_layers)
-        events.renamed.disconnect(self._list_layers)
-
-    def _on_inserted(self, event: Any) -> None:
-        before = self.layer
-        self._list_layers()
-        if before is None or event.value.source.path is not None:  # a table that was just opened
-            self.choose(event.value if event.value in self._layers else self.layer)
-
-    def _list_layers(self, event: Any = None) -> None:
-        kept = self.layer
-        self._layers = [layer for layer in reversed(self._viewer.layers) if _has_table(layer)]
-        self.clear()
-        self.addItems([layer.name for layer in self._layers])
-        if kept in self._layers:
-            self.setCurrentIndex(self._layers.index(kept))
-        if self.layer != self._before:
-            self._on_choice()
-
-    def _on_choice(self, *_: object) -> None:
-        if self.layer != self._before:
-            self._before = self.layer
-            self.changed.emit()
 
 
 def _has_table(layer: Layer) -> bool:

@@ -132,7 +132,7 @@ class LocalizationsWidget(JobPanel):
 
     def abandon(self) -> None:
         """Stop, and show again the points that the filter has hidden."""
-        self.table_box.disconnect_viewer()
+        self.table_box.abandon()
         self._delay.stop()
         self._show_all_points()
         super().abandon()

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Shapes
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QWidget
 
-from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.layer_box import LayerList
 from napari_deepsmlm.plugin.profile.images import viewer_places
 
 if TYPE_CHECKING:
     import pandas as pd
+    from napari.layers import Layer
     from napari.viewer import Viewer
+    from qtpy.QtWidgets import QWidget
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -43,31 +43,19 @@ class DrawnLine:
     ends: Floats
 
 
-class LinesBox(QComboBox):
-    """A list of Shapes layers that follows the viewer."""
+class LinesBox(LayerList):
+    """A list of Shapes layers; the lines of the chosen one are followed while they are dragged.
 
-    changed = Signal()
-    """Lines were drawn, moved or removed, or another layer is chosen."""
+    Parameters
+    ----------
+    viewer : whose layers are offered.
+    """
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        make_calm(self)
-        self.setToolTip("<qt>The Shapes layer whose lines are measured, as many as you like</qt>")
-        self._viewer = viewer
-        self._layers: list[Shapes] = []
+        tooltip = "The Shapes layer whose lines are measured, as many as you like"
+        super().__init__(viewer, lambda layer: isinstance(layer, Shapes), tooltip, parent)
         self._followed: Shapes | None = None
-        self.activated.connect(self._on_choice)
-        events = viewer.layers.events
-        events.inserted.connect(self._on_inserted)
-        events.removed.connect(self._list_layers)
-        events.renamed.connect(self._list_layers)
-        self._list_layers()
-
-    @property
-    def layer(self) -> Shapes | None:
-        """The chosen layer, None if there is none."""
-        index = self.currentIndex()
-        return self._layers[index] if 0 <= index < len(self._layers) else None
+        self.refresh()
 
     def add_layer(self) -> Shapes:
         """Add an empty layer over the images, choose it, and let the mouse draw lines in it."""
@@ -116,10 +104,15 @@ class LinesBox(QComboBox):
     def abandon(self) -> None:
         """Follow nothing any more."""
         self._follow(None)
-        events = self._viewer.layers.events
-        events.inserted.disconnect(self._on_inserted)
-        events.removed.disconnect(self._list_layers)
-        events.renamed.disconnect(self._list_layers)
+        super().abandon()
+
+    def wants(self, layer: Layer) -> bool:
+        """Whether it is one that was added for lines."""
+        return bool(layer.name.startswith(LAYER_NAME))
+
+    def on_change(self) -> None:
+        """Follow the lines of another layer."""
+        self._follow(self.layer)
 
     def _edge_width(self) -> float:
         """Thin: a five-hundredth of what there is to see."""
@@ -128,25 +121,6 @@ class LinesBox(QComboBox):
         extent = self._viewer.layers.extent.world
         sides = (extent[1] - extent[0])[list(self._viewer.dims.displayed)]
         return float(sides.max()) / 500
-
-    def _on_inserted(self, event: Any) -> None:
-        is_ours = isinstance(event.value, Shapes) and event.value.name.startswith(LAYER_NAME)
-        self._list_layers(wanted=event.value if is_ours else None)
-
-    def _list_layers(self, event: Any = None, *, wanted: Shapes | None = None) -> None:
-        """Offer the Shapes layers, the top one first, keeping the choice."""
-        kept = wanted or self.layer
-        self._layers = [one for one in reversed(self._viewer.layers) if isinstance(one, Shapes)]
-        self.clear()
-        self.addItems([layer.name for layer in self._layers])
-        if kept in self._layers:
-            self.setCurrentIndex(self._layers.index(kept))
-        self._on_choice()
-
-    def _on_choice(self, *_: object) -> None:
-        if self.layer is not self._followed:
-            self._follow(self.layer)
-            self.changed.emit()
 
     def _follow(self, layer: Shapes | None) -> None:
         if self._followed is not None:

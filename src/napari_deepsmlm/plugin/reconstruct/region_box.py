@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.layer_box import LayerBox
 from napari_deepsmlm.plugin.layers import frame_placement, is_in_nm, set_pixel_size
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
@@ -39,27 +39,20 @@ class RegionBox(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._stack: Layer | None = None
-        self._layers: list[Shapes] = []
         self._watched: Shapes | None = None
         self.note = Note()
-        self.list = QComboBox()
-        make_calm(self.list)
         tooltip = (
-            "<qt>Only this part of the frames is reconstructed: the rectangle around a shape of "
-            "a Shapes layer, in whole camera pixels. The network sees what surrounds it too.</qt>"
+            "Only this part of the frames is reconstructed: the rectangle around a shape of "
+            "a Shapes layer, in whole camera pixels. The network sees what surrounds it too."
         )
-        self.list.setToolTip(tooltip)
-        self.list.activated.connect(self._on_choice)
+        self.list = LayerBox(viewer, lambda x: isinstance(x, Shapes), tooltip, none=WHOLE)
+        self.list.changed.connect(self._on_choice)
         self.draw_button = button("Draw", "Draw a rectangle on the frames in a new layer.")
         self.draw_button.clicked.connect(self.draw)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.list, 1)
         row.addWidget(self.draw_button)
-        events = viewer.layers.events
-        for each in (events.inserted, events.removed, events.renamed):
-            each.connect(self._list_layers)
-        self._list_layers()
 
     def set_stack(self, stack: Layer | None) -> None:
         """Choose on these frames."""
@@ -69,8 +62,8 @@ class RegionBox(QWidget):
     @property
     def layer(self) -> Shapes | None:
         """The chosen layer, None for all of the frames."""
-        index = self.list.currentIndex() - 1
-        return self._layers[index] if 0 <= index < len(self._layers) else None
+        layer: Shapes | None = self.list.layer
+        return layer
 
     @property
     def region(self) -> Corners | None:
@@ -102,8 +95,7 @@ class RegionBox(QWidget):
             **placement,
         )
         self._viewer.add_layer(layer)
-        self.list.setCurrentIndex(1 + self._layers.index(layer))
-        self._on_choice()
+        self.list.choose(layer)
         layer.mode = "add_rectangle"
         self.note.tell("Drag a rectangle over the part that matters.")
 
@@ -117,20 +109,8 @@ class RegionBox(QWidget):
 
     def abandon(self) -> None:
         """Follow the viewer no more."""
-        events = self._viewer.layers.events
-        for each in (events.inserted, events.removed, events.renamed):
-            each.disconnect(self._list_layers)
+        self.list.abandon()
         self._watch(None)
-
-    def _list_layers(self, *_: object) -> None:
-        before = self.layer
-        self._layers = [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
-        self.list.clear()
-        self.list.addItems([WHOLE, *(layer.name for layer in self._layers)])
-        if before in self._layers:
-            self.list.setCurrentIndex(1 + self._layers.index(before))
-        elif before is not None:
-            self._on_choice()  # it was removed
 
     def _on_choice(self, *_: object) -> None:
         self._watch(self.layer)

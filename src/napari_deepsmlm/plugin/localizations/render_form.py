@@ -56,8 +56,11 @@ class RenderForm(QWidget):
         make_calm(self.color_box.widget)
         self._rows.addRow("Colour by", self.color_box.widget)
         self.fields.changed.connect(self._on_fields)
-        self.color_box.changed.connect(lambda *_: self.changed.emit())
+        self.color_box.changed.connect(self._tell_change)
         self._show_needed()
+
+    def _tell_change(self, *_: object) -> None:
+        self.changed.emit()
 
     def offer_colors(self, names: Iterable[str]) -> None:
         """Offer other columns for the colours, the depth first, and take none of them."""

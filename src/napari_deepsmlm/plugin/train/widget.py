@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.experiment.kits import load_training_kit
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
+from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration
 from napari_deepsmlm.plugin.settings import PLUGIN, runs_folder
 from napari_deepsmlm.plugin.train.estimate_box import EstimateBox
 from napari_deepsmlm.plugin.train.form import TrainForm
@@ -45,6 +45,7 @@ class TrainWidget(JobPanel):
         super().__init__(napari_viewer)
         self._session: TrainingSession | None = None
         self._model_path: Path | None = None
+        self._wanted_psf: Path | None = None
         self._build()
         self._lay_out()
         self.update_buttons()
@@ -97,6 +98,8 @@ class TrainWidget(JobPanel):
         self.look_box.fill()
         yield
         self.resume_box.offer(kit.unfinished)
+        if self._wanted_psf is not None:
+            self.form.experiment_form.psf_form.load(self._wanted_psf)
         self.look_box.ask()
         self.estimate_box.update_button()
 
@@ -121,18 +124,9 @@ class TrainWidget(JobPanel):
 
     def use_psf(self, path: Path) -> None:
         """Train for the PSF of a file, at once or when the panel has loaded."""
+        self._wanted_psf = path
         if self.is_ready:
             self.form.experiment_form.psf_form.load(path)
-        elif self._loading is not None:
-            self._loading.ended.connect(partial(self._use_psf_later, path))
-
-    def _use_psf_later(self, path: Path) -> None:
-        in_turns(self._use_psf_when_filled(path), self)
-
-    def _use_psf_when_filled(self, path: Path) -> Iterator[None]:
-        while not self.is_ready:
-            yield
-        self.form.experiment_form.psf_form.load(path)
 
     # -- the run -------------------------------------------------------------------------------
 

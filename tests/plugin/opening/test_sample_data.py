@@ -42,8 +42,19 @@ def test_microtubules_are_dense(viewer: Any) -> None:
     assert layer.metadata[KEY]["n_molecules"] > 10_000
 
 
-@pytest.mark.parametrize("key", ["sparse_molecules", "quad_plane"])
-def test_true_positions_lie_on_bright_pixels(viewer: Any, key: str) -> None:
+def test_true_positions_lie_on_the_brightest_pixels(viewer: Any) -> None:
+    signal, values = signal_at_true_positions(viewer, "sparse_molecules")
+    assert np.median(values) > 0.5 * np.median(signal.max(axis=(1, 2)))
+
+
+def test_true_positions_in_planes_lie_on_bright_pixels(viewer: Any) -> None:
+    """Most planes are out of focus, which spreads the light: far from the peak, yet bright."""
+    signal, values = signal_at_true_positions(viewer, "quad_plane")
+    assert np.median(values) > np.percentile(signal, 95)
+
+
+def signal_at_true_positions(viewer: Any, key: str) -> tuple[np.ndarray, list[float]]:
+    """Return (T, H, W) frames above their median, of planes the brightest, and some values."""
     image, points = viewer.open_sample(PLUGIN, key)
     frames = np.asarray(image.data).reshape(len(image.data), -1, 64, 64).max(axis=1)
     signal = frames - np.median(frames)
@@ -51,7 +62,7 @@ def test_true_positions_lie_on_bright_pixels(viewer: Any, key: str) -> None:
     for place in points.data[:300]:
         t, *_, y, x = np.round(image.world_to_data(points.data_to_world(place))).astype(int)
         values.append(signal[t, y, x])
-    assert np.median(values) > np.percentile(signal, 95)
+    return signal, values
 
 
 def test_depth_shows_in_the_shape_of_astigmatic_spots(viewer: Any) -> None:

@@ -276,8 +276,8 @@ def test_a_preview_is_what_the_job_gives_and_loads_the_model_once(
         options = ReconstructOptions(
             model=str(path), pixel_size_nm=100, sum_frames=5, frame_range=frames, region=region
         )
-        preview = maker.make(small_movie[0], options)
-        assert preview is not None
+        (preview,) = maker.make(small_movie[0], options)
+        assert preview.is_last
         assert len(loads) == 1
         job = ReconstructJob(small_movie[0], options)
         *_, finished = job.run()
@@ -287,7 +287,7 @@ def test_a_preview_is_what_the_job_gives_and_loads_the_model_once(
         assert preview.frames == range(*frames)
         assert preview.origin_px == (region or (0, 0))[:2]
     spotter(neighbours=0)  # the file is written anew
-    maker.make(small_movie[0], options)
+    list(maker.make(small_movie[0], options))
     assert len(loads) == 2
 
 
@@ -296,7 +296,21 @@ def test_a_preview_that_nobody_waits_for_is_given_up(model_file: Path) -> None:
     stopping.set()
     frames = np.ones((2, 400, 400))
     options = ReconstructOptions(model=str(model_file), frame_range=(0, 1))
-    assert PreviewMaker().make(frames, options, stopping=stopping) is None
+    assert list(PreviewMaker().make(frames, options, stopping=stopping)) == []
+
+
+def test_a_slow_network_gives_a_first_look_and_then_its_own_prediction(small_movie) -> None:
+    options = ReconstructOptions(
+        model="drsn-storm:2d-100nm-x4", pixel_size_nm=100, sum_frames=3, frame_range=(0, 3)
+    )
+    look, whole = PreviewMaker().make(small_movie[0], options)
+    assert (look.is_last, whole.is_last) == (False, True)
+    expected = ds.reconstruct(
+        small_movie[0], model=options.model, pixel_size_nm=100, sum_frames=3, frame_range=(0, 3)
+    )
+    np.testing.assert_array_equal(whole.image, expected.image)
+    assert not np.array_equal(look.image, whole.image)
+    assert np.corrcoef(look.image.ravel(), whole.image.ravel())[0, 1] > 0.9
 
 
 # -- photons --------------------------------------------------------------------------------

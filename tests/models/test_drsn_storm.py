@@ -285,3 +285,16 @@ def test_it_learns_where_a_few_molecules_are() -> None:
     found = model.to_localizations(model(frames).detach(), 0.2).to_numpy()
     assert len(found) == 2
     np.testing.assert_allclose(sorted(found.x_nm), [230, 560], atol=25)
+
+
+@pytest.mark.parametrize("weights", ["equal", "learnable"])
+def test_its_first_look_is_the_first_of_its_outputs(weights: str) -> None:
+    model = drsn(output_weights=weights)
+    frames = 100 + 30 * torch.randn(1, 1, 6, 7)
+    look = model.first_look()
+    assert look is not None
+    with torch.no_grad():
+        whole = model(frames)
+        image = look.to_image(look(frames))
+    torch.testing.assert_close(image, whole[:, 0] * model.molecules_per_photon)
+    assert look.first_look() is None

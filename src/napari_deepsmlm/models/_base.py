@@ -136,6 +136,13 @@ class SMLMModel(nn.Module, ABC):
         """Return an equal network rearranged for speed; it cannot be trained."""
         return self.eval()
 
+    def first_look(self) -> Self | None:
+        """Return a network of a third of the work or less that predicts nearly the same.
+
+        It is shown until this one is done. None where this one is quick enough.
+        """
+        return None
+
     @property
     def n_parameters(self) -> int:
         """Number of trainable parameters."""

@@ -152,8 +152,8 @@ class DrsnStorm(ImageModel):
         A convolution of joined channels is the sum of those of its parts, so the part of the skip
         connection is worked out once.
         """
-        early = functional.relu(self.first(x))
-        features = functional.relu(self.second(early))
+        early = functional.relu(self.first(x), inplace=True)
+        features = functional.relu(self.second(early), inplace=True)
         weight = self.joining.weight
         of_features, of_skip = weight[:, :WIDTH], weight[:, WIDTH:]
         skip = x if self.config.skip == "input" else early
@@ -161,9 +161,9 @@ class DrsnStorm(ImageModel):
         of_features = of_features.contiguous(memory_format=torch.channels_last)
         outputs = []
         for _ in range(self.config.n_recursions):
-            features = functional.relu(self.recurrent(features))
-            joined = functional.conv2d(features, of_features, padding=1) + skipped
-            outputs.append(conv_to_one(functional.relu(joined), self.last))
+            features = functional.relu(self.recurrent(features), inplace=True)
+            joined = functional.conv2d(features, of_features, padding=1).add_(skipped)
+            outputs.append(conv_to_one(joined.relu_(), self.last))
         return functional.leaky_relu(torch.cat(outputs, 1), LEAK if self.training else 0.0)
 
     def loss(self, prediction: Tensor, truth: Localizations) -> Tensor:
@@ -212,6 +212,14 @@ class DrsnStorm(ImageModel):
         scale = counting_scale(torch.cat(light), truth)
         if scale is not None:
             self.molecules_per_photon.fill_(scale)
+
+    def first_look(self) -> Self | None:
+        """Return a copy with one recursion: its output was supervised as the mean of all was."""
+        if self.config.n_recursions == 1:
+            return None
+        look = copy.deepcopy(self)
+        look.config = self.config.replace(n_recursions=1, output_weights="equal")
+        return look
 
     def for_inference(self) -> Self:
         """Return a copy whose weights lie as convolutions want them."""

@@ -45,14 +45,6 @@ def choose(source: FrameSource, options: ReconstructOptions) -> Choice:
     if pixel_size_nm is not None:
         model.pixel_size_nm = pixel_size_nm
     compute = choose_compute(options.device, options.precision)
-    pipeline = Pipeline(
-        model,
-        compute,
-        sum_frames=options.sum_frames,
-        camera=options.camera,
-        threshold=options.threshold,
-        upsampling=options.upsampling,
-    )
     warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
     if model.needs_photons and options.camera is None:
         warnings.append(
@@ -60,7 +52,20 @@ def choose(source: FrameSource, options: ReconstructOptions) -> Choice:
             "were taken as photons. State the camera, or its baseline and photons per ADU; until "
             "then photons and uncertainties are wrong, and molecules may be missed."
         )
+    pipeline = pipeline_of(model, compute, options)
     return Choice(found, model, compute, pipeline, tuple(warnings))
+
+
+def pipeline_of(model: SMLMModel, compute: Compute, options: ReconstructOptions) -> Pipeline:
+    """Return what runs a model over frames as the options want it."""
+    return Pipeline(
+        model,
+        compute,
+        sum_frames=options.sum_frames,
+        camera=options.camera,
+        threshold=options.threshold,
+        upsampling=options.upsampling,
+    )
 
 
 def chosen_frames(source: FrameSource, frames: tuple[int, int | None]) -> range:

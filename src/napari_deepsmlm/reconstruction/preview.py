@@ -1,4 +1,4 @@
-"""Preview: one prediction at a time, the model loaded only once."""
+"""Preview: one prediction at a time, the model loaded only once, a first look before a long one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.reconstruction.choice import Choice, choose, chosen_frames, chosen_region
+from napari_deepsmlm.reconstruction.choice import (
+    choose,
+    chosen_frames,
+    chosen_region,
+    pipeline_of,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
 
+    from napari_deepsmlm.inference.pipeline import Pipeline
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
 
@@ -28,7 +36,8 @@ class Preview:
     image : (rows, columns) float32 molecules per pixel.
     sr_pixel_nm : its pixel, nm.
     origin_px : row and column of the frames where it begins.
-    seconds : that it took.
+    seconds : from the question to this answer.
+    is_last : whether it is what a reconstruction gives; else it is a first look at it.
     """
 
     frames: range
@@ -37,6 +46,7 @@ class Preview:
     sr_pixel_nm: float
     origin_px: tuple[int, int]
     seconds: float
+    is_last: bool
 
 
 class PreviewMaker:
@@ -48,7 +58,7 @@ class PreviewMaker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._key: Any = None
-        self._choice: Choice | None = None
+        self._pipelines: list[Pipeline] = []
 
     def make(
         self,
@@ -56,8 +66,8 @@ class PreviewMaker:
         options: ReconstructOptions,
         *,
         stopping: threading.Event | None = None,
-    ) -> Preview | None:
-        """Return the prediction, None if it was stopped.
+    ) -> Iterator[Preview]:
+        """Yield the prediction; before it, where the network takes long, a first look at it.
 
         Parameters
         ----------
@@ -74,28 +84,35 @@ class PreviewMaker:
         source = open_frames(frames, registration=options.registration)
         chosen = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
-        with self._lock:
-            pipeline = self._chosen(source, options).pipeline
-            parts = list(pipeline.run(source, frames=chosen, region=region, stopping=stopping))
-        if not parts or sum(part.n_frames for part in parts) < len(chosen):
-            return None
-        return Preview(
-            frames=chosen,
-            image=sum(part.image for part in parts[1:]) + parts[0].image,
-            n_localizations=sum(len(part.localizations) for part in parts),
-            sr_pixel_nm=pipeline.model.pixel_size_nm / pipeline.upsampling,
-            origin_px=(region.y, region.x),
-            seconds=time.perf_counter() - started,
-        )
+        pipelines = self._ready(source, options)
+        for pipeline in pipelines:
+            with self._lock:
+                parts = list(pipeline.run(source, frames=chosen, region=region, stopping=stopping))
+            if not parts or sum(part.n_frames for part in parts) < len(chosen):
+                return
+            yield Preview(
+                frames=chosen,
+                image=sum(part.image for part in parts[1:]) + parts[0].image,
+                n_localizations=sum(len(part.localizations) for part in parts),
+                sr_pixel_nm=pipeline.model.pixel_size_nm / pipeline.upsampling,
+                origin_px=(region.y, region.x),
+                seconds=time.perf_counter() - started,
+                is_last=pipeline is pipelines[-1],
+            )
 
-    def _chosen(self, source: FrameSource, options: ReconstructOptions) -> Choice:
+    def _ready(self, source: FrameSource, options: ReconstructOptions) -> list[Pipeline]:
+        """Return what predicts: the model, after its first look if it has one."""
         wanted = options.replace(frame_range=(0, None), region=None, window=None)
         key = wanted, source.shape[1], source.pixel_size_nm, _stamp(options.model)
-        if self._choice is None or key != self._key:
-            self._choice = None  # two models at once might not fit
-            self._choice = choose(source, options)
-            self._key = key
-        return self._choice
+        with self._lock:
+            if not self._pipelines or key != self._key:
+                self._pipelines = []  # two models at once might not fit
+                choice = choose(source, options)
+                look = choice.model.first_look()
+                looks = [] if look is None else [pipeline_of(look, choice.compute, options)]
+                self._pipelines = [*looks, choice.pipeline]
+                self._key = key
+            return self._pipelines
 
 
 def _stamp(model: str) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ import pytest
 from qtpy.QtCore import QTimer
 
 from napari_deepsmlm import reconstruction
-from napari_deepsmlm.models import FoundModel
+from napari_deepsmlm.models import FoundModel, find_model
 from napari_deepsmlm.plugin.jobs import Job
 
 if TYPE_CHECKING:
@@ -134,6 +134,21 @@ def test_it_is_taken_away(previewing: ReconstructWidget, viewer: Any, qtbot: Any
     assert NAME not in viewer.layers
     qtbot.waitUntil(lambda: not previewing.is_busy, timeout=WAIT_MS)
     assert NAME not in viewer.layers
+
+
+def test_a_slow_network_shows_a_first_look(
+    previewing: ReconstructWidget, viewer: Any, qtbot: Any
+) -> None:
+    told: list[str] = []
+    shown: list[np.ndarray] = []
+    previewing.preview.told.connect(told.append)
+    previewing.preview.told.connect(lambda _: shown.append(viewer.layers[NAME].data))
+    previewing.form.model_box.load_file(find_model("drsn-storm:2d-100nm-x4").path)
+    qtbot.waitUntil(lambda: any(words.startswith("First") for words in told), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: told[-1].startswith("Preview"), timeout=WAIT_MS)
+    assert told[-2].startswith("First look at frame 3")
+    assert shown[-2].shape == shown[-1].shape
+    assert not np.array_equal(shown[-2], shown[-1])
 
 
 def test_what_is_wrong_is_one_sentence(

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.plugin.reconstruct.form import ReconstructForm
-    from napari_deepsmlm.reconstruction import PreviewMaker, ReconstructOptions
+    from napari_deepsmlm.reconstruction import Preview, PreviewMaker, ReconstructOptions
 
 DELAY_MS = 50
 DELIVERY_MS = 20
-# A prediction that takes longer is given up when the slider moves on; a shorter one is shown first,
-# or a slider that plays would never show any.
+# A prediction that takes longer is given up when the slider moves on, and so is what follows a
+# first look; a shorter one is shown first, or a slider that plays would never show any.
 PATIENCE_S = 1.0
 
 
@@ -51,7 +51,7 @@ class FramePreview(QObject):
         self._viewer, self._form = viewer, form
         self._job: Job | None = None
         self._started = 0.0
-        self._is_slow = False
+        self._is_slow = self._has_shown = False
         self._maker: PreviewMaker | None = None
         self._overlay: Overlay | None = None
         tooltip = "Predict the frame under the slider, or the frames around it that are summed."
@@ -116,8 +116,8 @@ class FramePreview(QObject):
         """Begin with the frames under the slider, unless the last prediction is almost there."""
         if not self._form.is_complete:
             return
-        is_recent = time.monotonic() - self._started < PATIENCE_S
-        if self._job is not None and self._job.is_running and is_recent:
+        is_awaited = time.monotonic() - self._started < PATIENCE_S and not self._has_shown
+        if self._job is not None and self._job.is_running and is_awaited:
             self._delay.start()
             return
         self._let_go()
@@ -140,6 +140,7 @@ class FramePreview(QObject):
         options = options.replace(frame_range=wanted, window=None)
         self._place(stack, options)
         self._started = time.monotonic()
+        self._has_shown = False
         if self._is_slow:
             self.told.emit("Predicting…")
         # The layer's own frames, which are open already.
@@ -167,7 +168,9 @@ class FramePreview(QObject):
             return
         if isinstance(event, ImageSoFar):
             self._overlay.show(event)
-            self._is_slow = time.monotonic() - self._started > PATIENCE_S
+            if not self._has_shown:
+                self._is_slow = time.monotonic() - self._started > PATIENCE_S
+            self._has_shown = True
         else:
             self.told.emit(str(event))
 
@@ -187,12 +190,17 @@ def frames_around(frame: int, n_summed: int, n_frames: int) -> tuple[int, int]:
 def predict(
     maker: PreviewMaker, frames: Any, options: ReconstructOptions, stopping: threading.Event
 ) -> Generator[object, None, None]:
-    """Yield the image of the preview and a sentence about it."""
-    made = maker.make(frames, options, stopping=stopping)
-    if made is None:
-        return
-    limits = contrast_limits(made.image)
-    yield ImageSoFar(made.image, limits, made.sr_pixel_nm, made.origin_px, is_last=True)
+    """Yield the image of the preview and a sentence about it, twice if there is a first look."""
+    for made in maker.make(frames, options, stopping=stopping):
+        limits = contrast_limits(made.image)
+        yield ImageSoFar(made.image, limits, made.sr_pixel_nm, made.origin_px, is_last=True)
+        yield in_words(made)
+
+
+def in_words(made: Preview) -> str:
+    """Say what is shown."""
     first, last = made.frames.start, made.frames.stop - 1
     which = f"frame {first}" if first == last else f"frames {first} to {last}"
-    yield f"Preview of {which}: {made.n_localizations} localizations, {1e3 * made.seconds:.0f} ms."
+    if not made.is_last:
+        return f"First look at {which}, {1e3 * made.seconds:.0f} ms; the whole network follows…"
+    return f"Preview of {which}: {made.n_localizations} localizations, {1e3 * made.seconds:.0f} ms."

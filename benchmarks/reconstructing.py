@@ -141,19 +141,25 @@ def memory(viewer: napari.Viewer, models: list[str] | None) -> None:
 
 
 def speed(viewer: napari.Viewer, models: list[str] | None) -> None:
+    """Compare on photons like those of the training: noise would be full of false molecules."""
     import torch
 
     from napari_deepsmlm._devices import choose_compute
+    from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.models import find_model
 
     print("| model | bare, frames/s | panel, frames/s | share |\n| --- | ---: | ---: | ---: |")
     panel = open_panel(viewer)
     compute = choose_compute()
     for name in models or built_in():
-        n_frames = 40 if "drsn" not in name else 6
-        stack = add_stack(viewer, panel, name, (64, 64), n_frames)
-        model = find_model(name).load().for_inference().to(compute.device, compute.dtype)
-        frames = torch.from_numpy(np.asarray(stack.data, np.float32).reshape(-1, *shape_of(name)))
+        found = find_model(name)
+        known = Experiment.from_dict(found.card["experiment"], source=name)
+        n_frames = 6 if "drsn" in name else 60 if "deep" in name else 300
+        simulated, _ = known.simulate(n_frames, seed=0)
+        frames = known.camera.to_photons(torch.from_numpy(np.asarray(simulated, np.float32)))
+        stack = frames.numpy() if frames.shape[1] > 1 else frames[:, 0].numpy()
+        add_stack(viewer, panel, name, stack=stack, pixel_nm=known.psf.pixel_size_nm)
+        model = found.load().for_inference().to(compute.device, compute.dtype)
 
         @torch.inference_mode()
         def bare(model: Any = model, frames: Any = frames) -> None:
@@ -217,6 +223,7 @@ def add_stack(
     n_frames: int = 1,
     *,
     stack: Any = None,
+    pixel_nm: float = 100.0,
 ) -> Any:
     """Add frames that the model reads, and choose it."""
     from napari_deepsmlm.plugin.reconstruct.model_box import ModelChoice
@@ -229,7 +236,7 @@ def add_stack(
     layer = viewer.add_image(
         stack,
         name="stack",
-        scale=(1, *(1,) * n_more, 100, 100),
+        scale=(1, *(1,) * n_more, pixel_nm, pixel_nm),
         units=("pixel", *("pixel",) * n_more, "nm", "nm"),
         contrast_limits=(0, 500),
     )

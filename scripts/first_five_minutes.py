@@ -151,6 +151,7 @@ def main() -> None:
     parser.add_argument("--pixel-size", type=float, default=100.0, help="of the stack, nm")
     parser.add_argument("--baseline", type=float, default=100.0, help="of its camera, ADU")
     parser.add_argument("--photons-per-adu", type=float, default=0.5, help="of its camera")
+    parser.add_argument("--sum-frames", type=int, default=1, help="for each input of the network")
     parser.add_argument("--models", nargs="*", default=[], help="instead of the one that is chosen")
     choices = parser.parse_args()
     choices.out.mkdir(parents=True, exist_ok=True)
@@ -176,6 +177,7 @@ def main() -> None:
         choose_in_menu("Plugins", "Deep SMLM", "Line profile")
         measure_line(viewer)
         steps.done("the line is measured")
+    panel.form.fill_in(sum_frames=choices.sum_frames)
     for model in choices.models:
         choose_in_list(panel.form.model_box, model)
         if panel.form.camera_box.isVisible():

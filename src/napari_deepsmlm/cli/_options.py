@@ -9,6 +9,21 @@ import typer
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+Stacks = Annotated[list[Path], typer.Argument(help="Stack; several files: one series in time.")]
+PixelSize = Annotated[
+    float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
+]
+CameraName = Annotated[
+    str | None,
+    typer.Option(help="Camera: a preset, as scmos-qe95, or YAML of a camera or experiment."),
+]
+Baseline = Annotated[float | None, typer.Option(help="Instead of --camera: its offset, ADU.")]
+PhotonsPerAdu = Annotated[
+    float | None, typer.Option(help="Instead of --camera: photons per ADU above --baseline.")
+]
+FrameRange = Annotated[
+    str | None, typer.Option(help="A:B, counted from 0, B not included; e.g. 0:500 or 100:.")
+]
 
 
 def read_frame_range(text: str | None) -> tuple[int, int | None]:

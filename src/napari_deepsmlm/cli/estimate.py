@@ -8,27 +8,26 @@ from typing import Annotated
 import typer
 
 from napari_deepsmlm.cli._console import out, print_json
-from napari_deepsmlm.cli._options import JsonFlag, choose_camera, read_frame_range
+from napari_deepsmlm.cli._options import (
+    Baseline,
+    CameraName,
+    FrameRange,
+    JsonFlag,
+    PhotonsPerAdu,
+    PixelSize,
+    Stacks,
+    choose_camera,
+    read_frame_range,
+)
 
 
 def estimate(
-    stack: Annotated[list[Path], typer.Argument(help="Stack; several files: one series in time.")],
-    pixel_size: Annotated[
-        float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
-    ] = None,
-    camera: Annotated[
-        str | None,
-        typer.Option(help="Camera: a preset, as scmos-qe95, or YAML of a camera or experiment."),
-    ] = None,
-    baseline: Annotated[
-        float | None, typer.Option(help="Instead of --camera: its offset, ADU.")
-    ] = None,
-    photons_per_adu: Annotated[
-        float | None, typer.Option(help="Instead of --camera: photons per ADU above --baseline.")
-    ] = None,
-    frames: Annotated[
-        str | None, typer.Option(help="A:B, counted from 0, B not included; e.g. 0:500 or 100:.")
-    ] = None,
+    stack: Stacks,
+    pixel_size: PixelSize = None,
+    camera: CameraName = None,
+    baseline: Baseline = None,
+    photons_per_adu: PhotonsPerAdu = None,
+    frames: FrameRange = None,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Experiment to write, .yaml, ready to train.")
     ] = None,

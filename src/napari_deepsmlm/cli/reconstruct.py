@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +15,14 @@ from napari_deepsmlm.cli._console import (
     stop_on_ctrl_c,
 )
 from napari_deepsmlm.cli._options import (
+    Baseline,
+    CameraName,
+    FrameRange,
     JsonFlag,
     OutFolder,
+    PhotonsPerAdu,
+    PixelSize,
+    Stacks,
     choose_camera,
     read_frame_range,
     read_region,
@@ -25,30 +30,19 @@ from napari_deepsmlm.cli._options import (
 
 
 def reconstruct(
-    stack: Annotated[list[Path], typer.Argument(help="Stack; several files: one series in time.")],
+    stack: Stacks,
     out_folder: OutFolder,
     model: Annotated[str, typer.Option(help="Network, built-in model or file.")] = "deep-storm",
     sum_frames: Annotated[int, typer.Option(min=1, help="Frames summed per input.")] = 1,
-    pixel_size: Annotated[
-        float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
-    ] = None,
+    pixel_size: PixelSize = None,
     upsampling: Annotated[
         int | None,
         typer.Option(help="Image pixels per camera pixel; default: the model's own, or 8."),
     ] = None,
-    camera: Annotated[
-        str | None,
-        typer.Option(help="Camera: a preset, as scmos-qe95, or YAML of a camera or experiment."),
-    ] = None,
-    baseline: Annotated[
-        float | None, typer.Option(help="Instead of --camera: its offset, ADU.")
-    ] = None,
-    photons_per_adu: Annotated[
-        float | None, typer.Option(help="Instead of --camera: photons per ADU above --baseline.")
-    ] = None,
-    frames: Annotated[
-        str | None, typer.Option(help="A:B, counted from 0, B not included; e.g. 0:500 or 100:.")
-    ] = None,
+    camera: CameraName = None,
+    baseline: Baseline = None,
+    photons_per_adu: PhotonsPerAdu = None,
+    frames: FrameRange = None,
     region: Annotated[
         str | None,
         typer.Option(

@@ -183,7 +183,8 @@ class ReconstructWidget(JobPanel):
         if most is not None and n > most:
             return f", more than {most:,} and so only in the image"
         overlay.show_points(result.localizations)
-        return ", drawn in their frames"
+        is_summed = result.report["inputs"]["options"]["sum_frames"] > 1
+        return ", drawn in the first frame of each sum" if is_summed else ", drawn in their frames"
 
     def _in_words(self, result: Reconstruction, drawn: str) -> str:
         report = result.report

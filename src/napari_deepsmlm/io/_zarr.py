@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm.io._description import NM_PER_UNIT
 from napari_deepsmlm.io._planes import Opened, is_plausible_pixel_size
 from napari_deepsmlm.io.arrays import ArrayPlanes
-from napari_deepsmlm.io.metadata import NM_PER_UNIT
 
 if TYPE_CHECKING:
     from pathlib import Path

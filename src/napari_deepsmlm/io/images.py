@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm.io._ome import ome_report
 from napari_deepsmlm.io._pages import PageTable
-from napari_deepsmlm.io.metadata import ome_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

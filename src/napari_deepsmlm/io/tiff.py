@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from napari_deepsmlm.io._pages import PageTable
 from napari_deepsmlm.io._planes import Frames, Opened, Shape, arrange_axes, check_axes
-from napari_deepsmlm.io.metadata import Description, PlaneMap, describe
+from napari_deepsmlm.io.metadata import describe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_deepsmlm.io._description import Description, PlaneMap
     from napari_deepsmlm.io._storage import ReadOnlyFile
 
 Indices = npt.NDArray[np.int64]

@@ -1,10 +1,11 @@
-"""The Reconstruct panel at work: opening, previews, cancelling, and memory, in a napari viewer.
+"""The Reconstruct panel at work: opening, previews, cancelling, gaps, memory, in a napari viewer.
 
     xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/reconstructing.py [PART ...]
 
 - opening: from the menu to a panel that can be used, for the first time in a process and again.
 - preview: from a step of the slider to the new layer, frames of 64 x 64, for each built-in model.
 - cancel: from the click to a panel that is free, frames of 1024 x 1024, for each built-in model.
+- gaps: of the event loop while each built-in model previews and runs on frames of 128 x 128.
 - memory: growth of the process while frames of 128 x 128 are reconstructed, 2,000 and 20,000 of
   them, and while a stack of 60,000 x 512 x 512 that exists nowhere is read for a minute.
 - speed: frames/s of the panel over frames/s of the bare network.
@@ -41,6 +42,7 @@ def main() -> None:
         "opening": opening,
         "preview": preview,
         "cancel": cancel,
+        "gaps": gaps,
         "memory": memory,
         "speed": speed,
     }
@@ -111,6 +113,32 @@ def cancel(viewer: napari.Viewer, models: list[str] | None) -> None:
             took.append(time.perf_counter() - started)
         print(f"| {name} | {', '.join(f'{t:.2f}' for t in took)} |", flush=True)
         viewer.layers.remove(stack)
+    close_panel(viewer, panel)
+
+
+def gaps(viewer: napari.Viewer, models: list[str] | None) -> None:
+    from window import LIMIT_MS, Gaps, after
+
+    print(f"| | gaps | median ms | 99 % ms | longest ms | over {LIMIT_MS} ms | most work ms |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    watch = Gaps()
+    watch.measure("idle", after(5))
+    panel = open_panel(viewer)
+    for name in models or built_in():
+        add_stack(viewer, panel, name, (128, 128), 2000)
+
+        def move_slider() -> None:
+            viewer.dims.set_current_step(0, int(4 * time.perf_counter()) % 2000)
+
+        panel.preview.button.click()
+        watch.measure(f"{name}, preview", after(10, move_slider))
+        panel.preview.button.click()
+        panel.run_button.click()
+        watch.measure(f"{name}, run", after(15))
+        watch.measure(f"{name}, run, slider moves", after(10, move_slider))
+        panel.cancel()
+        watch.measure(f"{name}, end", lambda: not panel.is_busy)
+        viewer.layers.clear()
     close_panel(viewer, panel)
 
 

@@ -24,13 +24,13 @@ class Quantity(NamedTuple):
 # Pixel sizes further apart than this factor make a network's idea of a molecule wrong.
 PIXEL_TOLERANCE = 1.15
 QUANTITIES = {
-    "pixel_size_nm": Quantity("Camera pixel", "nm", PIXEL_TOLERANCE),
-    "psf_sigma_px": Quantity("PSF width σ", "px", 1.25),
-    "psf_sigma_nm": Quantity("PSF width σ", "nm", 1.25),
-    "background": Quantity("Background", "photons per px", 1.5),
-    "photons": Quantity("Photons", "per molecule", 2.0),
+    "pixel_size_nm": Quantity("Pixel", "nm", PIXEL_TOLERANCE),
+    "psf_sigma_px": Quantity("PSF σ", "px", 1.25),
+    "psf_sigma_nm": Quantity("PSF σ", "nm", 1.25),
+    "background": Quantity("Background", "photons/px", 1.5),
+    "photons": Quantity("Molecule", "photons", 2.0),
     "density_per_um2": Quantity("Density", "per µm²", 1.15),
-    "snr": Quantity("Signal to noise", "", 1.5),
+    "snr": Quantity("Signal / noise", "", 1.5),
     "n_planes": Quantity("Focal planes", "", 1.0),
 }
 # A width that fits badly says less: of several depths, or of a structure that flickers as one.
@@ -143,8 +143,19 @@ class MismatchTable(NamedTuple):
 
 
 def range_text(low: float, high: float) -> str:
-    """Return a range as sentences give it."""
-    return f"{low:.2g}" if math.isclose(low, high) else f"{low:.3g} to {high:.3g}"
+    """Return a range as sentences give it.
+
+    Examples
+    --------
+    >>> range_text(800, 4500), range_text(1.0, 1.0)
+    ('800 to 4500', '1')
+    """
+    return rounded(low) if math.isclose(low, high) else f"{rounded(low, 3)} to {rounded(high, 3)}"
+
+
+def rounded(value: float, digits: int = 2) -> str:
+    """Return a number of so many digits, never as 3e+02."""
+    return f"{float(f'{value:.{digits}g}'):g}"
 
 
 def _number(value: float) -> str:

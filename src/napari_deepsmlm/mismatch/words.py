@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepsmlm.mismatch.table import range_text
+from napari_deepsmlm.mismatch.table import range_text, rounded
 
 if TYPE_CHECKING:
     from napari_deepsmlm.mismatch.trained import Range
@@ -34,7 +34,7 @@ def expectation(
         return pixel_sentence(name, trained[0], value)
     if quantity == "psf_sigma_px":
         return (
-            f"Molecules are about {value:.2g} pixels wide (σ); {name} was trained on "
+            f"Molecules are about {rounded(value)} pixels wide (σ); {name} was trained on "
             f"{span}: expect missed, doubled and shifted molecules. Check the pixel "
             "size and the focus, or train a model for this width."
         )
@@ -46,7 +46,7 @@ def expectation(
         return _on_density(name, value, trained, pixel_size_nm, side)
     if quantity == "photons":
         return (
-            f"Molecules give about {value:.2g} photons per frame; {name} was trained on "
+            f"Molecules give about {rounded(value)} photons per frame; {name} was trained on "
             f"{span}: {'many will be missed' if side < 0 else 'photons may be cut off'}. "
             "Check the camera's gain, or train a model for your data."
         )
@@ -64,7 +64,7 @@ def _on_background(name: str, value: float, span: str, side: int) -> str:
     if side < 0:
         return "Darker than trained: usually little harm; check the camera's baseline."
     return (
-        f"Background is about {value:.2g} photons per pixel; {name} was trained "
+        f"Background is about {rounded(value)} photons per pixel; {name} was trained "
         f"on {span}: molecules may be missed or invented. Train a model for your "
         "data, or record with less stray light; check the camera's baseline too."
     )
@@ -75,7 +75,7 @@ def _on_density(name: str, value: float, trained: Range, pixel_size_nm: float, s
         return "Sparser than trained: usually little harm."
     in_100_px = 100 * pixel_size_nm**2 / 1e6
     return (
-        f"About {value * in_100_px:.2g} molecules shine in 10 x 10 pixels of an input frame; "
-        f"{name} was trained on up to {trained[1] * in_100_px:.2g}: expect merged and missed ones. "
-        "Sum fewer frames, record sparser ones, or train a model for this density."
+        f"About {rounded(value * in_100_px)} molecules shine in 10 x 10 pixels of an input frame; "
+        f"{name} was trained on up to {rounded(trained[1] * in_100_px)}: expect merged and missed "
+        "ones. Sum fewer frames, record sparser ones, or train a model for this density."
     )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.mismatch import MismatchTable
 
 COLUMNS = ("", "frames", "trained", "")
+LONGEST_LABEL = 15
+"""Characters of a line: the unit of a longer label goes below."""
 # Okabe and Ito's colours, told apart by all eyes; the words say the same.
 VERDICTS = {
     "inside": ("✓ inside", "#56b4e9"),
@@ -64,20 +66,21 @@ class MismatchView(QWidget):
         self.setVisible(table is not None)
         if table is None:
             return
-        self.heading.setText(f"<b>Frames against the training of {table.model}</b>")
+        self.heading.setText(f"<b>Frames against the training of</b><br>{table.model}")
         self.heading.setToolTip(f"<qt>{' '.join(table.scope)}</qt>")
         self.tree.clear()
         for row in table.rows:
             words, color = VERDICTS[row.verdict]
-            item = QTreeWidgetItem(self.tree, [row.label, row.text, row.trained_text, words])
+            texts = [_in_lines(row.label), row.text, row.trained_text, words]
+            item = QTreeWidgetItem(self.tree, texts)
             item.setForeground(3, QColor(color))
             remark = f"<br><b>{row.verdict.capitalize()}.</b> {row.remark}"
             for column in range(len(COLUMNS)):
                 item.setToolTip(column, f"<qt>{TIPS[row.name]}{remark}</qt>")
-        line_px = max(self.tree.sizeHintForRow(0), 16)
+        lines_px = sum(max(self.tree.sizeHintForRow(i), 14) for i in range(len(table.rows)))
         header = self.tree.header()
         head_px = 0 if header is None else header.sizeHint().height()
-        self.tree.setFixedHeight(line_px * len(table.rows) + head_px + 6)
+        self.tree.setFixedHeight(lines_px + head_px + 6)
         self.note.warn("\n".join(row.remark for row in table.rows if row.verdict == "outside"))
 
     def lines(self) -> list[str]:
@@ -87,3 +90,7 @@ class MismatchView(QWidget):
             "\t".join(("Training", row.label, row.text, row.trained_text, row.verdict))
             for row in rows
         ]
+
+
+def _in_lines(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else label.replace(" (", "\n(", 1)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import write_localizations
@@ -278,9 +278,20 @@ def quality(choices: argparse.Namespace) -> None:
     click(panel.run_button)
     wait_until(lambda: not panel.is_busy)
     take(choices.out / "quality.png")
+    show_lines_below(panel.results.mismatch)
+    take(choices.out / "quality_training.png")
     for row in panel.results.rows:
         print(f"{row.label}: {row.text}")
+    print("\n".join(panel.results.mismatch.lines()))
     viewer.close()
+
+
+def show_lines_below(widget: QWidget) -> None:
+    """Scroll a panel until the widget is seen to its end."""
+    parent = widget.parentWidget()
+    while not isinstance(parent, QScrollArea):
+        parent = parent.parentWidget()
+    parent.ensureWidgetVisible(widget)
 
 
 def calibrate(choices: argparse.Namespace) -> None:

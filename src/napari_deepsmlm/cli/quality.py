@@ -1,14 +1,22 @@
-"""`deepsmlm quality`: the resolution of a result, and whether it explains the camera's frames."""
+"""`deepsmlm quality`: the resolution of a result, and whether it explains the camera's frames.
+
+With `--frames`, also whether the frames are like those that the model was trained on.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from napari_deepsmlm.cli._console import out, print_json, print_warnings
-from napari_deepsmlm.cli._options import JsonFlag
+from napari_deepsmlm.cli._options import JsonFlag, choose_camera
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.mismatch import InputSettings, MismatchTable
 
 LABELS = {
     "frc_time_nm": ("Resolution, FRC of time blocks", " nm"),
@@ -18,17 +26,21 @@ LABELS = {
     "squirrel_rse": ("Error map: error (RSE)", " (units of the reference)"),
     "squirrel_sigma_nm": ("Error map: blur σ", " nm"),
 }
+STYLES = {"inside": "blue", "outside": "yellow", "cannot be told": "dim"}
 
 
 def quality(
-    result: Annotated[Path, typer.Argument(help="Localizations (.csv), image or time-lapse.")],
+    result: Annotated[
+        Path | None, typer.Argument(help="Localizations (.csv), image or time-lapse.")
+    ] = None,
     reference: Annotated[
         Path | None, typer.Option(help="Camera frames that it was made from: error map, RSP, RSE.")
     ] = None,
     pixel_size: Annotated[
         float | None,
         typer.Option(
-            help="Pixel of the image, nm; for a table: of --reference. Default: what the file says."
+            help="Pixel of the image, nm; for a table: of --reference and --frames. Default: what "
+            "the file says."
         ),
     ] = None,
     sr_pixel: Annotated[
@@ -38,20 +50,65 @@ def quality(
         int, typer.Option(help="Blocks of time that alternate between the halves.")
     ] = 20,
     seed: Annotated[int, typer.Option(help="Of the random halves.")] = 0,
+    frames: Annotated[
+        Path | None,
+        typer.Option(help="Camera frames to hold against what the model was trained on."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="With --frames: network, built-in model or file; default: what report.json beside "
+            "the result says, with its camera, pixel size and summed frames."
+        ),
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="With --model: a preset, or YAML of a camera or experiment.")
+    ] = None,
+    baseline: Annotated[
+        float | None, typer.Option(help="Instead of --camera: its offset, ADU.")
+    ] = None,
+    photons_per_adu: Annotated[
+        float | None, typer.Option(help="Instead of --camera: photons per ADU above --baseline.")
+    ] = None,
+    sum_frames: Annotated[
+        int, typer.Option(min=1, help="With --model: camera frames summed per input.")
+    ] = 1,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="For curves, picture and error map.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Measure resolution (FRC, decorrelation) and, with --reference, the error map (SQUIRREL)."""
-    from napari_deepsmlm.quality import QualityOptions, quality_files
+    """Measure resolution (FRC, decorrelation) and, with --reference, the error map (SQUIRREL).
 
-    values = {"sr_pixel_nm": sr_pixel, "n_blocks": blocks, "seed": seed}
-    options = QualityOptions.from_dict(values, source="options")
-    report, remarks = quality_files(
-        result, options, pixel_size_nm=pixel_size, reference=reference, out=out_folder
-    )
-    print_warnings(remarks)
+    With --frames, say whether the data are like those that the model was trained on: pixel size,
+    PSF width, background, photons, density, signal to noise.
+    """
+    if result is None and frames is None:
+        raise ValueError("Give a result, or --frames with --model.")
+    if frames is None and model is not None:
+        raise ValueError("--model belongs to --frames: give the camera frames, too.")
+    from napari_deepsmlm.quality import is_image
+
+    # A mistake in the call is told before anything is measured.
+    settings = None
+    if frames is not None:
+        chosen = choose_camera(camera, baseline, photons_per_adu)
+        stated: dict[str, Any] = {"camera": chosen, "sum_frames": sum_frames}
+        if result is None or not is_image(result):  # of an image the option is its own pixel
+            stated["pixel_size_nm"] = pixel_size
+        settings = _settings(model, result, stated)
+    report: dict[str, Any] = {}
+    if result is not None:
+        report = _measure(
+            result, pixel_size, reference, out_folder, sr_pixel=sr_pixel, blocks=blocks, seed=seed
+        )
+    table = None
+    if frames is not None and settings is not None:
+        from napari_deepsmlm.mismatch import compare_with_training
+
+        table = compare_with_training(frames, **dict(settings))
+        print_warnings(table.problems)
+        report["mismatch"] = table.report()
     if as_json:
         print_json(report)
         return
@@ -60,3 +117,59 @@ def quality(
             value = report[name]
             shown = "none" if value is None else f"{value:.4g}{unit}"
             out.print(f"{label:36} {shown}", highlight=False, soft_wrap=True)
+    if table is not None:
+        _print_table(table)
+
+
+def _measure(
+    result: Path,
+    pixel_size: float | None,
+    reference: Path | None,
+    out_folder: Path | None,
+    *,
+    sr_pixel: float,
+    blocks: int,
+    seed: int,
+) -> dict[str, Any]:
+    from napari_deepsmlm.quality import QualityOptions, quality_files
+
+    values = {"sr_pixel_nm": sr_pixel, "n_blocks": blocks, "seed": seed}
+    options = QualityOptions.from_dict(values, source="options")
+    report, remarks = quality_files(
+        result, options, pixel_size_nm=pixel_size, reference=reference, out=out_folder
+    )
+    print_warnings(remarks)
+    return dict(report)
+
+
+def _settings(model: str | None, result: Path | None, stated: dict[str, Any]) -> InputSettings:
+    """Return the settings of the call, or without a model those of the report beside the result."""
+    from napari_deepsmlm.mismatch import InputSettings, settings_of
+
+    if model is not None:
+        return InputSettings.from_dict({**stated, "model": model}, source="options")
+    path = None if result is None else result.parent / "report.json"
+    try:
+        found = None if path is None else settings_of(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError):
+        found = None
+    if found is None:
+        raise ValueError(
+            "--frames needs --model, or a result with the report.json of its reconstruction "
+            "beside it."
+        )
+    return found
+
+
+def _print_table(table: MismatchTable) -> None:
+    """Print what was measured, what was trained, and what follows."""
+    shown = Table("Frames", "measured", f"{table.model} was trained on", "verdict", box=None)
+    for row in table.rows:
+        style = STYLES[row.verdict]
+        shown.add_row(row.label, row.text, row.trained_text, f"[{style}]{row.verdict}[/]")
+    out.print(shown, highlight=False)
+    remarks = {row.remark: None for row in table.rows if row.verdict == "outside"}
+    remarks |= {row.remark: None for row in table.rows if row.verdict == "cannot be told"}
+    for sentence in [*remarks, *table.scope]:
+        if sentence not in table.problems:
+            out.print(sentence, highlight=False, markup=False, soft_wrap=True)

@@ -111,18 +111,23 @@ def photon_transfer(frames: Array, blinking: Blinking | None = None) -> PhotonTr
 
 def camera_noise(camera: Camera, transfer: PhotonTransfer) -> Noise:
     """Return the noise of a known camera; one given by two numbers may turn out an EMCCD."""
+    if camera.kind != "ideal" or not transfer.is_line:
+        return stated_noise(camera)
     gain = camera.adu_per_photon
+    ratio = transfer.slope / gain
+    kind: Literal["shot", "multiplied"] = "multiplied" if 1.6 < ratio < 2.5 else "shot"
+    read = max(camera.baseline - transfer.zero_adu, 0.0) / gain if abs(ratio - 1) < 0.2 else 0.0
+    return Noise(kind, 1.0, read)
+
+
+def stated_noise(camera: Camera) -> Noise:
+    """Return the noise that a camera's own numbers say; of an ideal one that of light alone."""
     if camera.kind == "ideal":
-        ratio = transfer.slope / gain if transfer.is_line else 1.0
-        kind: Literal["shot", "multiplied"] = "multiplied" if 1.6 < ratio < 2.5 else "shot"
-        read = 0.0
-        if transfer.is_line and abs(ratio - 1) < 0.2:
-            read = max(camera.baseline - transfer.zero_adu, 0.0) / gain
-        return Noise(kind, 1.0, read)
+        return Noise("shot", 1.0, 0.0)
     multiplication = camera.em_gain if camera.kind == "emccd" else 1.0
     after_e2 = camera.read_noise_e**2 + camera.e_per_adu**2 / 12
     read = after_e2 / (camera.quantum_efficiency * multiplication) ** 2
-    kind = "multiplied" if camera.kind == "emccd" else "shot"
+    kind: Literal["shot", "multiplied"] = "multiplied" if camera.kind == "emccd" else "shot"
     return Noise(kind, camera.quantum_efficiency, read)
 
 

@@ -63,9 +63,9 @@ def _on_camera(found: Estimate, transfer: PhotonTransfer, units: Units) -> Itera
         return
     gain_error, offset_error = found.errors["gain"], found.errors["offset_adu"]
     yield (
-        f"Camera from its noise: {_pair(units.gain, gain_error)} ADU per detected photon "
+        f"Camera from its noise: {plus_minus(units.gain, gain_error)} ADU per detected photon "
         f"({1 / units.gain:.3g} photons per ADU), offset "
-        f"{_pair(units.offset_adu or 0.0, offset_error)} ADU if its read noise is usual; dark "
+        f"{plus_minus(units.offset_adu or 0.0, offset_error)} ADU if its read noise is usual; dark "
         "frames would tell."
     )
     if units.noise.kind == "shot":
@@ -84,11 +84,11 @@ def _on_width(found: Estimate, blinking: Blinking, light: Light | None) -> Itera
         return
     if found.psf_sigma_nm is None:
         yield (
-            f"PSF width σ {_pair(blinking.sigma_px, found.errors['psf_sigma_px'])} pixels; "
+            f"PSF width σ {plus_minus(blinking.sigma_px, found.errors['psf_sigma_px'])} pixels; "
             "lengths and densities need the pixel size."
         )
     else:
-        width = _pair(found.psf_sigma_nm, found.errors["psf_sigma_nm"])
+        width = plus_minus(found.psf_sigma_nm, found.errors["psf_sigma_nm"])
         widths = found.psf_sigma_range_nm
         spread = f" (80 % of molecules {widths[0]:.0f} to {widths[1]:.0f})" if widths else ""
         yield f"PSF width σ {width} nm{spread}."
@@ -111,7 +111,7 @@ def _on_background(found: Estimate, units: Units) -> Iterator[str]:
         yield "The background cannot be told without the camera's offset."
         return
     yield (
-        f"Background {_pair(found.background, found.errors['background'])} "
+        f"Background {plus_minus(found.background, found.errors['background'])} "
         f"{found.unit} per pixel and frame."
     )
 
@@ -128,15 +128,15 @@ def _on_molecules(found: Estimate, light: Light | None) -> Iterator[str]:
         return
     low, _, high = found.photons_percentiles.values()
     yield (
-        f"A molecule gives {_pair(found.photons, found.errors['photons'])} {found.unit} in a frame "
-        f"(80 % of them {low:.0f} to {high:.0f})."
+        f"A molecule gives {plus_minus(found.photons, found.errors['photons'])} {found.unit} in a "
+        f"frame (80 % of them {low:.0f} to {high:.0f})."
     )
     if found.density_per_um2 is None or found.psf_sigma_px is None:
         return
     per_frame = light.density_px * math.prod(found.image_px)
     low, _, high = found.density_percentiles.values()
     yield (
-        f"{_pair(found.density_per_um2, found.errors['density_per_um2'])} molecules per um² "
+        f"{plus_minus(found.density_per_um2, found.errors['density_per_um2'])} molecules per um² "
         f"and frame (80 % of frames {low:.2g} to {high:.2g}), {per_frame:.0f} in a frame of "
         f"{found.image_px[0]} x {found.image_px[1]} pixels if it is like this all over."
     )
@@ -160,17 +160,17 @@ def _on_time(found: Estimate, drift: Drift) -> Iterator[str]:
     else:
         x, y = found.drift_xy_nm
         yield (
-            f"The sample drifts by {_pair(found.drift_nm, found.errors['drift_nm'])} nm from "
+            f"The sample drifts by {plus_minus(found.drift_nm, found.errors['drift_nm'])} nm from "
             f"the first to the last frame ({x:.0f} in x, {y:.0f} in y): correct it."
         )
 
 
-def _pair(value: float, error: float) -> str:
+def plus_minus(value: float, error: float) -> str:
     """Return a value and its error, as many decimals as the error's first two digits have.
 
     Examples
     --------
-    >>> _pair(110.234, 1.17), _pair(1542.3, 54.0), _pair(0.4213, 0.0312)
+    >>> plus_minus(110.234, 1.17), plus_minus(1542.3, 54.0), plus_minus(0.4213, 0.0312)
     ('110.2 ± 1.2', '1542 ± 54', '0.421 ± 0.031')
     """
     decimals = 3 if error <= 0 else min(max(1 - math.floor(math.log10(error)), 0), 4)

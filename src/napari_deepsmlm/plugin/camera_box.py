@@ -15,20 +15,26 @@ from napari_deepsmlm.plugin.settings import read_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_deepsmlm.plugin.stack_box import StackBox
+    from napari_deepsmlm.plugin.layer_box import LayerList
 
 UNKNOWN = "not known: ADU as photons"
 BY_NUMBERS = "baseline and gain below"
 
 
 class CameraBox(QComboBox):
-    """A list of cameras, and editors of baseline and photons per ADU for one that is not in it."""
+    """A list of cameras, and editors of baseline and photons per ADU for one that is not in it.
+
+    Parameters
+    ----------
+    unknown : what is done without a camera.
+    """
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, unknown: str = UNKNOWN) -> None:
         super().__init__(parent)
         make_calm(self)
+        self._unknown = unknown
         self.note = Note()
         self.setToolTip(
             "<qt>What turns the numbers in the file (ADU) into photons. This model needs it for "
@@ -46,16 +52,16 @@ class CameraBox(QComboBox):
         self.activated.connect(self._keep)
         self._rows: QFormLayout | None = None
         self._is_needed = True
-        self._stack_box: StackBox | None = None
+        self._layers: LayerList | None = None
 
-    def follow(self, stack_box: StackBox) -> None:
+    def follow(self, layers: LayerList) -> None:
         """Offer the camera that was entered for stacks like the chosen one, and keep what is."""
-        self._stack_box = stack_box
-        stack_box.changed.connect(self._recall)
+        self._layers = layers
+        layers.changed.connect(self._recall)
 
     def add_to(self, form: QFormLayout, presets: Sequence[str]) -> None:
         """Offer the presets, and append the rows."""
-        self.addItems([UNKNOWN, BY_NUMBERS, *presets])
+        self.addItems([self._unknown, BY_NUMBERS, *presets])
         self._rows = form
         form.addRow("Camera", self)
         form.addRow("Baseline (ADU)", self.baseline)
@@ -79,7 +85,7 @@ class CameraBox(QComboBox):
         return self._chosen() if self._is_needed else None
 
     def _chosen(self) -> str | dict[str, Any] | None:
-        if self.currentText() in ("", UNKNOWN):
+        if self.currentText() in ("", self._unknown):
             return None
         if self.currentText() == BY_NUMBERS:
             gain = 1 / self.photons_per_adu.value()
@@ -88,7 +94,7 @@ class CameraBox(QComboBox):
 
     def _recall(self) -> None:
         """Choose what was entered for such stacks, else the camera of the preferences."""
-        stack = None if self._stack_box is None else self._stack_box.stack
+        stack = None if self._layers is None else self._layers.layer
         if stack is None or self.count() == 0:
             return
         kept = recall(stack)
@@ -107,12 +113,12 @@ class CameraBox(QComboBox):
             self.setCurrentText(BY_NUMBERS)
             return True
         is_there = bool(camera) and self.findText(camera) >= 0
-        self.setCurrentText(camera if is_there else UNKNOWN)
+        self.setCurrentText(camera if is_there else self._unknown)
         return is_there
 
     def _keep(self, *_: object) -> None:
         """Remember what the user chose for stacks like the chosen one."""
-        stack = None if self._stack_box is None else self._stack_box.stack
+        stack = None if self._layers is None else self._layers.layer
         if stack is not None:
             self.note.clear()
             remember(stack, camera=self._chosen())

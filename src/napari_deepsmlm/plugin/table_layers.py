@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepsmlm.plugin.layer_tables import ORIGIN, TABLE
+from napari_deepsmlm.plugin.layer_tables import ORIGIN, TABLE, origin_of
 from napari_deepsmlm.plugin.layers import (
     KEY,
     can_hold_frames,
@@ -16,10 +16,12 @@ from napari_deepsmlm.plugin.layers import (
     overlay_placement,
     pixel_size_of,
     points_of,
+    provenance,
 )
 from napari_deepsmlm.plugin.reconstruct.live import contrast_limits
 
 if TYPE_CHECKING:
+    from napari.components import LayerList
     from napari.layers import Layer
     from napari.viewer import Viewer
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     LayerData = tuple[Any, dict[str, Any], str]
 
+WAITING = "waits_for_stack"
+"""Of a layer's metadata: it lies half a camera pixel off, and nobody knows yet how much that is."""
 MOST_POINTS = 50_000
 """More are drawn as an image: napari's points become slow."""
 IMAGE_SIDE_PX = 2000
@@ -43,7 +47,8 @@ def layer_of(
     origin : (y, x) nm in the world where positions count from, see :func:`origin_nm`.
     known : what else is kept of its making.
     """
-    known = {**known, ORIGIN: origin}
+    # An origin of zero is that of a table whose camera pixel nobody knows.
+    known = {**known, ORIGIN: origin, WAITING: origin == (0.0, 0.0)}
     if len(table) > MOST_POINTS:
         return _image_of(table, name, origin, {**known, TABLE: table, "kind": "reconstruction"})
     data, keywords, kind = points_of(table, origin, ndim=2)
@@ -62,20 +67,41 @@ def origin_nm(viewer: Viewer | None, pixel_size_nm: float | None) -> tuple[float
     viewer : if it holds camera frames, the table belongs on top of them.
     pixel_size_nm : camera pixel, nm, if the table states it.
     """
-    layers = [] if viewer is None else reversed(viewer.layers)
-    for layer in layers:
-        if is_stack_in_nm(layer):
-            return corner_nm(layer)
+    stack = None if viewer is None else _top_stack(viewer.layers)
+    if stack is not None:
+        return corner_nm(stack)
     half = (pixel_size_nm or 0.0) / 2
     return -half, -half
 
 
 def camera_pixel_nm(viewer: Viewer) -> float | None:
     """Return the camera pixel of the top stack in the viewer, None if there is none."""
-    for layer in reversed(viewer.layers):
-        if is_stack_in_nm(layer):
-            return pixel_size_of(layer).nm
-    return None
+    stack = _top_stack(viewer.layers)
+    return None if stack is None else pixel_size_of(stack).nm
+
+
+def wait_for_stack(viewer: Viewer) -> None:
+    """Move tables of an unknown camera pixel as soon as a stack in nm is opened, or gets its nm."""
+    viewer.layers.events.inserted.connect(_on_inserted)
+
+
+def place_waiting(layers: LayerList) -> None:
+    """Move tables that wait for a stack onto the top one, if there is one now."""
+    stack = _top_stack(layers)
+    waiting = [layer for layer in layers if provenance(layer).get(WAITING)]
+    for layer in waiting if stack is not None else ():
+        corner, known = corner_nm(stack), provenance(layer)
+        shift = np.subtract(corner, origin_of(layer))
+        layer.translate = (*layer.translate[:-2], *(layer.translate[-2:] + shift))
+        layer.metadata = {**layer.metadata, KEY: {**known, ORIGIN: corner, WAITING: False}}
+
+
+def _on_inserted(event: Any) -> None:
+    place_waiting(event.source)
+
+
+def _top_stack(layers: LayerList) -> Layer | None:
+    return next((layer for layer in reversed(layers) if is_stack_in_nm(layer)), None)
 
 
 def is_stack_in_nm(layer: Layer) -> bool:

@@ -55,12 +55,17 @@ def quality_files(
         One sentence that says which file or number is wrong and what to do.
     """
     options, result = options or QualityOptions(), Path(result)
-    measure = _of_image if result.suffix.lower() in IMAGE_SUFFIXES else _of_table
+    measure = _of_image if is_image(result) else _of_table
     reference = None if reference is None else Path(reference)
     quality, remarks = measure(result, options, pixel_size_nm, reference)
     if out is not None:
         write_quality(Path(out), quality)
     return quality.report(), remarks
+
+
+def is_image(path: Path) -> bool:
+    """Whether a result is an image, not a table, by the ending of its file."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def write_quality(out: Path, quality: Quality) -> list[Path]:

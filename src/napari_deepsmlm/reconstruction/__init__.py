@@ -1,6 +1,6 @@
 """The main job: frames in, super-resolved image, molecules and report out."""
 
-from napari_deepsmlm.reconstruction.choice import PIXEL_TOLERANCE
+from napari_deepsmlm.mismatch import PIXEL_TOLERANCE
 from napari_deepsmlm.reconstruction.events import (
     Event,
     Finished,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from napari_deepsmlm._devices import Compute, choose_compute
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
+from napari_deepsmlm.mismatch import PIXEL_TOLERANCE, pixel_sentence
 from napari_deepsmlm.models import FoundModel, SMLMModel, find_model
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
 
-# Pixel sizes further apart than this factor make a network's idea of a molecule wrong.
-PIXEL_TOLERANCE = 1.15
 SMALLEST_FRAME_PX = 8
 
 
@@ -126,7 +125,4 @@ def _pixel_warnings(pixel_size_nm: float | None, card: dict[str, Any], name: str
             "for. Give the pixel size if it differs; all nm scale with it."
         )
     elif not 1 / PIXEL_TOLERANCE < pixel_size_nm / trained_nm < PIXEL_TOLERANCE:
-        yield (
-            f"{name} was trained for {trained_nm:g} nm pixels, the data has {pixel_size_nm:g} nm: "
-            "expect missed and false molecules; train a model for this pixel size."
-        )
+        yield pixel_sentence(name, trained_nm, pixel_size_nm)

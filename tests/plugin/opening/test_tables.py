@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -16,6 +18,7 @@ from napari_deepsmlm.plugin import table_layers
 from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
 from napari_deepsmlm.plugin.opening.table_readers import get_table_reader
 from napari_deepsmlm.plugin.opening.table_writer import write_table
+from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.table_layers import sr_pixel_for
 
 if TYPE_CHECKING:
@@ -67,6 +70,35 @@ def test_a_table_lies_on_the_frames_that_are_there(
     np.testing.assert_allclose(layer.translate, (260 - 65, -65))
 
 
+@pytest.mark.parametrize("most", [10, 100])
+def test_a_table_of_an_unknown_pixel_moves_onto_the_frames_opened_later(
+    viewer: Any, tmp_path: Path, table: Localizations, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(table_layers, "MOST_POINTS", most)
+    write_localizations(table, tmp_path / "a.csv")
+    write_localizations(table, tmp_path / "b.hdf5", pixel_size_nm=90)
+    (layer,) = viewer.open(str(tmp_path / "a.csv"), plugin=PLUGIN)
+    (stated,) = viewer.open(str(tmp_path / "b.hdf5"), plugin=PLUGIN)
+    before, placed = np.array(layer.translate), np.array(stated.translate)
+    frames = viewer.add_image(np.zeros((5, 16, 16), np.uint16), name="frames")  # no size yet
+    np.testing.assert_allclose(layer.translate, before)
+    Overlay(viewer, frames, 130.0, "SR")
+    np.testing.assert_allclose(layer.translate, before - 65)
+    assert origin_of(layer) == (-65, -65)
+    viewer.add_image(np.zeros((5, 16, 16), np.uint16), translate=(0, 999, 999), **NM)
+    np.testing.assert_allclose(layer.translate, before - 65)  # it lies on its frames
+    np.testing.assert_allclose(stated.translate, placed)
+
+
+def test_frames_in_nm_place_a_table_at_once(
+    viewer: Any, tmp_path: Path, table: Localizations
+) -> None:
+    write_localizations(table, tmp_path / "a.csv")
+    (layer,) = viewer.open(str(tmp_path / "a.csv"), plugin=PLUGIN)
+    viewer.add_image(np.zeros((5, 16, 16), np.uint16), translate=(0, 260, 0), **NM)
+    np.testing.assert_allclose(layer.translate, (260 - 65, -65))
+
+
 def test_a_large_table_opens_as_an_image_that_keeps_it(
     viewer: Any, tmp_path: Path, table: Localizations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,8 +141,32 @@ def test_points_of_others_are_saved_by_napari(viewer: Any, tmp_path: Path) -> No
     assert text.startswith("index,axis-0,axis-1")
     assert get_table_reader(str(tmp_path / "points.csv")) is None
     data, attributes, _ = layer.as_layer_data_tuple()
-    with pytest.raises(ValueError, match="has no table of localizations; choose another file ty"):
+    with pytest.raises(RuntimeError, match="has no table of localizations; choose another file t"):
         write_table(str(tmp_path / "other.csv"), data, attributes)
+
+
+def test_a_table_that_cannot_be_written_is_one_sentence_and_nothing_is_lost(
+    viewer: Any, tmp_path: Path, table: Localizations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_localizations(table, tmp_path / "a.csv")
+    (layer,) = viewer.open(str(tmp_path / "a.csv"), plugin=PLUGIN)
+    kept = (tmp_path / "a.csv").read_bytes()
+    features = layer.features
+    layer.features = features.drop(columns="x_nm")
+    with pytest.raises(RuntimeError, match="has no table"):  # napari itself would only warn
+        layer.save(str(tmp_path / "a.csv"), plugin=PLUGIN)
+    layer.features = features
+    with pytest.raises(RuntimeError, match=r"^b.csv was not written: [^\n]+\.$"):
+        layer.save(str(tmp_path / "a.csv" / "b.csv"), plugin=PLUGIN)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RuntimeError, match=r"^a.csv was not written: No space left on device\.$"):
+        layer.save(str(tmp_path / "a.csv"), plugin=PLUGIN)
+    assert (tmp_path / "a.csv").read_bytes() == kept
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.csv"]
 
 
 @pytest.mark.parametrize(

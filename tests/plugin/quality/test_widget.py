@@ -357,12 +357,12 @@ def test_a_closed_panel_is_collected(viewer: Any, qtbot: Any, found, no_threads_
 
 def test_every_editor_has_a_unit_and_a_tooltip(quality: QualityWidget) -> None:
     editors = [e for fields in quality.findChildren(Fields) for e in fields.editors.values()]
-    assert len(editors) == 7
+    assert len(editors) == 8
     for editor in editors:
         tip = editor.widget.toolTip().removeprefix("<qt>").removesuffix("</qt>")
         assert len(tip) > 5, editor.label
         if isinstance(editor.widget, QAbstractSpinBox):
-            plain = ("Seed", "Blocks of time")
+            plain = ("Seed", "Blocks of time", "Frames summed")
             assert "(" in editor.label or editor.label in plain, editor.label
     for box in quality.findChildren(QComboBox):
         assert box.toolTip(), box.objectName()

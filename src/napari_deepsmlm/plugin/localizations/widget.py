@@ -32,7 +32,12 @@ from napari_deepsmlm.plugin.localizations.render_form import RenderForm
 from napari_deepsmlm.plugin.localizations.rendered_layer import RenderedLayer
 from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, RENDERING, TableBox
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, in_turns
-from napari_deepsmlm.plugin.table_layers import camera_pixel_nm, origin_nm, sr_pixel_for
+from napari_deepsmlm.plugin.table_layers import (
+    camera_pixel_nm,
+    origin_nm,
+    sr_pixel_for,
+    wait_for_stack,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,6 +172,7 @@ class LocalizationsWidget(JobPanel):
         self.status_note.tell(f"Reading {path.name}…")
         with_stack = origin_nm(self._viewer, None)
         has_stack = camera_pixel_nm(self._viewer) is not None
+        wait_for_stack(self._viewer)
         work = partial(
             open_table, path, lambda nm: with_stack if has_stack else origin_nm(None, nm)
         )

@@ -9,7 +9,7 @@ import napari
 from napari.utils.notifications import show_info
 
 from napari_deepsmlm.io import looks_like_localizations, read_localizations, table_pixel_size
-from napari_deepsmlm.plugin.table_layers import layer_of, origin_nm
+from napari_deepsmlm.plugin.table_layers import layer_of, origin_nm, wait_for_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,10 @@ def read_tables(path: Paths) -> list[LayerData]:
 def _read(path: Path) -> LayerData:
     table, pixel_nm = read_localizations(path), table_pixel_size(path)
     known = {"path": str(path.absolute()), "pixel_size_nm": pixel_nm}
-    origin = origin_nm(napari.current_viewer(), pixel_nm)
+    viewer = napari.current_viewer()
+    origin = origin_nm(viewer, pixel_nm)
+    if viewer is not None:
+        wait_for_stack(viewer)
     layer = layer_of(table, path.stem, origin, known)
     if layer[2] == "image":
         show_info(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,15 +27,26 @@ def write_table(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str
 
     Raises
     ------
-    ValueError
-        If the layer has no table.
+    RuntimeError
+        One sentence: the layer has no table, or the file cannot be written; a file that was there
+        before is as it was.
     """
+    try:
+        _write(path, attributes)
+    except ValueError as error:  # napari would take it for "no such writer", and say that instead
+        raise RuntimeError(str(error)) from None
+    except OSError as error:
+        why = error.strerror or error
+        raise RuntimeError(f"{Path(path).name} was not written: {why}.") from None
+    return [path]
+
+
+def _write(path: str, attributes: Mapping[str, Any]) -> None:
     known = attributes.get("metadata", {}).get(KEY, {})
     table = known.get(TABLE)
     if not isinstance(table, Localizations):
         table = _of_features(attributes)
     write_localizations(table, path, pixel_size_nm=known.get("pixel_size_nm"))
-    return [path]
 
 
 def _of_features(attributes: Mapping[str, Any]) -> Localizations:

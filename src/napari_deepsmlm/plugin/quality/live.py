@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
-from napari_deepsmlm.plugin.reconstruct.library import load_torch_beside_python
+from napari_deepsmlm.plugin.reconstruct.library import known_models, load_torch_beside_python
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator
 
     from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.mismatch import InputSettings, MismatchTable
+    from napari_deepsmlm.plugin.reconstruct.model_box import ModelChoice
     from napari_deepsmlm.quality import Quality, QualityOptions
 
 
@@ -34,6 +36,15 @@ class Comparison(FrozenModel):
 
 
 @dataclass(frozen=True)
+class Kit:
+    """What the panel offers."""
+
+    options: type[QualityOptions]
+    models: tuple[ModelChoice, ...]
+    cameras: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Question:
     """What is measured; what is None is not."""
 
@@ -48,6 +59,8 @@ class Question:
     """Rows and columns of the frames that the image shows; all if None."""
     truth_image: Any = None
     truth_table: Localizations | Path | None = None
+    settings: InputSettings | None = None
+    """The model whose training the frames are held against."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +78,19 @@ class Measured:
 
     quality: Quality
     scores: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    mismatch: MismatchTable | None = None
     remarks: tuple[str, ...] = ()
 
 
-def load_quality_kit(stopping: threading.Event) -> Generator[type[QualityOptions], None, None]:
+def load_quality_kit(stopping: threading.Event) -> Generator[Kit, None, None]:
     """Import what measures and draws, and yield its options."""
     load_torch_beside_python()
+    from napari_deepsmlm.camera import camera_presets
     from napari_deepsmlm.quality import QualityOptions
 
-    import_module("pyqtgraph")
-    yield QualityOptions
+    for name in ("pyqtgraph", "napari_deepsmlm.mismatch"):
+        import_module(name)
+    yield Kit(QualityOptions, known_models(), tuple(camera_presets()))
 
 
 def measure_live(
@@ -95,7 +111,10 @@ def measure_live(
     work = _Work(question, options, comparison, stopping.is_set)
     steps = work.steps()
     if not steps:
-        raise ValueError("Choose a result: an image layer, or the localizations of a movie.")
+        raise ValueError(
+            "Choose a result: an image layer, or the localizations of a movie; or camera frames "
+            "and a model."
+        )
     known = Measured(Quality())
     for n_done, (words, step) in enumerate(steps):
         yield Step(words, n_done, len(steps))
@@ -108,7 +127,7 @@ def measure_live(
         if stopping.is_set():
             return
         yield known
-    if known.quality == Quality() and not known.scores:
+    if known.quality == Quality() and not known.scores and known.mismatch is None:
         raise ValueError(" ".join(known.remarks))
 
 
@@ -131,13 +150,15 @@ class _Work:
         """Return the measures that the question asks for, with their names."""
         asked = self._question
         has_image, has_table = asked.image is not None, asked.table is not None
+        has_frames = asked.frames is not None
         has_truth = asked.truth_image is not None or asked.truth_table is not None
         choices = (
             (has_image or has_table, "Ring correlation", self._correlate),
             (has_image or has_table, "Decorrelation", self._decorrelate),
             (has_image and has_truth, "Truth image", self._compare_images),
             (has_table and asked.truth_table is not None, "True molecules", self._match),
-            ((has_image or has_table) and asked.frames is not None, "Error map", self._explain),
+            (has_frames and asked.settings is not None, "Training", self._hold_against_training),
+            ((has_image or has_table) and has_frames, "Error map", self._explain),
         )
         return [(words, step) for is_asked, words, step in choices if is_asked]
 
@@ -193,6 +214,18 @@ class _Work:
         known = replace(known, scores={**known.scores, "molecules": dict(matching.scores())})
         nothing = "True molecules: nothing matched, so errors are not defined."
         return known if len(matching.true) else self._with(known, (nothing,))
+
+    def _hold_against_training(self, known: Measured) -> Measured:
+        from napari_deepsmlm.mismatch import compare_with_training
+
+        asked = self._question
+        assert asked.settings is not None  # noqa: S101 - asked for
+        settings = dict(asked.settings)
+        if asked.camera_pixel_nm is not None:
+            settings["pixel_size_nm"] = asked.camera_pixel_nm
+        table = compare_with_training(asked.frames, **settings)
+        problems = (f"Training: {problem}" for problem in table.problems)
+        return replace(known, mismatch=table, remarks=(*known.remarks, *problems))
 
     def _explain(self, known: Measured) -> Measured:
         from napari_deepsmlm.io import open_frames

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.plugin.panels import button
+from napari_deepsmlm.plugin.quality.mismatch_view import MismatchView
 
 if TYPE_CHECKING:
     from napari_deepsmlm.plugin.quality.live import Measured
@@ -158,12 +159,14 @@ class ResultList(QWidget):
         self.copy_button.clicked.connect(self.copy)
         self.save_button = button("Save…", "Write the list as CSV or JSON.")
         self.save_button.clicked.connect(self._on_save)
+        self.mismatch = MismatchView()
         row = QHBoxLayout()
         row.addWidget(self.copy_button)
         row.addWidget(self.save_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.tree)
+        column.addWidget(self.mismatch)
         column.addLayout(row)
         self.hide()
 
@@ -189,22 +192,30 @@ class ResultList(QWidget):
         n_lines = len(self.rows) + len(parents)
         line_px = self.tree.sizeHintForRow(0)
         self.tree.setFixedHeight(max(line_px, 16) * max(n_lines, 1) + 6)
-        self.setVisible(bool(self.rows))
+        self.tree.setVisible(bool(self.rows))
+        self.mismatch.show_table(measured.mismatch)
+        self.setVisible(bool(self.rows) or measured.mismatch is not None)
 
     def copy(self) -> None:
         """Put the list on the clipboard: a line for each result, with tabs."""
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             lines = [f"{GROUPS[row.group]}\t{row.label.strip()}\t{row.text}" for row in self.rows]
+            lines += self.mismatch.lines()
             clipboard.setText("\n".join(lines))
             self.told.emit(f"Copied {len(lines)} results.")
 
     def save(self, path: Path) -> None:
         """Write the list: JSON with the settings if the file ends so, else CSV."""
         values = {row.name: _plain(row.value) for row in self.rows}
+        table = self.mismatch.table
         if path.suffix.lower() == ".json":
-            text = json.dumps({**values, "settings": self._settings}, indent=2, default=str)
+            found = {} if table is None else {"mismatch": table.report()}
+            whole = {**values, **found, "settings": self._settings}
+            text = json.dumps(whole, indent=2, default=str)
         else:
+            for each in () if table is None else table.rows:
+                values[f"frames_{each.name}"] = each.measured.value
             lines = [f"{name},{'' if value is None else value}" for name, value in values.items()]
             text = "\n".join(["measure,value", *lines]) + "\n"
         with atomic_write(path) as file:

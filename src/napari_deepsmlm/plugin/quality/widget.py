@@ -40,6 +40,7 @@ from napari_deepsmlm.plugin.quality.layers import (
 )
 from napari_deepsmlm.plugin.quality.live import (
     Comparison,
+    Kit,
     Measured,
     Question,
     Step,
@@ -47,6 +48,7 @@ from napari_deepsmlm.plugin.quality.live import (
     measure_live,
 )
 from napari_deepsmlm.plugin.quality.results import ResultList
+from napari_deepsmlm.plugin.quality.training_rows import TrainingRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +102,7 @@ class QualityWidget(JobPanel):
             viewer,
             can_hold_frames,
             "The camera frames that the result was made from: the error map shows where it does "
-            "not explain them.",
+            "not explain them, and they are held against what the model was trained on.",
             prefers=lambda layer: layer.ndim > 2,
         )
         self.truth_image_box = LayerBox(
@@ -122,6 +124,10 @@ class QualityWidget(JobPanel):
         )
         for box in self.boxes:
             box.changed.connect(self.update_buttons)
+        results = (self.image_box, self.table_box)
+        self.training_rows = TrainingRows(results, self.frames_box, self)
+        self.training_rows.changed.connect(self.update_buttons)
+        self.training_rows.failed.connect(self.fail)
         self.results = ResultList()
         self.results.told.connect(self.status_note.tell)
         self.results.failed.connect(self.fail)
@@ -154,12 +160,15 @@ class QualityWidget(JobPanel):
         self.tabs.addTab(VerticalScroll(found), "Results")
         self.lay_out(self.tabs, (self.run_button, self.cancel_button))
 
-    def fill(self, kit: type[QualityOptions]) -> Iterator[None]:
+    def fill(self, kit: Kit) -> Iterator[None]:
         """Add what needs pyqtgraph and the library's options."""
         from napari_deepsmlm.plugin.quality.plot import RingPlot
 
-        self._options = kit
-        self.option_fields = Fields(kit, kit.model_fields, self.more.rows, self)
+        options = self._options = kit.options
+        self._add_heading("Camera frames like those of the training?")
+        self.training_rows.add_to(self.rows, kit.models, kit.cameras)
+        yield
+        self.option_fields = Fields(options, options.model_fields, self.more.rows, self)
         yield
         self.comparison_fields = Fields(Comparison, Comparison.model_fields, self.more.rows, self)
         yield
@@ -170,8 +179,13 @@ class QualityWidget(JobPanel):
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""
         has_result = self.image_box.chosen is not None or self.table_box.chosen is not None
+        has_result = has_result or self._can_hold_against_training
         self.run_button.setEnabled(self.is_ready and has_result and not self.is_busy)
         self.cancel_button.setEnabled(self.is_busy)
+
+    @property
+    def _can_hold_against_training(self) -> bool:
+        return self.frames_box.chosen is not None and self.training_rows.settings() is not None
 
     def set_colors(self, background: str, text: str) -> None:
         """Give the plot the colours of the window."""
@@ -235,6 +249,7 @@ class QualityWidget(JobPanel):
             region=self._region,
             truth_image=None if truth is None else truth.data,
             truth_table=placed_table(self.truth_table_box, origin),
+            settings=self.training_rows.settings(),
         )
 
     def _on_event(self, event: Step | Measured) -> None:

@@ -40,19 +40,25 @@ def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
     load_torch_beside_python()
     from napari_deepsmlm._devices import available_devices, choose_compute
     from napari_deepsmlm.camera import camera_presets
-    from napari_deepsmlm.models import built_in_models
     from napari_deepsmlm.reconstruction import PIXEL_TOLERANCE, ReconstructOptions
 
-    models = [ModelChoice.from_file(path, name) for name, path in built_in_models().items()]
-    models += _trained_by_user()
+    models = known_models()
     choose_compute()  # starts the driver of a GPU, which takes its time
     yield Library(
         options=ReconstructOptions,
-        models=tuple(models),
+        models=models,
         pixel_tolerance=PIXEL_TOLERANCE,
         devices=tuple(available_devices()),
         cameras=tuple(camera_presets()),
     )
+
+
+def known_models() -> tuple[ModelChoice, ...]:
+    """Return the built-in models, and those of the latest runs of the Train panel."""
+    from napari_deepsmlm.models import built_in_models
+
+    models = [ModelChoice.from_file(path, name) for name, path in built_in_models().items()]
+    return (*models, *_trained_by_user())
 
 
 def _trained_by_user() -> Iterator[ModelChoice]:

@@ -17,6 +17,7 @@ from napari_deepsmlm.plugin.layers import (
     set_pixel_size,
 )
 from napari_deepsmlm.plugin.reconstruct.depth import depth_colors
+from napari_deepsmlm.plugin.table_layers import place_waiting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,6 +74,7 @@ class Overlay:
         self._due_at = 0.0
         if not is_in_nm(stack, pixel_size_nm):
             set_pixel_size(stack, pixel_size_nm)
+            place_waiting(viewer.layers)
             viewer.reset_view()
         viewer.canvas.overlays.scale_bar.visible = True
         self._corner = corner_nm(stack)

@@ -1,0 +1,25 @@
+"""Mismatch: whether data look like what a model was trained on, and in words what does not."""
+
+from napari_deepsmlm.mismatch.check import (
+    InputSettings,
+    compare_with_training,
+    mismatch_table,
+    mismatches,
+    settings_of,
+)
+from napari_deepsmlm.mismatch.table import PIXEL_TOLERANCE, MismatchTable, Row
+from napari_deepsmlm.mismatch.trained import trained_on
+from napari_deepsmlm.mismatch.words import pixel_sentence
+
+__all__ = [
+    "PIXEL_TOLERANCE",
+    "InputSettings",
+    "MismatchTable",
+    "Row",
+    "compare_with_training",
+    "mismatch_table",
+    "mismatches",
+    "pixel_sentence",
+    "settings_of",
+    "trained_on",
+]

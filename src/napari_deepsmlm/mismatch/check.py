@@ -1,0 +1,233 @@
+"""Check: hold frames against the experiment in a model's header.
+
+Only what is clearly outside is called so: beyond the range by a margin, and by two errors.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.camera import Camera
+from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.mismatch.measured import look, measure
+from napari_deepsmlm.mismatch.table import (
+    MISFIT_SIGMA_FACTOR,
+    QUANTITIES,
+    Measurement,
+    MismatchTable,
+    Row,
+)
+from napari_deepsmlm.mismatch.trained import stated_pixel_nm, trained_on
+from napari_deepsmlm.mismatch.words import expectation
+from napari_deepsmlm.models import find_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.mismatch.measured import Glance
+    from napari_deepsmlm.mismatch.trained import Range, Trained
+
+# Outside, they are a reason to warn; less background or fewer molecules are none.
+SAID = ("psf_sigma_px", "background", "density_per_um2", "photons")
+HARMLESS_BELOW = ("background", "density_per_um2")
+WIDTHS = ("psf_sigma_px", "psf_sigma_nm")
+
+
+class InputSettings(FrozenModel):
+    """How frames were given to which model."""
+
+    model: str = Field(description="Network, built-in model or model file.")
+    pixel_size_nm: float | None = Field(None, gt=0, description="Camera pixel, nm.")
+    camera: Camera | None = Field(None, description="What turned ADU into photons, if known.")
+    sum_frames: int = Field(1, ge=1, description="Camera frames summed for each input.")
+
+
+def settings_of(report: dict[str, Any]) -> InputSettings | None:
+    """Return how the frames of a result were given to its model, None if its report has no model.
+
+    Parameters
+    ----------
+    report : of a reconstruction: `report.json`, or what a layer knows of its making.
+    """
+    try:
+        options, found = report["inputs"]["options"], report["model"]
+        is_file = str(options["model"]).endswith(".safetensors")
+        values = {
+            "model": options["model"] if is_file else found["name"],
+            "pixel_size_nm": report.get("pixel_size_nm"),
+            "camera": options.get("camera"),
+            "sum_frames": options.get("sum_frames", 1),
+        }
+        return InputSettings.from_dict(values, source="report")
+    except (KeyError, TypeError, ValueError):  # of another program or version
+        return None
+
+
+def compare_with_training(
+    frames: FrameSource | np.ndarray[Any, Any] | str | Path | Any,
+    model: str | Path = "deep-storm",
+    *,
+    pixel_size_nm: float | None = None,
+    camera: Camera | None = None,
+    sum_frames: int = 1,
+) -> MismatchTable:
+    """Return the table that holds frames against what a model was trained on.
+
+    What cannot be told has a row that says why: frames too few, a model without a record of its
+    training, light without a camera.
+
+    Parameters
+    ----------
+    frames : raw frames in ADU, anything `open_frames` takes.
+    model : network, built-in model or model file.
+    pixel_size_nm : camera pixel, nm; from the file if not given.
+    camera : makes ADU photons; if not given, the noise says what it can.
+    sum_frames : camera frames summed for each input of the network.
+
+    Raises
+    ------
+    ValueError, OSError
+        One sentence: no such model, frames that cannot be read.
+    """
+    source = open_frames(frames, pixel_size_nm=pixel_size_nm)
+    found = find_model(model, pixel_size_nm=source.pixel_size_nm)
+    return mismatch_table(found.card, found.name, source, camera=camera, sum_frames=sum_frames)
+
+
+def mismatches(
+    card: dict[str, Any],
+    name: str,
+    source: FrameSource,
+    *,
+    camera: Camera | None = None,
+    sum_frames: int = 1,
+) -> list[str]:
+    """Return in words how frames differ from what a model was trained on; nothing if all is well.
+
+    It never raises, and is silent on what cannot be told. Parameters as of `mismatch_table`.
+    """
+    try:
+        if trained_on(card) is None:
+            return []  # nothing to be held against: no need to look
+        table = mismatch_table(card, name, source, camera=camera, sum_frames=sum_frames)
+    except Exception:
+        logging.getLogger(__name__).debug("no comparison with the training", exc_info=True)
+        return []
+    return table.sentences
+
+
+def mismatch_table(
+    card: dict[str, Any],
+    name: str,
+    source: FrameSource,
+    *,
+    camera: Camera | None = None,
+    sum_frames: int = 1,
+) -> MismatchTable:
+    """Return the table that holds frames against the header of a model.
+
+    Parameters
+    ----------
+    card : header of the model file.
+    name : of the model, for the sentences.
+    source : the frames to be reconstructed.
+    camera : makes ADU photons; if not given, the noise says what it can.
+    sum_frames : camera frames summed for each input of the network.
+    """
+    trained, unknown = _record(card, name)
+    glance, unseen = _look(source, camera)
+    pixel_nm = source.pixel_size_nm or stated_pixel_nm(card)
+    measured = {key: Measurement(None, remark=unseen) for key in QUANTITIES}
+    if glance is not None:
+        with np.errstate(all="ignore"):
+            measured |= measure(glance, trained, pixel_nm, sum_frames)
+    measured |= _stated(source)
+    ranges = _ranges(card, trained, pixel_nm)
+    rows = []
+    for key, quantity in QUANTITIES.items():
+        is_misfit = key in WIDTHS and glance is not None and not glance.blinking.is_gaussian
+        factor = MISFIT_SIGMA_FACTOR if is_misfit else quantity.factor
+        row = _judge(key, measured[key], ranges.get(key), factor, name, pixel_nm)
+        rows.append(row if key in ranges else row._replace(remark=row.remark or unknown))
+    scope = [] if glance is None else [*glance.scope, *_on_pixels(source, trained, pixel_nm)]
+    problems = [sentence for sentence in (unknown, unseen) if sentence]
+    return MismatchTable(name, tuple(rows), tuple(scope), tuple(problems))
+
+
+def _judge(
+    key: str,
+    measured: Measurement,
+    trained: Range | None,
+    factor: float,
+    name: str,
+    pixel_size_nm: float,
+) -> Row:
+    value = measured.value
+    if value is None or trained is None:
+        return Row(key, "cannot be told", measured, trained, measured.remark)
+    side = measured.beyond(trained, factor)
+    if side:
+        remark = expectation(key, name, value, trained, pixel_size_nm, side)
+        is_said = key in SAID and not (side < 0 and key in HARMLESS_BELOW)
+        return Row(key, "outside", measured, trained, remark, is_said)
+    if measured.is_least:
+        return Row(key, "cannot be told", measured, trained, measured.remark)
+    is_within = trained[0] <= value <= trained[1]
+    margin = f"Beyond the range by less than its error or a factor of {factor:g}."
+    return Row(key, "inside", measured, trained, "" if is_within else margin)
+
+
+def _record(card: dict[str, Any], name: str) -> tuple[Trained | None, str]:
+    """Return what the model was trained on, or why that is not known."""
+    try:
+        trained = trained_on(card)
+    except ValueError:
+        return None, f"The record of its training in {name} cannot be read by this version."
+    return trained, "" if trained else f"The file of {name} has no record of its training."
+
+
+def _look(source: FrameSource, camera: Camera | None) -> tuple[Glance | None, str]:
+    """Return what the frames tell, or why they tell nothing."""
+    try:
+        with np.errstate(all="ignore"):
+            return look(source, camera), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def _stated(source: FrameSource) -> dict[str, Measurement]:
+    """Return what needs no measuring."""
+    stated = {"n_planes": Measurement(source.shape[1])}
+    if source.pixel_size_nm is not None:
+        return {**stated, "pixel_size_nm": Measurement(source.pixel_size_nm)}
+    unknown = Measurement(None, remark="The file states no pixel size: give it in nm.")
+    return {**stated, "pixel_size_nm": unknown, "psf_sigma_nm": unknown}
+
+
+def _ranges(
+    card: dict[str, Any], trained: Trained | None, pixel_size_nm: float
+) -> dict[str, Range]:
+    pixel_nm, n_planes = stated_pixel_nm(card), card.get("n_planes", 1)
+    ranges: dict[str, Range] = {
+        "pixel_size_nm": (pixel_nm, pixel_nm),
+        "n_planes": (n_planes, n_planes),
+    }
+    return ranges if trained is None else ranges | trained.ranges(pixel_size_nm)
+
+
+def _on_pixels(source: FrameSource, trained: Trained | None, pixel_size_nm: float) -> Iterator[str]:
+    """Say what densities per area mean to a network, which counts per pixel."""
+    if source.pixel_size_nm is None:
+        yield f"Densities are for the model's pixels of {pixel_size_nm:g} nm."
+    elif trained is not None and trained.pixel_size_nm != pixel_size_nm:
+        yield (
+            f"The network counts per pixel: the trained densities are those of its "
+            f"{trained.pixel_size_nm:g} nm pixels, per area of the data's {pixel_size_nm:g} nm."
+        )

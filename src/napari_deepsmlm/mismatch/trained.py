@@ -1,0 +1,113 @@
+"""Trained: the ranges that a model was trained on, from the experiment in its header."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from napari_deepsmlm.estimation.correlation import covariance_width
+from napari_deepsmlm.estimation.noise import stated_noise
+from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.mismatch.snr import gaussian_peak, signal_to_noise
+from napari_deepsmlm.psf import GaussianPSF
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.psf import PSF
+
+    Range = tuple[float, float]
+
+N_DEPTHS = 5
+
+
+class Trained(NamedTuple):
+    """What a model was trained on, lowest and highest; lengths in camera pixels, light in photons.
+
+    Background, density and signal to noise are those of an input, frames summed.
+    """
+
+    pixel_size_nm: float
+    sigma_px: Range
+    is_gaussian: bool
+    background: Range
+    photons: Range
+    density_px: Range
+    snr: Range
+
+    def ranges(self, pixel_size_nm: float) -> dict[str, Range]:
+        """Return the ranges by quantity, for data with this camera pixel.
+
+        The network counts in pixels: a density in data of smaller pixels is fewer per pixel.
+        """
+        per_um2 = 1e6 / pixel_size_nm**2
+        own = self.pixel_size_nm
+        return {
+            "psf_sigma_px": self.sigma_px,
+            "psf_sigma_nm": (self.sigma_px[0] * own, self.sigma_px[1] * own),
+            "background": self.background,
+            "photons": self.photons,
+            "density_per_um2": (self.density_px[0] * per_um2, self.density_px[1] * per_um2),
+            "snr": self.snr,
+        }
+
+
+def trained_on(card: dict[str, Any]) -> Trained | None:
+    """Return the ranges that the experiment in a model's header spans, None if it has none.
+
+    Raises
+    ------
+    ValueError
+        If there is one that cannot be read.
+    """
+    if "experiment" not in card:
+        return None
+    experiment = Experiment.from_dict(card["experiment"], source="card")
+    simulation, psf = experiment.simulation, experiment.psf
+    low, high = simulation.photons
+    dimmer, brighter = simulation.brightness
+    photons = (low * dimmer, (high + 2 * simulation.photons_sd) * brighter)
+    most_summed = simulation.sum_frames[1]
+    px_um2 = psf.pixel_size_nm**2 / 1e6
+    darkest, brightest = simulation.background
+    sparsest, densest = simulation.density_per_um2
+    sigma_px, peak = _shapes(psf)
+    noise = stated_noise(experiment.camera)
+    return Trained(
+        pixel_size_nm=psf.pixel_size_nm,
+        sigma_px=sigma_px,
+        is_gaussian=isinstance(psf, GaussianPSF),
+        background=(darkest, brightest * most_summed),
+        photons=photons,
+        density_px=(sparsest * px_um2, densest * most_summed * px_um2),
+        snr=(
+            signal_to_noise(photons[0], brightest, peak[0], noise, most_summed),
+            signal_to_noise(photons[1], darkest, peak[1], noise),
+        ),
+    )
+
+
+def stated_pixel_nm(card: dict[str, Any]) -> float:
+    """Return the camera pixel that a model is for, nm."""
+    return float(card.get("config", {}).get("pixel_size_nm", 100.0))
+
+
+@lru_cache
+def _shapes(psf: PSF) -> tuple[Range, Range]:
+    """Return smallest and largest width, px, and share of light in the brightest pixel.
+
+    The width of a PSF with depth is that of its covariances.
+    """
+    if isinstance(psf, GaussianPSF):
+        low, high = (sigma / psf.pixel_size_nm for sigma in psf.sigma_nm)
+        return (low, high), (gaussian_peak(high), gaussian_peak(low))
+    import torch
+
+    exact = getattr(psf, "psf", psf) if psf.n_planes == 1 else psf  # tables take long to make
+    low, high = exact.depth_range_nm or (0.0, 0.0)
+    z = torch.linspace(low, high, N_DEPTHS)
+    side = 2 * exact.reach_px + 1
+    centre = side / 2 * exact.pixel_size_nm
+    xyz = torch.stack([torch.full_like(z, centre), torch.full_like(z, centre), z], dim=1)
+    images = exact.render(xyz[:, None], torch.ones(len(z), 1), (side, side))[:, 0].numpy()
+    widths = [covariance_width(image) for image in images]
+    peaks = [float(image.max()) for image in images]
+    return (min(widths), max(widths)), (min(peaks), max(peaks))

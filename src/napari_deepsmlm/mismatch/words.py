@@ -1,0 +1,81 @@
+"""Words: what to expect of data outside of what a model was trained on, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_deepsmlm.mismatch.table import range_text, rounded
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.mismatch.trained import Range
+
+
+def pixel_sentence(name: str, trained_nm: float, pixel_nm: float) -> str:
+    """Return what pixels of another size do to a model."""
+    return (
+        f"{name} was trained for {trained_nm:g} nm pixels, the data has {pixel_nm:g} nm: "
+        "expect missed and false molecules; train a model for this pixel size."
+    )
+
+
+def expectation(
+    quantity: str, name: str, value: float, trained: Range, pixel_size_nm: float, side: int
+) -> str:
+    """Return one sentence or two about a quantity that is outside.
+
+    Parameters
+    ----------
+    name : of the model.
+    value, trained : in the units of the table.
+    side : 1 above, -1 below.
+    """
+    span = range_text(*trained)
+    if quantity == "pixel_size_nm":
+        return pixel_sentence(name, trained[0], value)
+    if quantity == "psf_sigma_px":
+        return (
+            f"Molecules are about {rounded(value)} pixels wide (σ); {name} was trained on "
+            f"{span}: expect missed, doubled and shifted molecules. Check the pixel "
+            "size and the focus, or train a model for this width."
+        )
+    if quantity == "psf_sigma_nm":
+        return "Other optics, colour or focus than trained, or the pixel size is not right."
+    if quantity == "background":
+        return _on_background(name, value, span, side)
+    if quantity == "density_per_um2":
+        return _on_density(name, value, trained, pixel_size_nm, side)
+    if quantity == "photons":
+        return (
+            f"Molecules give about {rounded(value)} photons per frame; {name} was trained on "
+            f"{span}: {'many will be missed' if side < 0 else 'photons may be cut off'}. "
+            "Check the camera's gain, or train a model for your data."
+        )
+    if quantity == "snr":
+        if side > 0:
+            return "Molecules stand out more than trained: usually little harm."
+        return "Molecules stand out less than any in training: expect missed and false ones."
+    return (
+        f"{name} reads {trained[0]:g} focal plane(s) per frame, the data has {value:g}: choose a "
+        "model for as many."
+    )
+
+
+def _on_background(name: str, value: float, span: str, side: int) -> str:
+    if side < 0:
+        return "Darker than trained: usually little harm; check the camera's baseline."
+    return (
+        f"Background is about {rounded(value)} photons per pixel; {name} was trained "
+        f"on {span}: molecules may be missed or invented. Train a model for your "
+        "data, or record with less stray light; check the camera's baseline too."
+    )
+
+
+def _on_density(name: str, value: float, trained: Range, pixel_size_nm: float, side: int) -> str:
+    if side < 0:
+        return "Sparser than trained: usually little harm."
+    in_100_px = 100 * pixel_size_nm**2 / 1e6
+    return (
+        f"About {rounded(value * in_100_px)} molecules shine in 10 x 10 pixels of an input frame; "
+        f"{name} was trained on up to {rounded(trained[1] * in_100_px)}: expect merged and missed "
+        "ones. Sum fewer frames, record sparser ones, or train a model for this density."
+    )

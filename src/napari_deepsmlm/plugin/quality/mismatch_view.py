@@ -1,0 +1,96 @@
+"""Mismatch view: frames against training, one line per quantity, with words, sign and colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QHeaderView, QLabel, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+
+from napari_deepsmlm.plugin.notes import Note
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.mismatch import MismatchTable
+
+COLUMNS = ("", "frames", "trained", "")
+LONGEST_LABEL = 15
+"""Characters of a line: the unit of a longer label goes below."""
+# Okabe and Ito's colours, told apart by all eyes; the words say the same.
+VERDICTS = {
+    "inside": ("✓ inside", "#56b4e9"),
+    "outside": ("✗ outside", "#e69f00"),
+    "cannot be told": ("? not told", "#999999"),
+}
+TIPS = {
+    "pixel_size_nm": "Side of a camera pixel in the sample.",
+    "psf_sigma_px": "Standard deviation of a molecule's image, from the flicker of pixels.",
+    "psf_sigma_nm": "The same in the sample: optics and focus, whatever the pixel.",
+    "background": "Per pixel of an input, frames summed.",
+    "photons": "Mean of a molecule in a camera frame.",
+    "density_per_um2": "Shining molecules in an input, frames summed.",
+    "snr": "Light of a molecule in its brightest pixel over the noise of that pixel.",
+    "n_planes": "Focal planes of a frame.",
+}
+
+
+class MismatchView(QWidget):
+    """The table, and below it what to expect of what is outside; hidden until there is one."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.table: MismatchTable | None = None
+        self.heading, self.note = QLabel(), Note()
+        self.heading.setWordWrap(True)
+        self.tree = QTreeWidget()
+        self.tree.setHeaderLabels(COLUMNS)
+        self.tree.setRootIsDecorated(False)
+        self.tree.setSelectionMode(QTreeWidget.SelectionMode.ExtendedSelection)
+        self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.tree.setToolTip("<qt>Hover over a line for what it means.</qt>")
+        header = self.tree.header()
+        if header is not None:
+            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+            header.setStretchLastSection(False)
+            header.setMinimumSectionSize(20)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 4, 0, 0)
+        for widget in (self.heading, self.tree, self.note):
+            column.addWidget(widget)
+        self.hide()
+
+    def show_table(self, table: MismatchTable | None) -> None:
+        """Show a comparison, or nothing."""
+        self.table = table
+        self.setVisible(table is not None)
+        if table is None:
+            return
+        self.heading.setText(f"<b>Frames against the training of</b><br>{table.model}")
+        self.heading.setToolTip(f"<qt>{' '.join(table.scope)}</qt>")
+        self.tree.clear()
+        for row in table.rows:
+            words, color = VERDICTS[row.verdict]
+            texts = [_in_lines(row.label), row.text, row.trained_text, words]
+            item = QTreeWidgetItem(self.tree, texts)
+            item.setForeground(3, QColor(color))
+            remark = f"<br><b>{row.verdict.capitalize()}.</b> {row.remark}"
+            for column in range(len(COLUMNS)):
+                item.setToolTip(column, f"<qt>{TIPS[row.name]}{remark}</qt>")
+        lines_px = sum(max(self.tree.sizeHintForRow(i), 14) for i in range(len(table.rows)))
+        header = self.tree.header()
+        head_px = 0 if header is None else header.sizeHint().height()
+        self.tree.setFixedHeight(lines_px + head_px + 6)
+        self.note.warn("\n".join(row.remark for row in table.rows if row.verdict == "outside"))
+
+    def lines(self) -> list[str]:
+        """Return the table as text, with tabs."""
+        rows = () if self.table is None else self.table.rows
+        return [
+            "\t".join(("Training", row.label, row.text, row.trained_text, row.verdict))
+            for row in rows
+        ]
+
+
+def _in_lines(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else label.replace(" (", "\n(", 1)

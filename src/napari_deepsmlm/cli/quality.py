@@ -13,7 +13,13 @@ import typer
 from rich.table import Table
 
 from napari_deepsmlm.cli._console import out, print_json, print_warnings
-from napari_deepsmlm.cli._options import JsonFlag, choose_camera
+from napari_deepsmlm.cli._options import (
+    Baseline,
+    CameraName,
+    JsonFlag,
+    PhotonsPerAdu,
+    choose_camera,
+)
 
 if TYPE_CHECKING:
     from napari_deepsmlm.mismatch import InputSettings, MismatchTable
@@ -61,15 +67,9 @@ def quality(
             "the result says, with its camera, pixel size and summed frames."
         ),
     ] = None,
-    camera: Annotated[
-        str | None, typer.Option(help="With --model: a preset, or YAML of a camera or experiment.")
-    ] = None,
-    baseline: Annotated[
-        float | None, typer.Option(help="Instead of --camera: its offset, ADU.")
-    ] = None,
-    photons_per_adu: Annotated[
-        float | None, typer.Option(help="Instead of --camera: photons per ADU above --baseline.")
-    ] = None,
+    camera: CameraName = None,
+    baseline: Baseline = None,
+    photons_per_adu: PhotonsPerAdu = None,
     sum_frames: Annotated[
         int, typer.Option(min=1, help="With --model: camera frames summed per input.")
     ] = 1,

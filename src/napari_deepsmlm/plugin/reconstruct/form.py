@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
-from napari_deepsmlm.plugin.editors import Editor, make_calm
+from napari_deepsmlm.plugin.editors import Editor, editor_around, make_calm
 from napari_deepsmlm.plugin.fields import FoldedForm
 from napari_deepsmlm.plugin.forms import editor_for
 from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
@@ -44,6 +44,8 @@ DRAWINGS = {
     "in the image only": 0,
 }
 """What is drawn of the localizations, and how many points are at most."""
+KEPT = ("sum_frames", UPSAMPLING, "threshold", "window")
+"""The others belong to the data, or to the preferences."""
 
 
 class ReconstructForm(QWidget):
@@ -127,6 +129,11 @@ class ReconstructForm(QWidget):
         """Set editors by the names of the options, e.g. `sum_frames=10`."""
         for name, value in values.items():
             self._editors[name].write(value)
+
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors of what suits other data too."""
+        points = editor_around("Localizations", self.points_box, by_text=True)
+        return {name: self._editors[name] for name in KEPT} | {"localizations": points}
 
     def options(self) -> ReconstructOptions:
         """Return the choices.

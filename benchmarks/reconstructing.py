@@ -16,7 +16,9 @@ given back to the system for the next.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +52,7 @@ def main() -> None:
         "--models", nargs="*", help="names or files; all built-in ones if not given"
     )
     chosen = parser.parse_args()
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1366, 720)
     QTest.qWait(1000)

@@ -82,8 +82,9 @@ class KeptForm(QObject):
         self._saved = self._plain_values()
         self.restored.emit()
         self._show_changed()
-        if self._changed():
-            self.note.tell(f"As you left it: {_in_words(self._changed())}. {RESET}: the defaults.")
+        changed = self._changed()
+        if changed:
+            self.note.tell(f"As you left it: {_in_words(changed)}. {RESET} restores the defaults.")
 
     def restore_defaults(self) -> None:
         """Set the editors back."""

@@ -17,19 +17,15 @@ MARGIN_PX = 24
 class LongNamesBox(QComboBox):
     """A list that is narrower than its names: `deep-storm:2d…100nm`, and wide when opened."""
 
+    @property
+    def shown_name(self) -> str:
+        """The chosen name, without its middle where it is too long."""
+        return self._option().currentText or ""
+
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draw the chosen name without its middle, where it is too long."""
-        option = QStyleOptionComboBox()
-        self.initStyleOption(option)
-        style, kind = self.style(), QStyle.ComplexControl.CC_ComboBox
-        if style is None:
-            return
-        room = style.subControlRect(kind, option, QStyle.SubControl.SC_ComboBoxEditField, self)
-        option.currentText = self.fontMetrics().elidedText(
-            option.currentText, Qt.TextElideMode.ElideMiddle, room.width()
-        )
-        painter = QStylePainter(self)
-        painter.drawComplexControl(kind, option)
+        """Draw as any list, but for the name."""
+        option, painter = self._option(), QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
     def showPopup(self) -> None:
@@ -40,6 +36,17 @@ class LongNamesBox(QComboBox):
             view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
             view.setMinimumWidth(min(widest + MARGIN_PX, screen.availableGeometry().width()))
         super().showPopup()
+
+    def _option(self) -> QStyleOptionComboBox:
+        """Return what the style draws."""
+        option, style = QStyleOptionComboBox(), self.style()
+        self.initStyleOption(option)
+        if style is not None:
+            kind, part = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
+            room = style.subControlRect(kind, option, part, self).width()
+            elide = Qt.TextElideMode.ElideMiddle
+            option.currentText = self.fontMetrics().elidedText(option.currentText, elide, room)
+        return option
 
     def _width_of(self, index: int) -> int:
         return self.fontMetrics().horizontalAdvance(self.itemText(index))

@@ -40,17 +40,20 @@ def prepare_experiment(values: dict[str, Any]) -> dict[str, Any]:
     """Return kept values, the experiment among them made of its plain values and files."""
     kept = values.get(EXPERIMENT)
     rest = {name: value for name, value in values.items() if name != EXPERIMENT}
-    return rest | {EXPERIMENT: usable_experiment(kept)} if isinstance(kept, dict) else rest
+    experiment = usable_experiment(kept) if isinstance(kept, dict) else None
+    return rest if experiment is None else {**rest, EXPERIMENT: experiment}
 
 
-def usable_experiment(values: dict[str, Any]) -> Experiment:
-    """Return an experiment of those plain values that can be used, and defaults for the others.
+def usable_experiment(values: dict[str, Any]) -> Experiment | None:
+    """Return an experiment of those plain values that can be used, None if none can.
 
     A value may be of another version of the plugin, or name a network or a file that is gone.
     """
     from napari_deepsmlm.experiment import Experiment
 
     for _ in range(MOST_FAULTS):
+        if not values:
+            break
         try:
             return _without_lost_model(Experiment.model_validate(values))
         except ValidationError as error:
@@ -59,7 +62,7 @@ def usable_experiment(values: dict[str, Any]) -> Experiment:
             places = []
         smaller = reduce(_without, places, values)
         values = smaller if smaller != values else _without_doubtful(values)
-    return Experiment()
+    return None
 
 
 def _without(values: dict[str, Any], place: Sequence[int | str]) -> dict[str, Any]:

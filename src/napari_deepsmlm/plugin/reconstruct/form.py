@@ -166,7 +166,7 @@ class ReconstructForm(QWidget):
         self._rows.addRow("Region", self.region_box)
         self._rows.addRow(self.region_box.note)
         self._editors["sum_frames"].add_to(self._rows)
-        self._rows.addRow("Model", self.model_box)
+        self._rows.addRow(self._model_row())
         self._rows.addRow(self.model_box.note)
         self._editors[UPSAMPLING].add_to(self._rows)
         self.camera_box.add_to(self._rows, library.cameras)
@@ -184,6 +184,14 @@ class ReconstructForm(QWidget):
             self._editors[name].add_to(self._folded.rows)
         self._rows.addRow(self.compute_note)
         self._rows.addRow(self._folded)
+
+    def _model_row(self) -> QHBoxLayout:
+        """Return a row that leaves more room for a name than the others do."""
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(QLabel("Model"))
+        row.addWidget(self.model_box, 1)
+        return row
 
     def _frames_row(self) -> QHBoxLayout:
         row = QHBoxLayout()

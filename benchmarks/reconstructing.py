@@ -202,6 +202,7 @@ def endless(block: np.ndarray, n_frames: int) -> dask.array.Array:
 def open_panel(viewer: napari.Viewer) -> ReconstructWidget:
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
     wait(lambda: panel.is_ready)
+    panel.kept.restore_defaults()  # an earlier part may have left others
     return panel
 
 

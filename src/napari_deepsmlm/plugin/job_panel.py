@@ -152,7 +152,6 @@ class JobPanel(QWidget):
 
     def _fill(self, loaded: _Loaded) -> Iterator[None]:
         yield from self.fill(loaded.kit)
-        yield
         self.kept.fill(self.kept_editors(), loaded.kept)
         self._loading_bar.hide()
         self.status_note.clear()

@@ -74,6 +74,7 @@ class SimulateWidget(JobPanel):
         self.form.loaded.connect(self._on_experiment)
         yield from self.form.fill(kit)
         self.form.save_button.clicked.connect(self._on_save)
+        yield  # what was used last fills the form again
 
     def kept_editors(self) -> dict[str, Editor]:
         """Return the editors that come back as they were left."""

@@ -105,6 +105,7 @@ class TrainWidget(JobPanel):
         self.resume_box.offer(kit.unfinished)
         self.look_box.ask()
         self.estimate_box.update_button()
+        yield  # what was used last fills the form again
 
     def kept_editors(self) -> dict[str, Editor]:
         """Return the editors that come back as they were left."""

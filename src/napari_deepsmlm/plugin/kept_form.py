@@ -66,8 +66,6 @@ class KeptForm(QObject):
     def reader(self) -> Callable[[], Values]:
         """Return a function that returns what was kept; another thread may call it."""
         path, panel = self._path, self._panel
-        if not panel or not is_wanted():
-            return dict
         return lambda: recall(path, panel)
 
     def fill(self, editors: Mapping[str, Editor], values: Values) -> None:
@@ -75,8 +73,9 @@ class KeptForm(QObject):
         self._editors = editors
         self._defaults = {name: editor.read() for name, editor in editors.items()}
         self._saved = self._plain_values()
+        is_kept = bool(values) and is_wanted()  # asked when the panel is shown: it takes its time
         for name, editor in editors.items():
-            if name in values:
+            if is_kept and name in values:
                 self._restore(name, editor, values[name])
             editor.changed.connect(self._ask)
         self._saved = self._plain_values()

@@ -11,6 +11,7 @@ prints seconds and the largest memory so far.
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import tempfile
 import time
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int)
     parser.add_argument("--library", action="store_true", help="without a window")
     chosen = parser.parse_args()
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
     if chosen.library:
         measure_library(chosen.rows or 10_000_000)
     else:

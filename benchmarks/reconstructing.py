@@ -17,7 +17,9 @@ given back to the system for the next.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +54,7 @@ def main() -> None:
         "--models", nargs="*", help="names or files; all built-in ones if not given"
     )
     chosen = parser.parse_args()
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1366, 720)
     QTest.qWait(1000)
@@ -236,6 +239,7 @@ def endless(block: np.ndarray, n_frames: int) -> dask.array.Array:
 def open_panel(viewer: napari.Viewer) -> ReconstructWidget:
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
     wait(lambda: panel.is_ready)
+    panel.kept.restore_defaults()  # an earlier part may have left others
     return panel
 
 

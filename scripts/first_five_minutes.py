@@ -9,6 +9,8 @@ With `--stack`, its frames take the place of the sample, and every model given i
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,6 +157,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=[], help="instead of the one that is chosen")
     choices = parser.parse_args()
     choices.out.mkdir(parents=True, exist_ok=True)
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*SIZE)
     QTest.qWait(1000)

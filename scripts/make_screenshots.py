@@ -6,6 +6,7 @@ Without a display: `xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/make_
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=4.0, help="length of the training")
     choices = parser.parse_args()
     choices.out.mkdir(parents=True, exist_ok=True)
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
     for panel in choices.panels:
         {
             "reconstruct": reconstruct,

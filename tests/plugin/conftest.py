@@ -14,7 +14,7 @@ import torch
 from qtpy.QtCore import QThreadPool
 
 from napari_deepsmlm.models import build_model, save_model
-from napari_deepsmlm.plugin import remembered
+from napari_deepsmlm.plugin import last_used, remembered
 from napari_deepsmlm.plugin.reconstruct import library
 from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
@@ -26,11 +26,12 @@ WAIT_MS = 60_000
 
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Preferences and remembered cameras of the test's own, never those of the person at work."""
+    """Preferences, cameras and choices of the test's own, never those of the person at work."""
     folder = tmp_path / "own settings"
     folder.mkdir()
     monkeypatch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
-    monkeypatch.setattr(remembered, "data_folder", lambda: folder)
+    for module in (remembered, last_used):
+        monkeypatch.setattr(module, "data_folder", lambda: folder)
     napari.settings._clear_plugin_settings_cache()
     yield
     napari.settings._clear_plugin_settings_cache()

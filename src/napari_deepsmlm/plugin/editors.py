@@ -151,7 +151,7 @@ def editable_choice(choices: Sequence[int], limits: tuple[float, float]) -> Edit
 
     def read() -> int:
         text = box.currentText()
-        return max(low, int(text)) if text.isdecimal() else low
+        return min(max(low, int(text)), high) if text.isdecimal() else low
 
     def write(value: int) -> None:
         box.setCurrentText(str(value))
@@ -164,20 +164,28 @@ def choice(choices: Sequence[Any]) -> Editor:
     box = QComboBox()
     for value in choices:
         box.addItem(str(value), value)
+    return editor_around("", box)
+
+
+def editor_around(label: str, box: QComboBox, *, by_text: bool = False) -> Editor:
+    """Return an editor of what a list offers: its data, or its texts."""
+    find = box.findText if by_text else box.findData
 
     def write(value: Any) -> None:
-        index = box.findData(value)
+        index = find(value)
         if index < 0:
-            raise ValueError(f"'{value}' is none of {', '.join(map(str, choices))}.")
+            offered = ", ".join(box.itemText(i) for i in range(box.count()))
+            raise ValueError(f"'{value}' is none of {offered}.")
         box.setCurrentIndex(index)
 
-    return Editor("", box, box.currentData, write, box.currentIndexChanged)
+    read = box.currentText if by_text else box.currentData
+    return Editor(label, box, read, write, box.currentIndexChanged)
 
 
-def check_box() -> Editor:
-    """Return an editor of a claim."""
-    box = QCheckBox()
-    return Editor("", box, box.isChecked, box.setChecked, box.toggled)
+def check_box(label: str = "", box: QCheckBox | None = None) -> Editor:
+    """Return an editor of a claim, around a box if there is one already."""
+    box = box or QCheckBox()
+    return Editor(label, box, box.isChecked, box.setChecked, box.toggled)
 
 
 def line() -> Editor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from napari.utils.notifications import show_error
 from napari.utils.theme import get_theme
@@ -17,16 +19,19 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepsmlm.plugin.jobs import Job
+from napari_deepsmlm.plugin.kept_form import KeptForm
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import in_turns
 from napari_deepsmlm.plugin.shortcuts import add_shortcuts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    import threading
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QPushButton
 
+    from napari_deepsmlm.plugin.editors import Editor
     from napari_deepsmlm.plugin.jobs import Events
 
 
@@ -34,12 +39,15 @@ class JobPanel(QWidget):
     """A panel that loads in the background and does one job at a time.
 
     A panel builds its widgets, calls :meth:`lay_out`, then :meth:`load`, whose result comes to its
-    :meth:`fill`; work is begun by :meth:`begin`. Taken out of its dock, it stops all of it.
+    :meth:`fill`; work is begun by :meth:`begin`. Taken out of its dock, it stops all of it. If it
+    has a name to be `kept_as`, its :meth:`kept_editors` come back as they were left.
 
     Parameters
     ----------
     napari_viewer : whose layers are worked on, and which gets the results.
     """
+
+    kept_as: ClassVar[str] = ""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
@@ -47,6 +55,8 @@ class JobPanel(QWidget):
         self._job: Job | None = None
         self._loading: Job | None = None
         self._is_ready = False
+        self.kept = KeptForm(self.kept_as, self)
+        self.kept.restored.connect(self.on_restored)
         self.status_note, self.message_note = Note(), Note()
         self.bar, self._loading_bar = QProgressBar(), QProgressBar()
         self._loading_bar.setRange(0, 0)  # runs to and fro
@@ -72,11 +82,19 @@ class JobPanel(QWidget):
         row = QHBoxLayout()
         for each in buttons:
             row.addWidget(each)
+        if self.kept_as:
+            row.addWidget(self.kept.reset_button)
         add_shortcuts(self, buttons)
         footer = QVBoxLayout()
         footer.setContentsMargins(9, 0, 9, 9)
         footer.addLayout(row)
-        notes = (self.bar, self._loading_bar, self.status_note, self.message_note)
+        notes = (
+            self.kept.note,
+            self.bar,
+            self._loading_bar,
+            self.status_note,
+            self.message_note,
+        )
         for widget in (*notes, *last):
             footer.addWidget(widget)
         column = QVBoxLayout(self)
@@ -96,7 +114,8 @@ class JobPanel(QWidget):
         """Import in another thread what the panel needs; the one thing it yields is filled in."""
         self.status_note.tell(f"Loading {what}…")
         self._loading_bar.show()
-        self._loading = Job(kit, title=f"loading {what}", parent=self)
+        work = partial(_load, kit, self.kept.reader(), self.prepare_kept)
+        self._loading = Job(work, title=f"loading {what}", parent=self)
         self._loading.arrived.connect(self._on_loaded)
         self._loading.failed.connect(self._on_load_failed)
         self._loading.start()
@@ -104,6 +123,18 @@ class JobPanel(QWidget):
     def fill(self, kit: Any) -> Iterator[None]:
         """Complete the panel with what was loaded; the window has a turn at each yield."""
         yield from ()
+
+    def kept_editors(self) -> Mapping[str, Editor]:
+        """Return, by names for a file, those editors whose values do not belong to the data."""
+        return {}
+
+    @staticmethod
+    def prepare_kept(values: dict[str, Any]) -> dict[str, Any]:
+        """Return kept values as the editors take them; called in another thread."""
+        return values
+
+    def on_restored(self) -> None:
+        """Put again what comes before kept values and defaults: what the data, or a panel, says."""
 
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""
@@ -116,11 +147,12 @@ class JobPanel(QWidget):
             theme = get_theme(self._viewer.theme)
             self.set_colors(theme.background.as_hex(), theme.text.as_hex())
 
-    def _on_loaded(self, kit: Any) -> None:
-        in_turns(self._fill(kit), self)
+    def _on_loaded(self, loaded: _Loaded) -> None:
+        in_turns(self._fill(loaded), self)
 
-    def _fill(self, kit: Any) -> Iterator[None]:
-        yield from self.fill(kit)
+    def _fill(self, loaded: _Loaded) -> Iterator[None]:
+        yield from self.fill(loaded.kit)
+        self.kept.fill(self.kept_editors(), loaded.kept)
         self._loading_bar.hide()
         self.status_note.clear()
         self._is_ready = True
@@ -141,6 +173,7 @@ class JobPanel(QWidget):
 
     def begin(self, events: Events, on_event: Callable[[Any], object], *, title: str) -> Job:
         """Do a job, in the place of one that nobody waits for any more."""
+        self.kept.save()
         if self._job is not None:
             self._job.abandon()
             self._job.deleteLater()
@@ -167,6 +200,7 @@ class JobPanel(QWidget):
 
     def abandon(self) -> None:
         """Stop whatever runs, without waiting for it."""
+        self.kept.save()
         self._viewer.events.theme.disconnect(self._follow_theme)
         for job in (self._loading, self._job):
             if job is not None:
@@ -174,6 +208,8 @@ class JobPanel(QWidget):
 
     def event(self, event: QEvent | None) -> bool:
         """Stop when napari takes the panel out of its dock, and share a place when it gets one."""
+        if event is not None and event.type() == QEvent.Type.Hide:
+            self.kept.save()  # also when napari is closed, which takes nothing out of its dock
         if event is not None and event.type() == QEvent.Type.ParentChange:
             if self.parentWidget() is None:
                 self.abandon()
@@ -193,6 +229,25 @@ class JobPanel(QWidget):
                 dock.show()
                 dock.raise_()
                 return
+
+
+class _Loaded(NamedTuple):
+    """What a panel is filled with."""
+
+    kit: Any
+    kept: dict[str, Any]
+
+
+def _load(
+    kit: Events,
+    read_kept: Callable[[], dict[str, Any]],
+    prepare: Callable[[dict[str, Any]], dict[str, Any]],
+    stopping: threading.Event,
+) -> Generator[_Loaded, None, None]:
+    """Yield what a panel is filled with, once all is imported."""
+    with closing(kit(stopping)) as kits:
+        for each in kits:
+            yield _Loaded(each, prepare(read_kept()))
 
 
 def _dock_of(widget: QWidget) -> QDockWidget | None:

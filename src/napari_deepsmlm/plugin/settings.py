@@ -28,6 +28,7 @@ class Settings(FrozenModel):
     runs_folder: str = Field("", description="Where training runs are kept; empty: with my data.")
     default_camera: str = Field("not known", description="Camera preset of new kinds of stacks.")
     remember_cameras: bool = Field(True, description="Offer pixel size and camera again.")
+    remember_choices: bool = Field(True, description="Open panels as they were left.")
 
 
 def read_settings() -> Settings:

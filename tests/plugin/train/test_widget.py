@@ -405,7 +405,7 @@ def test_the_last_used_settings_come_back(
     train.form.experiment_form.sample_fields.fill({"background": (3, 7)})
     train.start_button.click()
     wait_for_end(train, qtbot)
-    again = open_train()
+    again = open_train()  # beside the first, which is still open
     assert again.form.experiment().simulation.background == (3, 7)
     assert again.form.experiment().training == tiny().training
 

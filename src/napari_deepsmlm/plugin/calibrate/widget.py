@@ -39,7 +39,7 @@ from napari_deepsmlm.plugin.calibrate.live import (
     save_live,
 )
 from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
-from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.editors import Editor, editor_around, make_calm
 from napari_deepsmlm.plugin.fields import Fields
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers import pixel_size_of
@@ -73,6 +73,8 @@ class CalibrateWidget(JobPanel):
     ----------
     napari_viewer : whose layers are the bead stacks, and which shows the beads.
     """
+
+    kept_as = "Calibrate PSF"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
@@ -166,6 +168,20 @@ class CalibrateWidget(JobPanel):
         self.view.hide()
         self.result_column.insertWidget(0, self.view)
         self._on_kind()
+        self._on_stacks()
+
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors that come back as they were left."""
+        return {
+            "several_stacks": editor_around("Several stacks", self.several_box, by_text=True),
+            "z_step_nm": self.fields.editors["z_step_nm"],
+            "window_px": self.fields.editors["window_px"],
+            "psf": editor_around("PSF", self.kind_box),
+            "lens_and_light": editor_around("Lens and light", self.pupil_box, by_text=True),
+        }
+
+    def on_restored(self) -> None:
+        """Let what a stack states come before the step that was used last."""
         self._on_stacks()
 
     def update_buttons(self) -> None:

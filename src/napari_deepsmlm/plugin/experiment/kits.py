@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.models import SMLMModel
 
-LAST_USED = "last-used.yaml"
-"""The experiment of the last run, in the folder of the runs."""
-
 
 @dataclass(frozen=True)
 class Kit:
@@ -42,7 +39,6 @@ class TrainingKit(Kit):
     models: tuple[ModelChoice, ...]
     devices: tuple[str, ...]
     unfinished: Mapping[Path, RunRecord]
-    last_used: Experiment | None
 
 
 def load_kit(stopping: threading.Event) -> Generator[Kit, None, None]:
@@ -67,7 +63,6 @@ def load_training_kit(runs: Path, stopping: threading.Event) -> Generator[Traini
         models=(*built_in, *_own_models(runs)),
         devices=tuple(available_devices()),
         unfinished=unfinished_runs(runs),
-        last_used=_last_used(runs),
     )
 
 
@@ -99,12 +94,3 @@ def _own_models(runs: Path) -> list[ModelChoice]:
         except (ValueError, OSError):  # damaged, or of a network that is not here any more
             continue
     return found
-
-
-def _last_used(runs: Path) -> Experiment | None:
-    from napari_deepsmlm.experiment import Experiment
-
-    try:
-        return Experiment.from_file(runs / LAST_USED)
-    except (ValueError, OSError):  # none yet, or one that names a file that is gone
-        return None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
-from napari_deepsmlm.plugin.editors import choice, make_calm
+from napari_deepsmlm.plugin.editors import Editor, choice, make_calm
 from napari_deepsmlm.plugin.fields import Fields
 from napari_deepsmlm.plugin.localizations.column_ranges import title_of
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.render import RenderOptions
 
 DENSITY = "density"
+PIXEL = "sr_pixel_nm"
 LABELS = {
     "kind": "Rendering",
     "sr_pixel_nm": "Pixel (nm)",
@@ -55,6 +57,9 @@ class RenderForm(QWidget):
         self.color_box.widget.setToolTip(COLOR_TIP)
         make_calm(self.color_box.widget)
         self._rows.addRow("Colour by", self.color_box.widget)
+        self._pixel = self.fields.editors[PIXEL]
+        self._suited_nm, self._is_users_pixel = float(self._pixel.read()), False
+        self._pixel.changed.connect(self._on_pixel)
         self.fields.changed.connect(self._on_fields)
         self.color_box.changed.connect(self._tell_change)
         self._show_needed()
@@ -88,8 +93,31 @@ class RenderForm(QWidget):
         return name
 
     def choose_pixel(self, sr_pixel_nm: float) -> None:
-        """Set the pixel of the image."""
-        self.fields.fill({"sr_pixel_nm": sr_pixel_nm})
+        """Set the pixel that suits the data, unless the user chose one."""
+        self._suited_nm = sr_pixel_nm
+        if not self._is_users_pixel:
+            self._write_pixel(None)
+
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors but for the colours; a pixel is kept if the user chose it."""
+        kept = {
+            name: replace(editor, label=LABELS[name])
+            for name, editor in self.fields.editors.items()
+        }
+        kept[PIXEL] = replace(kept[PIXEL], read=self._read_pixel, write=self._write_pixel)
+        return kept
+
+    def _read_pixel(self) -> float | None:
+        """Return the user's pixel, None where it is the one that suits the data."""
+        pixel_nm: float = self._pixel.read()
+        return pixel_nm if self._is_users_pixel else None
+
+    def _write_pixel(self, sr_pixel_nm: float | None) -> None:
+        self._pixel.write(self._suited_nm if sr_pixel_nm is None else sr_pixel_nm)
+        self._is_users_pixel = sr_pixel_nm is not None
+
+    def _on_pixel(self, *_: object) -> None:
+        self._is_users_pixel = True
 
     def _on_fields(self) -> None:
         self._show_needed()

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtGui import QEnterEvent
 
+    from napari_deepsmlm.plugin.editors import Editor
+
 DELAY_MS = 250
 QUICK_S = 0.5
 OPEN_FILES = "Localizations (*.csv *.txt *.tsv *.hdf5 *.h5)"
@@ -63,6 +65,8 @@ class LocalizationsWidget(JobPanel):
     ----------
     napari_viewer : whose tables are offered, and which gets the images.
     """
+
+    kept_as = "Localizations"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
@@ -120,6 +124,10 @@ class LocalizationsWidget(JobPanel):
         self.drawing.fill(kit.options)
         yield
         QTimer.singleShot(0, self._on_table)
+
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors that come back as they were left."""
+        return self.drawing.kept_editors()
 
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.editors import make_calm, spin_box
+from napari_deepsmlm.plugin.editors import (
+    Editor,
+    check_box,
+    editor_around,
+    make_calm,
+    spin_box,
+)
 from napari_deepsmlm.plugin.panels import button
 from napari_deepsmlm.plugin.profile.lines import LinesBox
 from napari_deepsmlm.plugin.profile.live import Choices, ProfileKit
@@ -61,6 +68,16 @@ class ProfileForm(QWidget):
         """Offer the models."""
         for name, words in kit.models.items():
             self.model_box.addItem(f"{name}: {words}", name)
+
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors of everything but the lines."""
+        return {
+            "model": editor_around("Model", self.model_box),
+            "width": replace(self.width_editor, label="Width"),
+            "width_unit": editor_around("Unit of the width", self.unit_box, by_text=True),
+            "normalised": check_box("0 to 1", self.normalised_box),
+            "all_lines": check_box("All lines", self.all_box),
+        }
 
     def choices(self) -> Choices:
         """Return how lines are measured."""

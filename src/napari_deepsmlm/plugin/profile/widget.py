@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
+    from napari_deepsmlm.plugin.editors import Editor
     from napari_deepsmlm.plugin.profile.plot import ProfilePlot
     from napari_deepsmlm.profiles.export import Measurement
 
@@ -51,6 +52,8 @@ class ProfileWidget(JobPanel):
     ----------
     napari_viewer : whose images are measured.
     """
+
+    kept_as = "Line profile"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
@@ -109,6 +112,14 @@ class ProfileWidget(JobPanel):
         for event in (dims.current_step, dims.ndisplay, dims.order):
             event.connect(self._on_images)
         self._on_layers()
+
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors that come back as they were left."""
+        return self.form.kept_editors()
+
+    def on_restored(self) -> None:
+        """Measure in the other way."""
+        self.ask()
 
     def update_buttons(self) -> None:
         """Let results be saved when there are any."""

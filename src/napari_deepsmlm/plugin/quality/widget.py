@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.metrics import ErrorMap
+    from napari_deepsmlm.plugin.editors import Editor
     from napari_deepsmlm.quality import QualityOptions
 
 TABLES = "Localizations (*.csv *.txt *.hdf5 *.h5);;All files (*)"
@@ -70,6 +71,8 @@ class QualityWidget(JobPanel):
     ----------
     napari_viewer : whose layers are measured, and which gets the error map.
     """
+
+    kept_as = "Quality"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
@@ -175,6 +178,10 @@ class QualityWidget(JobPanel):
         self.plot = RingPlot()
         self.plot.hide()
         self.result_column.insertWidget(0, self.plot)
+
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors that come back as they were left."""
+        return {**self.option_fields.editors, **self.comparison_fields.editors}
 
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
-from napari_deepsmlm.plugin.editors import Editor, make_calm
+from napari_deepsmlm.plugin.editors import Editor, editor_around, make_calm
 from napari_deepsmlm.plugin.fields import FoldedForm
 from napari_deepsmlm.plugin.forms import editor_for
 from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
@@ -44,6 +44,8 @@ DRAWINGS = {
     "in the image only": 0,
 }
 """What is drawn of the localizations, and how many points are at most."""
+KEPT = ("sum_frames", UPSAMPLING, "threshold", "window")
+"""The others belong to the data, or to the preferences."""
 
 
 class ReconstructForm(QWidget):
@@ -128,6 +130,11 @@ class ReconstructForm(QWidget):
         for name, value in values.items():
             self._editors[name].write(value)
 
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors of what suits other data too."""
+        points = editor_around("Localizations", self.points_box, by_text=True)
+        return {name: self._editors[name] for name in KEPT} | {"localizations": points}
+
     def options(self) -> ReconstructOptions:
         """Return the choices.
 
@@ -159,7 +166,7 @@ class ReconstructForm(QWidget):
         self._rows.addRow("Region", self.region_box)
         self._rows.addRow(self.region_box.note)
         self._editors["sum_frames"].add_to(self._rows)
-        self._rows.addRow("Model", self.model_box)
+        self._rows.addRow(self._model_row())
         self._rows.addRow(self.model_box.note)
         self._editors[UPSAMPLING].add_to(self._rows)
         self.camera_box.add_to(self._rows, library.cameras)
@@ -177,6 +184,14 @@ class ReconstructForm(QWidget):
             self._editors[name].add_to(self._folded.rows)
         self._rows.addRow(self.compute_note)
         self._rows.addRow(self._folded)
+
+    def _model_row(self) -> QHBoxLayout:
+        """Return a row that leaves more room for a name than the others do."""
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(QLabel("Model"))
+        row.addWidget(self.model_box, 1)
+        return row
 
     def _frames_row(self) -> QHBoxLayout:
         row = QHBoxLayout()

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.long_names import LongNamesBox
 from napari_deepsmlm.plugin.notes import Note
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float, n_planes: int)
     return min(fitting, key=lambda choice: round(choice.misfit(pixel_size_nm), 3))
 
 
-class ModelBox(QComboBox):
+class ModelBox(LongNamesBox):
     """A list of models, and a `note` that says why one is chosen, or that none fits."""
 
     changed = Signal()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
 
+    from napari_deepsmlm.plugin.editors import Editor
     from napari_deepsmlm.plugin.reconstruct.library import Library
     from napari_deepsmlm.reconstruction import Progress, Reconstruction, ReconstructOptions
 
@@ -34,6 +35,8 @@ class ReconstructWidget(JobPanel):
     ----------
     napari_viewer : whose layers are offered, and which gets the results.
     """
+
+    kept_as = "Reconstruct"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
@@ -71,6 +74,10 @@ class ReconstructWidget(JobPanel):
         yield
         if self._wanted_model is not None:
             self.form.model_box.load_file(self._wanted_model)
+
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors that come back as they were left."""
+        return self.form.kept_editors()
 
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.plugin.experiment.form import ExperimentForm, save_experiment
+from napari_deepsmlm.plugin.experiment.kept import experiment_editor, prepare_experiment
 from napari_deepsmlm.plugin.experiment.kits import Kit, load_kit
 from napari_deepsmlm.plugin.fields import Fields
 from napari_deepsmlm.plugin.job_panel import JobPanel
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.experiment import Experiment
+    from napari_deepsmlm.plugin.editors import Editor
 
 MOST_POINTS = 50_000
 NAME = "simulated"
@@ -45,6 +47,9 @@ class SimulateWidget(JobPanel):
     ----------
     napari_viewer : gets the layers.
     """
+
+    kept_as = "Simulate"
+    prepare_kept = staticmethod(prepare_experiment)
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
@@ -69,6 +74,12 @@ class SimulateWidget(JobPanel):
         self.form.loaded.connect(self._on_experiment)
         yield from self.form.fill(kit)
         self.form.save_button.clicked.connect(self._on_save)
+        yield  # what was used last fills the form again
+
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors that come back as they were left."""
+        whole = experiment_editor(self.form, self.form.experiment, self.form.changed)
+        return whole | self.movie.editors
 
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""

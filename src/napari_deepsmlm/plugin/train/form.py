@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.experiment.kits import TrainingKit
 
 BASIC = ("minutes", "steps", "batch_size", "patch_px", "learning_rate")
-LAST_USED = "last used"
 FIRST_MINUTES = 30.0
 """Length of a run before the user chose one."""
 
@@ -105,10 +104,9 @@ class TrainForm(QWidget):
         self._add_output(kit)
         yield
         form.loaded.connect(self._on_loaded)
-        form.show_experiment(kit.last_used or kit.experiment(), LAST_USED if kit.last_used else "")
+        form.show_experiment(kit.experiment())
         form.save_button.clicked.connect(self._on_save)
-        if kit.last_used is None:
-            self.training_fields.fill({"minutes": FIRST_MINUTES})
+        self.training_fields.fill({"minutes": FIRST_MINUTES})
         self.network_box.currentIndexChanged.connect(self._on_network)
         parts = (form, self.recorded_form, self.training_fields, self.more_fields, self.start_box)
         for part in parts:

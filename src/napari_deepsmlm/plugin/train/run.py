@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from napari_deepsmlm.plugin.experiment.kits import LAST_USED
 from napari_deepsmlm.plugin.train.look import frames_to_watch
 from napari_deepsmlm.runs import HISTORY
 
@@ -136,8 +135,6 @@ class TrainingSession:
 
         if self._is_resumed:
             self._read_history()
-        else:
-            self.experiment.to_file(self.out.parent / LAST_USED)
         frames = frames_to_watch(self.experiment, self._real)
         yield Watching(frames)
         run = self._run = self._make_run(preview_frames=frames)

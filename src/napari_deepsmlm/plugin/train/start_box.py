@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog
+from qtpy.QtWidgets import QFileDialog
 
 from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.long_names import LongNamesBox
 from napari_deepsmlm.plugin.reconstruct.model_box import LOAD_FILE, ModelChoice
 
 FROM_SCRATCH = "scratch: random weights"
 
 
-class StartBox(QComboBox):
+class StartBox(LongNamesBox):
     """A list of what a network may start from: nothing, or a trained model of its kind."""
 
     changed = Signal()

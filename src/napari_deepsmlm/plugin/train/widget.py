@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
+from napari_deepsmlm.plugin.experiment.kept import experiment_editor, prepare_experiment
 from napari_deepsmlm.plugin.experiment.kits import load_training_kit
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.experiment import Experiment
+    from napari_deepsmlm.plugin.editors import Editor
     from napari_deepsmlm.plugin.experiment.kits import TrainingKit
     from napari_deepsmlm.training.events import Finished, StepDone
 
@@ -40,6 +42,9 @@ class TrainWidget(JobPanel):
     ----------
     napari_viewer : whose layers are compared with, and whose Reconstruct panel gets the model.
     """
+
+    kept_as = "Train"
+    prepare_kept = staticmethod(prepare_experiment)
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
@@ -98,10 +103,20 @@ class TrainWidget(JobPanel):
         self.look_box.fill()
         yield
         self.resume_box.offer(kit.unfinished)
-        if self._wanted_psf is not None:
-            self.form.experiment_form.psf_form.load(self._wanted_psf)
         self.look_box.ask()
         self.estimate_box.update_button()
+        yield  # what was used last fills the form again
+
+    def kept_editors(self) -> dict[str, Editor]:
+        """Return the editors that come back as they were left."""
+        form = self.form
+        return experiment_editor(form.experiment_form, form.experiment, form.changed)
+
+    def on_restored(self) -> None:
+        """Take the PSF that another panel sent here before this one was filled."""
+        path, self._wanted_psf = self._wanted_psf, None
+        if path is not None:
+            self.form.experiment_form.psf_form.load(path)
 
     def abandon(self) -> None:
         """Let a run save and end by itself, and stop the rest."""
@@ -126,7 +141,7 @@ class TrainWidget(JobPanel):
         """Train for the PSF of a file, at once or when the panel has loaded."""
         self._wanted_psf = path
         if self.is_ready:
-            self.form.experiment_form.psf_form.load(path)
+            self.on_restored()
 
     # -- the run -------------------------------------------------------------------------------
 

@@ -71,7 +71,9 @@ def _write(path: Path, known: dict[str, dict[str, Any]]) -> None:
 
     from napari_deepsmlm._files import atomic_write
 
-    text = HEADING + yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
+    # The window waits for this, and libyaml, where there is one, takes a tenth of the time.
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = HEADING + yaml.dump(known, Dumper=dumper, sort_keys=False, allow_unicode=True)
     try:
         with atomic_write(path) as file:
             file.write(text.encode())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image
 
+from napari_deepsmlm.plugin.layers import HUES, provenance
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -108,6 +110,8 @@ def _affine(layer: Layer, axes: list[int]) -> tuple[Floats, Floats]:
 
 def _why_not(layer: Layer, viewer: Viewer) -> str:
     data = _finest(layer)
+    if provenance(layer).get("kind") == HUES:
+        return "its values are no brightness, so it is left out"
     if layer.rgb:
         return "colours have no single brightness, so it is left out"
     if np.dtype(data.dtype).kind not in "uifb":

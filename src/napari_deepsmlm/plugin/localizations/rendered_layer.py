@@ -68,7 +68,7 @@ class RenderedLayer:
     ) -> Iterator[None]:
         placement = overlay_placement(self._origin, known["sr_pixel_nm"])
         if self.layer is None:
-            self._add(drawing, placement)
+            self._add(drawing, known, placement)
         else:
             _fill(self.layer, drawing.image, placement)
             self._limit("image", self.layer, drawing.limits, (0.0, 2 * drawing.limits[1]))
@@ -85,7 +85,7 @@ class RenderedLayer:
         if self.hues is not None and self.hues in self._viewer.layers:
             self._viewer.layers.remove(self.hues)
 
-    def _add(self, drawing: Drawing, placement: dict[str, Any]) -> None:
+    def _add(self, drawing: Drawing, known: dict[str, Any], placement: dict[str, Any]) -> None:
         self.layer = self._viewer.add_image(
             drawing.image,
             name=self._name,
@@ -93,6 +93,7 @@ class RenderedLayer:
             colormap=COLORMAP,
             blending="translucent_no_depth",
             contrast_limits=drawing.limits,
+            metadata={KEY: known},
             **placement,
         )
         self._limits["image"] = tuple(self.layer.contrast_limits)

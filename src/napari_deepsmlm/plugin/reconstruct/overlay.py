@@ -69,6 +69,8 @@ class Overlay:
         self._first_frame, self._window = first_frame, window
         self._blending = "additive" if is_see_through else "translucent_no_depth"
         self._report: dict[str, Any] = {"kind": "reconstruction", "of": stack.name}
+        if is_see_through:
+            self._report["is_preview"] = True
         self._limits: tuple[float, ...] = ()
         self._placed: tuple[float, tuple[int, int]] | None = None
         self._due_at = 0.0

@@ -93,4 +93,4 @@ def hue_colormap() -> Colormap:
 
     from napari_deepsmlm.render.colors import N_COLORS, hue_of
 
-    return Colormap(hue_of(np.linspace(0, 1, N_COLORS)), name="blue to orange")
+    return Colormap(hue_of(np.linspace(0, 1, N_COLORS)), name="blue-orange")

@@ -130,6 +130,7 @@ def test_three_dimensions_are_drawn_in_colour_where_they_belong(
     stack: np.ndarray,
     spotter: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
 ) -> None:
     """A table with depths, as the 3-D networks give it."""
     found = reconstruction.Reconstruction.localizations.func
@@ -144,8 +145,7 @@ def test_three_dimensions_are_drawn_in_colour_where_they_belong(
     image = viewer.layers["cells SR"]
     assert viewer.layers.index(depth) == viewer.layers.index(image) + 1
     assert (image.colormap.name, depth.blending) == ("gray", "multiplicative")
-    assert depth.colorbar.visible
-    assert depth.name_overlay.visible
+    qtbot.waitUntil(lambda: depth.colorbar.visible and depth.name_overlay.visible)
     np.testing.assert_allclose(depth.scale, 25)
     np.testing.assert_allclose(depth.translate, -37.5)
     points = viewer.layers["cells molecules"]

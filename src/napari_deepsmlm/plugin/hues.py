@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 GREY = "gray"
+PAUSE_MS = 40
+"""Between the steps in which napari is shown new layers and overlays: each is painted by itself."""
 
 
 @dataclass(frozen=True, slots=True)

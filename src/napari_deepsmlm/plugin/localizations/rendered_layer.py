@@ -75,7 +75,8 @@ class RenderedLayer:
         if self.layer is not None:
             self.layer.metadata = {**self.layer.metadata, KEY: known}
             keep_table(self.layer, table, self._origin)
-            yield
+            if self.hues is None:  # else both change at once: colours do not lag behind
+                yield
             if drawing is self._latest and self.is_shown:  # nothing else happened meanwhile
                 yield from self._show_hues(self.layer, drawing.hues, known, placement)
         self.is_complete = drawing is self._latest

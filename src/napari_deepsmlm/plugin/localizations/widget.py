@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QVBoxLayout, QWi
 
 from napari_deepsmlm.filtering import Filter
 from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.hues import PAUSE_MS
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers import provenance
 from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
@@ -315,7 +316,8 @@ class LocalizationsWidget(JobPanel):
             "pixel_size_nm": camera_pixel_nm(self._viewer),
             **options.model_dump(),
         }
-        in_turns(self._rendered.show(drawing, known, kept.table), self)
+        steps = self._rendered.show(drawing, known, kept.table)
+        in_turns(steps, self, pause_ms=PAUSE_MS)
 
     # -- saving ----------------------------------------------------------------------------
 

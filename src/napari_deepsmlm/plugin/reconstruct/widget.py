@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm.plugin.hues import show_legend
+from napari_deepsmlm.plugin.hues import PAUSE_MS, show_legend
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers import frames_of
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
@@ -155,7 +155,8 @@ class ReconstructWidget(JobPanel):
         elif isinstance(event, ImageSoFar):
             self._overlay.show(event)
         elif isinstance(event, DepthImage):
-            in_turns(show_legend(self._overlay.show_depth(event)), self)
+            depth = self._overlay.show_depth(event)
+            in_turns(show_legend(depth), self, pause_ms=PAUSE_MS)
         elif isinstance(event, Finished):
             self._finish(event.result, self._overlay)
 

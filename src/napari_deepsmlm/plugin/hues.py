@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 GREY = "gray"
-PAUSE_MS = 40
+PAUSE_MS = 120
 """Between the steps in which napari is shown new layers and overlays: each is painted by itself."""
 
 

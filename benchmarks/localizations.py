@@ -4,8 +4,9 @@
     python benchmarks/localizations.py --library [--rows 10000000]
 
 The first prints gaps of the event loop as `window.py` does: opening the table, moving sliders,
-typing a filter, rendering. The second reads, filters, renders and writes without a window, and
-prints seconds and the largest memory so far.
+typing a filter, rendering; and, to compare with, what napari takes for the smallest layer. Without
+a graphics card most of the rest is napari's drawing too. The second reads, filters, renders and
+writes without a window, and prints seconds and the largest memory so far.
 """
 
 from __future__ import annotations
@@ -94,6 +95,8 @@ def memory_gb() -> float:
 def measure_panel(n: int) -> None:
     """Print gaps of the event loop while the panel is used."""
     import napari
+    from napari.layers import Image
+    from qtpy.QtCore import QTimer
     from window import Gaps, after
 
     path = Path(tempfile.mkdtemp()) / "table.csv"
@@ -126,6 +129,15 @@ def measure_panel(n: int) -> None:
     panel.drawing.fields.fill({"kind": "histogram"})
     panel.drawing.color_box.widget.setCurrentIndex(1)
     gaps.measure("colours", after(6))
+    panel.where_line.setText("z > 0")
+    gaps.measure("a filter with colours", after(4))
+    panel.drawing.color_box.widget.setCurrentIndex(0)
+    gaps.measure("no colours", after(4))
+    small = Image(np.zeros((64, 64), np.float32), contrast_limits=(0, 1), rgb=False)
+    QTimer.singleShot(0, lambda: viewer.add_layer(small))
+    gaps.measure("napari adds 64 x 64 pixels", after(2))
+    QTimer.singleShot(0, lambda: viewer.layers.remove(small))
+    gaps.measure("napari removes them", after(2))
     print(panel.status_note.text(), panel.message_note.text())
     viewer.close()
 

@@ -134,11 +134,11 @@ def run(panel: ReconstructWidget) -> str:
 
 
 def measure_line(viewer: napari.Viewer) -> None:
-    """Draw a line with the mouse and print the widths along it."""
+    """Draw a line with the mouse; print the widths in the frames' mean and in the result."""
     profile = panel_of("ProfileWidget")
     click(profile.form.new_button)
     drag(viewer, ACROSS_NM)
-    wait_until(lambda: profile.measured is not None and bool(profile.measured.measurements))
+    wait_until(lambda: profile.measured is not None and len(profile.measured.measurements) == 2)
     QTest.qWait(500)
     for one in profile.measured.measurements:
         low, high = one.fit.fwhm_ci_nm

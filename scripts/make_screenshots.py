@@ -198,19 +198,13 @@ def opening(choices: argparse.Namespace) -> None:
 
 
 def profile(choices: argparse.Namespace) -> None:
-    """Reconstruct the sample, and measure a fibre in its mean image and in the reconstruction."""
+    """Reconstruct the sample, and measure fibres in the mean of its frames and in the result."""
     viewer = new_viewer(choices.stack)
     dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
     wait_until(lambda: panel.is_ready)
     click(panel.run_button)
     wait_until(lambda: not panel.is_busy)
     viewer.window.remove_dock_widget(dock)
-    stack = viewer.layers[0]
-    stack.visible = False
-    mean = viewer.add_image(
-        stack.data.mean(0), name="mean of frames", scale=stack.scale[-2:], units=stack.units[-2:]
-    )
-    viewer.layers.move(viewer.layers.index(mean), 1)
     viewer.layers[-1].blending = "additive"
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Line profile")
     wait_until(lambda: panel.is_ready)
@@ -247,7 +241,7 @@ def localizations(choices: argparse.Namespace) -> None:
     panel.drawing.color_box.widget.setCurrentIndex(panel.drawing.color_box.widget.findData("z_nm"))
     panel.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 10.0})
     click(panel.render_button)
-    wait_until(lambda: len(viewer.layers) == 2)
+    wait_until(lambda: len(viewer.layers) == 3 and viewer.layers[2].name_overlay.visible)
     viewer.layers[0].visible = False
     QTest.qWait(500)
     take(choices.out / "localizations.png")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ from napari_deepsmlm.render import (
     average_shifted_histogram,
     draw,
     draw_colored,
+    draw_mean,
     field_shape,
     histogram,
 )
@@ -168,3 +172,49 @@ def test_one_value_has_one_hue() -> None:
     np.testing.assert_allclose(
         image.rgb.max((0, 1)) * 255, [int(STOPS[0][i : i + 2], 16) for i in (1, 3, 5)], atol=0.5
     )
+
+
+def test_means_are_in_the_unit_of_the_column_and_missing_without_molecules() -> None:
+    table = Localizations(
+        frame=np.zeros(4),
+        x_nm=[5.0, 5.0, 15.0, 25.0],
+        y_nm=[5.0] * 4,
+        z_nm=[-400.0, -100.0, 300.0, np.nan],
+    )
+    made = draw_mean(table, "z_nm", (1, 3), options=KINDS[0])
+    np.testing.assert_allclose(made.mean, [[-250, 300, np.nan]], rtol=1e-6)
+    np.testing.assert_array_equal(made.density, [[2, 1, 0]])
+    assert (made.low, made.high) == pytest.approx(np.percentile([-400, -100, 300], (1, 99)))
+
+
+# -- stopping --------------------------------------------------------------------------------
+
+
+@every_kind
+def test_drawing_is_given_up_once_it_is_not_wanted(options: RenderOptions) -> None:
+    stopping = threading.Event()
+    stopping.set()
+    with pytest.raises(InterruptedError):
+        draw(table_of(10, 0), SHAPE, options=options, stopping=stopping)
+
+
+def test_a_long_drawing_stops_within_a_fraction_of_a_second() -> None:
+    wide = table_of(100_000, 0).with_columns(
+        uncertainty_x_nm=np.full(100_000, 300.0), uncertainty_y_nm=np.full(100_000, 300.0)
+    )
+    options = RenderOptions(kind="gaussian", sr_pixel_nm=3)  # minutes
+    stopping, ended = threading.Event(), []
+
+    def run() -> None:
+        with pytest.raises(InterruptedError):
+            draw_mean(wide.with_columns(z_nm=wide.x_nm), "z_nm", options=options, stopping=stopping)
+        ended.append(time.perf_counter())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    time.sleep(0.5)
+    assert thread.is_alive()
+    asked = time.perf_counter()
+    stopping.set()
+    thread.join()
+    assert ended[0] - asked < 0.3

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 KEY = "napari_deepsmlm"
 """Where layers keep what the plugin knows about them: `layer.metadata[KEY]`."""
 
+HUES = "hues"
+"""The kind of a layer whose values colour the image below it."""
+RESULTS = ("reconstruction", "error map", HUES)
+"""Kinds of images that are no camera frames: `layer.metadata[KEY]["kind"]`."""
+
 SMALLEST_SIDE_PX = 8
 AXIS_LABELS = ("t", "c", "y", "x")
 N_CONTRAST_FRAMES = 8
@@ -91,7 +96,7 @@ def can_hold_frames(layer: Layer) -> bool:
         and 2 <= layer.ndim <= len(AXIS_LABELS)
         and np.dtype(layer.dtype).kind in "uif"
         and min(layer.data.shape[-2:]) >= SMALLEST_SIDE_PX
-        and provenance(layer).get("kind") not in ("reconstruction", "error map")
+        and provenance(layer).get("kind") not in RESULTS
     )
 
 

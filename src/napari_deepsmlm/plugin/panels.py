@@ -44,14 +44,19 @@ def button(text: str, tooltip: str) -> QPushButton:
     return made
 
 
-def in_turns(steps: Iterator[None], parent: QObject) -> None:
-    """Do the steps of a long piece of work one after the other, the window having turns between."""
+def in_turns(steps: Iterator[None], parent: QObject, *, pause_ms: int = 0) -> None:
+    """Do the steps of a long piece of work one after the other, the window having turns between.
+
+    Parameters
+    ----------
+    pause_ms : between steps, so that what one has changed is painted before the next.
+    """
     timer = QTimer(parent)
 
     def do_next() -> None:
         timer.stop()  # again only if there is no error
         for _ in steps:
-            timer.start(0)
+            timer.start(pause_ms)
             return
         timer.deleteLater()
 

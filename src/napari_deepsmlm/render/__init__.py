@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_deepsmlm.render.colors import ColoredImage, draw_colored
+from napari_deepsmlm.render.colors import ColoredImage, MeanImage, draw_colored, draw_mean
 from napari_deepsmlm.render.gaussians import gaussian
 from napari_deepsmlm.render.options import (
     Rendering,
@@ -15,11 +15,13 @@ from napari_deepsmlm.render.points import average_shifted_histogram, histogram
 
 __all__ = [
     "ColoredImage",
+    "MeanImage",
     "RenderOptions",
     "Rendering",
     "average_shifted_histogram",
     "draw",
     "draw_colored",
+    "draw_mean",
     "field_shape",
     "gaussian",
     "histogram",

@@ -12,6 +12,8 @@ from napari_deepsmlm.render.options import RenderOptions, draw, field_shape
 from napari_deepsmlm.render.points import column
 
 if TYPE_CHECKING:
+    import threading
+
     from napari_deepsmlm.localizations import Localizations
 
 # Okabe and Ito's blue and orange, with a grey between: all of one lightness (CIE L* 70 to 71), so
@@ -34,6 +36,19 @@ class ColoredImage(NamedTuple):
     """Value at the last, and above."""
 
 
+class MeanImage(NamedTuple):
+    """The mean of a column in every pixel, and how many molecules it is the mean of."""
+
+    mean: npt.NDArray[np.float32]
+    """(rows, columns) in the unit of the column, NaN where there is no molecule."""
+    density: npt.NDArray[np.float32]
+    """(rows, columns) molecules per pixel."""
+    low: float
+    """Value of the column that the first colour stands for."""
+    high: float
+    """Value of the last, always more than `low`."""
+
+
 def draw_colored(
     table: Localizations,
     by: str,
@@ -46,15 +61,44 @@ def draw_colored(
 
     Parameters
     ----------
-    table : molecules; all frames are summed. Those without a value are left out.
-    by : one of its columns.
-    shape : of the image; as far as the molecules reach if not given.
-    limits : values of the first and last colour; 1st and 99th percentile if not given.
+    table, by, shape, options, limits : as for :func:`draw_mean`.
 
     Raises
     ------
     ValueError
         If there is no such column, or no value in it.
+    """
+    made = draw_mean(table, by, shape, options=options, limits=limits)
+    shares = (made.mean - made.low) / (made.high - made.low)
+    rgb = hue_of(np.clip(np.nan_to_num(shares), 0, 1)) * brightness_of(made.density)[..., None]
+    return ColoredImage(rgb, made.low, made.high)
+
+
+def draw_mean(
+    table: Localizations,
+    by: str,
+    shape: tuple[int, int] | None = None,
+    *,
+    options: RenderOptions,
+    limits: tuple[float, float] | None = None,
+    stopping: threading.Event | None = None,
+) -> MeanImage:
+    """Return the mean of a column in every pixel, and the density.
+
+    Parameters
+    ----------
+    table : molecules; all frames are summed. Those without a value are left out.
+    by : one of its columns.
+    shape : of the image; as far as the molecules reach if not given.
+    limits : values of the first and last colour; 1st and 99th percentile if not given.
+    stopping : when set, from another thread, drawing is given up within a fraction of a second.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or no value in it.
+    InterruptedError
+        Once `stopping` is set.
     """
     table = table.to_numpy()
     if by not in table:
@@ -65,15 +109,13 @@ def draw_colored(
         raise ValueError(f"No molecule has a value in '{by}' to colour by.")
     values = np.asarray(table[by], float)
     low, high = limits or tuple(np.percentile(values, RANGE_PERCENT).tolist())
+    high = high if high > low else low + 1.0
     # Shares of the range rather than values: float32 sums of large numbers would lose them.
-    shares = np.clip((values - low) / (high - low if high > low else 1.0), 0, 1)
-    density = draw(table, shape, options=options).numpy()
-    total = draw(
-        table, shape, options=options, weights=column(table.with_columns(share=shares), "share")
-    ).numpy()
-    mean = np.divide(total, density, out=np.zeros_like(total), where=density > 0)
-    rgb = hue_of(mean) * brightness_of(density)[..., None]
-    return ColoredImage(rgb, float(low), float(high))
+    shares = column(table.with_columns(share=(values - low) / (high - low)), "share")
+    density = draw(table, shape, options=options, stopping=stopping).numpy()
+    total = draw(table, shape, options=options, weights=shares, stopping=stopping).numpy()
+    share = np.divide(total, density, out=np.full_like(total, np.nan), where=density > 0)
+    return MeanImage(low + share * (high - low), density, float(low), float(high))
 
 
 def hue_of(shares: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_deepsmlm.render.points import ROWS_PER_STEP, in_pixels
+from napari_deepsmlm.render.points import ROWS_PER_STEP, in_pixels, raise_if
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from torch import Tensor
@@ -35,6 +36,7 @@ def gaussian(
     sr_pixel_nm: float,
     sigma_nm: float | None = None,
     weights: Tensor | None = None,
+    stopping: threading.Event | None = None,
 ) -> Tensor:
     """Return (rows, columns) molecules per pixel: each a Gaussian of mass 1, integrated over them.
 
@@ -48,6 +50,7 @@ def gaussian(
     sigma_nm : one standard deviation for all; each molecule's own uncertainty if not given.
         What is no number counts as 0, a point; what is above 128 pixels is drawn as 128.
     weights : (N,) the mass of each molecule, 1 if not given.
+    stopping : when set, InterruptedError is raised before the next million pixels.
 
     Raises
     ------
@@ -63,6 +66,7 @@ def gaussian(
         if image is None:
             image = torch.zeros(shape[0] * shape[1], device=spots.device)
         for part, reach in _alike(spots):
+            raise_if(stopping)
             columns, along_x = _along_axis(part[0], part[2], reach, shape[1])
             rows_, along_y = _along_axis(part[1], part[3], reach, shape[0])
             along_y = along_y * part[4].float()[:, None]

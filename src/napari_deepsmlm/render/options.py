@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -13,6 +13,8 @@ from napari_deepsmlm.render.gaussians import OWN_SIGMA, gaussian
 from napari_deepsmlm.render.points import average_shifted_histogram, histogram
 
 if TYPE_CHECKING:
+    import threading
+
     from torch import Tensor
 
     from napari_deepsmlm.localizations import Localizations
@@ -47,6 +49,7 @@ def draw(
     *,
     options: RenderOptions,
     weights: Tensor | None = None,
+    stopping: threading.Event | None = None,
 ) -> Tensor:
     """Return (rows, columns) molecules per pixel.
 
@@ -55,11 +58,14 @@ def draw(
     table : molecules; all frames are summed.
     shape : of the image; as far as the molecules reach if not given.
     weights : (N,) what each molecule counts, 1 if not given.
+    stopping : when set, from another thread, drawing is given up within a fraction of a second.
 
     Raises
     ------
     ValueError
         If the table has no uncertainties but they are to be drawn, or the image would be too large.
+    InterruptedError
+        Once `stopping` is set.
 
     Examples
     --------
@@ -70,16 +76,13 @@ def draw(
             [0., 0., 1.]])
     """
     shape = shape or field_shape(table, options.sr_pixel_nm)
-    pixel_nm = options.sr_pixel_nm
+    how: dict[str, Any] = {"weights": weights, "stopping": stopping}
+    how |= {"sr_pixel_nm": options.sr_pixel_nm}
     if options.kind == "gaussian":
-        return gaussian(
-            table, shape, sr_pixel_nm=pixel_nm, sigma_nm=options.sigma_nm, weights=weights
-        )
+        return gaussian(table, shape, sigma_nm=options.sigma_nm, **how)
     if options.kind == "ash":
-        return average_shifted_histogram(
-            table, shape, sr_pixel_nm=pixel_nm, n_shifts=options.n_shifts, weights=weights
-        )
-    return histogram(table, shape, sr_pixel_nm=pixel_nm, weights=weights)
+        return average_shifted_histogram(table, shape, n_shifts=options.n_shifts, **how)
+    return histogram(table, shape, **how)
 
 
 def field_shape(table: Localizations, sr_pixel_nm: float) -> tuple[int, int]:

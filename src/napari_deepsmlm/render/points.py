@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
+    import threading
+
     from torch import Tensor
 
     from napari_deepsmlm.localizations import Localizations
@@ -21,6 +23,7 @@ def histogram(
     *,
     sr_pixel_nm: float,
     weights: Tensor | None = None,
+    stopping: threading.Event | None = None,
 ) -> Tensor:
     """Return (rows, columns) numbers of molecules: each in the pixel that contains it.
 
@@ -30,6 +33,7 @@ def histogram(
     shape : of the image, whose pixel (0, 0) begins at x = y = 0.
     sr_pixel_nm : its pixel, nm.
     weights : (N,) what each molecule counts, 1 if not given.
+    stopping : when set, InterruptedError is raised before the next million molecules.
 
     Examples
     --------
@@ -41,6 +45,7 @@ def histogram(
     image: Tensor | None = None
     # float64: a float32 that counts by ones stops at 2**24
     for start in range(0, max(len(table), 1), ROWS_PER_STEP):
+        raise_if(stopping)
         part = table[start : start + ROWS_PER_STEP]
         x, y = in_pixels(part, "x_nm", sr_pixel_nm), in_pixels(part, "y_nm", sr_pixel_nm)
         if image is None:
@@ -63,6 +68,7 @@ def average_shifted_histogram(
     sr_pixel_nm: float,
     n_shifts: int = 4,
     weights: Tensor | None = None,
+    stopping: threading.Event | None = None,
 ) -> Tensor:
     """Return (rows, columns) molecules per pixel, the mean of histograms on shifted grids.
 
@@ -74,19 +80,25 @@ def average_shifted_histogram(
 
     Parameters
     ----------
-    table, shape, sr_pixel_nm, weights : as for :func:`histogram`.
+    table, shape, sr_pixel_nm, weights, stopping : as for :func:`histogram`.
     n_shifts : pixels per bin; 1 gives the histogram itself.
     """
     margin = n_shifts - 1
     margin_nm = margin * sr_pixel_nm
     moved = table.with_columns(x_nm=table.x_nm + margin_nm, y_nm=table.y_nm + margin_nm)
     wide = (shape[0] + 2 * margin, shape[1] + 2 * margin)
-    counts = histogram(moved, wide, sr_pixel_nm=sr_pixel_nm, weights=weights)
+    counts = histogram(moved, wide, sr_pixel_nm=sr_pixel_nm, weights=weights, stopping=stopping)
     steps = torch.arange(1 - n_shifts, n_shifts, device=counts.device).abs()
     triangle = (1 - steps / n_shifts) / n_shifts
     image = counts[None, None]
     image = torch.nn.functional.conv2d(image, triangle[None, None, :, None])
     return torch.nn.functional.conv2d(image, triangle[None, None, None, :])[0, 0]
+
+
+def raise_if(stopping: threading.Event | None) -> None:
+    """Raise InterruptedError once an image is not wanted any more."""
+    if stopping is not None and stopping.is_set():
+        raise InterruptedError("Stopped.")
 
 
 def in_pixels(table: Localizations, name: str, sr_pixel_nm: float) -> Tensor:

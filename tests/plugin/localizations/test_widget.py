@@ -18,7 +18,7 @@ from napari_deepsmlm.plugin import table_layers
 from napari_deepsmlm.plugin.layer_tables import keep_table, table_of
 from napari_deepsmlm.plugin.localizations.widget import DELAY_MS, LocalizationsWidget
 from napari_deepsmlm.plugin.table_layers import layer_of
-from napari_deepsmlm.render import RenderOptions, draw
+from napari_deepsmlm.render import RenderOptions, draw, draw_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +70,9 @@ def settle(tables: LocalizationsWidget, qtbot: Any) -> Callable[[], None]:
         qtbot.wait(DELAY_MS + 100)
         qtbot.waitUntil(
             lambda: not tables.is_busy and not tables._delay.isActive(), timeout=WAIT_MS
+        )
+        qtbot.waitUntil(
+            lambda: tables._rendered is None or tables._rendered.is_complete, timeout=WAIT_MS
         )
 
     return wait
@@ -180,12 +183,80 @@ def test_colours_say_what_they_mean(
     box.setCurrentIndex(box.findData("z_nm"))
     tables.drawing.fields.fill({"kind": "gaussian"})
     settle()
-    assert [layer.name for layer in viewer.layers] == ["mine", "mine rendered"]
-    assert viewer.layers["mine rendered"].rgb
+    names = ["mine", "mine rendered", "Z (nm)"]
+    assert [layer.name for layer in viewer.layers] == names
     assert "Z (nm): blue -29" in tables.status_note.text()
+    density, hues = viewer.layers[1:]
+    options = RenderOptions(kind="gaussian", sr_pixel_nm=tables.drawing.options().sr_pixel_nm)
+    np.testing.assert_array_equal(density.data, draw(TABLE, options=options).numpy())
+    depths = draw_mean(TABLE, "z_nm", density.data.shape, options=options)
+    np.testing.assert_array_equal(hues.data, depths.mean)
+    assert (density.colormap.name, hues.blending) == ("gray", "multiplicative")
+    # napari's own colour bar, with the title that has the unit.
+    assert hues.colorbar.visible
+    assert hues.name_overlay.visible
+    assert tuple(hues.contrast_limits) == pytest.approx((depths.low, depths.high))
+    np.testing.assert_allclose(hues.translate, density.translate)
+    box.setCurrentIndex(box.findData("photons"))
+    tables.drawing.fields.fill({"sr_pixel_nm": 25.0})
+    settle()
+    assert [layer.name for layer in viewer.layers] == [*names[:2], "Photons"]
+    assert tuple(hues.contrast_limits) == pytest.approx(np.percentile(TABLE["photons"], (1, 99)))
+    for layer in (density, hues):
+        np.testing.assert_allclose(layer.scale, 25)
+        np.testing.assert_allclose(layer.translate, -50 + 12.5)
+        assert layer.data.shape == (40, 80)
     box.setCurrentIndex(0)
     settle()
-    assert not viewer.layers["mine rendered"].rgb
+    assert (hues.visible, density.colormap.name) == (False, "magma")
+
+
+def test_colours_that_the_user_sets_or_removes_stay_so(
+    tables: LocalizationsWidget, points: Any, settle: Callable[[], None], viewer: Any
+) -> None:
+    box = tables.drawing.color_box.widget
+    box.setCurrentIndex(box.findData("z_nm"))
+    tables.render_button.click()
+    settle()
+    hues = viewer.layers["Z (nm)"]
+    hues.contrast_limits = (-100, 100)
+    tables.where_line.setText("x < 1000")
+    settle()
+    assert tuple(hues.contrast_limits) == (-100, 100)
+    viewer.layers.remove(hues)
+    tables.where_line.setText("x < 500")
+    settle()
+    assert [layer.name for layer in viewer.layers] == ["mine", "mine rendered"]
+    box.setCurrentIndex(box.findData("photons"))
+    settle()
+    assert "Photons" in viewer.layers
+    viewer.layers.remove("mine rendered")
+    tables.where_line.setText("x < 400")
+    settle()
+    assert [layer.name for layer in viewer.layers] == ["mine"], "hues alone mean nothing"
+
+
+def test_the_filter_does_not_wait_for_a_long_drawing(
+    tables: LocalizationsWidget, viewer: Any, settle: Callable[[], None], qtbot: Any
+) -> None:
+    wide = random_table(40_000).with_columns(
+        uncertainty_x_nm=np.full(40_000, 100.0), uncertainty_y_nm=np.full(40_000, 100.0)
+    )
+    add_points(viewer, wide)
+    qtbot.waitUntil(lambda: tables._kept is not None, timeout=WAIT_MS)
+    settle()
+    tables.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 1.0})  # minutes
+    tables.render_button.click()
+    qtbot.waitUntil(lambda: "Drawing" in tables.status_note.text(), timeout=WAIT_MS)
+    first = tables._job._stream
+    tables.where_line.setText("x < 1000")
+    qtbot.waitUntil(lambda: "40,000 of" not in tables.status_note.text(), timeout=3_000)
+    qtbot.waitUntil(lambda: first.is_over, timeout=300)
+    second = tables._job._stream
+    assert not second.is_over
+    tables.abandon()
+    qtbot.waitUntil(lambda: second.is_over, timeout=300)
+    assert len(viewer.layers) == 1
 
 
 def test_an_image_that_the_user_removes_stays_away(

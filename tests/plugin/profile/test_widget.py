@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from contextlib import suppress
 from functools import partial
@@ -15,6 +16,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QWidget
 
+from napari_deepsmlm.plugin.profile.means import BLOCK_BYTES, average
 from napari_deepsmlm.plugin.profile.widget import NO_IMAGES, NO_LINES, ProfileWidget
 from napari_deepsmlm.profiles import PixelGrid, fit_profile, line_profile
 
@@ -49,7 +51,10 @@ def settle(profile: ProfileWidget, qtbot: Any) -> Callable[[], list[Any]]:
 
 
 def settled(panel: ProfileWidget, qtbot: Any) -> list[Any]:
-    qtbot.waitUntil(lambda: panel._live is None and not panel._is_due, timeout=WAIT_MS)
+    qtbot.waitUntil(
+        lambda: panel._live is None and not panel._is_due and panel._means._job is None,
+        timeout=WAIT_MS,
+    )
     assert panel.measured is not None
     return list(panel.measured.measurements)
 
@@ -98,6 +103,111 @@ def test_all_visible_images_are_measured_in_nm(
     assert table.horizontalHeaderItem(2).text() == "FWHM (nm)"
     viewer.layers["raw"].visible = False
     assert [one.image for one in settle()] == ["fine"]
+
+
+def test_a_stack_is_measured_by_its_mean_beside_a_reconstruction(
+    profile: ProfileWidget, viewer: Any, settle: Callable[[], list[Any]], qtbot: Any
+) -> None:
+    add_pair(viewer)
+    draw(profile, ACROSS)
+    assert [one.image for one in settle()] == ["raw", "fine"]
+    viewer.layers["fine"].metadata["napari_deepsmlm"] = {"kind": "reconstruction"}
+    viewer.layers["fine"].visible = False
+    assert [one.image for one in settle()] == ["raw"], "nothing to compare with"
+    viewer.layers["fine"].visible = True
+    mean, fine = settle()
+    assert (mean.image, fine.image) == ("mean of raw", "fine")
+    raw = viewer.layers["raw"]
+    grid = PixelGrid((0, 0), (100, 0), (0, 100))
+    expected = line_profile(raw.data.mean(0), ACROSS, grid=grid, width_px=3)
+    np.testing.assert_allclose(mean.profile.value, expected.value, rtol=1e-5)
+    assert profile.table.item(0, 1).text() == "mean of raw"
+    # A choice goes before the rule.
+    box = profile.form.stacks_box
+    box.setCurrentIndex(box.findData("frame"))
+    box.activated.emit(0)
+    frame = settle()[0]
+    assert frame.image == "raw"
+    assert frame.fit.fwhm_nm == pytest.approx(FWHM_PER_SIGMA * 200, rel=1e-3)
+    box.setCurrentIndex(box.findData("mean"))
+    box.activated.emit(0)
+    # Other data, and the same array with other values, have other means.
+    raw.data = raw.data[:1]
+    assert settle()[0].image == "raw", "a single frame is its own mean"
+    raw.data = np.stack([ridge((40, 64), 30, 3.0)] * 4)
+    assert settle()[0].fit.fwhm_nm == pytest.approx(FWHM_PER_SIGMA * 300, rel=1e-3)
+    raw.data[:] = ridge((40, 64), 30, 1.5)
+    raw.data = raw.data
+    assert settle()[0].fit.fwhm_nm == pytest.approx(FWHM_PER_SIGMA * 150, rel=5e-3)
+
+
+def test_a_preview_is_compared_with_its_frame(
+    profile: ProfileWidget, viewer: Any, settle: Callable[[], list[Any]]
+) -> None:
+    add_pair(viewer)
+    viewer.layers["fine"].metadata["napari_deepsmlm"] = {
+        "kind": "reconstruction",
+        "is_preview": True,
+    }
+    draw(profile, ACROSS)
+    assert [one.image for one in settle()] == ["raw", "fine"]
+
+
+def test_the_mean_of_a_lazy_stack_is_of_the_plane_that_is_shown(
+    profile: ProfileWidget, viewer: Any, settle: Callable[[], list[Any]]
+) -> None:
+    frames = np.stack([[ridge((20, 60), 30, 1.5 + t + 0.5 * c) for c in (0, 1)] for t in (0, 1)])
+    lazy = dask.array.from_array(frames, chunks=(1, 1, 20, 60))
+    viewer.add_image(lazy, name="planes", scale=(1, 1, 100, 100), units=("pixel", "pixel", *NM))
+    box = profile.form.stacks_box
+    box.setCurrentIndex(box.findData("mean"))
+    draw(profile, ((1000, 500), (1000, 5500)))
+    for c in (0, 1):
+        viewer.dims.set_current_step(1, c)
+        (found,) = settle()
+        row = frames[:, c].mean(0)[10]
+        np.testing.assert_allclose(found.profile.value.max(), row.max(), rtol=1e-3)
+
+
+def test_a_stack_that_cannot_be_read_is_left_out_with_a_sentence(
+    profile: ProfileWidget, viewer: Any, settle: Callable[[], list[Any]]
+) -> None:
+    def read(block: Any, block_info: Any = None) -> Any:
+        if block_info[0]["chunk-location"][0] == 2:
+            raise OSError("cells.tif: frame 2 is damaged.")
+        return block
+
+    lazy = dask.array.from_array(np.stack([ridge((20, 60), 30, 2)] * 4), chunks=(1, 20, 60))
+    viewer.add_image(lazy.map_blocks(read, dtype=float), name="cells", contrast_limits=(0, 99))
+    box = profile.form.stacks_box
+    box.setCurrentIndex(box.findData("mean"))
+    draw(profile, ((10, 5), (10, 55)))
+    assert settle() == []
+    assert "cells: cells.tif: frame 2 is damaged." in profile.remark_note.text()
+
+
+def test_the_mean_is_made_of_few_frames_at_a_time() -> None:
+    """As for a stack larger than memory: what is read at once is counted."""
+    read: list[int] = []
+
+    class Frames:
+        shape, dtype, ndim = (1000, 256, 256), np.dtype(np.uint16), 3
+
+        def __getitem__(self, index: Any) -> np.ndarray:
+            first, last = index[0].start, min(index[0].stop, 1000)
+            read.append(last - first)
+            return np.broadcast_to(
+                np.arange(first, last, dtype=np.uint16)[:, None, None], (last - first, 256, 256)
+            )
+
+    every = slice(None)
+    (mean,) = average(Frames(), (0, every, every), threading.Event())
+    np.testing.assert_array_equal(mean, np.full((256, 256), 499.5, np.float32))
+    assert sum(read) == 1000
+    assert max(read) * 2 * 256**2 <= BLOCK_BYTES
+    stopping = threading.Event()
+    stopping.set()
+    assert not list(average(Frames(), (0, every, every), stopping))
 
 
 def test_the_numbers_are_those_of_the_library(

@@ -113,19 +113,14 @@ def test_other_panels_find_the_table_from_every_result(
     assert viewer.layers["cells SR"].metadata[KEY]["frames"] == 12, "the report is there too"
 
 
-def test_depth_is_colour_and_brightness_is_number() -> None:
-    z = np.array([-400.0, -400.0, 0.0, 400.0])
+def test_depths_are_means_where_there_are_molecules() -> None:
+    z = np.array([-400.0, -200.0, 0.0, 400.0])
     table = Localizations(
         frame=np.zeros(4), x_nm=[5.0, 5.0, 15.0, 25.0], y_nm=[105.0, 105.0, 105.0, 105.0], z_nm=z
     )
     made = depth_image(table, (1, 4), sr_pixel_nm=10, origin_nm=(100.0, 0.0))
-    deep, middle, high, empty = made.image[0].astype(int)
-    assert deep[2] > deep[0], "blue below"
-    assert high[0] > high[2], "orange above"
-    assert np.ptp(middle) <= 2, "grey between"
-    assert deep.sum() > high.sum(), "two are brighter than one"
-    assert empty.max() == 0
-    assert made.z_nm == pytest.approx((-400, 400), abs=20)
+    np.testing.assert_allclose(made.hues.values, [[-300, 0, 400, np.nan]], atol=1e-3)
+    assert made.hues.limits == pytest.approx((-400, 400), abs=20)
 
 
 def test_three_dimensions_are_drawn_in_colour_where_they_belong(
@@ -135,6 +130,7 @@ def test_three_dimensions_are_drawn_in_colour_where_they_belong(
     stack: np.ndarray,
     spotter: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
 ) -> None:
     """A table with depths, as the 3-D networks give it."""
     found = reconstruction.Reconstruction.localizations.func
@@ -144,9 +140,12 @@ def test_three_dimensions_are_drawn_in_colour_where_they_belong(
     viewer.add_image(stack, name="cells", **NM)
     panel.form.model_box.load_file(spotter())
     run()
-    (depth,) = [layer for layer in viewer.layers if " depth " in layer.name]
-    assert depth.rgb
-    assert depth.data.shape == (64, 96, 3), "half as fine, as there is only room for so many"
+    (depth,) = [layer for layer in viewer.layers if layer.name == "Depth (nm)"]
+    assert depth.data.shape == (64, 96), "half as fine, as there is only room for so many"
+    image = viewer.layers["cells SR"]
+    assert viewer.layers.index(depth) == viewer.layers.index(image) + 1
+    assert (image.colormap.name, depth.blending) == ("gray", "multiplicative")
+    qtbot.waitUntil(lambda: depth.colorbar.visible and depth.name_overlay.visible)
     np.testing.assert_allclose(depth.scale, 25)
     np.testing.assert_allclose(depth.translate, -37.5)
     points = viewer.layers["cells molecules"]

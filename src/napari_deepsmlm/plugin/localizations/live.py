@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Layer
 
+from napari_deepsmlm.plugin.hues import Hues
 from napari_deepsmlm.plugin.reconstruct.library import load_torch_beside_python
 from napari_deepsmlm.plugin.reconstruct.live import contrast_limits
 from napari_deepsmlm.plugin.table_layers import layer_of
@@ -39,11 +41,9 @@ class OpenedTable:
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A table as a layer."""
+    """A table as a layer, which is made in the other thread: napari imports much for its first."""
 
-    data: Any
-    keywords: dict[str, Any]
-    kind: str
+    layer: Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,17 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawing:
+    """An image of molecules, and what its colours tell."""
+
+    image: np.ndarray[Any, Any]
+    """(rows, columns) molecules per pixel."""
+    limits: tuple[float, float]
+    """Contrast of the image."""
+    hues: Hues | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """The molecules that fulfil the condition, and what is drawn of them."""
 
@@ -66,9 +77,7 @@ class Kept:
     table: Localizations
     counts: tuple[np.ndarray[Any, Any], ...]
     """Rows per bin, for each of the columns."""
-    image: np.ndarray[Any, Any] | None = None
-    limits: tuple[float, float] = (0.0, 1.0)
-    """Contrast of the image, or the values of the first and last colour."""
+    drawing: Drawing | None = None
     seconds: float = 0.0
     """What it took so far."""
 
@@ -101,7 +110,7 @@ def open_table(
 
     table, pixel_nm = read_localizations(path), table_pixel_size(path)
     known = {"path": str(path.absolute()), "pixel_size_nm": pixel_nm}
-    yield OpenedFile(*layer_of(table, path.stem, origin_of(pixel_nm), known))
+    yield OpenedFile(Layer.create(*layer_of(table, path.stem, origin_of(pixel_nm), known)))
 
 
 def keep(
@@ -112,13 +121,15 @@ def keep(
 ) -> Generator[Kept, None, None]:
     """Yield the molecules that fulfil a condition, and once more when they are drawn.
 
+    Drawing is given up within a fraction of a second once `stopping` is set.
+
     Raises
     ------
     ValueError
         One sentence: the table has no uncertainties to draw, or the image would be too large.
     """
     from napari_deepsmlm.filtering import Filter
-    from napari_deepsmlm.render import draw, draw_colored, field_shape
+    from napari_deepsmlm.render import field_shape
 
     begin = time.perf_counter()
     mask = np.ones(len(table), bool)
@@ -130,14 +141,25 @@ def keep(
     if wanted.options is None or stopping.is_set():
         return
     shape = field_shape(table, wanted.options.sr_pixel_nm)  # of all: the image stays in place
-    if wanted.color_by is None or not len(kept):
-        image = draw(kept, shape, options=wanted.options).numpy()
-        limits = contrast_limits(image)
-    else:
-        image, *ends = draw_colored(kept, wanted.color_by, shape, options=wanted.options)
-        image = np.rint(image * 255).astype(np.uint8)  # four times less to hand to the screen
-        limits = (ends[0], ends[1])
-    yield Kept(wanted, mask, kept, counts, image, limits, time.perf_counter() - begin)
+    try:
+        drawing = _draw(kept, shape, wanted, stopping)
+    except InterruptedError:
+        return
+    yield Kept(wanted, mask, kept, counts, drawing, time.perf_counter() - begin)
+
+
+def _draw(
+    table: Localizations, shape: tuple[int, int], wanted: Wanted, stopping: threading.Event
+) -> Drawing:
+    from napari_deepsmlm.render import draw, draw_mean
+
+    assert wanted.options is not None  # noqa: S101 - else nothing is drawn
+    if wanted.color_by is None or not len(table):
+        image = draw(table, shape, options=wanted.options, stopping=stopping).numpy()
+        return Drawing(image, contrast_limits(image))
+    made = draw_mean(table, wanted.color_by, shape, options=wanted.options, stopping=stopping)
+    hues = Hues(made.mean, (made.low, made.high))
+    return Drawing(made.density, contrast_limits(made.density), hues)
 
 
 def save_table(

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm.plugin.hues import GREY, put_hues, show_legend
 from napari_deepsmlm.plugin.layer_tables import keep_table
-from napari_deepsmlm.plugin.layers import KEY, overlay_placement
+from napari_deepsmlm.plugin.layers import HUES, KEY, overlay_placement
+from napari_deepsmlm.plugin.localizations.column_ranges import title_of
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterator
+
     from napari.layers import Image
     from napari.viewer import Viewer
 
     from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.plugin.hues import Hues
+    from napari_deepsmlm.plugin.localizations.live import Drawing
+
+COLORMAP = "magma"
 
 
 class RenderedLayer:
     """An image layer that follows a filter, as long as the user leaves it in the viewer.
+
+    With a column for colours, a second layer of hues lies on it. No layer is ever removed or made
+    anew: napari takes 0.1 s to add one, and 0.2 s to remove one (it collects garbage then).
 
     Parameters
     ----------
@@ -26,67 +36,115 @@ class RenderedLayer:
     """
 
     def __init__(self, viewer: Viewer, name: str, origin: tuple[float, float]) -> None:
+        self.is_complete = True
+        """Whether nothing of the latest image is still to be shown."""
         self.layer: Image | None = None
+        self.hues: Image | None = None
         self._viewer = viewer
         self._name = name
         self._origin = origin
-        self._form: tuple[Any, ...] = ()
-        self._limits: tuple[float, ...] = ()
+        self._limits: dict[str, tuple[float, ...]] = {}  # those last set here, by layer
+        self._column: str | None = None
+        self._latest: Drawing | None = None
 
     @property
     def is_shown(self) -> bool:
         """Whether the layer is in the viewer."""
         return self.layer is not None and self.layer in self._viewer.layers
 
-    def show(
-        self,
-        image: np.ndarray[Any, Any],
-        limits: tuple[float, float],
-        known: dict[str, Any],
-        table: Localizations,
-    ) -> None:
-        """Show an image, in place of the one before if there is one.
+    def show(self, drawing: Drawing, known: dict[str, Any], table: Localizations) -> Iterator[None]:
+        """Return the steps, for `in_turns`, that show an image in place of the one before.
 
         Parameters
         ----------
-        image : (rows, columns), or (rows, columns, 3) colours.
-        limits : contrast of grey levels, until the user sets their own.
-        known : what is kept of it, with `sr_pixel_nm`.
+        known : what is kept of it, with `sr_pixel_nm` and `color_by`.
         table : the molecules that are drawn.
         """
-        form = (image.ndim, known["sr_pixel_nm"])
-        if not self.is_shown or form != self._form:
-            self._add(image, limits, known)
-            self._form = form
-        elif self.layer is not None:
-            is_untouched = image.ndim == 2 and tuple(self.layer.contrast_limits) == self._limits
-            self.layer.data = image
-            if is_untouched:
-                self._set_limits(limits)
+        self._latest, self.is_complete = drawing, False
+        return self._steps(drawing, known, table)
+
+    def _steps(
+        self, drawing: Drawing, known: dict[str, Any], table: Localizations
+    ) -> Iterator[None]:
+        placement = overlay_placement(self._origin, known["sr_pixel_nm"])
+        if self.layer is None:
+            self._add(drawing, known, placement)
+        else:
+            _fill(self.layer, drawing.image, placement)
+            self._limit("image", self.layer, drawing.limits, (0.0, 2 * drawing.limits[1]))
         if self.layer is not None:
             self.layer.metadata = {**self.layer.metadata, KEY: known}
             keep_table(self.layer, table, self._origin)
+            if self.hues is None:  # else both change at once: colours do not lag behind
+                yield
+            if drawing is self._latest and self.is_shown:  # nothing else happened meanwhile
+                yield from self._show_hues(self.layer, drawing.hues, known, placement)
+        self.is_complete = drawing is self._latest
 
-    def _add(
-        self, image: np.ndarray[Any, Any], limits: tuple[float, float], known: dict[str, Any]
-    ) -> None:
-        is_rgb = image.ndim == 3
-        looks = {} if is_rgb else {"colormap": "magma", "contrast_limits": limits}
-        before = self.layer if self.is_shown else None
+    def remove_hues(self) -> None:
+        """Take the hues away: there is nothing below them any more."""
+        if self.hues is not None and self.hues in self._viewer.layers:
+            self._viewer.layers.remove(self.hues)
+
+    def _add(self, drawing: Drawing, known: dict[str, Any], placement: dict[str, Any]) -> None:
         self.layer = self._viewer.add_image(
-            image,
+            drawing.image,
             name=self._name,
-            rgb=is_rgb,
-            **looks,
-            **overlay_placement(self._origin, known["sr_pixel_nm"]),
+            rgb=False,
+            colormap=COLORMAP,
+            blending="translucent_no_depth",
+            contrast_limits=drawing.limits,
+            metadata={KEY: known},
+            **placement,
         )
-        if before is not None:  # grey levels cannot become colours
-            self._viewer.layers.remove(before)
-            self.layer.name = self._name
-        self._limits = () if is_rgb else tuple(self.layer.contrast_limits)
+        self._limits["image"] = tuple(self.layer.contrast_limits)
 
-    def _set_limits(self, limits: tuple[float, float]) -> None:
-        if self.layer is not None:
-            self.layer.contrast_limits_range = (0.0, 2 * limits[1])
-            self.layer.contrast_limits = limits
-            self._limits = tuple(self.layer.contrast_limits)
+    def _show_hues(
+        self, layer: Image, hues: Hues | None, known: dict[str, Any], placement: dict[str, Any]
+    ) -> Iterator[None]:
+        if hues is None:
+            self._leave_hues(layer)
+            return
+        column = known["color_by"]
+        is_new, name = column != self._column, title_of(column)
+        self._column = column
+        if is_new:
+            self._limits.pop("hues", None)
+        if self.hues is not None and self.hues in self._viewer.layers:
+            if is_new:
+                self.hues.name, self.hues.visible, layer.colormap = name, True, GREY
+            _fill(self.hues, hues.values, placement)
+            self.hues.metadata = {KEY: {**known, "kind": HUES}}
+            self._limit("hues", self.hues, hues.limits, hues.ends)
+        elif is_new:  # else the user has removed them
+            self.hues = put_hues(
+                self._viewer, layer, hues, name=name, known=known, placement=placement
+            )
+            self._limits["hues"] = tuple(self.hues.contrast_limits)
+            yield
+            yield from show_legend(self.hues)
+
+    def _leave_hues(self, layer: Image) -> None:
+        """Show the density alone again, in its own colours."""
+        if self._column is not None and self.hues is not None:
+            self.hues.visible = False
+            if layer.colormap.name == GREY:
+                layer.colormap = COLORMAP
+        self._column = None
+
+    def _limit(
+        self, name: str, layer: Image, limits: tuple[float, float], ends: tuple[float, float]
+    ) -> None:
+        """Follow the contrast of the image, unless the user has set their own."""
+        before = self._limits.get(name)
+        if before is None or tuple(layer.contrast_limits) == before:
+            layer.contrast_limits_range = ends
+            layer.contrast_limits = limits
+            self._limits[name] = tuple(layer.contrast_limits)
+
+
+def _fill(layer: Image, image: Any, placement: dict[str, Any]) -> None:
+    layer.data = image
+    for name in ("scale", "translate"):
+        if tuple(getattr(layer, name)) != tuple(placement[name]):  # another pixel
+            setattr(layer, name, placement[name])

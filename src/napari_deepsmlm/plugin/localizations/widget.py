@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,12 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QVBoxLayout, QWi
 
 from napari_deepsmlm.filtering import Filter
 from napari_deepsmlm.plugin.editors import make_calm
+from napari_deepsmlm.plugin.hues import PAUSE_MS
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers import provenance
 from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
 from napari_deepsmlm.plugin.localizations.live import (
+    Drawing,
     Kept,
     OpenedFile,
     OpenedTable,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QEnterEvent
 
     from napari_deepsmlm.plugin.editors import Editor
+    from napari_deepsmlm.plugin.jobs import Job
 
 DELAY_MS = 250
 QUICK_S = 0.5
@@ -75,7 +79,8 @@ class LocalizationsWidget(JobPanel):
         self._layer: Layer | None = None
         self._origin = (0.0, 0.0)
         self._rendered: RenderedLayer | None = None
-        self._is_stale = False
+        self._filtering: Job | None = None
+        self._begun = self._seconds = 0.0  # when the last filter began, how long one takes
         self._build()
         self._delay = QTimer(self)
         self._delay.setSingleShot(True)
@@ -187,10 +192,9 @@ class LocalizationsWidget(JobPanel):
         self.begin(work, self._on_file, title=f"reading {path.name}")
 
     def _on_file(self, opened: OpenedFile) -> None:
-        add = self._viewer.add_points if opened.kind == "points" else self._viewer.add_image
-        layer = add(opened.data, **opened.keywords)
+        self._viewer.add_layer(opened.layer)
         self._viewer.reset_view()
-        self.table_box.choose(layer)
+        self.table_box.choose(opened.layer)
 
     def _on_opened(self, opened: OpenedTable) -> None:
         self._opened = opened
@@ -228,16 +232,23 @@ class LocalizationsWidget(JobPanel):
 
     def _ask(self, *_: object) -> None:
         """Filter soon, and now and then while a slider moves if that is quick, else at its end."""
-        is_quick = self._kept is None or self._kept.seconds < QUICK_S
-        if self._opened is not None and not (is_quick and self._delay.isActive()):
+        if self._opened is not None and not (self._is_quick() and self._delay.isActive()):
             self._delay.start()
+
+    def _is_quick(self) -> bool:
+        """Whether the last image took little time, and the one that is drawn does so far."""
+        so_far = time.monotonic() - self._begun if self._is_filtering() else 0.0
+        return max(self._seconds, so_far) < QUICK_S
+
+    def _is_filtering(self) -> bool:
+        return self.is_busy and self._job is self._filtering
 
     def _update(self) -> None:
         opened = self._opened
         if opened is None or not self.is_ready:
             return
-        if self.is_busy:  # the latest wish is looked at when the one at hand is done
-            self._delay.start()
+        if self.is_busy and (self._is_quick() or not self._is_filtering()):
+            self._delay.start()  # what is at hand is done first
             return
         try:
             wanted = self._wanted()
@@ -245,7 +256,8 @@ class LocalizationsWidget(JobPanel):
             self.message_note.fail(str(problem))
             return
         work = partial(keep, opened.table, opened.columns, wanted)
-        self.begin(work, self._on_kept, title="filtering localizations")
+        self._begun = time.monotonic()
+        self._filtering = self.begin(work, self._on_kept, title="filtering localizations")
 
     def _wanted(self) -> Wanted:
         where = self.where()
@@ -258,23 +270,25 @@ class LocalizationsWidget(JobPanel):
         if opened is None or len(kept.mask) != len(opened.table):
             return
         self._kept = kept
+        if kept.drawing is not None or kept.wanted.options is None:
+            self._seconds = kept.seconds
         names = [column.name for column in opened.columns]
         self.ranges.show_kept(dict(zip(names, kept.counts, strict=True)))
         self._show_points(kept.mask)
         self._tell_number(kept)
-        if kept.image is not None and kept.wanted.options is not None:
-            self._show_image(kept)
+        if kept.drawing is not None:
+            self._show_image(kept, kept.drawing)
         self.update_buttons()
 
     def _tell_number(self, kept: Kept) -> None:
         n, n_all = len(kept.table), len(kept.mask)
         share = f" ({100 * n / n_all:.3g} %)" if n_all else ""
         note = f"{n:,} of {n_all:,} molecules kept{share}."
-        by = kept.wanted.color_by
-        if by is not None and kept.image is not None and kept.image.ndim == 3:
-            low, high = kept.limits
+        by, drawing = kept.wanted.color_by, kept.drawing
+        if by is not None and drawing is not None and drawing.hues is not None:
+            low, high = drawing.hues.limits
             note += f" {title_of(by)}: blue {low:.4g}, grey, orange {high:.4g}."
-        elif kept.image is None and kept.wanted.options is not None:
+        elif drawing is None and kept.wanted.options is not None:
             note += " Drawing…"
         self.status_note.tell(note)
 
@@ -292,18 +306,18 @@ class LocalizationsWidget(JobPanel):
     # -- rendering -------------------------------------------------------------------------
 
     def _on_render(self, is_on: bool) -> None:
-        if is_on:
-            self._ask()
+        self._ask()  # off: what is being drawn is not wanted any more
 
-    def _show_image(self, kept: Kept) -> None:
+    def _show_image(self, kept: Kept, drawing: Drawing) -> None:
         options = kept.wanted.options
-        if options is None or kept.image is None or not self.render_button.isChecked():
+        if options is None or not self.render_button.isChecked():
             return
         if self._rendered is None:
             name = "localizations" if self._layer is None else self._layer.name
             self._rendered = RenderedLayer(self._viewer, f"{name} rendered", self._origin)
         elif self._rendered.layer is not None and not self._rendered.is_shown:
             self.render_button.setChecked(False)  # the user has removed the image
+            self._rendered.remove_hues()
             self._rendered = None
             return
         known = {
@@ -315,7 +329,8 @@ class LocalizationsWidget(JobPanel):
             "pixel_size_nm": camera_pixel_nm(self._viewer),
             **options.model_dump(),
         }
-        self._rendered.show(kept.image, kept.limits, known, kept.table)
+        steps = self._rendered.show(drawing, known, kept.table)
+        in_turns(steps, self, pause_ms=PAUSE_MS)
 
     # -- saving ----------------------------------------------------------------------------
 

@@ -22,9 +22,20 @@ from napari_deepsmlm.plugin.profile.live import Choices, ProfileKit
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_deepsmlm.plugin.profile.images import Stacks
     from napari_deepsmlm.profiles import Model
 
 WIDEST = 100_000.0
+STACKS: dict[str, Stacks] = {
+    "mean beside a reconstruction": "auto",
+    "frame under the slider": "frame",
+    "mean of all frames": "mean",
+}
+STACKS_TIP = (
+    "What is measured of camera frames. Their mean is what a microscope shows without "
+    "super-resolution: the image to compare a reconstruction with. It is averaged once, in the "
+    "background. Where no reconstruction is visible, the first choice takes the frame"
+)
 
 
 class ProfileForm(QWidget):
@@ -37,6 +48,8 @@ class ProfileForm(QWidget):
 
     changed = Signal()
     """What is measured has changed."""
+    stacks_changed = Signal()
+    """What of a stack is measured has changed."""
     look_changed = Signal()
     """Only how it is shown has changed."""
 
@@ -57,6 +70,10 @@ class ProfileForm(QWidget):
         self.unit_box = QComboBox()
         self.unit_box.addItems(["px", "nm"])
         self.unit_box.activated.connect(self.changed)
+        self.stacks_box = QComboBox()
+        for words, value in STACKS.items():
+            self.stacks_box.addItem(words, value)
+        self.stacks_box.activated.connect(self.stacks_changed)
         self.normalised_box = QCheckBox("0 to 1")
         self.normalised_box.setChecked(True)
         self.normalised_box.toggled.connect(self.look_changed)
@@ -75,6 +92,7 @@ class ProfileForm(QWidget):
             "model": editor_around("Model", self.model_box),
             "width": replace(self.width_editor, label="Width"),
             "width_unit": editor_around("Unit of the width", self.unit_box, by_text=True),
+            "stacks": editor_around("Stacks", self.stacks_box),
             "normalised": check_box("0 to 1", self.normalised_box),
             "all_lines": check_box("All lines", self.all_box),
         }
@@ -87,6 +105,11 @@ class ProfileForm(QWidget):
             is_width_nm=self.unit_box.currentText() == "nm",
         )
 
+    @property
+    def stacks(self) -> Stacks:
+        """What of a stack is measured."""
+        return cast("Stacks", self.stacks_box.currentData())
+
     def _lay_out(self) -> None:
         rows = QFormLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -94,13 +117,16 @@ class ProfileForm(QWidget):
         rows.addRow("Lines", _side_by_side(self.lines_box, self.new_button))
         rows.addRow("Model", self.model_box)
         rows.addRow("Width", _side_by_side(self.width_editor.widget, self.unit_box))
+        rows.addRow("Stacks", self.stacks_box)
         rows.addRow("Plot", _side_by_side(self.normalised_box, self.all_box))
         make_calm(self.width_editor.widget)
         make_calm(self.unit_box)
+        make_calm(self.stacks_box)
         for widget, tip in (
             (self.model_box, "The curve that is fitted, which says what the object is"),
             (self.width_editor.widget, "The profile is averaged over so much across the line"),
             (self.unit_box, "px: pixels of each image, so wider in a coarse one; nm: the same"),
+            (self.stacks_box, STACKS_TIP),
             (
                 self.normalised_box,
                 "From the least value along the line to the greatest; else as is",

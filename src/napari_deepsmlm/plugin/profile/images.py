@@ -1,12 +1,14 @@
-"""Seen images: what the image layers of a viewer show now, and where it lies in nm."""
+"""Seen images: what the image layers of a viewer show now, or their means, and where in nm."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from napari.layers import Image
+
+from napari_deepsmlm.plugin.layers import HUES, RESULTS, provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,9 +16,13 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
+    from napari_deepsmlm.plugin.profile.means import StackMeans
     from napari_deepsmlm.profiles import PixelGrid
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+Stacks = Literal["auto", "frame", "mean"]
+"""What is measured of a stack: a frame, the mean, or the mean if a reconstruction is seen too."""
 
 ONLY_IN_2D = "Lines are measured in the 2-D view: switch to it with the button below the layers."
 _MOST_KEPT_BYTES = 1 << 28
@@ -48,7 +54,7 @@ class Plane:
     """A plane of an array of any kind, read where it is sliced, and kept if that takes time."""
 
     def __init__(self, data: Any, index: Sequence[int | slice], is_turned: bool) -> None:
-        self._data, self._index, self._is_turned = data, list(index), is_turned
+        self._data, self._index, self.is_turned = data, list(index), is_turned
         self._axes = [i for i, one in enumerate(index) if isinstance(one, slice)]
         shape = tuple(data.shape[axis] for axis in self._axes)
         self.shape: tuple[int, ...] = shape[::-1] if is_turned else shape
@@ -66,26 +72,69 @@ class Plane:
 
     def _read(self, box: tuple[slice, slice]) -> Any:
         index = list(self._index)
-        for axis, part in zip(self._axes, box[::-1] if self._is_turned else box, strict=True):
+        for axis, part in zip(self._axes, box[::-1] if self.is_turned else box, strict=True):
             index[axis] = part
         pixels = np.asarray(self._data[tuple(index)])
-        return pixels.T if self._is_turned else pixels
+        return pixels.T if self.is_turned else pixels
 
 
-def seen_images(viewer: Viewer) -> tuple[list[SeenImage], list[str]]:
-    """Return the visible grey images from the bottom up, and sentences about what is left out."""
+def seen_images(
+    viewer: Viewer, means: StackMeans, stacks: Stacks = "auto"
+) -> tuple[list[SeenImage], list[str]]:
+    """Return the visible grey images from the bottom up, and sentences about what is left out.
+
+    Parameters
+    ----------
+    means : of stacks; asking for one begins it.
+    stacks : whether stacks of frames are shown by one frame or by their mean.
+    """
     if viewer.dims.ndisplay != 2:
         return [], [ONLY_IN_2D]
     seen, remarks = [], []
+    by_mean = stacks == "mean" or (stacks == "auto" and _has_reconstruction(viewer))
     for layer in viewer.layers:
         if not isinstance(layer, Image) or not layer.visible:
             continue
         reason = _why_not(layer, viewer)
         if reason:
             remarks.append(f"{layer.name}: {reason}.")
+        elif by_mean and _is_stack(layer, viewer):
+            index = [0 if one is None else one for one in _shown_index(layer, viewer)]
+            mean, reason = means.of(finest(layer), index)
+            if mean is None:
+                remarks.append(f"{layer.name}: {reason}")
+            else:
+                seen.append(_mean_seen(_seen(layer, viewer), mean))
         else:
             seen.append(_seen(layer, viewer))
     return seen, remarks
+
+
+def _has_reconstruction(viewer: Viewer) -> bool:
+    """Whether an image made from many frames is to be seen."""
+    return any(
+        isinstance(layer, Image)
+        and layer.visible
+        and provenance(layer).get("kind") == "reconstruction"
+        and not provenance(layer).get("is_preview")
+        for layer in viewer.layers
+    )
+
+
+def _is_stack(layer: Layer, viewer: Viewer) -> bool:
+    """Whether a layer is several frames of a camera, of which one is shown."""
+    is_result = provenance(layer).get("kind") in RESULTS
+    return (
+        not is_result
+        and layer.ndim > 2
+        and finest(layer).shape[0] > 1
+        and (0 not in _own_axes(layer, viewer))
+    )
+
+
+def _mean_seen(seen: SeenImage, mean: np.ndarray[Any, Any]) -> SeenImage:
+    plane = Plane(mean, (slice(None), slice(None)), seen.plane.is_turned)
+    return replace(seen, name=f"mean of {seen.name}", plane=plane)
 
 
 def viewer_places(layer: Layer, viewer: Viewer) -> Callable[[Any], Floats]:
@@ -107,7 +156,9 @@ def _affine(layer: Layer, axes: list[int]) -> tuple[Floats, Floats]:
 
 
 def _why_not(layer: Layer, viewer: Viewer) -> str:
-    data = _finest(layer)
+    data = finest(layer)
+    if provenance(layer).get("kind") == HUES:
+        return "its values are no brightness, so it is left out"
     if layer.rgb:
         return "colours have no single brightness, so it is left out"
     if np.dtype(data.dtype).kind not in "uifb":
@@ -134,7 +185,7 @@ def _seen(layer: Layer, viewer: Viewer) -> SeenImage:
     return SeenImage(
         name=layer.name,
         layer_id=id(layer),
-        plane=Plane(_finest(layer), index, is_turned=axes[0] > axes[1]),
+        plane=Plane(finest(layer), index, is_turned=axes[0] > axes[1]),
         grid=grid,
         unit="nm" if is_length else _plain_unit(layer, axes),
         nm_per_world=_own_per_viewer(layer, viewer)[axes] * nm_per_own,
@@ -158,7 +209,7 @@ def _own_axes(layer: Layer, viewer: Viewer) -> list[int]:
 
 def _shown_index(layer: Layer, viewer: Viewer) -> list[int | slice | None]:
     """Return the frame under the slider along each axis, all along those that are displayed."""
-    shown, data = _own_axes(layer, viewer), _finest(layer)
+    shown, data = _own_axes(layer, viewer), finest(layer)
     point = np.asarray(viewer.dims.point)[-layer.ndim :] * _own_per_viewer(layer, viewer)
     place = np.round(layer.world_to_data(point)).astype(int)
     return [
@@ -183,5 +234,6 @@ def _nm_per(unit: Any) -> float:
     return float((1 * unit).to("nm").magnitude) if unit.is_compatible_with("nm") else 1.0
 
 
-def _finest(layer: Layer) -> Any:
+def finest(layer: Layer) -> Any:
+    """Return the data of a layer, of a pyramid its base."""
     return layer.data[0] if layer.multiscale else layer.data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout, QWidget
 
@@ -13,7 +13,7 @@ from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import VerticalScroll, button
 from napari_deepsmlm.plugin.profile.form import ProfileForm
-from napari_deepsmlm.plugin.profile.images import SeenImage, seen_images
+from napari_deepsmlm.plugin.profile.images import SeenImage, finest, seen_images
 from napari_deepsmlm.plugin.profile.live import (
     Measured,
     Measurer,
@@ -23,6 +23,7 @@ from napari_deepsmlm.plugin.profile.live import (
     save_figure,
     save_results,
 )
+from napari_deepsmlm.plugin.profile.means import StackMeans
 from napari_deepsmlm.plugin.profile.table import ResultTable
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 DELIVERY_MS = 8
 FIGURE_FILTER = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
 _IMAGE_EVENTS = (
-    "data", "set_data", "visible", "name", "scale", "translate", "rotate", "shear", "affine",
+    "set_data", "visible", "name", "scale", "translate", "rotate", "shear", "affine",
     "units",
 )  # fmt: skip
 NO_LINES = "Click New lines, then press, drag and let go across a structure."
@@ -65,6 +66,8 @@ class ProfileWidget(JobPanel):
         self.n_updates = 0
         """How often they were shown."""
         self._measurer = Measurer()
+        self._means = StackMeans(self)
+        self._means.changed.connect(self._on_images)
         self._live: Job | None = None
         self._is_due = False
         self._seen: tuple[list[SeenImage], list[str]] | None = None
@@ -103,6 +106,7 @@ class ProfileWidget(JobPanel):
         self._column.insertWidget(1, self.plot)
         yield
         self.form.changed.connect(self.ask)
+        self.form.stacks_changed.connect(self._on_images)
         self.form.look_changed.connect(self._show)
         self.table.chosen.connect(self._on_chosen)
         events = self._viewer.layers.events
@@ -119,7 +123,7 @@ class ProfileWidget(JobPanel):
 
     def on_restored(self) -> None:
         """Measure in the other way."""
-        self.ask()
+        self._on_images()
 
     def update_buttons(self) -> None:
         """Let results be saved when there are any."""
@@ -138,6 +142,7 @@ class ProfileWidget(JobPanel):
         super().abandon()
         if self._live is not None:
             self._live.abandon()
+        self._means.abandon()
         self.form.lines_box.abandon()
         events, dims = self._viewer.layers.events, self._viewer.dims.events
         for event in (events.inserted, events.removed, events.reordered):
@@ -158,10 +163,19 @@ class ProfileWidget(JobPanel):
         for layer in self._followed:
             for name in _IMAGE_EVENTS:
                 layer.events[name].disconnect(self._on_images)
+            layer.events.data.disconnect(self._on_data)
         for layer in layers:
             for name in _IMAGE_EVENTS:
                 layer.events[name].connect(self._on_images)
+            layer.events.data.connect(self._on_data)
         self._followed = layers
+        self._means.keep(finest(layer) for layer in layers)
+
+    def _on_data(self, event: Any) -> None:
+        """Average a stack anew: it may be the same array with other values."""
+        self._means.forget(finest(event.source))
+        self._means.keep(finest(layer) for layer in self._followed)
+        self._on_images()
 
     def _on_images(self, *_: object) -> None:
         """Measure everything anew: pixels, places or visibility have changed."""
@@ -189,7 +203,7 @@ class ProfileWidget(JobPanel):
 
     def _request(self) -> Request:
         if self._seen is None:
-            self._seen = seen_images(self._viewer)
+            self._seen = seen_images(self._viewer, self._means, self.form.stacks)
         images, remarks = self._seen
         lines, others = self.form.lines_box.lines()
         if not images:

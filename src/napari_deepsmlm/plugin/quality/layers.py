@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
-from napari_deepsmlm.plugin.layers import corner_nm, pixel_size_of, provenance
+from napari_deepsmlm.plugin.layers import HUES, corner_nm, pixel_size_of, provenance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.plugin.layer_box import LayerBox
 
+NO_IMAGES = ("error map", HUES)
+"""Kinds of layers whose values are no numbers of molecules."""
 WHOLE_PX = 0.02
 """Edges this near to those of camera pixels lie on them."""
 
@@ -42,7 +44,7 @@ def shared_region(image: Layer, frames: Layer) -> tuple[slice, slice] | None:
 def can_be_image(layer: Layer) -> bool:
     """Whether a layer may be a super-resolved image, a pair, or a time-lapse."""
     is_plain = isinstance(layer, Image) and not layer.rgb and not layer.multiscale
-    return is_plain and 2 <= layer.ndim <= 4 and provenance(layer).get("kind") != "error map"
+    return is_plain and 2 <= layer.ndim <= 4 and provenance(layer).get("kind") not in NO_IMAGES
 
 
 def is_reconstruction(layer: Layer) -> bool:

@@ -1,4 +1,4 @@
-"""Depth: an image of molecules whose colour tells their z."""
+"""Depth: colours that tell the z of molecules, of an image and of points."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_deepsmlm.plugin.hues import Hues, hue_colormap
+
 if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
 
 
 @dataclass(frozen=True, slots=True)
 class DepthImage:
-    """A coloured image.
+    """Mean depths, nm.
 
     Attributes
     ----------
-    image : (rows, columns, 3) uint8.
-    pixel_nm : its pixel, nm.
-    z_nm : depths of the first and the last colour.
+    hues : (rows, columns) nm.
+    pixel_nm : a pixel of them, nm.
     """
 
-    image: np.ndarray[Any, Any]
+    hues: Hues
     pixel_nm: float
-    z_nm: tuple[float, float]
 
 
 def depth_image(
@@ -34,7 +34,7 @@ def depth_image(
     sr_pixel_nm: float,
     origin_nm: tuple[float, float] = (0.0, 0.0),
 ) -> DepthImage:
-    """Draw molecules as the image of the run does, each in the colour of its depth.
+    """Return the mean depth of the molecules in each pixel, drawn as the image of the run is.
 
     Parameters
     ----------
@@ -43,26 +43,23 @@ def depth_image(
     sr_pixel_nm : its pixel, nm.
     origin_nm : (y, x) nm where its outer corner is.
     """
-    from napari_deepsmlm.render import RenderOptions, draw_colored, rendering_of
+    from napari_deepsmlm.render import RenderOptions, draw_mean, rendering_of
 
     y, x = origin_nm
     table = table.with_columns(x_nm=table.x_nm - x, y_nm=table.y_nm - y)
     kind = "gaussian" if rendering_of(table.names).has_own_sigma else "histogram"
     options = RenderOptions(kind=kind, sr_pixel_nm=sr_pixel_nm)
-    made = draw_colored(table, "z_nm", shape, options=options)
-    image = np.rint(255 * made.rgb).astype(np.uint8)
-    return DepthImage(image, sr_pixel_nm, (made.low, made.high))
+    made = draw_mean(table, "z_nm", shape, options=options)
+    return DepthImage(Hues(made.mean, (made.low, made.high)), sr_pixel_nm)
 
 
 def depth_colors(table: Localizations) -> dict[str, Any]:
     """Return keywords of points that have the colours of :func:`depth_image`."""
-    from napari.utils import Colormap
-
-    from napari_deepsmlm.render.colors import N_COLORS, RANGE_PERCENT, hue_of
+    from napari_deepsmlm.render.colors import RANGE_PERCENT
 
     low, high = np.percentile(table["z_nm"], RANGE_PERCENT).tolist()
     return {
         "border_color": "z_nm",
-        "border_colormap": Colormap(hue_of(np.linspace(0, 1, N_COLORS)), name="depth"),
+        "border_colormap": hue_colormap(),
         "border_contrast_limits": (low, max(high, low + 1.0)),
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REFRESH_S = 0.5
 # Copying and showing a large image takes long: it may take this share of the time.
 REFRESH_SHARE = 0.1
-# A coloured image takes seven times the memory of a plain one while it is made.
+# Depths take four times the memory of a plain image while they are made.
 MOST_DEPTH_PIXELS = 1 << 24
 CONTRAST_PERCENTILE = 99.8
 CONTRAST_SAMPLES = 1_000_000
@@ -78,7 +78,7 @@ def reconstruct_live(
 
 
 def _depth(result: Reconstruction) -> Generator[object, None, None]:
-    """Yield the image coloured by depth of molecules that have one."""
+    """Yield the depths of molecules that have one."""
     table, coarser = result.localizations, 1
     if not table.is_3d or not len(table):
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm.plugin.hues import put_hues
 from napari_deepsmlm.plugin.layer_tables import keep_table
 from napari_deepsmlm.plugin.layers import (
     KEY,
@@ -69,6 +70,8 @@ class Overlay:
         self._first_frame, self._window = first_frame, window
         self._blending = "additive" if is_see_through else "translucent_no_depth"
         self._report: dict[str, Any] = {"kind": "reconstruction", "of": stack.name}
+        if is_see_through:
+            self._report["is_preview"] = True
         self._limits: tuple[float, ...] = ()
         self._placed: tuple[float, tuple[int, int]] | None = None
         self._due_at = 0.0
@@ -107,17 +110,15 @@ class Overlay:
             keywords |= depth_colors(localizations)
         self._viewer.add_points(data, metadata={KEY: dict(self._report)}, **keywords)
 
-    def show_depth(self, depth: DepthImage) -> None:
-        """Add the image whose colours are depths."""
-        if self._placed is None:
-            return
-        low, high = depth.z_nm
-        self._viewer.add_image(
-            depth.image,
-            name=f"{self.stack.name} depth {low:.0f} to {high:.0f} nm",
-            rgb=True,
-            metadata={KEY: {**self._report, "z_nm": depth.z_nm}},
-            **overlay_placement(self._image_corner, depth.pixel_nm),
+    def show_depth(self, depth: DepthImage) -> Image:
+        """Colour the image by depth; return the layer that does."""
+        return put_hues(
+            self._viewer,
+            self.layer if self.is_shown else None,
+            depth.hues,
+            name="Depth (nm)",
+            known={**self._report, "z_nm": depth.hues.limits},
+            placement=overlay_placement(self._image_corner, depth.pixel_nm),
         )
 
     def describe(self, report: dict[str, Any]) -> None:

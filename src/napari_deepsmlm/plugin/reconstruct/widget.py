@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm.plugin.hues import PAUSE_MS, show_legend
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers import frames_of
-from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration
+from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
 from napari_deepsmlm.plugin.reconstruct.depth import DepthImage
 from napari_deepsmlm.plugin.reconstruct.form import ReconstructForm
 from napari_deepsmlm.plugin.reconstruct.library import load_library
@@ -161,7 +162,8 @@ class ReconstructWidget(JobPanel):
         elif isinstance(event, ImageSoFar):
             self._overlay.show(event)
         elif isinstance(event, DepthImage):
-            self._overlay.show_depth(event)
+            depth = self._overlay.show_depth(event)
+            in_turns(show_legend(depth), self, pause_ms=PAUSE_MS)
         elif isinstance(event, Finished):
             self._finish(event.result, self._overlay)
 

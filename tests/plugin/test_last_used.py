@@ -41,6 +41,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "model": "two-gauss",
         "width": 120.0,
         "width_unit": "nm",
+        "stacks": "mean",
         "normalised": False,
         "all_lines": True,
     },

@@ -99,7 +99,8 @@ def spin_box(kind: type, limits: tuple[float, float], none_text: str) -> Editor:
 
     def write(value: Any) -> None:
         number: Any = box.minimum() if value is None else kind(value)
-        box.setValue(number)
+        # Qt would do the same, but PySide6 cannot hand it any number.
+        box.setValue(min(max(number, box.minimum()), box.maximum()))
 
     return Editor("", box, read, write, box.valueChanged)
 
@@ -169,14 +170,14 @@ def choice(choices: Sequence[Any]) -> Editor:
 
 def editor_around(label: str, box: QComboBox, *, by_text: bool = False) -> Editor:
     """Return an editor of what a list offers: its data, or its texts."""
-    find = box.findText if by_text else box.findData
+    value_at = box.itemText if by_text else box.itemData
 
     def write(value: Any) -> None:
-        index = find(value)
-        if index < 0:
-            offered = ", ".join(box.itemText(i) for i in range(box.count()))
-            raise ValueError(f"'{value}' is none of {offered}.")
-        box.setCurrentIndex(index)
+        offered = [value_at(index) for index in range(box.count())]
+        if value not in offered:
+            texts = ", ".join(box.itemText(index) for index in range(box.count()))
+            raise ValueError(f"'{value}' is none of {texts}.")
+        box.setCurrentIndex(offered.index(value))
 
     read = box.currentText if by_text else box.currentData
     return Editor(label, box, read, write, box.currentIndexChanged)
@@ -185,7 +186,13 @@ def editor_around(label: str, box: QComboBox, *, by_text: bool = False) -> Edito
 def check_box(label: str = "", box: QCheckBox | None = None) -> Editor:
     """Return an editor of a claim, around a box if there is one already."""
     box = box or QCheckBox()
-    return Editor(label, box, box.isChecked, box.setChecked, box.toggled)
+
+    def write(value: bool) -> None:
+        if not isinstance(value, bool):
+            raise ValueError(f"'{value}' is neither true nor false.")
+        box.setChecked(value)
+
+    return Editor(label, box, box.isChecked, write, box.toggled)
 
 
 def line() -> Editor:

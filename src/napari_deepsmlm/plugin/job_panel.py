@@ -55,6 +55,9 @@ class JobPanel(QWidget):
         self._job: Job | None = None
         self._loading: Job | None = None
         self._is_ready = False
+        self._joining = QTimer(self)
+        self._joining.setSingleShot(True)
+        self._joining.timeout.connect(self._join_others)
         self.kept = KeptForm(self.kept_as, self)
         self.kept.restored.connect(self.on_restored)
         self.status_note, self.message_note = Note(), Note()
@@ -214,7 +217,7 @@ class JobPanel(QWidget):
             if self.parentWidget() is None:
                 self.abandon()
             else:
-                QTimer.singleShot(0, self._join_others)
+                self._joining.start(0)
         return super().event(event)
 
     def _join_others(self) -> None:

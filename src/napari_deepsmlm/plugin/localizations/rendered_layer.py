@@ -98,6 +98,7 @@ class RenderedLayer:
             **placement,
         )
         self._limits["image"] = tuple(self.layer.contrast_limits)
+        self._viewer.canvas.overlays.scale_bar.visible = True
 
     def _show_hues(
         self, layer: Image, hues: Hues | None, known: dict[str, Any], placement: dict[str, Any]

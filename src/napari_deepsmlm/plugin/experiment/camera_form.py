@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
 from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.fields import Fields, editable
+from napari_deepsmlm.plugin.long_names import LongNamesBox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from qtpy.QtWidgets import QFormLayout, QWidget
 
     from napari_deepsmlm.camera import Camera
 
 OWN = {"scmos": "sCMOS or CCD by numbers", "emccd": "EMCCD by numbers", "ideal": "shot noise only"}
 
 
-class CameraForm(QComboBox):
+class CameraForm(LongNamesBox):
     """A list of cameras, and editors of all numbers of one that is not in it."""
 
     changed = Signal()

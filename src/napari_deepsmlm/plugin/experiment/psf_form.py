@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QWidget
 
 from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.long_names import LongNamesBox
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
 
@@ -20,7 +21,7 @@ GAUSSIAN = "Gaussian, in focus"
 FILES = "Calibrations and PSFs (*.safetensors *.mat *.yaml *.yml)"
 
 
-class PsfForm(QComboBox):
+class PsfForm(LongNamesBox):
     """Choice between a Gaussian, whose numbers have editors, and the last PSF that was loaded.
 
     Parameters

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
 from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.fields import Fields, FoldedForm, editable
+from napari_deepsmlm.plugin.long_names import LongNamesBox
 
 if TYPE_CHECKING:
+    from qtpy.QtWidgets import QFormLayout, QWidget
+
     from napari_deepsmlm.simulation.structures import Structure
 
 NAMES = {
-    "uniform": "molecules anywhere",
+    "uniform": "anywhere",
     "filaments": "bundles of filaments",
     "microtubules": "microtubules in 3-D",
     "lines": "parallel lines",
@@ -25,7 +27,7 @@ NAMES = {
 AS_LOADED = "as loaded"
 
 
-class StructureForm(QComboBox):
+class StructureForm(LongNamesBox):
     """A list of structures; the numbers of the chosen one are folded away in :attr:`more`.
 
     Parameters

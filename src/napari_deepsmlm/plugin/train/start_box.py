@@ -11,7 +11,7 @@ from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.long_names import LongNamesBox
 from napari_deepsmlm.plugin.reconstruct.model_box import LOAD_FILE, ModelChoice
 
-FROM_SCRATCH = "scratch: random weights"
+FROM_SCRATCH = "random weights"
 
 
 class StartBox(LongNamesBox):

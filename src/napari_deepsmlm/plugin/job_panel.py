@@ -225,13 +225,14 @@ class JobPanel(QWidget):
         dock, window = _dock_of(self), self.window()
         if dock is None or not isinstance(window, QMainWindow):
             return
-        for other in window.findChildren(JobPanel):
-            place = _dock_of(other)
-            if place not in (None, dock) and place.isVisible() and not place.isFloating():
-                window.tabifyDockWidget(place, dock)
-                dock.show()
-                dock.raise_()
-                return
+        places = [_dock_of(other) for other in window.findChildren(JobPanel)]
+        seen = [each for each in places if each and each.isVisible() and not each.isFloating()]
+        others = [each for each in seen if each is not dock]
+        beside = window.tabifiedDockWidgets(dock)
+        if others and not any(each in beside for each in others):
+            window.tabifyDockWidget(others[0], dock)
+            dock.show()
+            dock.raise_()
 
 
 class _Loaded(NamedTuple):

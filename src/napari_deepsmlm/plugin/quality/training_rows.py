@@ -105,10 +105,11 @@ class TrainingRows(QObject):
         ValueError
             One sentence about what is out of range.
         """
+        if self._fields is None or self.box.currentText() == NO_MODEL:
+            return None  # before the panel is filled nothing may import torch here
+
         from napari_deepsmlm.mismatch import InputSettings
 
-        if self._fields is None or self.box.currentText() == NO_MODEL:
-            return None
         if self._is_of_result:
             return self._of_result()
         key = self._models[self._chosen - 2].key

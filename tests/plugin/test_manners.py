@@ -349,6 +349,7 @@ def test_closing_in_the_middle_of_a_job_stops_it(
 OPEN = """
 import os, sys, threading
 import napari
+import numpy as np
 
 is_open = threading.Event()
 
@@ -361,6 +362,7 @@ class Watch:
             is_open.wait(5)  # the window must not profit from what is loaded for it
 
 viewer = napari.Viewer(show=False)
+viewer.add_image(np.ones((20, 64, 64)), scale=(1, 100, 100), units=("pixel", "nm", "nm"))
 sys.meta_path.insert(0, Watch())
 viewer.window.add_plugin_dock_widget("napari-deepsmlm", sys.argv[1])
 print("It is open.", flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +13,13 @@ from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.models import build_model, built_in_models, read_card, save_model
 from napari_deepsmlm.plugin.layers import KEY, frame_placement, overlay_placement
 from napari_deepsmlm.plugin.quality.training_rows import NO_MODEL, OF_RESULT
-from napari_deepsmlm.plugin.quality.widget import QualityWidget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-WAIT_MS = 120_000
+    from napari_deepsmlm.plugin.quality.widget import QualityWidget
+
 MODEL = "deep-storm:2d-100nm"
 NAMES = ("pixel_size_nm", "psf_sigma_px", "psf_sigma_nm", "background", "photons")
 NAMES += ("density_per_um2", "snr", "n_planes")
@@ -38,26 +37,6 @@ def experiment() -> Experiment:
 def frames(experiment: Experiment) -> np.ndarray:
     """What the model was trained on, but four times as much background."""
     return experiment.simulate(60, seed=0).stack[:, 0]
-
-
-@pytest.fixture
-def quality(viewer: Any, qtbot: Any, no_threads_left: None) -> Iterator[QualityWidget]:
-    panel = QualityWidget(viewer)
-    viewer.window.add_dock_widget(panel, name="Quality")
-    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
-    yield panel
-    with suppress(RuntimeError):  # a test may have closed the window
-        panel.abandon()
-
-
-@pytest.fixture
-def run(quality: QualityWidget, qtbot: Any) -> Callable[[], None]:
-    def run_to_the_end() -> None:
-        assert quality.run_button.isEnabled()
-        quality.run_button.click()
-        qtbot.waitUntil(lambda: not quality.is_busy, timeout=WAIT_MS)
-
-    return run_to_the_end
 
 
 def add_stack(viewer: Any, frames: np.ndarray, pixel_nm: float | None = 100.0) -> Any:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import gc
 import json
 import weakref
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from napari_deepsmlm.plugin.quality.widget import QualityWidget
 from napari_deepsmlm.quality import frc_of_table, squirrel_of_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 WAIT_MS = 60_000
@@ -63,27 +62,6 @@ def stack(truth: Localizations) -> np.ndarray:
     mean = gaussian_filter(fine, 12).reshape(32, 10, 32, 10).mean((1, 3)) * 100 + 100
     frames: np.ndarray = np.random.default_rng(2).poisson(np.tile(mean, (8, 1, 1)))
     return frames.astype(np.uint16)
-
-
-@pytest.fixture
-def quality(viewer: Any, qtbot: Any, no_threads_left: None) -> Iterator[QualityWidget]:
-    panel = QualityWidget(viewer)
-    viewer.window.add_dock_widget(panel, name="Quality")
-    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
-    panel.option_fields.fill({"n_blocks": 2})
-    yield panel
-    with suppress(RuntimeError):  # a test may have closed the window
-        panel.abandon()
-
-
-@pytest.fixture
-def run(quality: QualityWidget, qtbot: Any) -> Callable[[], None]:
-    def run_to_the_end() -> None:
-        assert quality.run_button.isEnabled()
-        quality.run_button.click()
-        qtbot.waitUntil(lambda: not quality.is_busy, timeout=WAIT_MS)
-
-    return run_to_the_end
 
 
 def add_points(viewer: Any, table: Localizations, name: str, **metadata: Any) -> Any:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_deepsmlm.io._description import NM_PER_UNIT
 from napari_deepsmlm.io._planes import Opened, is_plausible_pixel_size
+from napari_deepsmlm.io._zarr_meta import UnknownZarr, ZarrArray, read_array, read_metadata
 from napari_deepsmlm.io.arrays import ArrayPlanes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MAX_CHUNK_BYTES = 1 << 30
 _MARKS = (".zarray", ".zgroup", "zarr.json")
 
 
@@ -36,25 +37,18 @@ def open_zarr(path: Path, *, axes: str | None) -> Opened:
     ValueError
         If the folder holds neither, or its chunks are too large to be read one by one.
     """
-    import zarr
-
     try:
-        node: Any = zarr.open(path, mode="r")
-        image: dict[str, Any] = {}
-        if not isinstance(node, zarr.Array):
-            image = _ome_image(dict(node.attrs))
-            node = node[_inside(image["datasets"][0]["path"])]
-        shape, chunks, dtype = node.shape, node.chunks, node.dtype
-    except Exception as error:  # noqa: BLE001 - zarr raises many kinds for a damaged store
+        folder, image = _array_folder(path)
+        array = read_array(folder, path.name)
+        if array is None:
+            raise UnknownZarr("there is no array in it")
+        node = _opened(folder, array)
+    except (UnknownZarr, OSError) as error:
         raise ValueError(
-            f"{path.name}: is not a readable zarr array or OME-Zarr image "
-            f"({type(error).__name__}); give the folder of one array."
+            f"{path.name}: is not a readable zarr array or OME-Zarr image ({error}); give the "
+            "folder of one array."
         ) from None
-    if math.prod(chunks) * dtype.itemsize > _MAX_CHUNK_BYTES:
-        raise ValueError(
-            f"{path.name}: its chunks of {' x '.join(map(str, chunks))} values are over 1 GB each; "
-            "save it again with a few frames to a chunk."
-        )
+    shape = array.shape
     letters = axes or _axes(image, len(shape))
     pixel_size_nm = _pixel_size_nm(image)
     return Opened(
@@ -62,6 +56,35 @@ def open_zarr(path: Path, *, axes: str | None) -> Opened:
         pixel_size_nm,
         "OME-Zarr metadata" if pixel_size_nm else "",
     )
+
+
+def _array_folder(path: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the folder of the array to open, and what OME says of it, {} if nothing."""
+    if read_array(path, path.name) is not None:
+        return path, {}
+    group = read_metadata(path, "zarr.json")
+    attributes = group.get("attributes") or read_metadata(path, ".zattrs")
+    try:
+        image = _ome_image(attributes)
+        return path / _inside(image["datasets"][0]["path"]), image
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise UnknownZarr("it names no image") from None
+
+
+def _opened(folder: Path, array: ZarrArray) -> Any:
+    """Open an array whose metadata have been checked."""
+    import zarr
+
+    from napari_deepsmlm.io._zarr_store import BoundedStore
+
+    try:
+        store = BoundedStore(folder, array=array)
+        node = zarr.open_array(store, mode="r", zarr_format=array.zarr_format)
+    except Exception as error:  # noqa: BLE001 - zarr raises many kinds for a damaged store
+        raise UnknownZarr(type(error).__name__) from None
+    if tuple(node.shape) != array.shape or np.dtype(node.dtype) != array.dtype:
+        raise UnknownZarr("its metadata contradict themselves")
+    return node
 
 
 def _ome_image(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +97,7 @@ def _inside(name: Any) -> str:
     """Refuse a name that leads out of the group."""
     parts = PurePosixPath(str(name)).parts
     if not parts or ".." in parts or str(name).startswith(("/", "\\")):
-        raise ValueError("a dataset outside its group")
+        raise UnknownZarr("it names a dataset outside its group")
     return "/".join(parts)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NPY_HEADER_BYTES = 10_000
+_MAX_PLANES_LISTED = 10_000_000  # the order of all planes is held in memory
 
 
 class ArrayPlanes:
@@ -78,6 +79,7 @@ def open_npy(path: Path, *, axes: str | None, allow_truncated: bool) -> Opened:
     file = ReadOnlyFile(path)
     stored_shape, is_fortran, dtype, offset = _npy_header(file)
     check_dtype(path.name, dtype)
+    _check_npy_size(file, stored_shape, dtype, offset, allow_truncated)
     sizes, letters = _array_axes(path.name, stored_shape, axes)
     index, _ = arrange_axes(sizes, letters)
     is_in_order = bool((index.ravel() == np.arange(index.size)).all())
@@ -106,11 +108,35 @@ def _npy_header(file: ReadOnlyFile) -> tuple[tuple[int, ...], bool, np.dtype[Any
     return tuple(map(int, shape)), bool(is_fortran), dtype, stream.tell()
 
 
+def _check_npy_size(
+    file: ReadOnlyFile,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    offset: int,
+    allow_truncated: bool,
+) -> None:
+    """Raise if the values are not there and nobody asks for the part that is."""
+    if len(shape) < 2 or min(shape) < 1 or (allow_truncated and shape[0] <= _MAX_PLANES_LISTED):
+        return
+    there = max(0, file.size - offset)
+    if math.prod(shape) * dtype.itemsize > there:
+        n_complete = there // (math.prod(shape[1:]) * dtype.itemsize)
+        raise ValueError(
+            f"{file.name}: cut short: {n_complete} of {shape[0]} frames are complete; fetch it "
+            f"again, or open frames 0:{n_complete} with allow_truncated=True."
+        )
+
+
 def _array_axes(name: str, shape: tuple[int, ...], axes: str | None) -> tuple[tuple[int, ...], str]:
     """Return lengths and letters of the axes before Y and X."""
     if len(shape) < 2:
         raise ValueError(f"{name}: frames need two axes (Y, X) or more, got {len(shape)}.")
     check_shape(name, shape)
+    if math.prod(shape[:-2]) > _MAX_PLANES_LISTED:
+        raise ValueError(
+            f"{name}: declares {math.prod(shape[:-2]):,} frames ({times(shape)}), more than any "
+            "movie has; it is damaged, or give a part of it."
+        )
     if axes is not None:
         return shape[:-2], check_axes(name, axes, len(shape))
     if shape[-1] in (3, 4) and len(shape) > 2 and shape[-3] > MAX_PLANES:

@@ -1,0 +1,165 @@
+"""Child process: numbers of an HDF5 file as plain bytes on stdout.
+
+The HDF5 library trusts files: some damaged ones end its process, or keep it busy for ever. So they
+are read here, run by `_hdf5.py`, where no more than this process can be lost. Run by its path, it
+loads nothing of the package.
+
+`table FILE NAME`: a line of JSON, {"problem": sentence} or {"names", "types", "n_rows",
+"metadata"}, and then the rows, packed. `arrays FILE GROUP... FIELD,FIELD`: fields of the first of
+the groups that is there: {"shapes", "types"}, and then the values.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, BinaryIO
+
+# Set before the library is loaded: a file may name filters, but none is loaded for it.
+os.environ["HDF5_PLUGIN_PRELOAD"] = "::"
+
+import h5py
+import numpy as np
+
+ROWS_PER_BLOCK = 1 << 16
+MOST_TIMES_STORED = 200  # packed tables are a few times larger when read; bombs are far above
+MAX_CHUNK_BYTES = 1 << 28
+MAX_TEXT_BYTES = 1 << 24
+MAX_ARRAY_BYTES = 1 << 30
+MAX_MEMORY_BYTES = 4 << 30
+# deflate, shuffle, Fletcher's checksum, szip, n-bit, scale-offset and LZF: the library's own
+FILTERS = {1, 2, 3, 4, 5, 6, 32000}
+
+
+def send_table(out: BinaryIO, path: str, table: str) -> None:
+    """Write header and rows of a compound dataset."""
+    with h5py.File(path, "r") as file:
+        rows = find_table(file, table)
+        names = [n for n in rows.dtype.names if is_number(rows.dtype[n])]
+        kind = np.dtype([(name, rows.dtype[name].newbyteorder("<")) for name in names])
+        types = [kind[name].str for name in names]
+        head = {"names": names, "types": types, "n_rows": len(rows)}
+        tell(out, {**head, "metadata": metadata_of(file)})
+        for start in range(0, len(rows), ROWS_PER_BLOCK):
+            block = rows[start : start + ROWS_PER_BLOCK]
+            packed = np.empty(len(block), kind)
+            for name in names:
+                packed[name] = block[name]
+            out.write(packed.tobytes())
+
+
+def send_arrays(out: BinaryIO, path: str, *places: str) -> None:
+    """Write shapes, types and values of fields of a group."""
+    *groups, fields = places
+    with h5py.File(path, "r") as file:
+        group = next((g for g in (inside(file, name) for name in groups) if g is not None), None)
+        found = []
+        for field in fields.split(","):
+            data = inside(group, field) if isinstance(group, h5py.Group) else None
+            if isinstance(data, h5py.Dataset) and data.dtype == h5py.ref_dtype and data.size == 1:
+                check_stored(data)
+                data = file[data[()].ravel()[0]]  # of a 1 x 1 cell array of MATLAB
+            if not isinstance(data, h5py.Dataset) or not is_number(data.dtype):
+                raise Refusal(f"has no {groups[-1]} with {fields}")
+            check_stored(data)
+            if data.nbytes > MAX_ARRAY_BYTES:
+                raise Refusal(f"holds {data.size:,} numbers as {field}, more than 1 GB")
+            found.append(data)
+        types = [data.dtype.newbyteorder("<").str for data in found]
+        tell(out, {"shapes": [data.shape for data in found], "types": types})
+        for data, kind in zip(found, types, strict=True):
+            out.write(np.asarray(data[()], kind).tobytes())
+
+
+class Refusal(Exception):
+    """A sentence about a file that is whole but cannot be used."""
+
+
+def inside(group: Any, path: str) -> Any:
+    """Return what lies at a path of hard links, None if nothing: other links may leave the file."""
+    for name in path.split("/"):
+        if not isinstance(group, h5py.Group) or name not in group:
+            return None
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            return None
+        group = group[name]
+    return group
+
+
+def find_table(file: h5py.File, table: str) -> Any:
+    """Return the dataset after looking at what it promises."""
+    rows = inside(file, table)
+    found = ", ".join(sorted(map(str, file))) or "nothing"
+    if not isinstance(rows, h5py.Dataset) or rows.dtype.names is None or rows.ndim != 1:
+        raise Refusal(f"has no table '{table}' (found: {found})")
+    check_stored(rows)
+    return rows
+
+
+def check_stored(data: h5py.Dataset) -> None:
+    """Refuse values that lie in other files, are not there at all, or are packed too well."""
+    if data.is_virtual or data.external:
+        raise Refusal("its table lies in other files, which is not allowed")
+    plan = data.id.get_create_plist()
+    for filter_id in (plan.get_filter(i)[0] for i in range(plan.get_nfilters())):
+        if filter_id not in FILTERS:
+            raise Refusal(f"is packed with filter {filter_id}, which is not a known one")
+    n_stored = data.id.get_storage_size()
+    if data.nbytes > MOST_TIMES_STORED * n_stored:
+        what = "rows" if data.dtype.names else "values"
+        raise Refusal(
+            f"promises {data.size:,} {what}, far more than its {n_stored:,} bytes can hold"
+        )
+    chunk = np.prod(data.chunks or (0,), dtype=float) * data.dtype.itemsize
+    if chunk > MAX_CHUNK_BYTES:
+        raise Refusal("is stored in chunks of more than 256 MB")
+
+
+def is_number(kind: np.dtype[Any]) -> bool:
+    """Whether a field is one real number."""
+    return kind.kind in "fiub" and not kind.shape
+
+
+def metadata_of(file: h5py.File) -> str:
+    """Return the text that Picasso 0.11 embeds, "" if there is none or it is too long for one."""
+    data = inside(file, "metadata")
+    if not isinstance(data, h5py.Dataset) or data.shape != () or data.dtype.kind not in "OS":
+        return ""
+    if data.dtype.itemsize > MAX_TEXT_BYTES or data.is_virtual or data.external:
+        return ""
+    text = data[()]
+    is_text = isinstance(text, bytes) and len(text) <= MAX_TEXT_BYTES
+    return text.decode(errors="replace") if is_text else ""
+
+
+def tell(out: BinaryIO, words: dict[str, Any]) -> None:
+    """Write a line of JSON."""
+    out.write(json.dumps(words).encode() + b"\n")
+
+
+def limit_memory() -> None:
+    """Let the system refuse what no table needs (not on Windows, which has no such limit)."""
+    if os.name == "posix":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = MAX_MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MAX_MEMORY_BYTES, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def main(out: BinaryIO, what: str, *arguments: str) -> None:
+    """Send what is asked for, or the reason why not."""
+    try:
+        limit_memory()
+        {"table": send_table, "arrays": send_arrays}[what](out, *arguments)
+    except Refusal as problem:
+        tell(out, {"problem": str(problem)})
+    except Exception as error:  # noqa: BLE001 - h5py raises all kinds
+        reason = " ".join(str(error).strip("'\"").split())[:200]
+        tell(out, {"problem": f"is damaged or incomplete ({reason})"})
+
+
+if __name__ == "__main__":
+    main(sys.stdout.buffer, *sys.argv[1:])

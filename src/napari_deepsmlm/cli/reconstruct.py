@@ -65,6 +65,9 @@ def reconstruct(
         bool,
         typer.Option("--planes", help="Several files: focal planes in this order, not a series."),
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results that lie in --out.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done.
@@ -101,7 +104,7 @@ def reconstruct(
     source: Any = stack[0] if len(stack) == 1 else stack
     if planes:
         source = open_frames(stack, as_planes=True)
-    job = ReconstructJob(source, options, out=out_folder)
+    job = ReconstructJob(source, options, out=out_folder, overwrite=overwrite)
     report: dict[str, Any] = {}
     with progress("Reconstructing") as show, stop_on_ctrl_c(job.stop):
         for event in job.run():
@@ -113,12 +116,16 @@ def reconstruct(
             elif isinstance(event, Finished):
                 report = event.result.report
     print_warnings(report["warnings"])
+    if not report["frames"]:
+        raise KeyboardInterrupt  # stopped before there was anything
     if as_json:
         print_json(report)
-        return
-    out.print(
-        f"{report['frames']} frames in {report['seconds']:.1f} s "
-        f"({report['frames_per_second']:.1f} frames/s): "
-        f"{report['quality']['molecules']:.0f} molecules in the image, "
-        f"{report['localizations']} localizations; in {out_folder}"
-    )
+    else:
+        out.print(
+            f"{report['frames']} frames in {report['seconds']:.1f} s "
+            f"({report['frames_per_second']:.1f} frames/s): "
+            f"{report['quality']['molecules']:.0f} molecules in the image, "
+            f"{report['localizations']} localizations; in {out_folder}"
+        )
+    if "problem" in report:
+        raise OSError(f"Not all frames could be read; what was done until then is in {out_folder}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_deepsmlm.io._storage import FrameReadError
+from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
 from napari_deepsmlm.io.frames import FrameSource, open_frames
 from napari_deepsmlm.io.images import (
     ImageWriter,
@@ -27,6 +27,7 @@ from napari_deepsmlm.io.tables import (
 )
 
 __all__ = [
+    "DamagedFrameError",
     "FrameReadError",
     "FrameSource",
     "ImageWriter",

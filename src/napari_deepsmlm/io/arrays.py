@@ -20,7 +20,7 @@ from napari_deepsmlm.io._planes import (
     times,
 )
 from napari_deepsmlm.io._raw import open_raw
-from napari_deepsmlm.io._storage import FrameReadError, ReadOnlyFile
+from napari_deepsmlm.io._storage import DamagedFrameError, ReadOnlyFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ class ArrayPlanes:
             frames = np.asarray(self._array[tuple(part)])
         except Exception as error:  # a lazy array can fail in any way
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise FrameReadError(
+            raise DamagedFrameError(
                 f"{self._name}: frames {start}:{stop} could not be computed ({reason})."
             ) from error
         frames = np.moveaxis(frames, self._time, 0) if self._time >= 0 else frames[None][start:stop]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,11 @@ from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.mismatch import mismatches
 from napari_deepsmlm.reconstruction.choice import Choice, choose, chosen_frames, chosen_region
 from napari_deepsmlm.reconstruction.events import Finished, Prepared, Progress, Reconstruction
+from napari_deepsmlm.reconstruction.keeping import (
+    KeptNothing,
+    Losses,
+    refuse_results,
+)
 from napari_deepsmlm.reconstruction.options import ReconstructOptions
 from napari_deepsmlm.reconstruction.report import make_report
 
@@ -37,6 +42,7 @@ class ReconstructJob:
     options : what to do with them.
     out : folder for `reconstruction.tif`, `localizations.csv` and `report.json`; if not given,
         results stay in memory.
+    overwrite : replace results that lie in `out`; without it they are a reason not to begin.
     stopping : a flag of the caller's that stops the job when set, as :meth:`stop` does.
     """
 
@@ -47,6 +53,7 @@ class ReconstructJob:
         *,
         out: str | Path | None = None,
         stopping: threading.Event | None = None,
+        overwrite: bool = True,
     ) -> None:
         # Whoever names frames may name those that are there of a stack that was cut short.
         is_part = options.frame_range != (0, None)
@@ -55,6 +62,8 @@ class ReconstructJob:
         )
         self.options = options
         self.out = None if out is None else Path(out)
+        if self.out is not None:
+            refuse_results(self.out, self.source, overwrite=overwrite)
         self._sink: MemorySink | None = None  # set once frames are being read
         self._stopping = threading.Event() if stopping is None else stopping
 
@@ -89,16 +98,18 @@ class ReconstructJob:
         warnings = [*choice.warnings, *self._mismatches(choice, frames)]
         prepared = _prepared(choice, region, len(frames), warnings)
         yield prepared
-        with self._open_sink(choice, prepared) as sink:
+        with suppress(KeptNothing), self._open_sink(choice, prepared) as sink:
             self._sink = sink
             done, n_constant, seconds, started = 0, 0, 0.0, time.perf_counter()
-            for predicted in choice.pipeline.run(
+            losses = Losses()
+            predictions = choice.pipeline.run(
                 source,
                 frames=frames,
                 window=options.window,
                 region=region,
                 stopping=self._stopping,
-            ):
+            )
+            for predicted in losses.until_unreadable(predictions):
                 sink.add(predicted)
                 done += predicted.n_frames
                 n_constant += predicted.n_constant
@@ -108,16 +119,21 @@ class ReconstructJob:
                     break
             if n_constant:
                 warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
-            if done < len(frames):
-                warnings.append(f"Stopped after {done} of {len(frames)} frames.")
+            warnings += losses.sentences(done, len(frames))
             sink.report = make_report(
                 source, options, choice, region, sink,
                 n_frames=done, seconds=seconds, warnings=warnings,
             )  # fmt: skip
-        if self.out is not None:
+            if losses.problem:
+                sink.report["problem"] = losses.problem
+            if done == 0:
+                raise KeptNothing  # earlier results stay as they are
+        if self.out is not None and done:
             with atomic_write(self.out / "report.json") as file:
                 file.write(json.dumps(sink.report, indent=2).encode())
         y, x = sink.report["origin_nm"]
+        if done == 0:
+            sink = MemorySink(prepared.sr_shape, columns=choice.model.columns).taking(sink.report)
         yield Finished(Reconstruction(sink, sink.report, prepared.sr_pixel_nm, (y, x)))
 
     def _mismatches(self, choice: Choice, frames: range) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from napari_deepsmlm._yaml import load_documents
 from napari_deepsmlm.io._planes import (
     Frames,
     Opened,
@@ -123,7 +124,7 @@ def open_picasso_raw(path: Path, *, allow_truncated: bool) -> Opened:
 
 def _picasso_header(path: Path) -> dict[str, Any]:
     try:  # Picasso adds one document per processing step; the first describes the movie
-        values = next(yaml.safe_load_all(_header_text(path)), None)
+        values = next(iter(load_documents(_header_text(path))), None)
     except (yaml.YAMLError, RecursionError):
         values = None
     if not isinstance(values, dict):

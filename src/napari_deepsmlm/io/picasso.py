@@ -17,6 +17,7 @@ import yaml
 
 from napari_deepsmlm._files import atomic_write, refuse_to_replace
 from napari_deepsmlm._hdf5 import ShieldedFile
+from napari_deepsmlm._yaml import load_documents
 from napari_deepsmlm.io._hdf5 import SIGNATURE, read_hdf5_metadata, read_hdf5_table
 from napari_deepsmlm.io._planes import is_plausible_pixel_size
 from napari_deepsmlm.io.columns import TableFormat, frames_from_zero, require_finite
@@ -258,7 +259,7 @@ def _sidecar(path: Path) -> list[Any]:
     if not path.is_file() or path.stat().st_size > _LARGEST_YAML:
         return []
     try:
-        return list(yaml.safe_load_all(path.read_text(encoding="utf-8", errors="replace")))
+        return load_documents(path.read_text(encoding="utf-8", errors="replace"))
     except (yaml.YAMLError, ValueError, RecursionError):
         return []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_deepsmlm._boundary import reading
 from napari_deepsmlm.io import challenge, picasso, thunderstorm
 from napari_deepsmlm.io._planes import is_plausible_pixel_size
 from napari_deepsmlm.io._storage import ReadOnlyFile
@@ -52,13 +53,15 @@ def read_localizations(path: str | Path, *, pixel_size_nm: float | None = None) 
     """
     path = Path(path)
     _require_plausible(pixel_size_nm)
-    return _format_of(path).read(path, pixel_size_nm)
+    with reading(path):
+        return _format_of(path).read(path, pixel_size_nm)
 
 
 def table_pixel_size(path: str | Path) -> float | None:
     """Return the camera pixel that a table states, nm, None if its format has no place for it."""
     path = Path(path)
-    return _format_of(path).pixel_size(path)
+    with reading(path):
+        return _format_of(path).pixel_size(path)
 
 
 def write_localizations(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 AXES = ("x", "y", "z")
 _ROWS_PER_CHUNK = 100_000  # whole frames are matched together up to about this many rows
+_MAX_PAIRS = 5_000_000  # that are listed at once, about 400 MB
+_MAX_HALVINGS = 60
 _PAIRS_PER_PROBLEM = 300  # the assignment solver's time per pair grows with those given at once
 
 
@@ -103,16 +106,12 @@ def match(
     is_counted = _is_bright(truth, least_photons)
     has_z = predicted.is_3d and truth.is_3d
     ours, theirs = _positions(predicted, has_z), _positions(truth, has_z)
-    choose = _greedy if method == "greedy" else _optimal
+    choose = _nearest_first if method == "greedy" else _most_pairs
     pairs = [np.zeros((2, 0), np.intp)]
     for rows, columns in _chunks(predicted.frame, truth.frame):
-        near = _pairs_within(
-            (ours[rows], predicted.frame[rows]),
-            (theirs[columns], truth.frame[columns]),
-            lateral_nm,
-            axial_nm,
-        )
-        taken = choose(ours[rows], theirs[columns], near)
+        here = ours[rows], predicted.frame[rows]
+        there = theirs[columns], truth.frame[columns]
+        taken = choose(here, there, lateral_nm, axial_nm)
         pairs.append(np.stack([rows[taken[0]], columns[taken[1]]]))
     row, column = np.concatenate(pairs, axis=1)
     is_single, is_missed = np.ones(len(predicted), bool), is_counted.copy()
@@ -209,6 +208,76 @@ def _chunks(our_frames: Indices, their_frames: Indices) -> Iterator[tuple[Indice
     for k in range(len(firsts)):
         a, b = (slice(start[k], start[k + 1]) for start in starts)
         yield ours[a], theirs[b]
+
+
+def _nearest_first(
+    ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], lateral: float, axial: float
+) -> tuple[Indices, Indices]:
+    """Greedy pairs, in shells of growing distance that hold a bounded number of pairs each.
+
+    Pairs are taken in the order of their distance, so those of a shell do not depend on any beyond
+    it, and the molecules that they use up are out of the way of those that follow.
+    """
+    has_z = ours[0].shape[1] > 2
+    farthest = math.hypot(lateral, axial) * (1 + 1e-9) if has_z else lateral
+    rows, columns = np.arange(len(ours[0])), np.arange(len(theirs[0]))
+    taken: list[tuple[Indices, Indices]] = []
+    while len(rows) and len(columns):
+        a, b = _parts(ours, rows), _parts(theirs, columns)
+        reach = _reach_of_few(a, b, farthest)
+        near = _pairs_within(a, b, min(lateral, reach), min(axial, reach))
+        is_in = np.square(a[0][near[0]] - b[0][near[1]]).sum(1) <= reach**2
+        row, column = _greedy(a[0], b[0], (near[0][is_in], near[1][is_in]))
+        taken.append((rows[row], columns[column]))
+        if reach >= farthest:
+            break
+        rows, columns = np.delete(rows, row), np.delete(columns, column)
+    none = np.zeros(0, np.intp)
+    chosen = [np.concatenate([none, *part]) for part in zip(*taken, strict=True)] or [none, none]
+    return chosen[0], chosen[1]
+
+
+def _most_pairs(
+    ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], lateral: float, axial: float
+) -> tuple[Indices, Indices]:
+    if _n_pairs(ours, theirs, lateral) > _MAX_PAIRS:
+        raise ValueError(
+            f"More than {_MAX_PAIRS:,} pairs of a frame are within {lateral:g} nm, too many for "
+            "the best assignment: give a smaller tolerance, or method 'greedy'."
+        )
+    near = _pairs_within(ours, theirs, lateral, axial)
+    return _optimal(ours[0], theirs[0], near)
+
+
+def _parts(table: tuple[Floats, Indices], rows: Indices) -> tuple[Floats, Indices]:
+    return table[0][rows], table[1][rows]
+
+
+def _reach_of_few(
+    ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], farthest: float
+) -> float:
+    """Return a distance within which there are not too many pairs, at most `farthest`."""
+    reach = farthest
+    for _ in range(_MAX_HALVINGS):
+        if _n_pairs(ours, theirs, reach) <= _MAX_PAIRS:
+            return reach
+        reach /= 2
+    raise ValueError(
+        "More molecules of a frame lie at one place than can be matched: the table is damaged, or "
+        "holds many frames under one number."
+    )
+
+
+def _n_pairs(ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], reach: float) -> int:
+    """Count the pairs of the same frame within a lateral distance, or within a bit more."""
+    if not len(ours[0]) or not len(theirs[0]):
+        return 0
+    n_most = len(ours[0]) * len(theirs[0])
+    if n_most <= _MAX_PAIRS:
+        return n_most
+    reach *= 1 + 1e-9
+    trees = [stacked(positions, frame, reach) for positions, frame in (ours, theirs)]
+    return int(trees[0].count_neighbors(trees[1], reach))
 
 
 def _pairs_within(

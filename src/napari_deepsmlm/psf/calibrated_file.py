@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_deepsmlm._boundary import reading
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm._hdf5 import SIGNATURE, read_hdf5_arrays
 from napari_deepsmlm.psf._mat5 import field, numbers, read_mat5
@@ -54,7 +55,8 @@ def read_spline(path: Path) -> SplineVolume:
     """
     if not path.is_file():
         raise ValueError(f"there is no calibration file {path}")
-    spline = _read_mat(path) if path.suffix.lower() == ".mat" else _read_safetensors(path)
+    with reading(path):
+        spline = _read_mat(path) if path.suffix.lower() == ".mat" else _read_safetensors(path)
     c = spline.coefficients
     if c.ndim != 4 or min(c.shape) < 1 or c.shape[1] < 4 or c.shape[2] != c.shape[3]:
         raise ValueError(f"{path.name}: coefficients of shape {c.shape} are no PSF")

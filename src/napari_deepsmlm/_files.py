@@ -73,7 +73,8 @@ def refuse_to_replace(main: Path, beside: Iterable[Path], inputs: Iterable[Path]
         One sentence, before anything is written.
     """
     beside = list(beside)
-    given = [path for one in inputs for path in _with_header(one) if path.exists()]
+    movies = [path for path in inputs if path.exists()]
+    given = [path for movie in movies for path in _with_header(movie) if path.exists()]
     for path in (main, *beside):
         if path.exists() and any(path.samefile(other) for other in given):
             raise FileExistsError(

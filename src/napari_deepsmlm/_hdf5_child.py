@@ -124,9 +124,9 @@ def is_number(kind: np.dtype[Any]) -> bool:
 def metadata_of(file: h5py.File) -> str:
     """Return the text that Picasso 0.11 embeds, "" if there is none or it is too long for one."""
     data = inside(file, "metadata")
-    if not isinstance(data, h5py.Dataset) or data.shape != () or data.dtype.kind not in "OS":
-        return ""
-    if data.dtype.itemsize > MAX_TEXT_BYTES or data.is_virtual or data.external:
+    if not isinstance(data, h5py.Dataset) or data.id.get_type().get_size() > MAX_TEXT_BYTES:
+        return ""  # h5py itself fails on a type of gigabytes
+    if data.shape != () or data.dtype.kind not in "OS" or data.is_virtual or data.external:
         return ""
     text = data[()]
     is_text = isinstance(text, bytes) and len(text) <= MAX_TEXT_BYTES
@@ -153,7 +153,10 @@ def main(out: BinaryIO, what: str, *arguments: str) -> None:
     """Send what is asked for, or the reason why not."""
     try:
         limit_memory()
-        {"table": send_table, "arrays": send_arrays}[what](out, *arguments)
+        if what == "table":
+            send_table(out, *arguments)
+        else:
+            send_arrays(out, *arguments)
     except Refusal as problem:
         tell(out, {"problem": str(problem)})
     except Exception as error:  # noqa: BLE001 - h5py raises all kinds

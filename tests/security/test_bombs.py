@@ -187,7 +187,7 @@ def test_merge_keys_are_not_multiplied(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.hdf5", "w") as file:
         file["locs"] = np.zeros(3, PICASSO)
     assert table_pixel_size(tmp_path / "a.hdf5") is None
-    with pytest.raises(ValueError, match="aliases"):
+    with pytest.raises(ValueError, match="merge keys"):
         load_yaml(tmp_path / "a.yaml")
 
 

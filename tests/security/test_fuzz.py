@@ -141,11 +141,11 @@ def make_registrations(folder: Path) -> list[Path]:
 
 
 def make_psfs(folder: Path) -> list[Path]:
-    coeff = np.random.default_rng(0).uniform(0, 1, (9, 9, 6, 64)).astype(np.float32)
+    coeff = np.random.default_rng(0).uniform(0, 1, (10, 10, 6, 64)).astype(np.float32)
     spline = {"coeff": coeff, "z0": 3.0, "dz": 10.0}
     savemat(folder / "a.mat", {"SXY": {"cspline": spline}})
     savemat(folder / "b.mat", {"cspline": spline}, do_compression=True)
-    volume = SplineVolume(coeff[None, :, :, :6, 0].transpose(0, 3, 1, 2), 100.0, -100.0, 20.0)
+    volume = SplineVolume(coeff[None, :9, :9, :, 0].transpose(0, 3, 1, 2), 100.0, -100.0, 20.0)
     write_spline(folder / "c.safetensors", volume)
     with h5py.File(folder / "d.mat", "w", userblock_size=512) as file:
         file["cspline/coeff"] = coeff.transpose()

@@ -47,10 +47,10 @@ def usable_frames(
         rows, columns = (slice(None),) * 2 if region is None else _slices(region)
         is_bad |= ~is_finite[..., rows, columns].all(axis=(1, 2, 3))
         if is_bad.all() and not damaged.any():
-            raise ValueError(_all_bad(source, start, stop, is_finite.all(axis=(0, 1))))
+            raise ValueError(_all_bad(source, start, stop, np.asarray(is_finite.all(axis=(0, 1)))))
         for t in np.flatnonzero(~is_finite.all(axis=(1, 2, 3))):
             frames[t][~is_finite[t]] = _level(frames[t][is_finite[t]])
-    for t in np.flatnonzero(is_bad):
+    for t in np.flatnonzero(is_bad).tolist():
         frames[t] = _level(frames[t]) if not damaged[t] else _level_near(frames, is_bad, t)
     return frames, is_bad
 

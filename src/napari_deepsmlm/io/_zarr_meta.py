@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ _KNOWN = {*COMPRESSORS, *_FILTERS, *_CHECKSUMS, *_LAYOUTS}
 class ZarrArray(NamedTuple):
     """An array that may be opened."""
 
-    zarr_format: int
+    zarr_format: Literal[2, 3]
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     """Of what is unpacked at once; where there are shards, of the chunks in them."""
@@ -132,7 +132,7 @@ def _version_3(values: dict[str, Any], name: str) -> ZarrArray:
 
 
 def _array(
-    zarr_format: int,
+    zarr_format: Literal[2, 3],
     shape: Any,
     chunks: Any,
     dtype: np.dtype[Any],

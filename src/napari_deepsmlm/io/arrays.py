@@ -116,7 +116,7 @@ def _check_npy_size(
     allow_truncated: bool,
 ) -> None:
     """Raise if the values are not there and nobody asks for the part that is."""
-    if len(shape) < 2 or min(shape) < 1 or (allow_truncated and shape[0] <= _MAX_PLANES_LISTED):
+    if len(shape) < 2 or min(shape) < 1 or allow_truncated:
         return
     there = max(0, file.size - offset)
     if math.prod(shape) * dtype.itemsize > there:

@@ -173,7 +173,7 @@ def _elements(
 def _numbers(kind: int, value: memoryview, order: str) -> np.ndarray[Any, Any]:
     if kind not in _NUMBERS:
         raise ValueError(f"numbers of type {kind}, which is not one of real numbers")
-    dtype = np.dtype(_NUMBERS[kind]).newbyteorder(order)
+    dtype = np.dtype(f"{order}{_NUMBERS[kind]}")
     if len(value) % dtype.itemsize:
         raise ValueError("numbers that are cut short")
     return np.frombuffer(value, dtype)

@@ -220,27 +220,23 @@ def _nearest_first(
     """
     has_z = ours[0].shape[1] > 2
     farthest = math.hypot(lateral, axial) * (1 + 1e-9) if has_z else lateral
-    rows, columns = np.arange(len(ours[0])), np.arange(len(theirs[0]))
-    taken: list[tuple[Indices, Indices]] = []
-    while len(rows) and len(columns):
-        a, b = _parts(ours, rows), _parts(theirs, columns)
-        reach = _reach_of_few(a, b, farthest)
-        near = _pairs_within(a, b, min(lateral, reach), min(axial, reach))
-        is_in = np.square(a[0][near[0]] - b[0][near[1]]).sum(1) <= reach**2
-        row, column = _greedy(a[0], b[0], (near[0][is_in], near[1][is_in]))
-        taken.append((rows[row], columns[column]))
-        if reach >= farthest:
-            break
-        rows, columns = np.delete(rows, row), np.delete(columns, column)
+    rows, columns, done = np.arange(len(ours[0])), np.arange(len(theirs[0])), 0.0
     none = np.zeros(0, np.intp)
-    chosen = [np.concatenate([none, *part]) for part in zip(*taken, strict=True)] or [none, none]
-    return chosen[0], chosen[1]
+    taken: list[tuple[Indices, Indices]] = [(none, none)]
+    while len(rows) and len(columns) and done < farthest:
+        a, b = _parts(ours, rows), _parts(theirs, columns)
+        done = _reach_of_few(a, b, done, farthest)
+        row, column = _greedy(a[0], b[0], _pairs_in_reach(a, b, done, lateral, axial))
+        taken.append((rows[row], columns[column]))
+        rows, columns = np.delete(rows, row), np.delete(columns, column)
+    return np.concatenate([t[0] for t in taken]), np.concatenate([t[1] for t in taken])
 
 
 def _most_pairs(
     ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], lateral: float, axial: float
 ) -> tuple[Indices, Indices]:
-    if _n_pairs(ours, theirs, lateral) > _MAX_PAIRS:
+    flat = [(positions[:, :2], frame) for positions, frame in (ours, theirs)]
+    if _n_pairs(flat[0], flat[1], lateral) > _MAX_PAIRS:
         raise ValueError(
             f"More than {_MAX_PAIRS:,} pairs of a frame are within {lateral:g} nm, too many for "
             "the best assignment: give a smaller tolerance, or method 'greedy'."
@@ -254,14 +250,17 @@ def _parts(table: tuple[Floats, Indices], rows: Indices) -> tuple[Floats, Indice
 
 
 def _reach_of_few(
-    ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], farthest: float
+    ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], done: float, farthest: float
 ) -> float:
-    """Return a distance within which there are not too many pairs, at most `farthest`."""
+    """Return a distance above `done`, at most `farthest`, with not too many pairs in between."""
+    if _n_pairs(ours, theirs, farthest) <= _MAX_PAIRS:
+        return farthest
+    n_done = _n_pairs(ours, theirs, done) if done else 0
     reach = farthest
     for _ in range(_MAX_HALVINGS):
-        if _n_pairs(ours, theirs, reach) <= _MAX_PAIRS:
+        reach = (done + reach) / 2
+        if reach > done and _n_pairs(ours, theirs, reach) - n_done <= _MAX_PAIRS:
             return reach
-        reach /= 2
     raise ValueError(
         "More molecules of a frame lie at one place than can be matched: the table is damaged, or "
         "holds many frames under one number."
@@ -269,15 +268,32 @@ def _reach_of_few(
 
 
 def _n_pairs(ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], reach: float) -> int:
-    """Count the pairs of the same frame within a lateral distance, or within a bit more."""
-    if not len(ours[0]) or not len(theirs[0]):
-        return 0
-    n_most = len(ours[0]) * len(theirs[0])
-    if n_most <= _MAX_PAIRS:
-        return n_most
-    reach *= 1 + 1e-9
-    trees = [stacked(positions, frame, reach) for positions, frame in (ours, theirs)]
-    return int(trees[0].count_neighbors(trees[1], reach))
+    """Count the pairs of the same frame within a distance, or within a bit more."""
+    if len(ours[0]) * len(theirs[0]) <= _MAX_PAIRS:
+        return len(ours[0]) * len(theirs[0])
+    trees = [_tree(table, reach) for table in (ours, theirs)]
+    return int(trees[0].count_neighbors(trees[1], reach * (1 + 1e-9)))
+
+
+def _tree(table: tuple[Floats, Indices], reach: float) -> cKDTree:
+    return cKDTree(np.column_stack([table[0], table[1] * (4 * reach)]))
+
+
+def _pairs_in_reach(
+    ours: tuple[Floats, Indices],
+    theirs: tuple[Floats, Indices],
+    reach: float,
+    lateral: float,
+    axial: float,
+) -> tuple[Indices, Indices]:
+    """Rows of all pairs in the same frame within a distance and both tolerances."""
+    trees = [_tree(table, reach) for table in (ours, theirs)]
+    found = trees[0].sparse_distance_matrix(trees[1], reach * (1 + 1e-9), output_type="ndarray")
+    row, column = found["i"], found["j"]
+    squares = np.square(ours[0][row] - theirs[0][column])
+    is_near = (squares.sum(1) <= reach**2) & (squares[:, :2].sum(1) <= lateral**2)
+    is_near &= (squares[:, 2:] <= axial**2).all(1)
+    return row[is_near], column[is_near]
 
 
 def _pairs_within(

@@ -69,7 +69,8 @@ def print_row(row: Row) -> None:
         f"P {scores['precision']:.3f} R {scores['recall']:.3f}  RMSE {scores['rmse_nm']:5.1f} "
         f"lone {scores['lone_rmse_nm']:5.1f}/{row.lone_bound_nm:4.1f} nm  "
         f"z {scores['z_score_sd']:.2f}  n {scores['count_ratio']:.2f}  "
-        f"false {scores['false_per_um2']:.3f} ({fitter['false_per_um2']:.3f})  {row.seconds:.1f} s"
+        f"false {scores['false_per_um2']:.3f} ({fitter['false_per_um2']:.3f})  "
+        f"{row.cpu_seconds:.1f} s"
         + (f"  refused: {row.said[0]}" if row.is_refused else f"  {len(row.said)} warnings"),
         flush=True,
     )
@@ -80,7 +81,7 @@ def print_verdict(verdict: Verdict) -> None:
     print(
         f"== {verdict.model}, camera {verdict.camera}: score {verdict.score:.1f}, marks passed "
         f"{verdict.n_passed} of {len(verdict.marks)}, worst {verdict.worst} (missed by "
-        f"{verdict.worst_miss_percent:.0f} %), {verdict.seconds:.0f} s\n",
+        f"{verdict.worst_miss_percent:.0f} %), {verdict.cpu_seconds:.0f} s of processor time\n",
         flush=True,
     )
 

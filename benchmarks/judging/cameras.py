@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _GAIN_SPREAD, _OFFSET_SPREAD_ADU = 0.02, 2.0
 _READ_SPREAD = 0.35
-"""Of the logarithm of a pixel's read noise: a few pixels of every sCMOS chip are three times worse."""
+"""Of the logarithm of a pixel's read noise: in every chip some pixels are three times worse."""
 
 
 @dataclass(frozen=True)

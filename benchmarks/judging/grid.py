@@ -16,40 +16,41 @@ if TYPE_CHECKING:
 
     from judging.optics import Optics
 
-# optics: `g190` is a Gaussian of 190 nm, `1.40/680` a lens of that NA at that wavelength (nm).
-# photons: median of a molecule in a whole frame, `~0.8` the spread of their logarithm (0.3 if not
-# given). background: photons per pixel. density: molecules per µm² and frame for a spot of 110 nm;
-# wider spots get fewer, so that as many overlap. on: mean on-time in frames, 0 for single frames.
+# nm: camera pixel. optics: `g190` is a Gaussian of 190 nm, `1.40/660` a lens of that NA at that
+# wavelength. photons: median of a molecule in a whole frame; `~0.8` is the spread of their
+# logarithm, else 0.3. background: photons per pixel. dens: molecules per µm² and frame for a spot
+# of 110 nm; wider spots get fewer, so that as many overlap. on: mean on-time in frames, 0 for
+# molecules of single whole frames. frames: how many, and pixels along each side.
 TABLE = """
-name                     | pixel | optics   | photons   | background | density | sample    | camera   | on  | frames
-sparse                   | 100   | 1.40/660 | 1500      | 30         | 0.1     | uniform   | scmos    | 0   | 60 x 64
-medium                   | 100   | 1.40/660 | 1500      | 30         | 1       | uniform   | scmos    | 1.5 | 40 x 48
-crowded                  | 100   | 1.40/660 | 1500      | 30         | 3       | uniform   | scmos    | 1.5 | 40 x 48
-packed filaments         | 100   | 1.40/660 | 1500      | 30         | 5.5     | filaments | scmos    | 1.5 | 40 x 48
-bright sparse CCD        | 100   | g110     | 10000     | 30         | 0.1     | uniform   | ccd      | 0   | 60 x 64
-bright crowded           | 100   | g120     | 10000     | 300        | 3       | filaments | scmos400 | 3   | 40 x 48
-dim sparse dark EMCCD    | 100   | 1.40/600 | 300       | 2          | 0.1     | uniform   | emccd    | 0   | 60 x 64
-dim medium               | 100   | 1.40/660 | 300       | 30         | 1       | uniform   | scmos    | 1.5 | 40 x 48
-dim near the noise       | 100   | 1.40/660 | 300       | 300        | 0.1     | uniform   | scmos400 | 0   | 60 x 64
-unequal brightness       | 100   | g110     | 1500~0.8  | 30         | 1       | uniform   | scmos    | 1.5 | 40 x 48
-clusters                 | 100   | 1.40/660 | 1500      | 30         | 1       | clusters  | scmos    | 3   | 40 x 48
-background 300           | 100   | 1.40/660 | 1500      | 300        | 1       | uniform   | scmos    | 1.5 | 40 x 48
-background 1000 sparse   | 100   | 1.40/660 | 1500      | 1000       | 0.1     | uniform   | scmos    | 0   | 60 x 64
-background 1000 crowded  | 100   | 1.40/660 | 10000     | 1000       | 3       | uniform   | emccd100 | 1.5 | 40 x 48
-cells, background 300    | 100   | 1.40/660 | 1500      | 300 cells  | 1       | filaments | scmos400 | 1.5 | 40 x 48
-slope, background 1000   | 130   | g120     | 10000     | 1000 slope | 1       | filaments | scmos    | 1.5 | 40 x 48
-CCD offset 1000          | 100   | 1.40/660 | 1500      | 30 slope   | 1       | uniform   | ccd      | 1.5 | 40 x 48
-narrow spot              | 100   | 1.45/530 | 1500      | 30         | 3       | uniform   | scmos400 | 1.5 | 40 x 48
-wide spot                | 100   | g190     | 1500      | 30         | 1       | uniform   | scmos    | 1.5 | 40 x 48
-65 nm sparse             | 65    | 1.45/580 | 1500      | 2          | 0.1     | uniform   | scmos    | 0   | 60 x 80
-65 nm crowded            | 65    | 1.40/660 | 1500      | 30         | 3       | filaments | scmos400 | 1.5 | 40 x 64
-65 nm dim EMCCD          | 65    | 1.45/530 | 300       | 2          | 1       | uniform   | emccd    | 1.5 | 40 x 64
-65 nm wide bright        | 65    | g150     | 10000     | 30         | 1       | uniform   | scmos    | 1.5 | 40 x 64
-130 nm EMCCD             | 130   | 1.30/670 | 1500      | 30         | 1       | uniform   | emccd    | 1.5 | 40 x 48
-130 nm packed            | 130   | 1.40/680 | 10000     | 300        | 5.5     | uniform   | scmos    | 1.5 | 40 x 40
-160 nm sparse            | 160   | 1.20/600 | 1500      | 30         | 0.1     | uniform   | scmos    | 0   | 60 x 48
-160 nm crowded EMCCD     | 160   | 1.20/600 | 10000     | 300 slope  | 3       | filaments | emccd100 | 1.5 | 40 x 40
-160 nm wide              | 160   | g190     | 1500      | 2          | 1       | clusters  | ccd      | 1.5 | 40 x 48
+name                   |nm |optics  |photons |background|dens|sample   |camera  |on |frames
+sparse                 |100|1.40/660|1500    |30        |0.1 |uniform  |scmos   |0  |40 x 64
+medium                 |100|1.40/660|1500    |30        |1   |uniform  |scmos   |1.5|24 x 48
+crowded                |100|1.40/660|1500    |30        |3   |uniform  |scmos   |1.5|24 x 48
+packed filaments       |100|1.40/660|1500    |30        |5.5 |filaments|scmos   |1.5|24 x 48
+bright sparse CCD      |100|g110    |10000   |30        |0.1 |uniform  |ccd     |0  |40 x 64
+bright crowded         |100|g120    |10000   |300       |3   |filaments|scmos400|3  |24 x 48
+dim sparse dark EMCCD  |100|1.40/600|300     |2         |0.1 |uniform  |emccd   |0  |40 x 64
+dim medium             |100|1.40/660|300     |30        |1   |uniform  |scmos   |1.5|24 x 48
+dim near the noise     |100|1.40/660|300     |300       |0.1 |uniform  |scmos400|0  |40 x 64
+unequal brightness     |100|g110    |1500~0.8|30        |1   |uniform  |scmos   |1.5|24 x 48
+clusters               |100|1.40/660|1500    |30        |1   |clusters |scmos   |3  |24 x 48
+background 300         |100|1.40/660|1500    |300       |1   |uniform  |scmos   |1.5|24 x 48
+background 1000 sparse |100|1.40/660|1500    |1000      |0.1 |uniform  |scmos   |0  |40 x 64
+background 1000 crowded|100|1.40/660|10000   |1000      |3   |uniform  |emccd100|1.5|24 x 48
+cells, background 300  |100|1.40/660|1500    |300 cells |1   |filaments|scmos400|1.5|24 x 48
+slope, background 1000 |130|g120    |10000   |1000 slope|1   |filaments|scmos   |1.5|24 x 48
+CCD offset 1000        |100|1.40/660|1500    |30 slope  |1   |uniform  |ccd     |1.5|24 x 48
+narrow spot            |100|1.45/530|1500    |30        |3   |uniform  |scmos400|1.5|24 x 48
+wide spot              |100|g190    |1500    |30        |1   |uniform  |scmos   |1.5|24 x 48
+65 nm sparse           |65 |1.45/580|1500    |2         |0.1 |uniform  |scmos   |0  |40 x 80
+65 nm crowded          |65 |1.40/660|1500    |30        |3   |filaments|scmos400|1.5|24 x 64
+65 nm dim EMCCD        |65 |1.45/530|300     |2         |1   |uniform  |emccd   |1.5|24 x 64
+65 nm wide bright      |65 |g150    |10000   |30        |1   |uniform  |scmos   |1.5|24 x 64
+130 nm EMCCD           |130|1.30/670|1500    |30        |1   |uniform  |emccd   |1.5|24 x 48
+130 nm packed          |130|1.40/680|10000   |300       |5.5 |uniform  |scmos   |1.5|24 x 40
+160 nm sparse          |160|1.20/600|1500    |30        |0.1 |uniform  |scmos   |0  |40 x 48
+160 nm crowded EMCCD   |160|1.20/600|10000   |300 slope |3   |filaments|emccd100|1.5|24 x 40
+160 nm wide            |160|g190    |1500    |2         |1   |clusters |ccd     |1.5|24 x 48
 """
 
 TRAPS = {

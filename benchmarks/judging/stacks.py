@@ -154,6 +154,7 @@ def kept(
     return columns
 
 
-_SOURCES = tuple(Path(str(module.__file__)) for module in (cameras, grid, optics, sample)) + (
+_SOURCES = (
+    *(Path(str(module.__file__)) for module in (cameras, grid, optics, sample)),
     Path(__file__),
 )

@@ -62,12 +62,20 @@ def settings_of(report: dict[str, Any]) -> InputSettings | None:
         values = {
             "model": options["model"] if is_file else found["name"],
             "pixel_size_nm": report.get("pixel_size_nm"),
-            "camera": options.get("camera"),
+            "camera": _camera_of(report),
             "sum_frames": options.get("sum_frames", 1),
         }
         return InputSettings.from_dict(values, source="report")
     except (KeyError, TypeError, ValueError):  # of another program or version
         return None
+
+
+def _camera_of(report: dict[str, Any]) -> Any:
+    """Return the camera of a report; None if it was estimated, which is done better with time."""
+    known = report.get("camera")
+    if not isinstance(known, dict):  # reports of before
+        return report["inputs"]["options"].get("camera")
+    return None if known.get("source") == "estimated" else known.get("model")
 
 
 def compare_with_training(

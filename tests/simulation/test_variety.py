@@ -174,3 +174,8 @@ def test_windows_of_several_frames_are_refused() -> None:
         VariedBatches(
             VariedSimulator(Variety(), Uniform()), model, batch_size=1, shape=(16, 16), seed=0
         )
+
+
+def test_many_microscopes_have_no_movie() -> None:
+    with pytest.raises(ValueError, match="take 'variety' out"):
+        Experiment(variety=Variety()).simulate(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Raw frames that are read at once, in bytes.
 READ_BYTES = 16 << 20
+# A frame with a larger share of pixels at its largest value shows nothing.
+MOST_AT_HIGHEST = 0.9
 
 
 class Inputs(NamedTuple):
@@ -30,13 +33,15 @@ class Inputs(NamedTuple):
     frames: np.ndarray[Any, Any]
     """(context + B + context, C, H, W) float32 ADU, summed."""
     counts: np.ndarray[Any, Any]
-    """(context + B + context,) camera frames in each of them."""
+    """(context + B + context,) camera frames in each, without those that have no contrast."""
+    has_contrast: np.ndarray[Any, Any]
+    """(B,) whether any camera frame of each has contrast."""
     n_frames: int
     """Camera frames that went into the B."""
     n_constant: int
     """Camera frames among them without any contrast."""
     unusable: tuple[int, ...] = ()
-    """Those that are damaged, or hold NaN in the region; they count as background only."""
+    """Those that are damaged, or hold NaN in the region; they add nothing to a sum."""
 
 
 class Groups:
@@ -118,6 +123,24 @@ def read_inputs(
             yield _read(source, groups, first, last, context, region, stopping)
 
 
+def has_contrast(frames: np.ndarray[Any, Any]) -> Bools:
+    """Return of each (C, H, W) frame whether anything can be seen in it.
+
+    Nothing can where all pixels are alike, or nearly all show the largest value: a molecule is
+    brighter than what surrounds it.
+
+    Examples
+    --------
+    >>> frames = np.full((3, 1, 8, 8), 65535)
+    >>> frames[1, 0, 3, 5], frames[2, 0, :4] = 65534, 100
+    >>> has_contrast(frames).tolist()
+    [False, False, True]
+    """
+    highest = frames.max(axis=(1, 2, 3), keepdims=True)
+    n_highest = np.count_nonzero(frames == highest, axis=(1, 2, 3))
+    return np.asarray(n_highest < MOST_AT_HIGHEST * math.prod(frames.shape[1:]))
+
+
 def _read(
     source: FrameSource,
     groups: Groups,
@@ -129,16 +152,21 @@ def _read(
 ) -> Inputs:
     low, high = groups.with_neighbours(first, last, context)
     edges = np.array([groups.start(group) for group in range(low, high + 1)])
-    summed, is_constant, unusable = _summed(source, edges, region, stopping)
+    summed, is_dead, unusable = _summed(source, edges, region, stopping)
     own = slice(edges[first - low] - edges[0], edges[last - low] - edges[0])
+    lost = tuple(t for t in unusable if groups.start(first) <= t < groups.start(last))
+    n_alive = np.add.reduceat(~is_dead, edges[:-1] - edges[0], dtype=np.int64)
     chosen = np.arange(first - context, last + context).clip(low, high - 1) - low
+    nearest = _nearest(n_alive > 0)[chosen]
+    is_plain = context == 0 and n_alive.all()
     return Inputs(
         first_frame=groups.start(first),
-        frames=summed if context == 0 else summed[chosen],
-        counts=np.diff(edges)[chosen],
+        frames=summed if is_plain else summed[nearest],
+        counts=np.maximum(n_alive, 1)[nearest],
+        has_contrast=n_alive[first - low : last - low] > 0,
         n_frames=groups.start(last) - groups.start(first),
-        n_constant=int(is_constant[own].sum()),
-        unusable=tuple(t for t in unusable if groups.start(first) <= t < groups.start(last)),
+        n_constant=int(is_dead[own].sum()) - len(lost),
+        unusable=lost,
     )
 
 
@@ -149,27 +177,44 @@ def _summed(
 
     Returns
     -------
-    summed : (groups, C, H, W) float32.
-    is_constant : of each frame that can be used, whether it has no contrast at all.
+    summed : (groups, C, H, W) float32; frames without contrast add nothing to a sum.
+    is_dead : of each frame, whether it has no contrast, or cannot be used.
     unusable : numbers of the frames that cannot.
     """
     _, C, H, W = source.shape
     start, stop = int(edges[0]), int(edges[-1])
     summed = np.zeros((len(edges) - 1, C, H, W), np.float32)
-    is_constant = np.zeros(stop - start, bool)
+    is_dead = np.zeros(stop - start, bool)
     unusable: list[int] = []
     per_read = max(1, READ_BYTES // max(1, C * H * W * source.dtype.itemsize))
     for first in range(start, stop, per_read):
         raise_if(stopping)
         raw, is_bad = usable_frames(source, first, min(stop, first + per_read), region)
         unusable += (first + np.flatnonzero(is_bad)).tolist()
-        is_flat = raw.min(axis=(1, 2, 3)) == raw.max(axis=(1, 2, 3))
-        is_constant[first - start : first - start + len(raw)] = is_flat & ~is_bad
+        is_flat = is_bad | ~has_contrast(raw)
+        is_dead[first - start : first - start + len(raw)] = is_flat
         if len(summed) == stop - start:
             summed[first - start : first - start + len(raw)] = raw
         else:
             numbers = np.arange(first, first + len(raw))
             group = np.searchsorted(edges, numbers, side="right") - 1
             starts = np.flatnonzero(np.diff(group, prepend=-1))
-            summed[group[starts]] += np.add.reduceat(raw.astype(np.float32), starts, axis=0)
-    return summed, is_constant, unusable
+            added = raw.astype(np.float32)
+            added[is_flat] = 0
+            summed[group[starts]] += np.add.reduceat(added, starts, axis=0)
+    return summed, is_dead, unusable
+
+
+def _nearest(is_there: Bools) -> Ints:
+    """Return for each index the nearest one that is there; itself where none is.
+
+    Examples
+    --------
+    >>> _nearest(np.array([False, True, False, False, True])).tolist()
+    [1, 1, 1, 4, 4]
+    """
+    own, there = np.arange(len(is_there)), np.flatnonzero(is_there)
+    if len(there) in (0, len(own)):
+        return own
+    nearest: Ints = there[np.abs(own[:, None] - there).argmin(axis=1)]
+    return nearest

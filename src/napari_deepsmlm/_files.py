@@ -54,9 +54,11 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         with suppress(OSError):  # there are file systems without permissions
             os.chmod(temporary, _mode_for(path))
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             Path(temporary).unlink(missing_ok=True)
+        if type(error) is OSError and error.errno and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk
         raise
     sync_folder(path.parent)
 

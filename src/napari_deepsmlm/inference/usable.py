@@ -50,8 +50,10 @@ def usable_frames(
             raise ValueError(_all_bad(source, start, stop, np.asarray(is_finite.all(axis=(0, 1)))))
         for t in np.flatnonzero(~is_finite.all(axis=(1, 2, 3))):
             frames[t][~is_finite[t]] = _level(frames[t][is_finite[t]])
-    for t in np.flatnonzero(is_bad).tolist():
-        frames[t] = _level(frames[t]) if not damaged[t] else _level_near(frames, is_bad, t)
+    for number in np.flatnonzero(is_bad).tolist():
+        is_lost = bool(damaged[number])
+        level = _level_near(frames, is_bad, number) if is_lost else _level(frames[number])
+        frames[number] = level
     return frames, is_bad
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Source = Literal["given", "file", "remembered", "estimated", "none"]
 
 # Where the noise says so much more or less than the camera, one of them is wrong.
-LARGEST_RATIO = 1.6
+LARGEST_RATIO, LARGEST_ERROR = 1.6, 0.15
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def _doubts(known: KnownCamera, seen: Glimpse, noise: NoisyCamera) -> list[str]:
         return []
     camera = known.camera or IdealCamera(baseline=0.0)
     found = [] if known.camera is None else above_the_data(camera, seen)
-    if found or not noise.is_line:
+    if found or not noise.is_line or noise.slope_error > LARGEST_ERROR * noise.slope:
         return found
     excess = 2.0 if camera.kind == "emccd" else 1.0
     quantum_efficiency = getattr(camera, "quantum_efficiency", 1.0)

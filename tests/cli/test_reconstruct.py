@@ -70,6 +70,8 @@ def test_the_camera_is_a_preset_a_file_or_an_offset_and_a_gain(
     ("words", "sentence"),
     [
         (["--frames", "5"], "--frames takes A:B"),
+        (["--camera", "orca"], "neither a file nor a camera preset"),
+        (["--camera", "auto", "--baseline", "100"], "not both"),
         (["--region", "0,0,9"], "--region takes Y0,X0,Y1,X1"),
         (["--region", "0,0,9,x"], "--region takes Y0,X0,Y1,X1"),
         (["--region", "9,0,9,9"], "needs Y0, X0, Y1, X1"),

@@ -159,7 +159,7 @@ class Pipeline:
         if self._hot_pixels is not None:
             self._hot_pixels.mend(frames)
         is_alive = torch.from_numpy(inputs.has_contrast).to(self.compute.device)
-        prepared = self.model.prepare(self._windows(self._to_photons(frames, inputs.counts)))
+        prepared = self.model.prepare(self._windows(self._as_input(frames, inputs.counts)))
         r = self.upsampling
         shape = (region.shape[0] * r, region.shape[1] * r)
         image = torch.zeros(shape, device=frames.device)
@@ -204,11 +204,13 @@ class Pipeline:
         shape = (region.shape[0] * r, region.shape[1] * r)
         return self._rendering.draw(inside, shape, pixel / r)
 
-    def _to_photons(self, frames: Tensor, counts: Ints) -> Tensor:
+    def _as_input(self, frames: Tensor, counts: Ints) -> Tensor:
+        """ADU -> what the model reads."""
         if self.camera is None:
             return frames
         n_frames = torch.as_tensor(counts, dtype=frames.dtype, device=frames.device)
-        return self.camera.to_photons(frames, n_frames=n_frames)
+        photons = self.camera.to_photons(frames, n_frames=n_frames)
+        return self.model.frames_in(self.camera, photons, n_frames=n_frames)
 
     def _windows(self, frames: Tensor) -> Tensor:
         """(context + B + context, C, H, W) -> (B, (2 context + 1) C, H, W)."""
@@ -250,6 +252,9 @@ class Pipeline:
         is_core: Tensor = (x >= tile.x * pixel) & (x < tile.x_end * pixel)
         is_core &= (y >= tile.y * pixel) & (y < tile.y_end * pixel)
         frame = first_frame + (table.frame + first_input) * self.sum_frames
+        if "photons" in table:
+            photons = table["photons"] * self.model.photons_in(self.camera)
+            table = table.with_columns(photons=photons)
         return table.with_columns(frame=frame, x_nm=x, y_nm=y)[is_core]
 
 

@@ -9,7 +9,7 @@ from napari_deepsmlm.estimation import KnownCamera, know_camera
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.mismatch import PIXEL_TOLERANCE, pixel_sentence
-from napari_deepsmlm.models import FoundModel, SMLMModel, find_model
+from napari_deepsmlm.models import FoundModel, SMLMModel, find_model, is_for_any_pixel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,9 +128,12 @@ def _check_planes(n_here: int, n_read: int, name: str) -> None:
 def _pixel_warnings(pixel_size_nm: float | None, card: dict[str, Any], name: str) -> Iterator[str]:
     trained_nm = float(card.get("config", {}).get("pixel_size_nm", 100.0))
     if pixel_size_nm is None:
+        why = "" if is_for_any_pixel(card) else f", as {name} was trained for"
         yield (
-            f"The file states no pixel size: {trained_nm:g} nm assumed, as {name} was trained "
-            "for. Give the pixel size if it differs; all nm scale with it."
+            f"The file states no pixel size: {trained_nm:g} nm assumed{why}. Give the pixel size "
+            "if it differs; all nm scale with it."
         )
+    elif is_for_any_pixel(card):
+        return
     elif not 1 / PIXEL_TOLERANCE < pixel_size_nm / trained_nm < PIXEL_TOLERANCE:
         yield pixel_sentence(name, trained_nm, pixel_size_nm)

@@ -91,6 +91,7 @@ class KnownCamera:
         """Return plain values: `camera` of a report."""
         return {
             "source": self.source,
+            "words": self.in_words().removeprefix("Camera: "),
             "baseline": self.baseline,
             "baseline_error": self.baseline_error,
             "photons_per_adu": self.photons_per_adu,

@@ -52,6 +52,7 @@ class KnownCamera:
     hot_pixels : (plane, row, column) of single pixels that are bright in all frames.
     sentences : how it was found.
     warnings : what may spoil a result.
+    frame_warnings : those of them that spoil it whatever the network takes for photons.
     """
 
     camera: Camera | None
@@ -63,6 +64,7 @@ class KnownCamera:
     hot_pixels: tuple[tuple[int, int, int], ...] = ()
     sentences: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    frame_warnings: tuple[str, ...] = ()
 
     @property
     def stated(self) -> Camera | None:
@@ -134,8 +136,9 @@ def know_camera(source: FrameSource, wanted: Camera | str | Path | None = "auto"
     noise = noise_of(seen, hot_pixels)
     known = _chosen(source, wanted, seen, noise)
     odd = oddities(seen, wants_raw=known.source == "estimated")
-    warnings = (*known.warnings, *_doubts(known, seen, noise), *odd, *_on_hot(hot_pixels))
-    return replace(known, hot_pixels=hot_pixels, warnings=warnings)
+    of_frames = (*odd, *_on_hot(hot_pixels))
+    warnings = (*known.warnings, *_doubts(known, seen, noise), *of_frames)
+    return replace(known, hot_pixels=hot_pixels, warnings=warnings, frame_warnings=of_frames)
 
 
 def _chosen(

@@ -55,7 +55,7 @@ def choose(
     compute = choose_compute(options.device, options.precision)
     warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
     known = camera or know_camera(source, options.camera)
-    warnings += known.warnings
+    warnings += known.warnings if model.needs_photons else known.frame_warnings
     pipeline = pipeline_of(model, compute, options, known)
     return Choice(found, model, compute, pipeline, tuple(warnings), known)
 

@@ -89,7 +89,7 @@ class ReconstructJob:
         options, source = self.options, self.source
         frames = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
-        choice = choose(source.slice(frames.start, frames.stop), options, self._camera)
+        choice = choose(source, options, self._camera)
         warnings = [*choice.warnings, *self._mismatches(choice, frames)]
         prepared = _prepared(choice, region, len(frames), warnings)
         yield prepared

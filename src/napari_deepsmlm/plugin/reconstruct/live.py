@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator
 
+    from napari_deepsmlm.estimation import KnownCamera
     from napari_deepsmlm.reconstruction import Reconstruction, ReconstructOptions
 
 REFRESH_S = 0.5
@@ -44,7 +45,11 @@ class ImageSoFar:
 
 
 def reconstruct_live(
-    frames: Any, options: ReconstructOptions, stopping: threading.Event
+    frames: Any,
+    options: ReconstructOptions,
+    stopping: threading.Event,
+    *,
+    camera: KnownCamera | None = None,
 ) -> Generator[object, None, None]:
     """Yield the events of a `ReconstructJob` and an `ImageSoFar` twice a second and at the end.
 
@@ -53,10 +58,11 @@ def reconstruct_live(
     frames : what `open_frames` takes.
     options : what to do with them.
     stopping : when set, the job ends within a layer of the network and yields what it has.
+    camera : what is known of it already.
     """
     from napari_deepsmlm.reconstruction import Finished, Prepared, Progress, ReconstructJob
 
-    job = ReconstructJob(frames, options, stopping=stopping)
+    job = ReconstructJob(frames, options, stopping=stopping, camera=camera)
     prepared: Prepared | None = None
     due_at = -np.inf
     for event in job.run():

@@ -120,7 +120,9 @@ class ReconstructWidget(JobPanel):
         self.status_note.tell("Opening the frames and the model…")
         self.bar.setRange(0, 0)
         self.bar.show()
-        work = partial(reconstruct_live, frames_of(stack), options)
+        work = partial(
+            reconstruct_live, frames_of(stack), options, camera=self.form.camera_finder.known
+        )
         self.begin(work, self._on_event, title=f"reconstructing {stack.name}")
 
     def cancel(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_deepsmlm.inference.inputs import Groups, Inputs, read_inputs
+from napari_deepsmlm.inference.light import light_above_background
 from napari_deepsmlm.inference.prefetch import prefetch
 from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
 from napari_deepsmlm.inference.tiles import Region, Tile, tiles
@@ -56,6 +57,10 @@ class Predicted:
     """(r H, r W) molecules per super-resolution pixel, summed over the batch."""
     localizations: Localizations
     """numpy columns, frames counted in the stack, nm."""
+    n_inputs: int = 0
+    """Frames, or sums of them, that the network saw."""
+    light: float = 0.0
+    """Most that molecules can have given in them, in the network's unit: photons, if it got any."""
 
 
 class Pipeline:
@@ -148,7 +153,8 @@ class Pipeline:
     @torch.inference_mode()
     def _predict(self, inputs: Inputs, region: Region) -> Predicted:
         frames = torch.from_numpy(inputs.frames).to(self.compute.device)
-        prepared = self.model.prepare(self._windows(self._to_photons(frames, inputs.counts)))
+        photons = self._to_photons(frames, inputs.counts)
+        prepared = self.model.prepare(self._windows(photons))
         r = self.upsampling
         shape = (region.shape[0] * r, region.shape[1] * r)
         image = torch.zeros(shape, device=frames.device)
@@ -167,7 +173,16 @@ class Pipeline:
             inputs.n_constant,
             image.cpu().numpy(),
             table if table.is_sorted else table.sort("frame"),
+            n_inputs=len(prepared),
+            light=self._light(photons, region),
         )
+
+    def _light(self, photons: Tensor, region: Region) -> float:
+        """Return the light of the inputs' region above its background, neighbours in time apart."""
+        context = self.model.context
+        rows, columns = slice(region.y, region.y_end), slice(region.x, region.x_end)
+        inside = photons[context : len(photons) - context, :, rows, columns]
+        return float(light_above_background(inside).sum())
 
     def _decoded(self, prediction: Tensor, tile: Tile, core: Tensor) -> Localizations:
         """Return the molecules of a tile, and add its core to the image of an image model."""

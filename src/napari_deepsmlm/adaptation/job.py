@@ -1,0 +1,236 @@
+"""Job: measure a stack, simulate its twin, train the model on it, and judge before and after."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from contextlib import closing
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from napari_deepsmlm._devices import choose_compute
+from napari_deepsmlm.adaptation.events import Adapted, Planned, Watched
+from napari_deepsmlm.adaptation.judging import HeldOut, efficiency, held_out, judge
+from napari_deepsmlm.adaptation.pace import steps_between_validations
+from napari_deepsmlm.adaptation.sentences import comparison
+from napari_deepsmlm.adaptation.store import Adaptation, Sample, adapted_folder, camera_kind, keep
+from napari_deepsmlm.adaptation.twin import Twin, make_twin
+from napari_deepsmlm.adaptation.watching import frames_to_watch
+from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.models import load_model
+from napari_deepsmlm.runs import EXPERIMENT, discard, new_run_folder, unfinished_runs
+from napari_deepsmlm.training.events import Finished, StepDone
+from napari_deepsmlm.training.preview import preview_images
+from napari_deepsmlm.training_process import TrainingThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
+
+    from napari_deepsmlm.adaptation.options import AdaptOptions
+    from napari_deepsmlm.models import SMLMModel
+
+
+class Run(Protocol):
+    """`TrainingThread`, or `TrainingProcess` for a window that must stay smooth."""
+
+    def events(self) -> Generator[Any, None, None]:
+        """Train, and yield what happens."""
+
+    def stop(self) -> None:
+        """Ask it to save and end."""
+
+
+class AdaptJob:
+    """An adaptation as a generator of events, which can be stopped from any thread.
+
+    The last event is `Adapted`: what to reconstruct with. The training run is kept until it is over,
+    and an adaptation that was stopped or killed goes on where it was when it is asked for again.
+
+    Parameters
+    ----------
+    frames : what `open_frames` takes.
+    options : what is adapted, and for how long.
+    make_run : `TrainingThread`, or `TrainingProcess`.
+    watch_frame : a frame of the stack, counted from 0, whose prediction is shown as it improves.
+    stopping : a flag of the caller's that stops the job when set, as :meth:`stop` does.
+    """
+
+    def __init__(
+        self,
+        frames: Any,
+        options: AdaptOptions,
+        *,
+        make_run: Callable[..., Run] = TrainingThread,
+        watch_frame: int | None = None,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        is_part = options.frame_range != (0, None)
+        source = open_frames(frames, allow_truncated=is_part, registration=options.registration)
+        self.source = source
+        self.options = options
+        self._make_run = make_run
+        self._watch_frame = watch_frame
+        self._stopping = threading.Event() if stopping is None else stopping
+
+    def stop(self) -> None:
+        """Ask the job to save and end after the training step it is in."""
+        self._stopping.set()
+
+    def run(self) -> Iterator[Any]:
+        """Adapt, and yield what happens: `Planned`, `Watched`, events of training, `Adapted`.
+
+        Raises
+        ------
+        ValueError, OSError
+            One sentence each: frames that tell too little, several planes, no pixel size, a folder
+            that cannot be written.
+        """
+        started = time.monotonic()
+        twin = make_twin(self._frames(), self.options)
+        compute = choose_compute(self.options.device, "fp32")
+        model = twin.found.load()
+        frames = held_out(twin, self.options, model.context, compute)
+        before = judge(model, frames, compute)
+        out, is_resumed = _folder(twin.experiment)
+        experiment = twin.experiment
+        if not self.options.steps:
+            pace = steps_between_validations(experiment, compute)
+            experiment = experiment.replace(
+                training=experiment.training.replace(validate_every=pace)
+            )
+        yield Planned(
+            twin.found.name, experiment, before, tuple(twin.estimate.sentences), out, is_resumed
+        )
+        finished = None
+        for event in self._train(experiment, out, model, is_resumed=is_resumed):
+            yield event
+            if isinstance(event, Finished):
+                finished = event
+        assert finished is not None  # noqa: S101 - the last event of every run
+        yield self._conclude(twin, before, frames, finished, time.monotonic() - started)
+
+    def _frames(self) -> Any:
+        first, last = self.options.frame_range
+        return self.source.slice(first, last)
+
+    def _train(
+        self, experiment: Experiment, out: Path, model: SMLMModel, *, is_resumed: bool
+    ) -> Iterator[Any]:
+        watched = None
+        if self._watch_frame is not None:
+            watched, origin_px = frames_to_watch(
+                self.source, self._watch_frame, experiment, self.options.sum_frames, model.context
+            )
+            images = preview_images(model.float().cpu(), torch.from_numpy(watched))
+            upsampling = images[0].shape[0] / watched.shape[-2]
+            sr_pixel_nm = experiment.psf.pixel_size_nm / upsampling
+            yield Watched(watched, images, sr_pixel_nm, origin_px)
+        run = self._make_run(
+            experiment,
+            out,
+            device=self.options.device,
+            resume=is_resumed,
+            preview_frames=watched,
+        )
+        with closing(run.events()) as events:
+            for event in events:
+                yield event
+                if self._stopping.is_set():
+                    run.stop()
+
+    def _conclude(
+        self,
+        twin: Twin,
+        before: dict[str, float],
+        frames: HeldOut,
+        finished: Finished,
+        seconds: float,
+    ) -> Adapted:
+        found = twin.found
+        compute = choose_compute(self.options.device, "fp32")
+        camera = self.options.camera or twin.estimate.camera
+        trained, card = load_model(finished.model_path)
+        after = judge(trained, frames, compute)
+        is_better = efficiency(after) > efficiency(before)
+        is_stopped = finished.reason == "stopped"
+        model = str(found.path) if self.options.model.endswith(".safetensors") else found.name
+        sentence = comparison(found.name, before, after, is_better=is_better)
+        if is_stopped:
+            sentence = (
+                f"Adapting {found.name} was stopped and saved; the same call goes on with it."
+            )
+            is_better = False
+        elif is_better:
+            minutes = card.get("training_record", {}).get("minutes", 0.0)
+            adaptation = self._adaptation(twin, before, after, minutes)
+            model, _ = keep(finished.model_path, found.card["network"], adaptation)
+        if not is_stopped:
+            discard(finished.model_path.parent)
+        return Adapted(
+            model, found.name, before, after, is_better, is_stopped, camera, seconds, sentence
+        )
+
+    def _adaptation(
+        self, twin: Twin, before: dict[str, float], after: dict[str, float], minutes: float
+    ) -> Adaptation:
+        measured = twin.estimate
+        return Adaptation(
+            started_from=twin.found.name,
+            from_sha256=twin.found.card.get("sha256"),
+            made=date.today(),
+            minutes=minutes,
+            sample=Sample(
+                camera_kind=camera_kind(self.source),
+                adu_per_photon=measured.gain,
+                pixel_size_nm=measured.pixel_size_nm,
+                sum_frames=self.options.sum_frames,
+                psf_sigma_px=measured.psf_sigma_px,
+                background=measured.background,
+                photons=measured.photons,
+                density_per_um2=measured.density_per_um2,
+            ),
+            estimate=measured.to_json(),
+            before=before,
+            after=after,
+        )
+
+
+def _folder(experiment: Experiment) -> tuple[Path, bool]:
+    """Return the folder of a training run, and whether it goes on with one that was stopped.
+
+    Raises
+    ------
+    OSError
+        If there is no place to write.
+    """
+    parent = adapted_folder() / "runs"
+    for folder in unfinished_runs(parent):
+        try:
+            before = Experiment.from_file(folder / EXPERIMENT)
+        except (ValueError, OSError):  # of another version
+            continue
+        if _same_but_length(before, experiment):
+            return folder, True
+    folder = new_run_folder(parent, experiment.network)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"{parent} cannot be written ({error.strerror}), and adapted models are kept there: "
+            "make room or give it to you."
+        ) from None
+    return folder, False
+
+
+def _same_but_length(a: Experiment, b: Experiment) -> bool:
+    """Whether two trainings differ in nothing but how long they take."""
+    length = {"minutes": None, "steps": 1, "validate_every": 1}
+    a, b = (each.replace(training=each.training.replace(**length)) for each in (a, b))
+    return a == b

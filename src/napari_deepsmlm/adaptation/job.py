@@ -23,7 +23,7 @@ from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import load_model
 from napari_deepsmlm.runs import EXPERIMENT, discard, new_run_folder, unfinished_runs
-from napari_deepsmlm.training.events import Finished, StepDone
+from napari_deepsmlm.training.events import Finished
 from napari_deepsmlm.training.preview import preview_images
 from napari_deepsmlm.training_process import TrainingThread
 
@@ -48,8 +48,8 @@ class Run(Protocol):
 class AdaptJob:
     """An adaptation as a generator of events, which can be stopped from any thread.
 
-    The last event is `Adapted`: what to reconstruct with. The training run is kept until it is over,
-    and an adaptation that was stopped or killed goes on where it was when it is asked for again.
+    The last event is `Adapted`: what to reconstruct with. The training run is kept until it is
+    over: one that was stopped or killed goes on where it was when it is asked for again.
 
     Parameters
     ----------

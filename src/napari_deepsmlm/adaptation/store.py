@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
-# Data this far from those that a model was adapted to are still like them. Less dense ones are, too.
+# Data this far from those that a model was adapted to are like them; less dense ones are, too.
 PIXEL_FACTOR, WIDTH_FACTOR, GAIN_FACTOR = 1.03, 1.15, 1.3
 BACKGROUND_FACTOR, PHOTONS_FACTOR, DENSITY_FACTOR = 2.0, 1.7, 1.7
 # A background below this is dark, photons.
@@ -137,7 +137,7 @@ def suiting(network: str, data: Sample) -> tuple[str, Path] | None:
 
 
 def last_gain(network: str, camera_kind: str) -> tuple[float, float] | None:
-    """Return the efficiency before and after the last adaptation with a camera, if there was one."""
+    """Return the efficiency before and after the last adaptation with a camera, if any."""
     for _, _, adaptation in _kept(network):
         if adaptation.sample.camera_kind == camera_kind:
             return adaptation.gain

@@ -65,9 +65,15 @@ def reconstruct(
         bool,
         typer.Option("--planes", help="Several files: focal planes in this order, not a series."),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on with a warning where the result cannot be right.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done.
+
+    What cannot be, such as more light in the molecules than in the frames, stops the run after its
+    first frames, and nothing is written; --force goes on.
 
     Networks that state photons and precision need to know the camera: --camera, or --baseline
     with --photons-per-adu (electrons per ADU / (EM gain x quantum efficiency)).
@@ -95,6 +101,7 @@ def reconstruct(
             "window": window,
             "camera": choose_camera(camera, baseline, photons_per_adu),
             "registration": registration,
+            "force": force,
         },
         source="options",
     )

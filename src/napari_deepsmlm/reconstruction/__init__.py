@@ -1,6 +1,7 @@
 """The main job: frames in, super-resolved image, molecules and report out."""
 
 from napari_deepsmlm.mismatch import PIXEL_TOLERANCE
+from napari_deepsmlm.reconstruction.brake import BrakeError
 from napari_deepsmlm.reconstruction.events import (
     Event,
     Finished,
@@ -14,6 +15,7 @@ from napari_deepsmlm.reconstruction.preview import Preview, PreviewMaker
 
 __all__ = [
     "PIXEL_TOLERANCE",
+    "BrakeError",
     "Event",
     "Finished",
     "Prepared",

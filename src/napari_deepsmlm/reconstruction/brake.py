@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-
-from napari_deepsmlm.models import ImageModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_deepsmlm.inference.pipeline import Predicted
     from napari_deepsmlm.mismatch import MismatchTable
-    from napari_deepsmlm.models import SMLMModel
 
-MOST_LIGHT = 2.5
+# Honest runs reach less than half of these, what braked for a reason more than them; see `Brake`.
+MOST_LIGHT = 4.0
 MOST_MOLECULES = 4.0
-MOST_PER_SIGMA2 = 0.3
-# Fewer molecules say nothing yet, and neither do fewer inputs than those in so many pixels.
+MOST_PER_SIGMA2 = 0.2
+# Fewer molecules say nothing yet, and neither do inputs of fewer pixels in all.
 FEWEST_MOLECULES = 100
 FEWEST_PIXELS = 20 * 64 * 64
 SIGMAS = 2.0
 WAY_OUT = (
-    "Nothing was written. Train the model on data like these (--adapt 5, or Adapt in the panel), "
-    "state the camera, or choose another model; --force goes on all the same."
+    "Adapt the model to these data (--adapt 5), state the camera (--camera), choose another model, "
+    "or go on all the same (--force)."
 )
 
 
 class BrakeError(ValueError):
-    """A result that cannot be: one sentence says why, and what to do."""
+    """A result that cannot be: one sentence says why, another what to do."""
 
 
 class Expected(NamedTuple):
@@ -38,28 +37,40 @@ class Expected(NamedTuple):
     photons: float | None = None
     """Least light of a molecule, in the unit that the network gets."""
     sigma_px: float | None = None
-    """Least width of a PSF."""
+    """Least width of the PSF."""
 
 
 class Brake:
-    """Holds what a network found in the first frames against what can be in them.
+    """Holds what a network found against what can be in the frames.
 
-    Three figures are judged as soon as 100 molecules were found in 82,000 pixels (20 frames of 64
-    x 64), or at the end of a shorter run:
+    Three figures are judged once 100 molecules were found in 82,000 pixels (20 frames of 64 x 64),
+    or at the end of a shorter run:
 
-    - the light of the found molecules over that which stands above the background, see
-      `inference.light`. Honest runs reach ... at the most.
+    1. the light of the molecules, over the light that stands above the background (see
+       `inference.light`);
+    2. their number, over that light divided by the least light of a molecule, which is what
+       `estimate` gives less two of its errors, where it can tell;
+    3. their number in an area of sigma x sigma, the PSF's width. One of it and more in five such
+       areas everywhere has not been told apart by any network.
+
+    LIMITS
+
+    Besides, frames without contrast hold no molecule.
+
+    Parameters
+    ----------
+    expected : what the frames tell.
+    n_px : pixels of an input that is judged.
+    is_counted : whether its molecules are those of single frames. The maxima of a sum of frames, an
+        image of lines, are none.
     """
 
-    def __init__(self, model: SMLMModel, expected: Expected, *, n_px: int, sum_frames: int) -> None:
+    def __init__(self, expected: Expected, *, n_px: int, is_counted: bool = True) -> None:
         self._expected = expected
         self._n_px = n_px
-        # Summed frames become an image of lines, whose maxima are no molecules.
-        self._counts = sum_frames == 1 or not isinstance(model, ImageModel)
-        self._n_inputs = self._n_found = 0
-        self._n_in_dark = 0
+        self._is_counted = is_counted
+        self._n_inputs = self._n_found = self._n_in_dark = 0
         self._light = self._found_light = 0.0
-        self.is_decided = False
 
     def add(self, predicted: Predicted) -> None:
         """Take one batch."""
@@ -74,10 +85,59 @@ class Brake:
 
     @property
     def can_judge(self) -> bool:
-        """Whether enough was seen to judge."""
+        """Whether enough was seen to judge before the end."""
         is_enough = self._n_inputs * self._n_px >= FEWEST_PIXELS
         return is_enough and self._n_found >= FEWEST_MOLECULES
 
     def objection(self) -> str:
-        """Return in one sentence what cannot be, "" if all of it can."""
-        return next(self._objections(), "")
+        """Return in one sentence what cannot be, "" if nothing is wrong or too little was seen."""
+        if self._n_found < FEWEST_MOLECULES:
+            return ""
+        found = f"{self._n_found / self._n_inputs:.0f} molecules per frame were found"
+        return next((f"{found}, {why}." for why in self._reasons()), "")
+
+    def _reasons(self) -> Iterator[str]:
+        light = max(self._light, 1e-9)
+        photons, sigma_px = self._expected
+        possible = light / photons if photons else math.inf
+        density_px = self._n_found / (self._n_inputs * self._n_px)
+        if self._n_in_dark:
+            yield f"{self._n_in_dark} of them in frames without any contrast"
+        if self._found_light > MOST_LIGHT * light:
+            yield (
+                f"which would give {self._found_light / light:.2g} times the light that stands "
+                "above the background"
+            )
+        if self._is_counted and self._n_found > MOST_MOLECULES * possible:
+            yield (
+                f"and the light above the background is that of {possible / self._n_inputs:.0f} at "
+                "the most"
+            )
+        if self._is_counted and sigma_px and density_px * sigma_px**2 > MOST_PER_SIGMA2:
+            yield (
+                f"one in {1 / density_px:.2g} pixels, where a molecule's image is about "
+                f"{4 * sigma_px:.2g} pixels wide"
+            )
+
+
+def expected_of(table: MismatchTable | None, *, has_camera: bool) -> Expected:
+    """Return what a look at the frames tells, as far as it is sure.
+
+    Parameters
+    ----------
+    table : holds the frames against what the model was trained on.
+    has_camera : whether the network gets photons; else ADU.
+    """
+    if table is None:
+        return Expected()
+    rows = {row.name: row for row in table.rows}
+    photons, error, *_ = table.measured("photons")
+    least = None if photons is None else max(photons - SIGMAS * error, photons / SIGMAS)
+    if least is not None and not has_camera:
+        least = None if table.adu_per_photon is None else least * table.adu_per_photon
+    width = rows["psf_sigma_px"]
+    trained = None if width.trained is None else width.trained[0]
+    sigma, error, *_ = width.measured
+    if sigma is None or not table.is_one_width:
+        return Expected(least, trained)
+    return Expected(least, sigma - SIGMAS * error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from contextlib import nullcontext
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from napari_deepsmlm._files import atomic_write, folder_lock
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.mismatch import mismatches
+from napari_deepsmlm.mismatch import glance_at
+from napari_deepsmlm.models import ImageModel
+from napari_deepsmlm.reconstruction.brake import WAY_OUT, Brake, BrakeError, expected_of
 from napari_deepsmlm.reconstruction.choice import Choice, choose, chosen_frames, chosen_region
 from napari_deepsmlm.reconstruction.events import Finished, Prepared, Progress, Reconstruction
 from napari_deepsmlm.reconstruction.options import ReconstructOptions
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.inference.tiles import Region
     from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.mismatch import MismatchTable
     from napari_deepsmlm.reconstruction.events import Event
 
 
@@ -77,6 +81,8 @@ class ReconstructJob:
         ------
         ValueError, OSError
             One sentence each: unknown model, unusable frames, frames that cannot be read.
+        BrakeError
+            If what comes out cannot be; nothing is written then, see `reconstruction.brake`.
         """
         with nullcontext() if self.out is None else folder_lock(self.out):
             yield from self._run()
@@ -86,12 +92,15 @@ class ReconstructJob:
         frames = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
         choice = choose(source, options)
-        warnings = [*choice.warnings, *self._mismatches(choice, frames)]
+        table = self._glance(choice, frames)
+        warnings = [*choice.warnings, *([] if table is None else table.sentences)]
+        brake = self._brake(choice, table, region)
         prepared = _prepared(choice, region, len(frames), warnings)
         yield prepared
         with self._open_sink(choice, prepared) as sink:
             self._sink = sink
             done, n_constant, seconds, started = 0, 0, 0.0, time.perf_counter()
+            is_judged = False
             for predicted in choice.pipeline.run(
                 source,
                 frames=frames,
@@ -100,12 +109,18 @@ class ReconstructJob:
                 stopping=self._stopping,
             ):
                 sink.add(predicted)
+                brake.add(predicted)
+                if brake.can_judge and not is_judged:
+                    is_judged = True
+                    warnings += self._braked(brake.objection())
                 done += predicted.n_frames
                 n_constant += predicted.n_constant
                 seconds = time.perf_counter() - started
                 yield Progress(done, len(frames), seconds, sink.n_localizations)
                 if self._stopping.is_set():
                     break
+            if not is_judged:
+                warnings += self._braked(brake.objection())
             if n_constant:
                 warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
             if done < len(frames):
@@ -120,14 +135,30 @@ class ReconstructJob:
         y, x = sink.report["origin_nm"]
         yield Finished(Reconstruction(sink, sink.report, prepared.sr_pixel_nm, (y, x)))
 
-    def _mismatches(self, choice: Choice, frames: range) -> list[str]:
-        return mismatches(
+    def _glance(self, choice: Choice, frames: range) -> MismatchTable | None:
+        return glance_at(
             choice.found.card,
             choice.found.name,
             self.source.slice(frames.start, frames.stop),
             camera=self.options.camera,
             sum_frames=self.options.sum_frames,
         )
+
+    def _brake(self, choice: Choice, table: MismatchTable | None, region: Region) -> Brake:
+        is_image = isinstance(choice.model, ImageModel)
+        return Brake(
+            expected_of(table, has_camera=self.options.camera is not None),
+            n_px=math.prod(region.shape),
+            is_counted=not is_image or self.options.sum_frames == 1,
+        )
+
+    def _braked(self, objection: str) -> list[str]:
+        """Return what cannot be as a warning if the job is to go on all the same, else raise it."""
+        if not objection:
+            return []
+        if not self.options.force:
+            raise BrakeError(f"{objection} {WAY_OUT}")
+        return [f"{objection} The result cannot be right; it was asked for all the same."]
 
     def _open_sink(self, choice: Choice, prepared: Prepared) -> MemorySink:
         window = self.options.window

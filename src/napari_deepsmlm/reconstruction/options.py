@@ -47,6 +47,7 @@ class ReconstructOptions(FrozenModel):
         description="What turns the file's numbers (ADU) into photons. Networks that state photons "
         "or precision need it; without it ADU count as photons.",
     )
+    force: bool = Field(False, description="Go on with a warning where the result cannot be right.")
     registration: str | None = Field(
         None, description="planes.yaml of a calibration: moves all planes onto the first."
     )

@@ -27,6 +27,16 @@ settings.load_profile("steady")
 REAL_DATA = Path(__file__).parents[1] / "../shared/data"
 
 
+@pytest.fixture(autouse=True)
+def _own_data_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test finds, or leaves, what the user of this machine keeps: adapted models."""
+    folder = str(tmp_path_factory.mktemp("data"))
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, folder)
+
+
 @pytest.fixture(scope="session")
 def real_stack() -> Path:
     """The bundled-tubulin stack, where the shared data is at hand."""

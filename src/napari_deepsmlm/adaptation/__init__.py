@@ -3,15 +3,15 @@
 from napari_deepsmlm.adaptation.events import Adapted, Planned, Watched
 from napari_deepsmlm.adaptation.job import AdaptJob
 from napari_deepsmlm.adaptation.options import DEFAULT_MINUTES, AdaptOptions
+from napari_deepsmlm.adaptation.seen import sample_of
 from napari_deepsmlm.adaptation.sentences import offer, scores_in_words
 from napari_deepsmlm.adaptation.store import (
     Adaptation,
     Sample,
     adaptation_of,
-    adapted_folder,
     camera_kind,
-    kept_models,
     last_gain,
+    reason_of,
     suiting,
 )
 
@@ -25,11 +25,11 @@ __all__ = [
     "Sample",
     "Watched",
     "adaptation_of",
-    "adapted_folder",
     "camera_kind",
-    "kept_models",
     "last_gain",
     "offer",
+    "reason_of",
+    "sample_of",
     "scores_in_words",
     "suiting",
 ]

@@ -16,12 +16,12 @@ from napari_deepsmlm.adaptation.events import Adapted, Planned, Watched
 from napari_deepsmlm.adaptation.judging import HeldOut, efficiency, held_out, judge
 from napari_deepsmlm.adaptation.pace import steps_between_validations
 from napari_deepsmlm.adaptation.sentences import comparison
-from napari_deepsmlm.adaptation.store import Adaptation, Sample, adapted_folder, camera_kind, keep
+from napari_deepsmlm.adaptation.store import Adaptation, Sample, camera_kind, keep
 from napari_deepsmlm.adaptation.twin import Twin, make_twin
 from napari_deepsmlm.adaptation.watching import frames_to_watch
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.models import load_model
+from napari_deepsmlm.models import adapted_folder, load_model
 from napari_deepsmlm.runs import EXPERIMENT, discard, new_run_folder, unfinished_runs
 from napari_deepsmlm.training.events import Finished
 from napari_deepsmlm.training.preview import preview_images

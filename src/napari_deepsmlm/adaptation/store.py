@@ -7,26 +7,27 @@ suits a stack is looked up with the quick look that warns of mismatches.
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.adaptation.judging import efficiency
-from napari_deepsmlm.models import load_model, read_card, save_model
+from napari_deepsmlm.models import (
+    adapted_folder,
+    adapted_models,
+    load_model,
+    read_card,
+    save_model,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from napari_deepsmlm.io import FrameSource
-
-logger = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
 # Data this far from those that a model was adapted to are like them; less dense ones are, too.
@@ -83,6 +84,17 @@ class Adaptation(FrozenModel):
         return efficiency(self.before), efficiency(self.after)
 
     @property
+    def in_words(self) -> str:
+        """What the model is."""
+        sample, (before, after) = self.sample, self.gain
+        return (
+            f"Adapted from {self.started_from} in {self.minutes:.2g} minutes. To the camera "
+            f"'{sample.camera_kind}', {sample.pixel_size_nm:g} nm pixels and a sample as measured "
+            f"on {self.made}; efficiency on held-out simulated frames {before:.0f} before, "
+            f"{after:.0f} after."
+        )
+
+    @property
     def reason(self) -> str:
         """Why it is chosen, in words."""
         before, after = self.gain
@@ -90,19 +102,6 @@ class Adaptation(FrozenModel):
             f"adapted to this camera and such a sample on {self.made.day} {self.made:%b %Y}, which "
             f"raised the efficiency on simulated frames like these from {before:.0f} to {after:.0f}"
         )
-
-
-def adapted_folder() -> Path:
-    """Return where adapted models are kept; their training runs lie in `runs` below it."""
-    return _data_folder() / "adapted"
-
-
-def kept_models() -> dict[str, Path]:
-    """Return the files of the adapted models by name, the latest first."""
-    paths = sorted(
-        adapted_folder().glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True
-    )
-    return {path.name.removesuffix(SUFFIX).replace("_", ":", 1): path for path in paths}
 
 
 def adaptation_of(card: Mapping[str, Any]) -> Adaptation | None:
@@ -124,21 +123,25 @@ def keep(trained: Path, network: str, adaptation: Adaptation) -> tuple[str, Path
     model, card = load_model(trained)
     name = _new_name(network, adaptation)
     path = adapted_folder() / (name.replace(":", "_", 1) + SUFFIX)
-    save_model(path, model, {**card, "adaptation": adaptation.model_dump(mode="json")})
+    own = {"trained_on": adaptation.in_words, "adaptation": adaptation.model_dump(mode="json")}
+    save_model(path, model, {**card, **own})
     return name, path
 
 
-def suiting(network: str, data: Sample) -> tuple[str, Path] | None:
-    """Return the latest adapted model of a network for such data, None if there is none."""
-    for name, path, adaptation in _kept(network):
-        if adaptation.sample.suits(data):
-            return name, path
-    return None
+def suiting(network: str, data: Sample) -> str | None:
+    """Return the name of a network's latest model adapted to such data, None if there is none."""
+    fitting = (name for name, adaptation in _kept(network) if adaptation.sample.suits(data))
+    return next(fitting, None)
+
+
+def reason_of(name: str) -> str:
+    """Return why an adapted model is chosen, in words."""
+    return next(kept.reason for each, kept in _kept(name.split(":")[0]) if each == name)
 
 
 def last_gain(network: str, camera_kind: str) -> tuple[float, float] | None:
     """Return the efficiency before and after the last adaptation with a camera, if any."""
-    for _, _, adaptation in _kept(network):
+    for _, adaptation in _kept(network):
         if adaptation.sample.camera_kind == camera_kind:
             return adaptation.gain
     return None
@@ -150,22 +153,22 @@ def camera_kind(source: FrameSource) -> str:
     return source.camera.strip() or f"{height} x {width} px, {source.dtype}"
 
 
-def _kept(network: str) -> list[tuple[str, Path, Adaptation]]:
+def _kept(network: str) -> list[tuple[str, Adaptation]]:
     """Return the adapted models of a network, the latest first; damaged ones are left out."""
     found = []
-    for name, path in kept_models().items():
+    for name, path in adapted_models().items():
         if name.split(":")[0] != network:
             continue
         with suppress(ValueError, OSError):
             adaptation = adaptation_of(read_card(path))
             if adaptation is not None:
-                found.append((name, path, adaptation))
+                found.append((name, adaptation))
     return found
 
 
 def _new_name(network: str, adaptation: Adaptation) -> str:
     stem = f"{network}:adapted-{adaptation.sample.pixel_size_nm:g}nm-{adaptation.made}"
-    name, number, taken = stem, 1, kept_models()
+    name, number, taken = stem, 1, adapted_models()
     while name in taken:
         number += 1
         name = f"{stem}-{number}"
@@ -181,15 +184,3 @@ def _alike(a: float | None, b: float | None, factor: float) -> bool:
 
 def _light(background: float | None) -> float | None:
     return None if background is None else max(background, DARK)
-
-
-def _data_folder() -> Path:
-    """Return the folder of the user's data: Qt's GenericDataLocation, without Qt."""
-    home = Path.home()
-    if sys.platform == "win32":
-        place = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        place = home / "Library" / "Application Support"
-    else:
-        place = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return place / "napari-deepsmlm"

@@ -112,6 +112,7 @@ def _training(base: Experiment, options: AdaptOptions) -> Any:
         validation_frames=VALIDATION_FRAMES,
         validation_px=None,
         patience=PATIENCE,
+        validate_every=max(1, (options.steps or 1) // 3),
         autosave_minutes=0.5,
         precision=options.precision,
         seed=0,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_deepsmlm.cli._adapting import adapted
 from napari_deepsmlm.cli._console import (
     err,
     out,
@@ -65,6 +66,14 @@ def reconstruct(
         bool,
         typer.Option("--planes", help="Several files: focal planes in this order, not a series."),
     ] = False,
+    adapt: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            help="First train the model this long on simulated frames like these; the better of "
+            "the two reconstructs.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Go on with a warning where the result cannot be right.")
     ] = False,
@@ -85,6 +94,9 @@ def reconstruct(
         Progress,
         ReconstructJob,
         ReconstructOptions,
+        adapt_options,
+        remarks_of,
+        with_adapted,
     )
 
     options = ReconstructOptions.from_dict(
@@ -108,7 +120,11 @@ def reconstruct(
     source: Any = stack[0] if len(stack) == 1 else stack
     if planes:
         source = open_frames(stack, as_planes=True)
-    job = ReconstructJob(source, options, out=out_folder)
+    remarks: tuple[str, ...] = ()
+    if adapt is not None:
+        done = adapted(source, adapt_options(options, adapt))
+        options, remarks = with_adapted(options, done), remarks_of(done)
+    job = ReconstructJob(source, options, out=out_folder, remarks=remarks)
     report: dict[str, Any] = {}
     with progress("Reconstructing") as show, stop_on_ctrl_c(job.stop):
         for event in job.run():

@@ -9,7 +9,13 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm.models._base import ImageModel, ModelConfig, SMLMModel
-from napari_deepsmlm.models._catalog import FoundModel, built_in_models, find_model
+from napari_deepsmlm.models._catalog import (
+    FoundModel,
+    adapted_folder,
+    adapted_models,
+    built_in_models,
+    find_model,
+)
 from napari_deepsmlm.models._checkpoint import load_model, read_card, save_model
 
 if TYPE_CHECKING:
@@ -20,6 +26,8 @@ __all__ = [
     "ImageModel",
     "ModelConfig",
     "SMLMModel",
+    "adapted_folder",
+    "adapted_models",
     "available_models",
     "build_model",
     "built_in_models",

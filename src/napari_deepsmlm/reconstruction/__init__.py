@@ -1,6 +1,7 @@
 """The main job: frames in, super-resolved image, molecules and report out."""
 
 from napari_deepsmlm.mismatch import PIXEL_TOLERANCE
+from napari_deepsmlm.reconstruction.adapting import adapt_options, remarks_of, with_adapted
 from napari_deepsmlm.reconstruction.brake import BrakeError
 from napari_deepsmlm.reconstruction.events import (
     Event,
@@ -25,5 +26,8 @@ __all__ = [
     "ReconstructJob",
     "ReconstructOptions",
     "Reconstruction",
+    "adapt_options",
     "reconstruct",
+    "remarks_of",
+    "with_adapted",
 ]

@@ -22,8 +22,8 @@ FEWEST_MOLECULES = 100
 FEWEST_PIXELS = 20 * 64 * 64
 SIGMAS = 2.0
 WAY_OUT = (
-    "Adapt the model to these data (--adapt 5), state the camera (--camera), choose another model, "
-    "or go on all the same (--force)."
+    "Or state the camera (--camera), choose another model (--model), or go on all the same "
+    "(--force)."
 )
 
 

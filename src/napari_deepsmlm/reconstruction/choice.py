@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_deepsmlm._devices import Compute, choose_compute
+from napari_deepsmlm.adaptation import reason_of, sample_of, suiting
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.mismatch import PIXEL_TOLERANCE, pixel_sentence
-from napari_deepsmlm.models import FoundModel, SMLMModel, find_model
+from napari_deepsmlm.models import FoundModel, SMLMModel, adapted_models, find_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def choose(source: FrameSource, options: ReconstructOptions) -> Choice:
         One sentence: no such model, a file that is none, planes that do not fit, no such device.
     """
     pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
-    found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
+    found = _find(source, options, pixel_size_nm)
     model = found.load()
     _check_planes(source.shape[1], model.n_planes, found.name)
     if pixel_size_nm is not None:
@@ -53,6 +54,22 @@ def choose(source: FrameSource, options: ReconstructOptions) -> Choice:
         )
     pipeline = pipeline_of(model, compute, options)
     return Choice(found, model, compute, pipeline, tuple(warnings))
+
+
+def _find(
+    source: FrameSource, options: ReconstructOptions, pixel_size_nm: float | None
+) -> FoundModel:
+    """Return the model of a name: of a network the one adapted to such data, if there is one."""
+    network = options.model
+    if pixel_size_nm is not None and any(
+        name.split(":")[0] == network for name in adapted_models()
+    ):
+        frames = source.slice(*options.frame_range)
+        data = sample_of(frames, pixel_size_nm, options.camera, sum_frames=options.sum_frames)
+        kept = None if data is None else suiting(network, data)
+        if kept is not None:
+            return find_model(kept)._replace(reason=reason_of(kept))
+    return find_model(network, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
 
 
 def pipeline_of(model: SMLMModel, compute: Compute, options: ReconstructOptions) -> Pipeline:

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import atomic_write, folder_lock
+from napari_deepsmlm.adaptation import AdaptJob
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.mismatch import glance_at
 from napari_deepsmlm.models import ImageModel
+from napari_deepsmlm.reconstruction.adapting import (
+    adapt_options,
+    offer_for,
+    remarks_of,
+    with_adapted,
+)
 from napari_deepsmlm.reconstruction.brake import WAY_OUT, Brake, BrakeError, expected_of
 from napari_deepsmlm.reconstruction.choice import Choice, choose, chosen_frames, chosen_region
 from napari_deepsmlm.reconstruction.events import Finished, Prepared, Progress, Reconstruction
@@ -31,6 +38,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.mismatch import MismatchTable
     from napari_deepsmlm.reconstruction.events import Event
 
+PIXEL_SIZE = "pixel_size_nm"
+
 
 class ReconstructJob:
     """A reconstruction as a generator of events, which can be stopped from any thread.
@@ -42,6 +51,7 @@ class ReconstructJob:
     out : folder for `reconstruction.tif`, `localizations.csv` and `report.json`; if not given,
         results stay in memory.
     stopping : a flag of the caller's that stops the job when set, as :meth:`stop` does.
+    remarks : sentences that are said among the warnings.
     """
 
     def __init__(
@@ -51,6 +61,7 @@ class ReconstructJob:
         *,
         out: str | Path | None = None,
         stopping: threading.Event | None = None,
+        remarks: tuple[str, ...] = (),
     ) -> None:
         # Whoever names frames may name those that are there of a stack that was cut short.
         is_part = options.frame_range != (0, None)
@@ -58,6 +69,7 @@ class ReconstructJob:
             frames, allow_truncated=is_part, registration=options.registration
         )
         self.options = options
+        self.remarks = remarks
         self.out = None if out is None else Path(out)
         self._sink: MemorySink | None = None  # set once frames are being read
         self._stopping = threading.Event() if stopping is None else stopping
@@ -93,7 +105,7 @@ class ReconstructJob:
         region = chosen_region(source, options.region)
         choice = choose(source, options)
         table = self._glance(choice, frames)
-        warnings = [*choice.warnings, *([] if table is None else table.sentences)]
+        warnings = [*self.remarks, *choice.warnings, *self._mismatches(choice, table)]
         brake = self._brake(choice, table, region)
         prepared = _prepared(choice, region, len(frames), warnings)
         yield prepared
@@ -112,7 +124,7 @@ class ReconstructJob:
                 brake.add(predicted)
                 if brake.can_judge and not is_judged:
                     is_judged = True
-                    warnings += self._braked(brake.objection())
+                    warnings += self._braked(choice, brake.objection())
                 done += predicted.n_frames
                 n_constant += predicted.n_constant
                 seconds = time.perf_counter() - started
@@ -120,7 +132,7 @@ class ReconstructJob:
                 if self._stopping.is_set():
                     break
             if not is_judged:
-                warnings += self._braked(brake.objection())
+                warnings += self._braked(choice, brake.objection())
             if n_constant:
                 warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
             if done < len(frames):
@@ -144,6 +156,15 @@ class ReconstructJob:
             sum_frames=self.options.sum_frames,
         )
 
+    def _mismatches(self, choice: Choice, table: MismatchTable | None) -> list[str]:
+        """Return where the frames are unlike those of the training, and the offer to adapt."""
+        if table is None:
+            return []
+        is_outside = any(row.verdict == "outside" for row in table.rows if row.name == PIXEL_SIZE)
+        is_unlike = bool(table.sentences) or is_outside
+        offers = [offer_for(self.source, choice.found)] if is_unlike else []
+        return [*table.sentences, *filter(None, offers)]
+
     def _brake(self, choice: Choice, table: MismatchTable | None, region: Region) -> Brake:
         is_image = isinstance(choice.model, ImageModel)
         return Brake(
@@ -152,12 +173,13 @@ class ReconstructJob:
             is_counted=not is_image or self.options.sum_frames == 1,
         )
 
-    def _braked(self, objection: str) -> list[str]:
+    def _braked(self, choice: Choice, objection: str) -> list[str]:
         """Return what cannot be as a warning if the job is to go on all the same, else raise it."""
         if not objection:
             return []
         if not self.options.force:
-            raise BrakeError(f"{objection} {WAY_OUT}")
+            ways = [objection, offer_for(self.source, choice.found), WAY_OUT]
+            raise BrakeError(" ".join(filter(None, ways)))
         return [f"{objection} The result cannot be right; it was asked for all the same."]
 
     def _open_sink(self, choice: Choice, prepared: Prepared) -> MemorySink:
@@ -176,6 +198,7 @@ def reconstruct(
     model: str = "deep-storm",
     *,
     out: str | Path | None = None,
+    adapt: float | None = None,
     **options: Any,
 ) -> Reconstruction:
     """Reconstruct a stack and return image, molecules and report.
@@ -185,7 +208,16 @@ def reconstruct(
     frames : a file, files of one series in time, or an array (T, Y, X) or (T, C, Y, X) of ADU.
     model : network, built-in model, or model file.
     out : folder to write the results to as well.
+    adapt : minutes to train the model on a simulated twin of the stack first; the better of the
+        two is used, see `napari_deepsmlm.adaptation`.
     options : fields of `ReconstructOptions`, such as `pixel_size_nm=100.0, sum_frames=10`.
+
+    Raises
+    ------
+    BrakeError
+        If what comes out cannot be; with `force=True` it is a warning in the report.
+    ValueError, OSError
+        One sentence each: unknown model, unusable frames, frames that cannot be read.
 
     Examples
     --------
@@ -196,7 +228,11 @@ def reconstruct(
     (256, 256)
     """
     chosen = ReconstructOptions.from_dict({"model": str(model), **options}, source="options")
-    *_, finished = ReconstructJob(frames, chosen, out=out).run()
+    remarks: tuple[str, ...] = ()
+    if adapt is not None:
+        *_, done = AdaptJob(frames, adapt_options(chosen, adapt)).run()
+        chosen, remarks = with_adapted(chosen, done), remarks_of(done)
+    *_, finished = ReconstructJob(frames, chosen, out=out, remarks=remarks).run()
     assert isinstance(finished, Finished)  # noqa: S101 - the last event of every job
     return finished.result
 

@@ -103,7 +103,9 @@ def test_reconstruct_adapts_first_and_says_what_came_of_it(
 ) -> None:
     monkeypatch.setattr(twin, "LEARNING_RATE", 0.5)
     monkeypatch.setattr(twin, "WARMUP", 0.0)
-    result = reconstruct(stack[:60], MODEL, pixel_size_nm=160.0, adapt=0.01, force=True)
+    result = reconstruct(
+        stack, MODEL, pixel_size_nm=160.0, adapt=0.01, force=True, region=(0, 0, 16, 16)
+    )
     assert any("did not help" in warning for warning in result.report["warnings"])
     assert result.report["inputs"]["options"]["camera"] is not None
 
@@ -180,6 +182,7 @@ def test_the_frame_under_the_slider_is_predicted_before_and_after(stack: Any) ->
         ({"model": "dilated-loc:astigmatic-100nm"}, 60, "reads depth.*calibrate"),
         ({"model": "voxel-regression"}, 60, "2 focal planes|4 focal planes"),
         ({"model": "nothing"}, 60, "No model 'nothing'"),
+        ({}, 60, r"gain is not known, so there is nothing to train for: give a camera\.$"),
     ],
 )
 def test_what_cannot_be_adapted_is_said_in_one_sentence(

@@ -51,7 +51,7 @@ def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
     _check(source, found, pixel_size_nm)
     measured = estimate(source, pixel_size_nm=pixel_size_nm, camera=options.camera)
-    base = measured.to_experiment(found.card["network"])
+    base = _base(measured, found.card["network"])
     experiment = base.replace(
         model=_own_choices(found.card, base),
         simulation=_simulation(base.simulation, found.card, options.sum_frames),
@@ -60,6 +60,13 @@ def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     )
     like_data = experiment.replace(simulation=_as_measured(experiment.simulation, measured))
     return Twin(found, measured, experiment, like_data)
+
+
+def _base(measured: Estimate, network: str) -> Experiment:
+    try:
+        return measured.to_experiment(network)
+    except ValueError as error:  # without all that was told besides
+        raise ValueError(str(error).removesuffix(" ".join(measured.sentences)).strip()) from None
 
 
 def _check(source: FrameSource, found: FoundModel, pixel_size_nm: float | None) -> None:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator
 
-    from napari_deepsmlm.reconstruction import Reconstruction, ReconstructOptions
+    from napari_deepsmlm.reconstruction import (
+        Reconstruction,
+        ReconstructJob,
+        ReconstructOptions,
+    )
 
 REFRESH_S = 0.5
 # Copying and showing a large image takes long: it may take this share of the time.
@@ -43,10 +47,19 @@ class ImageSoFar:
     is_last: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Braked:
+    """The run was stopped: what came out cannot be."""
+
+    sentence: str
+
+
 def reconstruct_live(
     frames: Any, options: ReconstructOptions, stopping: threading.Event
 ) -> Generator[object, None, None]:
     """Yield the events of a `ReconstructJob` and an `ImageSoFar` twice a second and at the end.
+
+    If the brake stops it, the last event is `Braked`.
 
     Parameters
     ----------
@@ -54,9 +67,17 @@ def reconstruct_live(
     options : what to do with them.
     stopping : when set, the job ends within a layer of the network and yields what it has.
     """
-    from napari_deepsmlm.reconstruction import Finished, Prepared, Progress, ReconstructJob
+    from napari_deepsmlm.reconstruction import BrakeError, ReconstructJob
 
-    job = ReconstructJob(frames, options, stopping=stopping)
+    try:
+        yield from _live(ReconstructJob(frames, options, stopping=stopping), stopping)
+    except BrakeError as error:
+        yield Braked(str(error))
+
+
+def _live(job: ReconstructJob, stopping: threading.Event) -> Generator[object, None, None]:
+    from napari_deepsmlm.reconstruction import Finished, Prepared, Progress
+
     prepared: Prepared | None = None
     due_at = -np.inf
     for event in job.run():

@@ -124,10 +124,14 @@ class ModelBox(LongNamesBox):
         except (ValueError, OSError) as error:
             self.failed.emit(str(error))
             return
+        self.add(choice)
+        self.choose(choice)
+
+    def add(self, choice: ModelChoice) -> None:
+        """Offer one more."""
         if choice not in self._choices:
             self._choices.append(choice)
         self._list_choices()
-        self.choose(choice)
 
     def choose(self, choice: ModelChoice) -> None:
         """Take one of the models; it stays chosen whatever the data."""

@@ -28,13 +28,10 @@ REAL_DATA = Path(__file__).parents[1] / "../shared/data"
 
 
 @pytest.fixture(autouse=True)
-def _own_data_folder(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No test finds, or leaves, what the user of this machine keeps: adapted models."""
-    folder = str(tmp_path_factory.mktemp("data"))
+def no_data_of_the_person_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered, of cameras or adapted models, but what a test makes."""
     for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
-        monkeypatch.setenv(name, folder)
+        monkeypatch.setenv(name, str(tmp_path / "data of the test"))
 
 
 @pytest.fixture(scope="session")

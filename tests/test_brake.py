@@ -39,27 +39,27 @@ def movie(density_per_um2: float, *, baseline: float = 100.0, n_frames: int = 12
     return experiment.simulate(n_frames, seed=5).stack, experiment.camera
 
 
-def test_an_offset_that_nobody_gave_stops_the_run_and_leaves_earlier_results(
+def test_an_offset_that_is_taken_for_light_stops_the_run_and_leaves_earlier_results(
     tmp_path: Path,
 ) -> None:
     stack, camera = movie(1.0, baseline=900.0)
     reconstruct(stack, MODEL, out=tmp_path, pixel_size_nm=100.0, camera=camera)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(BrakeError, match=r"above the background.*--adapt.*--camera.*--force"):
-        reconstruct(stack, MODEL, out=tmp_path, pixel_size_nm=100.0)
+        reconstruct(stack, MODEL, out=tmp_path, pixel_size_nm=100.0, camera=None)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_stopped_run_writes_nothing_into_an_empty_folder(tmp_path: Path) -> None:
     stack, _ = movie(1.0, baseline=900.0)
     with pytest.raises(BrakeError):
-        reconstruct(stack, MODEL, out=tmp_path / "out", pixel_size_nm=100.0)
+        reconstruct(stack, MODEL, out=tmp_path / "out", pixel_size_nm=100.0, camera=None)
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_force_goes_on_and_the_sentence_becomes_a_warning(tmp_path: Path) -> None:
     stack, _ = movie(1.0, baseline=900.0)
-    result = reconstruct(stack, MODEL, out=tmp_path, pixel_size_nm=100.0, force=True)
+    result = reconstruct(stack, MODEL, out=tmp_path, pixel_size_nm=100.0, camera=None, force=True)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["warnings"] == result.report["warnings"]
     assert any("cannot be right" in warning for warning in report["warnings"])

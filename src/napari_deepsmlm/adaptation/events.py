@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.experiment import Experiment
 
 
@@ -57,7 +56,5 @@ class Adapted:
     """Whether the adapted model is; else `model` is the one it began with."""
     is_stopped: bool
     """It was stopped and saved; the same call goes on with it."""
-    camera: Camera | None
-    """That the model was adapted for: as given, or as it was measured."""
     seconds: float
     sentence: str

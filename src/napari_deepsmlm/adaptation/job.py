@@ -94,7 +94,7 @@ class AdaptJob:
         twin = make_twin(self._frames(), self.options)
         compute = choose_compute(self.options.device, "fp32")
         model = twin.found.load()
-        frames = held_out(twin, self.options, model.context, compute)
+        frames = held_out(twin, self.options, model, compute)
         before = judge(model, frames, compute)
         out, is_resumed = _folder(twin.experiment)
         experiment = twin.experiment
@@ -124,7 +124,7 @@ class AdaptJob:
         watched = None
         if self._watch_frame is not None:
             watched, origin_px = frames_to_watch(
-                self.source, self._watch_frame, experiment, self.options.sum_frames, model.context
+                self.source, self._watch_frame, experiment, self.options.sum_frames, model
             )
             images = preview_images(model.float().cpu(), torch.from_numpy(watched))
             upsampling = images[0].shape[0] / watched.shape[-2]
@@ -153,7 +153,6 @@ class AdaptJob:
     ) -> Adapted:
         found = twin.found
         compute = choose_compute(self.options.device, "fp32")
-        camera = self.options.camera or twin.estimate.camera
         trained, card = load_model(finished.model_path)
         after = judge(trained, frames, compute)
         is_better = efficiency(after) > efficiency(before)
@@ -171,9 +170,7 @@ class AdaptJob:
             model, _ = keep(finished.model_path, found.card["network"], adaptation)
         if not is_stopped:
             discard(finished.model_path.parent)
-        return Adapted(
-            model, found.name, before, after, is_better, is_stopped, camera, seconds, sentence
-        )
+        return Adapted(model, found.name, before, after, is_better, is_stopped, seconds, sentence)
 
     def _adaptation(
         self, twin: Twin, before: dict[str, float], after: dict[str, float], minutes: float

@@ -32,13 +32,8 @@ class HeldOut(NamedTuple):
     bounds: dict[str, float]
 
 
-def held_out(twin: Twin, options: AdaptOptions, context: int, compute: Compute) -> HeldOut:
-    """Draw the frames that judge a model before and after.
-
-    Parameters
-    ----------
-    context : frames before and after that the network sees.
-    """
+def held_out(twin: Twin, options: AdaptOptions, model: SMLMModel, compute: Compute) -> HeldOut:
+    """Draw the frames that judge a model before and after, as it reads them."""
     side = options.held_out_px
     data = SimulatedBatches(
         twin.like_data.simulator(),
@@ -46,7 +41,8 @@ def held_out(twin: Twin, options: AdaptOptions, context: int, compute: Compute) 
         shape=(side, side),
         seed=HELD_OUT_SEED,
         device=compute.device,
-        context=context,
+        context=model.context,
+        model=model,
     )
     batch = data.validation(options.held_out_frames)
     return HeldOut(batch, twin.experiment.psf.pixel_size_nm, data.bounds(batch.truth))

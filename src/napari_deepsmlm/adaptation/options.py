@@ -28,8 +28,10 @@ class AdaptOptions(FrozenModel):
     frame_range: tuple[int, int | None] = Field(
         (0, None), description="First frame, counted from 0, and the one after the last."
     )
-    camera: Camera | None = Field(
-        None, description="Turns ADU into photons; measured from the frames if not given."
+    camera: Camera | Literal["auto"] | None = Field(
+        "auto",
+        description="Turns ADU into photons; auto: found as for a reconstruction; none: "
+        "the numbers are photons.",
     )
     registration: str | None = Field(None, description="planes.yaml of a calibration.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.adaptation.judging import efficiency
+from napari_deepsmlm.known_cameras import kind_of_stack
 from napari_deepsmlm.models import (
     adapted_folder,
     adapted_models,
@@ -149,8 +150,7 @@ def last_gain(network: str, camera_kind: str) -> tuple[float, float] | None:
 
 def camera_kind(source: FrameSource) -> str:
     """Return what a stack has in common with others of the same camera."""
-    height, width = source.shape[-2:]
-    return source.camera.strip() or f"{height} x {width} px, {source.dtype}"
+    return kind_of_stack(source.camera, source.shape[-2:], source.dtype)
 
 
 def _kept(network: str) -> list[tuple[str, Adaptation]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from napari_deepsmlm.estimation import estimate
+from napari_deepsmlm.camera import IdealCamera
+from napari_deepsmlm.estimation import estimate, know_camera
 from napari_deepsmlm.models import find_model, model_class
 
 if TYPE_CHECKING:
     from napari_deepsmlm.adaptation.options import AdaptOptions
+    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation import Estimate
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.io import FrameSource
@@ -50,7 +52,8 @@ def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
     found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
     _check(source, found, pixel_size_nm)
-    measured = estimate(source, pixel_size_nm=pixel_size_nm, camera=options.camera)
+    camera = known_camera(source, options)
+    measured = estimate(source, pixel_size_nm=pixel_size_nm, camera=camera)
     base = _base(measured, found.card["network"])
     experiment = base.replace(
         model=_own_choices(found.card, base),
@@ -60,6 +63,11 @@ def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     )
     like_data = experiment.replace(simulation=_as_measured(experiment.simulation, measured))
     return Twin(found, measured, experiment, like_data)
+
+
+def known_camera(source: FrameSource, options: AdaptOptions) -> Camera:
+    """Return the camera that the frames will be reconstructed with."""
+    return know_camera(source, options.camera).camera or IdealCamera(baseline=0.0)
 
 
 def _base(measured: Estimate, network: str) -> Experiment:
@@ -91,7 +99,7 @@ def _check(source: FrameSource, found: FoundModel, pixel_size_nm: float | None) 
 def _own_choices(card: dict[str, Any], base: Experiment) -> dict[str, Any]:
     """Return the choices of the model, which its weights are for; more photons where needed."""
     own = {key: value for key, value in card.get("config", {}).items() if key not in NOT_KEPT}
-    if "photon_max" in own:
+    if "photon_max" in own and own.get("input", "photons") == "photons":
         own["photon_max"] = max(own["photon_max"], base.model.get("photon_max", 0.0))
     known = model_class(card["network"]).Config.model_fields
     return {key: value for key, value in own.items() if key in known}

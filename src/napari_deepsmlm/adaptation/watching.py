@@ -10,6 +10,7 @@ import torch
 if TYPE_CHECKING:
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.models import SMLMModel
 
     Array = np.ndarray[Any, Any]
 
@@ -18,19 +19,19 @@ MOST_SIDE_PX, STEP_PX = 96, 8
 
 
 def frames_to_watch(
-    source: FrameSource, frame: int, experiment: Experiment, sum_frames: int, context: int
+    source: FrameSource, frame: int, experiment: Experiment, sum_frames: int, model: SMLMModel
 ) -> tuple[Array, tuple[int, int]]:
-    """Return (1, C, H, W) photons around a frame, and the row and column where they begin.
+    """Return (1, C, H, W) a frame as a model reads it, and the row and column where it begins.
 
     Parameters
     ----------
     frame : counted from 0.
     sum_frames : frames summed for an input, those around it.
-    context : inputs before and after, which become channels; at the ends the outermost.
+    model : with context, inputs before and after become channels; at the ends the outermost.
     """
     height, width = (min(side, MOST_SIDE_PX) // STEP_PX * STEP_PX for side in source.shape[2:])
     y, x = (source.shape[2] - height) // 2, (source.shape[3] - width) // 2
-    inputs = []
+    inputs, context = [], model.context
     for k in range(-context, context + 1):
         first = frame - sum_frames // 2 + k * sum_frames
         first = min(max(first, 0), max(0, source.n_frames - sum_frames))
@@ -41,5 +42,6 @@ def frames_to_watch(
     if getattr(camera, "maps", None) is not None:  # they know nothing of a part
         camera = camera.replace(maps=None)
     n_summed = torch.full((1,), float(min(sum_frames, source.n_frames)))
-    photons: Array = camera.to_photons(adu, n_frames=n_summed).numpy()
-    return photons, (y, x)
+    photons = camera.to_photons(adu, n_frames=n_summed)
+    read: Array = model.frames_in(camera, photons, n_frames=n_summed).numpy()
+    return read, (y, x)

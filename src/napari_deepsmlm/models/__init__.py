@@ -15,8 +15,9 @@ from napari_deepsmlm.models._catalog import (
     adapted_models,
     built_in_models,
     find_model,
+    is_for_any_pixel,
 )
-from napari_deepsmlm.models._checkpoint import load_model, read_card, save_model
+from napari_deepsmlm.models._checkpoint import load_model, read_card, save_model, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +33,12 @@ __all__ = [
     "build_model",
     "built_in_models",
     "find_model",
+    "is_for_any_pixel",
     "load_model",
     "model_class",
     "read_card",
     "save_model",
+    "take_over",
 ]
 
 ENTRY_POINT_GROUP = "napari_deepsmlm.models"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from napari_deepsmlm.known_cameras import data_folder
 from napari_deepsmlm.models._checkpoint import load_model, read_card
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def built_in_models() -> dict[str, Path]:
 
 def adapted_folder() -> Path:
     """Return where the user's adapted models are kept; their training runs lie in it in `runs`."""
-    return _data_folder() / "adapted"
+    return data_folder() / "adapted"
 
 
 def adapted_models() -> dict[str, Path]:
@@ -99,13 +98,28 @@ def _upsampling(card: dict[str, Any]) -> int | None:
     return card.get("config", {}).get("upsampling")  # type: ignore[no-any-return]
 
 
+def is_for_any_pixel(card: dict[str, Any]) -> bool:
+    """Whether a model was trained on many microscopes, so that the pixel size does not matter.
+
+    Parameters
+    ----------
+    card : header of the model file.
+    """
+    experiment = card.get("experiment")
+    return isinstance(experiment, dict) and experiment.get("variety") is not None
+
+
 def _distance(card: dict[str, Any], pixel_size_nm: float | None) -> float:
+    if is_for_any_pixel(card):
+        return -1.0
     if pixel_size_nm is None:
         return 0.0
     return abs(math.log(_pixel_size_nm(card) / pixel_size_nm))
 
 
 def _reason(card: dict[str, Any], pixel_size_nm: float | None) -> str:
+    if is_for_any_pixel(card):
+        return "made for any pixel size and width of the PSF"
     if pixel_size_nm is None:
         return "the first built-in model of this network"
     return f"its {_pixel_size_nm(card):g} nm pixels are nearest to the data's {pixel_size_nm:g} nm"
@@ -113,15 +127,3 @@ def _reason(card: dict[str, Any], pixel_size_nm: float | None) -> str:
 
 def _pixel_size_nm(card: dict[str, Any]) -> float:
     return float(card.get("config", {}).get("pixel_size_nm", 100.0))
-
-
-def _data_folder() -> Path:
-    """Return the folder of the user's data: Qt's GenericDataLocation, without Qt."""
-    home = Path.home()
-    if sys.platform == "win32":
-        place = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        place = home / "Library" / "Application Support"
-    else:
-        place = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return place / "napari-deepsmlm"

@@ -8,7 +8,6 @@ from napari_deepsmlm.adaptation import AdaptOptions, adaptation_of, camera_kind,
 
 if TYPE_CHECKING:
     from napari_deepsmlm.adaptation import Adapted
-    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.models import FoundModel
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
@@ -20,6 +19,7 @@ SHARED = (
     "sum_frames",
     "frame_range",
     "registration",
+    "camera",
     "device",
     "precision",
 )
@@ -34,18 +34,13 @@ def adapt_options(options: ReconstructOptions, minutes: float, **more: Any) -> A
         One sentence, if there is no time.
     """
     values = {name: getattr(options, name) for name in SHARED}
-    values |= {"minutes": minutes, "camera": camera_to_adapt_with(options), **more}
+    values |= {"minutes": minutes, **more}
     return AdaptOptions.from_dict(values, source="adapt")
 
 
-def camera_to_adapt_with(options: ReconstructOptions) -> Camera | None:
-    """Return the camera as far as it is known; the adaptation measures the rest."""
-    return options.camera
-
-
 def with_adapted(options: ReconstructOptions, done: Adapted) -> ReconstructOptions:
-    """Return the choices with the better of the two models, and the camera it was judged with."""
-    return options.replace(model=done.model, camera=done.camera)
+    """Return the choices with the better of the two models."""
+    return options.replace(model=done.model)
 
 
 def remarks_of(done: Adapted) -> tuple[str, ...]:

@@ -120,21 +120,22 @@ class Brake:
             )
 
 
-def expected_of(table: MismatchTable | None, *, has_camera: bool) -> Expected:
+def expected_of(table: MismatchTable | None, *, photons_per_adu: float) -> Expected:
     """Return what a look at the frames tells, as far as it is sure.
 
     Parameters
     ----------
     table : holds the frames against what the model was trained on.
-    has_camera : whether the network gets photons; else ADU.
+    photons_per_adu : of the network's input; the table may have found another gain.
     """
     if table is None:
         return Expected()
     rows = {row.name: row for row in table.rows}
     photons, error, *_ = table.measured("photons")
-    least = None if photons is None else max(photons - SIGMAS * error, photons / SIGMAS)
-    if least is not None and not has_camera:
-        least = None if table.adu_per_photon is None else least * table.adu_per_photon
+    least = None
+    if photons is not None and table.adu_per_photon is not None:
+        least = max(photons - SIGMAS * error, photons / SIGMAS)
+        least *= table.adu_per_photon * photons_per_adu
     width = rows["psf_sigma_px"]
     trained = None if width.trained is None else width.trained[0]
     sigma, error, *_ = width.measured

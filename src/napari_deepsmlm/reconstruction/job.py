@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from napari_deepsmlm.estimation import KnownCamera
     from napari_deepsmlm.inference.tiles import Region
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.mismatch import MismatchTable
@@ -51,6 +52,7 @@ class ReconstructJob:
     out : folder for `reconstruction.tif`, `localizations.csv` and `report.json`; if not given,
         results stay in memory.
     stopping : a flag of the caller's that stops the job when set, as :meth:`stop` does.
+    camera : what :func:`know_camera` found for these frames and options, where that was done.
     remarks : sentences that are said among the warnings.
     """
 
@@ -61,6 +63,7 @@ class ReconstructJob:
         *,
         out: str | Path | None = None,
         stopping: threading.Event | None = None,
+        camera: KnownCamera | None = None,
         remarks: tuple[str, ...] = (),
     ) -> None:
         # Whoever names frames may name those that are there of a stack that was cut short.
@@ -71,6 +74,7 @@ class ReconstructJob:
         self.options = options
         self.remarks = remarks
         self.out = None if out is None else Path(out)
+        self._camera = camera
         self._sink: MemorySink | None = None  # set once frames are being read
         self._stopping = threading.Event() if stopping is None else stopping
 
@@ -103,7 +107,7 @@ class ReconstructJob:
         options, source = self.options, self.source
         frames = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
-        choice = choose(source, options)
+        choice = choose(source.slice(frames.start, frames.stop), options, self._camera)
         table = self._glance(choice, frames)
         warnings = [*self.remarks, *choice.warnings, *self._mismatches(choice, table)]
         brake = self._brake(choice, table, region)
@@ -152,7 +156,7 @@ class ReconstructJob:
             choice.found.card,
             choice.found.name,
             self.source.slice(frames.start, frames.stop),
-            camera=self.options.camera,
+            camera=choice.camera.stated,
             sum_frames=self.options.sum_frames,
         )
 
@@ -168,7 +172,7 @@ class ReconstructJob:
     def _brake(self, choice: Choice, table: MismatchTable | None, region: Region) -> Brake:
         is_image = isinstance(choice.model, ImageModel)
         return Brake(
-            expected_of(table, has_camera=self.options.camera is not None),
+            expected_of(table, photons_per_adu=choice.camera.photons_per_adu),
             n_px=math.prod(region.shape),
             is_counted=not is_image or self.options.sum_frames == 1,
         )
@@ -249,4 +253,5 @@ def _prepared(choice: Choice, region: Region, n_frames: int, warnings: list[str]
         sr_pixel_nm=choice.model.pixel_size_nm / r,
         origin_px=(region.y, region.x),
         warnings=tuple(warnings),
+        camera=choice.camera,
     )

@@ -136,13 +136,6 @@ class Adapting(QObject):
             self._overlay.remove()
         self._overlay = None
 
-    def suit(self, options: ReconstructOptions) -> ReconstructOptions:
-        """Return options with the camera that the model was adapted with, if none is given."""
-        done = self.done
-        if done is None or options.camera is not None or options.model != done.model:
-            return options
-        return options.replace(camera=done.camera)
-
     def _show_step(self, event: StepDone) -> None:
         self._bar.setRange(0, 1000)
         self._bar.setValue(round(1000 * event.progress))

@@ -124,7 +124,7 @@ class ReconstructWidget(JobPanel):
         """Reconstruct into new layers; `force` goes on where the result cannot be right."""
         stack = self.form.stack
         try:
-            options = self.adapting.suit(self.form.options()).replace(force=force)
+            options = self.form.options().replace(force=force)
         except ValueError as error:
             self.fail(str(error))
             return

@@ -52,9 +52,9 @@ class Adapted:
     started_from: str
     before: dict[str, float]
     after: dict[str, float]
-    is_better: bool
-    """Whether the adapted model is; else `model` is the one it began with."""
-    is_stopped: bool
-    """It was stopped and saved; the same call goes on with it."""
     seconds: float
     sentence: str
+    is_better: bool = False
+    """Whether the adapted model is; else `model` is the one it began with."""
+    is_stopped: bool = False
+    """It was stopped and saved; the same call goes on with it."""

@@ -20,9 +20,10 @@ from napari_deepsmlm.adaptation.store import Adaptation, Sample, camera_kind, ke
 from napari_deepsmlm.adaptation.twin import Twin, make_twin
 from napari_deepsmlm.adaptation.watching import frames_to_watch
 from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import adapted_folder, load_model
-from napari_deepsmlm.runs import EXPERIMENT, discard, new_run_folder, unfinished_runs
+from napari_deepsmlm.runs import EXPERIMENT, new_run_folder, unfinished_runs
 from napari_deepsmlm.training.events import Finished
 from napari_deepsmlm.training.preview import preview_images
 from napari_deepsmlm.training_process import TrainingThread
@@ -95,14 +96,18 @@ class AdaptJob:
         compute = choose_compute(self.options.device, "fp32")
         model = twin.found.load()
         frames = held_out(twin, self.options, model, compute)
-        before = judge(model, frames, compute)
         out, is_resumed = _folder(twin.experiment)
         experiment = twin.experiment
-        if not self.options.steps:
-            pace = steps_between_validations(experiment, compute)
-            experiment = experiment.replace(
-                training=experiment.training.replace(validate_every=pace)
-            )
+        try:
+            with StoppableTorch(self._stopping):
+                before = judge(model, frames, compute)
+                if not self.options.steps:
+                    pace = steps_between_validations(experiment, compute)
+                    training = experiment.training.replace(validate_every=pace)
+                    experiment = experiment.replace(training=training)
+        except Stopped:
+            yield self._stopped(twin, {}, time.monotonic() - started)
+            return
         yield Planned(
             twin.found.name, experiment, before, tuple(twin.estimate.sentences), out, is_resumed
         )
@@ -112,7 +117,11 @@ class AdaptJob:
             if isinstance(event, Finished):
                 finished = event
         assert finished is not None  # noqa: S101 - the last event of every run
-        yield self._conclude(twin, before, frames, finished, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        if finished.reason == "stopped" or self._stopping.is_set():
+            yield self._stopped(twin, before, seconds)
+        else:
+            yield self._conclude(twin, before, frames, finished, seconds)
 
     def _frames(self) -> Any:
         first, last = self.options.frame_range
@@ -152,25 +161,38 @@ class AdaptJob:
         seconds: float,
     ) -> Adapted:
         found = twin.found
-        compute = choose_compute(self.options.device, "fp32")
         trained, card = load_model(finished.model_path)
-        after = judge(trained, frames, compute)
+        after = judge(trained, frames, choose_compute(self.options.device, "fp32"))
         is_better = efficiency(after) > efficiency(before)
-        is_stopped = finished.reason == "stopped"
-        model = str(found.path) if self.options.model.endswith(".safetensors") else found.name
-        sentence = comparison(found.name, before, after, is_better=is_better)
-        if is_stopped:
-            sentence = (
-                f"Adapting {found.name} was stopped and saved; the same call goes on with it."
-            )
-            is_better = False
-        elif is_better:
+        model = self._name(twin)
+        if is_better:
             minutes = card.get("training_record", {}).get("minutes", 0.0)
             adaptation = self._adaptation(twin, before, after, minutes)
-            model, _ = keep(finished.model_path, found.card["network"], adaptation)
-        if not is_stopped:
-            discard(finished.model_path.parent)
-        return Adapted(model, found.name, before, after, is_better, is_stopped, seconds, sentence)
+            model = keep(finished.model_path, found.card["network"], adaptation)
+        for weights in finished.model_path.parent.glob("*.safetensors"):
+            weights.unlink()
+        sentence = comparison(found.name, before, after, is_better=is_better)
+        return Adapted(
+            model,
+            found.name,
+            before,
+            after,
+            is_better=is_better,
+            seconds=seconds,
+            sentence=sentence,
+        )
+
+    def _stopped(self, twin: Twin, before: dict[str, float], seconds: float) -> Adapted:
+        name = twin.found.name
+        sentence = f"Adapting {name} was stopped and saved; the same call goes on with it."
+        return Adapted(
+            self._name(twin), name, before, {}, is_stopped=True, seconds=seconds, sentence=sentence
+        )
+
+    def _name(self, twin: Twin) -> str:
+        """Return what the model that was begun with is asked for by."""
+        is_file = self.options.model.endswith(".safetensors")
+        return str(twin.found.path) if is_file else twin.found.name
 
     def _adaptation(
         self, twin: Twin, before: dict[str, float], after: dict[str, float], minutes: float

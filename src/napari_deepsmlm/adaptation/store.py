@@ -113,8 +113,8 @@ def adaptation_of(card: Mapping[str, Any]) -> Adaptation | None:
         return None
 
 
-def keep(trained: Path, network: str, adaptation: Adaptation) -> tuple[str, Path]:
-    """Put a trained model among those that are offered the next time; return name and file.
+def keep(trained: Path, network: str, adaptation: Adaptation) -> str:
+    """Put a trained model among those that are offered the next time, and return its name.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def keep(trained: Path, network: str, adaptation: Adaptation) -> tuple[str, Path
     path = adapted_folder() / (name.replace(":", "_", 1) + SUFFIX)
     own = {"trained_on": adaptation.in_words, "adaptation": adaptation.model_dump(mode="json")}
     save_model(path, model, {**card, **own})
-    return name, path
+    return name
 
 
 def suiting(network: str, data: Sample) -> str | None:

@@ -190,7 +190,8 @@ class ModelBox(LongNamesBox):
             which = "No model fits: the nearest" if is_best else "This model"
             self.note.warn(
                 f"{which} was trained for {choice.pixel_size_nm:g} nm pixels, the data has "
-                f"{pixel_nm:g} nm. Expect missed and false molecules; train one for your data."
+                f"{pixel_nm:g} nm. Expect missed and false molecules; adapt it, or train one for "
+                "your data."
             )
         else:
             why = "Chosen by you" if self._is_users_choice else "Nearest to the data"

@@ -110,16 +110,15 @@ def adapt(choices: argparse.Namespace) -> None:
             "camera": IdealCamera(baseline=100, gain=2).model_dump(mode="json"),
             "image_px": [48, 48],
             "simulation": {
-                "structure": {"kind": "filaments"},
                 "density_per_um2": [0.5, 0.7],
-                "photons": [3000.0, 7000.0],
+                "photons": [4000.0, 6000.0],
                 "background": [900.0, 900.0],
             },
         }
     )
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*SIZE)
-    stack = experiment.simulate(150, seed=3).stack[:, 0]
+    stack = experiment.simulate(250, seed=3).stack[:, 0]
     viewer.add_image(stack, name="bright", scale=(1, 160, 160), units=("pixel", "nm", "nm"))
     viewer.dims.set_current_step(0, 20)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")

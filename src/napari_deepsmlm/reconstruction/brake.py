@@ -28,7 +28,16 @@ WAY_OUT = (
 
 
 class BrakeError(ValueError):
-    """A result that cannot be: one sentence says why, another what to do."""
+    """A result that cannot be: one sentence says why, the others what to do.
+
+    Attributes
+    ----------
+    reason : the one sentence.
+    """
+
+    def __init__(self, reason: str, *ways_out: str) -> None:
+        super().__init__(" ".join(filter(None, (reason, *ways_out))))
+        self.reason = reason
 
 
 class Expected(NamedTuple):

@@ -182,8 +182,7 @@ class ReconstructJob:
         if not objection:
             return []
         if not self.options.force:
-            ways = [objection, offer_for(self.source, choice.found), WAY_OUT]
-            raise BrakeError(" ".join(filter(None, ways)))
+            raise BrakeError(objection, offer_for(self.source, choice.found), WAY_OUT)
         return [f"{objection} The result cannot be right; it was asked for all the same."]
 
     def _open_sink(self, choice: Choice, prepared: Prepared) -> MemorySink:

@@ -8,6 +8,10 @@ from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.panels import button
 
+WAYS_OUT = (
+    "The run was stopped. Adapt the model to these data, give the camera, or choose another model."
+)
+
 
 class BrakeBox(QWidget):
     """Says what cannot be, and asks what to do; hidden while there is nothing to ask."""
@@ -33,9 +37,9 @@ class BrakeBox(QWidget):
         column.addLayout(row)
         self.hide()
 
-    def ask(self, sentence: str) -> None:
-        """Show the sentence and the buttons."""
-        self.note.fail(sentence)
+    def ask(self, reason: str) -> None:
+        """Show why the result cannot be, and the buttons."""
+        self.note.fail(f"{reason} {WAYS_OUT}")
         self.show()
 
     def clear(self) -> None:

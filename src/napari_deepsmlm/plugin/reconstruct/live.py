@@ -51,7 +51,8 @@ class ImageSoFar:
 class Braked:
     """The run was stopped: what came out cannot be."""
 
-    sentence: str
+    reason: str
+    """In one sentence."""
 
 
 def reconstruct_live(
@@ -72,7 +73,7 @@ def reconstruct_live(
     try:
         yield from _live(ReconstructJob(frames, options, stopping=stopping), stopping)
     except BrakeError as error:
-        yield Braked(str(error))
+        yield Braked(error.reason)
 
 
 def _live(job: ReconstructJob, stopping: threading.Event) -> Generator[object, None, None]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.models import FoundModel
     from napari_deepsmlm.simulation import Simulation
 
-# Half the rate of training from nothing: the first fortieth of a run is better than the start already,
-# see `docs/adapt.md`.
+# Half the rate of training from nothing: after 40 steps both stacks of `docs/adapt.md` are better
+# than at the start.
 LEARNING_RATE, WARMUP = 1e-3, 0.1
 AVERAGING = 0.98
 FIX_NORM_AFTER = 0.2

@@ -159,6 +159,10 @@ class ReconstructForm(QWidget):
         values["frame_range"] = (first, None if is_to_the_end else last + 1)
         return self._library.options.from_dict(values, source="Reconstruct")
 
+    def add_minutes(self, box: QWidget) -> None:
+        """Add the time of an adaptation."""
+        self._folded.rows.addRow("Adapt for", box)
+
     def abandon(self) -> None:
         """Follow the viewer no more."""
         self.stack_box.abandon()

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_deepsmlm.estimation import KnownCamera
-    from napari_deepsmlm.reconstruction import Reconstruction, ReconstructOptions
+    from napari_deepsmlm.reconstruction import (
+        Reconstruction,
+        ReconstructJob,
+        ReconstructOptions,
+    )
 
 REFRESH_S = 0.5
 # Copying and showing a large image takes long: it may take this share of the time.
@@ -44,6 +48,14 @@ class ImageSoFar:
     is_last: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Braked:
+    """The run was stopped: what came out cannot be."""
+
+    reason: str
+    """In one sentence."""
+
+
 def reconstruct_live(
     frames: Any,
     options: ReconstructOptions,
@@ -53,6 +65,8 @@ def reconstruct_live(
 ) -> Generator[object, None, None]:
     """Yield the events of a `ReconstructJob` and an `ImageSoFar` twice a second and at the end.
 
+    If the brake stops it, the last event is `Braked`.
+
     Parameters
     ----------
     frames : what `open_frames` takes.
@@ -60,9 +74,18 @@ def reconstruct_live(
     stopping : when set, the job ends within a layer of the network and yields what it has.
     camera : what is known of it already.
     """
-    from napari_deepsmlm.reconstruction import Finished, Prepared, Progress, ReconstructJob
+    from napari_deepsmlm.reconstruction import BrakeError, ReconstructJob
 
-    job = ReconstructJob(frames, options, stopping=stopping, camera=camera)
+    try:
+        job = ReconstructJob(frames, options, stopping=stopping, camera=camera)
+        yield from _live(job, stopping)
+    except BrakeError as error:
+        yield Braked(error.reason)
+
+
+def _live(job: ReconstructJob, stopping: threading.Event) -> Generator[object, None, None]:
+    from napari_deepsmlm.reconstruction import Finished, Prepared, Progress
+
     prepared: Prepared | None = None
     due_at = -np.inf
     for event in job.run():

@@ -63,7 +63,7 @@ def measure(held: Held, condition: Condition, stack: Stack) -> Scores:
     """
     pairs = held.pairs
     false = held.found[pairs.false_positive]
-    if len(stack.haze) and len(false):
+    if len(stack.haze.frame) and len(false):
         false = false[match(false, table_of(stack.haze), lateral_nm=LATERAL_NM).false_positive]
     n_true, n_false, n_missed = len(pairs.true), len(false), len(pairs.false_negative)
     jaccard = _share(n_true, n_true + n_false + n_missed)
@@ -92,8 +92,8 @@ def table_of(rows: Rows) -> Localizations:
 
 def _is_lone(rows: Rows, clear_nm: float) -> Floats:
     """1 where no other molecule of the frame is within `clear_nm`, else 0."""
-    if len(rows) < 2:
-        return np.ones(len(rows))
+    if len(rows.frame) < 2:
+        return np.ones(len(rows.frame))
     # Frames are set apart in a third direction, further than anything is looked for.
     points = np.stack([rows.x_nm, rows.y_nm, rows.frame * 10.0 * clear_nm], 1)
     nearest = cKDTree(points).query(points, k=2)[0][:, 1]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from judging import judge as judging
 from judging.grid import ALL, CONDITIONS, QUICK, TRAPS, find
 from judging.judge import Row, judge_model
 from judging.marks import marks_of, worst_of
@@ -17,8 +16,12 @@ from judging.reference import bound_lateral_nm, fitted
 from judging.stacks import load
 from judging.sums import SUMS, judge_sums
 
+from judging import judge as judging
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics.crlb import mortensen_precision
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SMALL = ALL["sparse"].replace(n_frames=20, side_px=48)
 

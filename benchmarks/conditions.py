@@ -15,13 +15,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from judging.grid import QUICK
-from judging.judge import Row, Verdict, judge_model, needs_sums
+from judging.judge import Row, Verdict, judge_model, needs_sums, verdict_of
 from judging.page import draw, write
 from judging.sums import SumRow
 
@@ -67,10 +68,21 @@ def _arguments() -> argparse.Namespace:
 
 
 def judged(chosen: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return the verdicts on all models, each written as soon as it is there."""
+    """Return the verdicts on all models; a long run that is stopped leaves what it has."""
     names = chosen.only or (QUICK if chosen.quick else None)
-    verdicts = []
+    verdicts: list[dict[str, Any]] = []
     for model in chosen.models:
+        rows: list[Row | SumRow] = []
+
+        def tell(row: Row | SumRow, model: str = model, rows: list[Any] = rows) -> None:
+            print_row(row)
+            rows.append(row)
+            if chosen.json:
+                so_far = verdict_of(
+                    model, rows, camera=chosen.camera, cpu_seconds=time.process_time()
+                )
+                _write_json([*verdicts, so_far.to_dict()], chosen.json)
+
         verdict = judge_model(
             model,
             None if names is None or needs_sums(model) else names,
@@ -78,12 +90,10 @@ def judged(chosen: argparse.Namespace) -> list[dict[str, Any]]:
             camera=chosen.camera,
             adapt_minutes=chosen.adapt,
             cache=chosen.cache,
-            tell=print_row,
+            tell=tell,
         )
         verdicts.append(verdict.to_dict())
         print_verdict(verdict)
-        if chosen.json:  # a long run that is stopped leaves what it has
-            _write_json(verdicts, chosen.json)
     return verdicts
 
 

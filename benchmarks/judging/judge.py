@@ -128,12 +128,18 @@ def judge_model(
             rows.append(row_of(condition, seed))
             if tell is not None:
                 tell(rows[-1])
+    return verdict_of(model, rows, camera=camera, cpu_seconds=time.process_time() - started)
+
+
+def verdict_of(
+    model: str | Path, rows: Sequence[Row | SumRow], *, camera: str, cpu_seconds: float
+) -> Verdict:
+    """Return the verdict that rows come to."""
     marks = tuple(mark for row in rows for mark in row.marks())
     worst, miss = worst_of(marks)
     counted = [row.efficiency for row in rows if isinstance(row, SumRow) or not row.trap]
     score = float(np.mean(counted)) if counted else float("nan")
-    seconds = time.process_time() - started
-    return Verdict(str(model), camera, score, worst, miss, tuple(rows), marks, seconds)
+    return Verdict(str(model), camera, score, worst, miss, tuple(rows), marks, cpu_seconds)
 
 
 def needs_sums(model: str | Path) -> bool:

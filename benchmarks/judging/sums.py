@@ -114,7 +114,7 @@ def make_sums(condition: Condition, seed: int) -> Stack:
     x_nm, y_nm = xy_nm.T
     rows = blink((x_nm, y_nm), light, start, rng.exponential(on, n), condition.n_frames)
     shape = (condition.n_frames, condition.side_px, condition.side_px)
-    photons = np.full(shape, condition.background)
+    photons = np.full(shape, float(condition.background))
     add_light(photons, condition.optics, rows[:4], condition.pixel_nm)
     frames = condition.sensor.expose(photons, rng)
     return Stack(frames, rows, Rows(*(column[:0] for column in rows)), None)

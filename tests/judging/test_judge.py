@@ -23,7 +23,7 @@ from napari_deepsmlm.metrics.crlb import mortensen_precision
 if TYPE_CHECKING:
     from pathlib import Path
 
-SMALL = ALL["sparse"].replace(n_frames=20, side_px=48)
+SMALL = ALL["sparse"].replace(n_frames=10, side_px=48)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,8 @@ def test_errors_and_false_molecules_are_counted(cache: Path) -> None:
     stack = load(SMALL, 3, cache)
     truth = table_of(stack.truth)
     moved = truth.with_columns(x_nm=truth.x_nm + 3, y_nm=truth.y_nm - 4)
-    middle = np.full(20, SMALL.size_nm / 2)
-    extra = Localizations(frame=np.arange(20), x_nm=middle, y_nm=middle, photons=middle)
+    middle = np.full(10, SMALL.size_nm / 2)
+    extra = Localizations(frame=np.arange(10), x_nm=middle, y_nm=middle, photons=middle)
     scores = measure(hold(Localizations.concatenate([moved, extra]), SMALL, stack), SMALL, stack)
     assert scores["rmse_nm"] == pytest.approx(5, rel=0.02)
     area_um2 = ((SMALL.size_nm - 900) / 1000) ** 2
@@ -97,7 +97,7 @@ def test_the_bound_of_a_gaussian_is_mortensens(cache: Path) -> None:
 
 
 def test_the_fitter_is_near_the_bound_on_lone_molecules(cache: Path) -> None:
-    sharp = SMALL.replace(optics=CONDITIONS["wide spot"].optics, n_frames=40)
+    sharp = SMALL.replace(optics=CONDITIONS["wide spot"].optics, n_frames=25)
     stack = load(sharp, 2, cache)
     found, threshold = fitted(sharp, stack, cache)
     held = hold(found, sharp, stack)
@@ -143,7 +143,9 @@ def test_a_run_that_is_refused_counts_as_nothing_found(
         raise ValueError("This cannot be.")
 
     monkeypatch.setattr(judging.ds, "reconstruct", refuse)
-    verdict = judge_model("deep-storm", [SMALL, ALL["empty"].replace(n_frames=4)], cache=cache)
+    verdict = judge_model(
+        "dilated-loc:2d-100nm", [SMALL, ALL["empty"].replace(n_frames=4)], cache=cache
+    )
     work, empty = verdict.rows
     assert (work.efficiency, work.said) == (0, ("This cannot be.",))
     assert empty.scores["false_per_um2"] == 0
@@ -151,22 +153,23 @@ def test_a_run_that_is_refused_counts_as_nothing_found(
 
 
 # As a guard against regressions: well below what each model reaches on its own ground.
-LEAST = {"deep-storm:2d-100nm": 50.0, "dilated-loc:2d-100nm": 75.0}
+LEAST = {"deep-storm:2d-100nm": (50, 0.75), "dilated-loc:2d-100nm": (75, 0.9)}
 
 
 @pytest.mark.parametrize("model", LEAST)
-def test_models_that_ship_localize_lone_molecules_of_a_known_camera(
-    model: str, cache: Path
-) -> None:
-    verdict = judge_model(model, [SMALL], camera="true", cache=cache, seeds=(3,))
-    assert verdict.score > LEAST[model]
-    assert verdict.rows[0].scores["jaccard"] > 0.8
-    assert verdict.rows[0].scores["lone_rmse_nm"] > 0.8 * verdict.rows[0].lone_bound_nm
+def test_models_that_ship_localize_molecules_of_a_known_camera(model: str, cache: Path) -> None:
+    few = [ALL[name].replace(n_frames=8, side_px=40) for name in ("sparse", "medium")]
+    verdict = judge_model(model, few, camera="true", cache=cache)
+    score, jaccard = LEAST[model]
+    assert verdict.score > score
+    lone, denser = verdict.rows
+    assert lone.scores["jaccard"] > jaccard
+    assert denser.efficiency > denser.fitter["efficiency"]
 
 
 def test_a_verdict_becomes_a_page_and_a_picture(cache: Path, tmp_path: Path) -> None:
     tiny = ALL["empty"].replace(n_frames=4, side_px=32)
-    verdict = judge_model("deep-storm:2d-100nm", [tiny, SMALL], camera="true", cache=cache)
+    verdict = judge_model("dilated-loc:2d-100nm", [tiny, SMALL], camera="true", cache=cache)
     plain = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
     assert plain["n_marks"] == len(verdict.marks) > 0
     draw([plain], tmp_path / "map.png")
@@ -174,7 +177,7 @@ def test_a_verdict_becomes_a_page_and_a_picture(cache: Path, tmp_path: Path) -> 
     write([plain], "map.png", tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| sparse | 100 nm pixels, NA 1.4 at 660 nm" in page
-    assert "deep-storm:2d-100nm, camera stated" in page
+    assert "dilated-loc:2d-100nm, camera stated" in page
 
 
 def test_sums_of_frames_are_judged_as_images(cache: Path) -> None:

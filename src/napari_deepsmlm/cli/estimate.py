@@ -39,10 +39,15 @@ def estimate(
     Without a camera, gain and offset are read from the noise as far as that goes; what cannot be
     told is said, never guessed.
     """
+    from napari_deepsmlm.camera import IdealCamera
     from napari_deepsmlm.estimation import estimate as measure
     from napari_deepsmlm.io import open_frames
 
     known = choose_camera(camera, baseline, photons_per_adu)
+    if known == "none":
+        known = IdealCamera(baseline=0.0)
+    elif known == "auto":
+        known = None
     first, last = read_frame_range(frames)
     source = open_frames(
         stack[0] if len(stack) == 1 else stack,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_deepsmlm.io._planes import is_plausible_pixel_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import numpy.typing as npt
 
@@ -57,6 +59,7 @@ class Description:
     pixel_size: PixelSize = field(default_factory=PixelSize)
     warnings: tuple[str, ...] = ()
     camera: str = ""  # what names the camera or the microscope
+    camera_settings: Mapping[str, Any] = field(default_factory=dict)  # see `Opened`
 
     @property
     def n_planes(self) -> int:

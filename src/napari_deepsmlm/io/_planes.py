@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Frames = npt.NDArray[Any]
 Shape = tuple[int, int, int, int]
@@ -49,6 +52,8 @@ class Opened:
     warnings: tuple[str, ...] = ()
     camera: str = ""
     """What names the camera or the microscope in the file, "" if nothing does."""
+    camera_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Offset and gain as far as the file states them, in the words of Picasso."""
 
 
 def arrange_axes(sizes: tuple[int, ...], axes: str) -> tuple[npt.NDArray[np.int64], int]:

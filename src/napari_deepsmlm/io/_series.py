@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_deepsmlm.io._planes import Frames, Opened, Planes, Shape
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from napari_deepsmlm.io._planes import Frames, Opened, Planes, Shape
 
 # Files that are held open at a time: a system allows a process about a thousand.
 _MOST_OPEN = 64
@@ -126,9 +127,7 @@ def _together(paths: list[Path], parts: list[Opened], planes: Planes) -> Opened:
         for warning in part.warnings
     ]
     first = parts[0]
-    return Opened(
-        planes, first.pixel_size_nm, first.pixel_size_origin, tuple(warnings), first.camera
-    )
+    return replace(first, planes=planes, warnings=tuple(warnings))
 
 
 def _require_alike(first_name: str, first: Planes, name: str, planes: Planes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -62,6 +62,8 @@ class FrameSource:
     pixel_size_nm : camera pixel in the sample plane, nm; None if the file does not say.
     pixel_size_origin : where it comes from: "OME metadata", "given", "", ...
     camera : what names the camera or the microscope in the file, "" if nothing does.
+    camera_settings : offset and gain as far as the file states them, in the words of Picasso:
+        "Baseline", "Sensitivity" (electrons per ADU), "Gain", "Qe"; empty if it does not.
     path : the (first) file; None for arrays in memory.
     name : the file's name, or "array".
     warnings : sentences about the file that a person should read.
@@ -85,6 +87,7 @@ class FrameSource:
         pixel_size_origin: str = "",
         warnings: tuple[str, ...] = (),
         camera: str = "",
+        camera_settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._planes = planes
         self._frames = range(planes.shape[0])
@@ -94,6 +97,7 @@ class FrameSource:
         self.pixel_size_origin = pixel_size_origin
         self.warnings = warnings
         self.camera = camera
+        self.camera_settings = camera_settings or {}
 
     @property
     def shape(self) -> Shape:
@@ -338,6 +342,7 @@ def _source(opened: Opened, path: Path | None) -> FrameSource:
         pixel_size_origin=opened.pixel_size_origin,
         warnings=opened.warnings,
         camera=opened.camera,
+        camera_settings=opened.camera_settings,
     )
 
 

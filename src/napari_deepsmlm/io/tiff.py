@@ -136,6 +136,7 @@ def _open(table: PageTable, axes: str | None, allow_truncated: bool, whole_set: 
         description.pixel_size.origin,
         tuple(warnings),
         description.camera,
+        description.camera_settings,
     )
 
 

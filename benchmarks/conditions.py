@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from judging.grid import QUICK
 from judging.judge import Row, Verdict, judge_model, needs_sums, verdict_of
 from judging.page import draw, write
+from judging.parts import merged
 from judging.sums import SumRow
 
 __all__ = ["Row", "Verdict", "judge_model", "main"]
@@ -36,6 +37,7 @@ def main() -> None:
     chosen = _arguments()
     if chosen.read:
         verdicts = [one for path in chosen.read for one in json.loads(path.read_text("utf-8"))]
+        verdicts = merged(verdicts)
     else:
         verdicts = judged(chosen)
     if chosen.label:

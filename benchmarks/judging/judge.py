@@ -12,7 +12,7 @@ import numpy as np
 import napari_deepsmlm as ds
 from judging.grid import ALL, Condition, find
 from judging.marks import Mark, marks_of, worst_of
-from judging.measures import Scores, hold, measure
+from judging.measures import Scores, as_opened, hold, measure
 from judging.reference import bound_lateral_nm, fitted
 from judging.stacks import default_cache, load
 from judging.sums import SUMS, SumRow, judge_sums
@@ -205,7 +205,8 @@ class _Judge:
         options = {**self.options, **camera_options(self.camera, condition)}
         started = time.process_time()
         try:
-            result = ds.reconstruct(stack.frames, pixel_size_nm=condition.pixel_nm, **options)
+            frames = as_opened(stack.frames)
+            result = ds.reconstruct(frames, pixel_size_nm=condition.pixel_nm, **options)
         except ValueError as refusal:
             seconds = time.process_time() - started
             return Localizations.empty(), (str(refusal),), True, seconds

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from judging.stacks import BEAD_CLEAR_NM
+from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import Matching, match, without_border
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from judging.grid import Condition
     from judging.sample import Rows
     from judging.stacks import Stack
+    from napari_deepsmlm.io import FrameSource
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -83,6 +85,13 @@ def measure(held: Held, condition: Condition, stack: Stack) -> Scores:
         "z_score_sd": float(known.std()) if len(known) else np.nan,
         "false_per_um2": n_false / area_um2 / condition.n_frames,
     }
+
+
+def as_opened(frames: np.ndarray[Any, Any]) -> FrameSource:
+    """Return frames as a file of a camera that no person has entered anything for."""
+    source = open_frames(frames)
+    source.camera = "simulated"
+    return source
 
 
 def table_of(rows: Rows) -> Localizations:

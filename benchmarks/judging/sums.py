@@ -12,7 +12,7 @@ import numpy as np
 import napari_deepsmlm as ds
 from judging.grid import Condition
 from judging.marks import image_marks
-from judging.measures import table_of
+from judging.measures import as_opened, table_of
 from judging.optics import Gaussian, Lens, add_light
 from judging.reference import fits_by_threshold
 from judging.sample import MARGIN_NM, Rows, blink
@@ -82,6 +82,18 @@ class SumRow:
         """What is right of the image, 0 to 100."""
         return float(np.clip(100 - np.nan_to_num(self.nmse_percent, nan=100.0), 0, 100))
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """What was measured of the model's image."""
+        nmse = self.nmse_percent
+        return {"nmse_percent": nmse, "fwhm_nm": self.fwhm_nm, "efficiency": self.efficiency}
+
+    @property
+    def fitter(self) -> dict[str, float]:
+        """The same of the fitter's image."""
+        nmse = self.fitter_nmse_percent
+        return {"nmse_percent": nmse, "fwhm_nm": self.fitter_fwhm_nm, "efficiency": 100 - nmse}
+
     def marks(self) -> Iterator[Mark]:
         """Yield what is demanded, and whether it is reached."""
         return image_marks(self)
@@ -135,7 +147,10 @@ def judge_sums(condition: Condition, seed: int, options: dict[str, Any], cache: 
     said: tuple[str, ...] = ()
     try:
         result = ds.reconstruct(
-            stack.frames, pixel_size_nm=condition.pixel_nm, sum_frames=SUM_FRAMES, **options
+            as_opened(stack.frames),
+            pixel_size_nm=condition.pixel_nm,
+            sum_frames=SUM_FRAMES,
+            **options,
         )
         image, said = np.asarray(result.image, np.float64), tuple(result.report["warnings"])
         sr_pixel_nm = result.sr_pixel_nm

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from judging.grid import ALL, CONDITIONS, QUICK, TRAPS, find
-from judging.judge import Row, judge_model
+from judging.judge import Row, judge_model, verdict_of
 from judging.marks import marks_of, worst_of
 from judging.measures import hold, measure, table_of
+from judging.optics import Gaussian
 from judging.page import draw, write
+from judging.parts import merged
 from judging.reference import bound_lateral_nm, fitted
 from judging.stacks import load
 from judging.sums import SUMS, judge_sums
@@ -97,16 +99,17 @@ def test_the_bound_of_a_gaussian_is_mortensens(cache: Path) -> None:
 
 
 def test_the_fitter_is_near_the_bound_on_lone_molecules(cache: Path) -> None:
-    sharp = SMALL.replace(optics=CONDITIONS["wide spot"].optics, n_frames=25)
-    stack = load(sharp, 2, cache)
-    found, threshold = fitted(sharp, stack, cache)
-    held = hold(found, sharp, stack)
-    scores = measure(held, sharp, stack)
+    exact = SMALL.replace(optics=Gaussian(110), density=0.3, n_frames=25)
+    stack = load(exact, 2, cache)
+    found, threshold = fitted(exact, stack, cache)
+    held = hold(found, exact, stack)
+    scores = measure(held, exact, stack)
     light = held.truth["photons"][held.pairs.true][held.lone]
-    bound_nm = np.sqrt(np.mean(bound_lateral_nm(sharp, light, cache) ** 2))
+    bound_nm = np.sqrt(np.mean(bound_lateral_nm(exact, light, cache) ** 2))
     assert threshold >= 4
-    assert scores["jaccard"] > 0.9
-    assert 0.85 < scores["lone_rmse_nm"] / bound_nm < 1.3
+    assert scores["jaccard"] > 0.8
+    assert len(light) > 30
+    assert 0.8 < scores["lone_rmse_nm"] / bound_nm < 1.3
 
 
 def row_with(condition: str, **scores: float) -> Row:
@@ -158,7 +161,7 @@ LEAST = {"deep-storm:2d-100nm": (50, 0.75), "dilated-loc:2d-100nm": (75, 0.9)}
 
 @pytest.mark.parametrize("model", LEAST)
 def test_models_that_ship_localize_molecules_of_a_known_camera(model: str, cache: Path) -> None:
-    few = [ALL[name].replace(n_frames=8, side_px=40) for name in ("sparse", "medium")]
+    few = [SMALL, ALL["medium"].replace(n_frames=8, side_px=40)]
     verdict = judge_model(model, few, camera="true", cache=cache)
     score, jaccard = LEAST[model]
     assert verdict.score > score
@@ -178,6 +181,16 @@ def test_a_verdict_becomes_a_page_and_a_picture(cache: Path, tmp_path: Path) -> 
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| sparse | 100 nm pixels, NA 1.4 at 660 nm" in page
     assert "dilated-loc:2d-100nm, camera stated" in page
+
+
+def test_parts_come_to_the_verdict_of_the_whole() -> None:
+    rows = [row_with("sparse", efficiency=80.0), row_with("wide spot"), row_with("empty")]
+    whole, *parts = (
+        verdict_of("a", some, camera="auto", cpu_seconds=len(some)).to_dict()
+        for some in (rows, rows[:1], rows[1:])
+    )
+    assert merged([parts[0], parts[1]]) == [whole]
+    assert merged([whole]) == [whole]
 
 
 def test_sums_of_frames_are_judged_as_images(cache: Path) -> None:

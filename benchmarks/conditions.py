@@ -15,20 +15,42 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from judging.grid import ALL, QUICK, find
-from judging.judge import Row, Verdict, judge_model
+from judging.grid import QUICK
+from judging.judge import Row, Verdict, judge_model, needs_sums, verdict_of
+from judging.page import draw, write
+from judging.parts import merged
+from judging.sums import SumRow
 
 __all__ = ["Row", "Verdict", "judge_model", "main"]
 
-BUILT_IN = ("deep-storm:2d-100nm", "dilated-loc:2d-100nm")
+BUILT_IN = ("dilated-loc:2d-100nm", "deep-storm:2d-100nm", "drsn-storm:2d-100nm-x4")
 
 
 def main() -> None:
-    """Judge models and print one table each."""
+    """Judge models, or read verdicts, and write what is asked for."""
+    chosen = _arguments()
+    if chosen.read:
+        verdicts = [one for path in chosen.read for one in json.loads(path.read_text("utf-8"))]
+        verdicts = merged(verdicts)
+    else:
+        verdicts = judged(chosen)
+    if chosen.label:
+        verdicts = [{**one, "label": chosen.label} for one in verdicts]
+    if chosen.json:
+        _write_json(verdicts, chosen.json)
+    if chosen.picture:
+        draw(verdicts, chosen.picture)
+    if chosen.page:
+        write(verdicts, "images/conditions.png", chosen.page)
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -39,29 +61,59 @@ def main() -> None:
     parser.add_argument("--adapt", type=float, metavar="MINUTES")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--cache", type=Path, help="folder for stacks and references")
+    parser.add_argument("--from", dest="read", type=Path, nargs="+", help="verdicts of before")
+    parser.add_argument("--label", help="heading of these models instead of what was stated")
     parser.add_argument("--json", type=Path, help="write all verdicts there")
-    chosen = parser.parse_args()
-    names = chosen.only or (QUICK if chosen.quick else tuple(ALL))
-    find(names)  # an unknown name ends here, before any work
-    verdicts = []
+    parser.add_argument("--picture", type=Path, help="write the heat map there")
+    parser.add_argument("--page", type=Path, help="write the page of the documentation there")
+    return parser.parse_args()
+
+
+def judged(chosen: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the verdicts on all models; a long run that is stopped leaves what it has."""
+    names = chosen.only or (QUICK if chosen.quick else None)
+    verdicts: list[dict[str, Any]] = []
     for model in chosen.models:
+        rows: list[Row | SumRow] = []
+
+        def tell(row: Row | SumRow, model: str = model, rows: list[Any] = rows) -> None:
+            print_row(row)
+            rows.append(row)
+            if chosen.json:
+                so_far = verdict_of(
+                    model, rows, camera=chosen.camera, cpu_seconds=time.process_time()
+                )
+                _write_json([*verdicts, so_far.to_dict()], chosen.json)
+
         verdict = judge_model(
             model,
-            names,
+            None if names is None or needs_sums(model) else names,
             seeds=chosen.seeds,
             camera=chosen.camera,
             adapt_minutes=chosen.adapt,
             cache=chosen.cache,
-            tell=print_row,
+            tell=tell,
         )
         verdicts.append(verdict.to_dict())
         print_verdict(verdict)
-        if chosen.json:  # after each: a long run that is stopped leaves what it has
-            chosen.json.write_text(json.dumps(verdicts, indent=1) + "\n", encoding="utf-8")
+    return verdicts
 
 
-def print_row(row: Row) -> None:
+def _write_json(verdicts: list[dict[str, Any]], path: Path) -> None:
+    path.write_text(json.dumps(verdicts, indent=1) + "\n", encoding="utf-8")
+
+
+def print_row(row: Row | SumRow) -> None:
     """Print one condition."""
+    if isinstance(row, SumRow):
+        print(
+            f"{row.condition:26} NMSE {row.nmse_percent:.1f} % (fitter "
+            f"{row.fitter_nmse_percent:.1f} %)  line {row.fwhm_nm:.0f} nm (fitter "
+            f"{row.fitter_fwhm_nm:.0f}, true {row.true_fwhm_nm:.0f})  molecules "
+            f"{row.molecules_ratio:.2f}  {row.cpu_seconds:.1f} s",
+            flush=True,
+        )
+        return
     scores, fitter = row.scores, row.fitter
     print(
         f"{row.condition:24} E {scores['efficiency']:7.1f} (fitter {fitter['efficiency']:6.1f}, "

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PLUGIN = "napari-deepsmlm"
 PANELS = (
     "reconstruct",
+    "adapt",
     "train",
     "simulate",
     "profile",
@@ -60,6 +61,7 @@ def main() -> None:
     for panel in choices.panels:
         {
             "reconstruct": reconstruct,
+            "adapt": adapt,
             "train": train,
             "simulate": simulate,
             "profile": profile,
@@ -95,6 +97,49 @@ def reconstruct(choices: argparse.Namespace) -> None:
     print(panel.status_note.text())
     viewer.layers.clear()
     part_of_3d(viewer, panel, choices.out / "reconstruct_region.png")
+    viewer.close()
+
+
+def adapt(choices: argparse.Namespace) -> None:
+    """A model far from the data: the question of the brake, an adaptation, and what came of it."""
+    from napari_deepsmlm.camera import IdealCamera
+
+    experiment = Experiment.from_dict(
+        {
+            "psf": {"kind": "gaussian", "pixel_size_nm": 160.0, "sigma_nm": [126.0, 130.0]},
+            "camera": IdealCamera(baseline=100, gain=2).model_dump(mode="json"),
+            "image_px": [48, 48],
+            "simulation": {
+                "density_per_um2": [0.5, 0.7],
+                "photons": [4000.0, 6000.0],
+                "background": [900.0, 900.0],
+            },
+        }
+    )
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    stack = experiment.simulate(250, seed=3).stack[:, 0]
+    viewer.add_image(stack, name="bright", scale=(1, 160, 160), units=("pixel", "nm", "nm"))
+    viewer.dims.set_current_step(0, 20)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
+    wait_until(lambda: panel.is_ready)
+    form = panel.form
+    form.model_box.choose(
+        next(c for c in form.model_box.choices if c.key == "dilated-loc:2d-100nm")
+    )
+    form.camera_box.setCurrentText(BY_NUMBERS)
+    form.camera_box.photons_per_adu.setValue(0.5)
+    click(panel.run_button)
+    wait_until(lambda: not panel.is_busy)
+    take(choices.out / "adapt_brake.png")
+    panel.adapting.minutes_box.setValue(choices.minutes)
+    click(panel.brake_box.adapt_button)
+    wait_until(lambda: "now" in panel.adapting.note.text() or not panel.is_busy, 3000)
+    take(choices.out / "adapt_running.png")
+    wait_until(lambda: not panel.is_busy and "bright SR" in viewer.layers, 3000)
+    wait_until(lambda: not panel.is_busy, 3000)
+    take(choices.out / "adapt_done.png")
+    print(panel.adapting.note.text())
     viewer.close()
 
 

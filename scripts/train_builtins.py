@@ -234,7 +234,7 @@ class Line:
             return verdict.score, rows
         network, _ = load_model(model)
         experiment = self.recipe.experiment
-        data = experiment._batches(network, next(network.parameters()).device)
+        data = experiment.batches(network, next(network.parameters()).device)
         side = experiment.training.validation_px or 2 * experiment.training.patch_px
         # Seeds of the first stage: the validation set that no stage has trained on.
         scores = judge(network, data.validation(64, (side, side))).scores

@@ -28,9 +28,10 @@ REAL_DATA = Path(__file__).parents[1] / "../shared/data"
 
 
 @pytest.fixture(autouse=True)
-def no_cameras_of_the_person_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is remembered of cameras but what a test enters."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data of the test"))
+def no_data_of_the_person_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered, of cameras or adapted models, but what a test makes."""
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "data of the test"))
 
 
 @pytest.fixture(scope="session")

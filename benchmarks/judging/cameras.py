@@ -40,7 +40,7 @@ class Sensor:
         """Mean ADU above the offset that a photon gives."""
         return self.quantum_efficiency * self.em_gain / self.e_per_adu
 
-    def variance_e2(self, photons: float) -> float:
+    def variance_e2(self, photons: Any) -> Any:
         """Return the variance of a pixel in electrons before multiplication, squared."""
         mean = self.quantum_efficiency * photons + self.spurious_e
         return self.excess * mean + (self.read_noise_e / self.em_gain) ** 2

@@ -12,7 +12,7 @@ from judging.cameras import SENSORS, Sensor
 from judging.optics import Gaussian, Lens, add_light, equivalent_sigma_nm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from judging.optics import Optics
 
@@ -182,7 +182,9 @@ ALL = CONDITIONS | {
 }
 
 
-def find(names: Iterable[str | Condition] | None = None) -> list[Condition]:
+def find(
+    names: Iterable[str | Condition] | None = None, known: Mapping[str, Condition] = ALL
+) -> list[Condition]:
     """Return conditions by their names, all if none are given.
 
     Raises
@@ -191,11 +193,11 @@ def find(names: Iterable[str | Condition] | None = None) -> list[Condition]:
         If there is none of that name.
     """
     found = []
-    for name in ALL if names is None else names:
+    for name in known if names is None else names:
         if isinstance(name, Condition):
             found.append(name)
-        elif name in ALL:
-            found.append(ALL[name])
+        elif name in known:
+            found.append(known[name])
         else:
-            raise ValueError(f"Unknown condition '{name}'. Available: {', '.join(ALL)}.")
+            raise ValueError(f"Unknown condition '{name}'. Available: {', '.join(known)}.")
     return found

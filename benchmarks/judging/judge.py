@@ -12,14 +12,16 @@ import numpy as np
 import napari_deepsmlm as ds
 from judging.grid import ALL, Condition, find
 from judging.marks import Mark, marks_of, worst_of
-from judging.measures import Scores, hold, measure
+from judging.measures import Scores, as_opened, hold, measure
 from judging.reference import bound_lateral_nm, fitted
 from judging.stacks import default_cache, load
+from judging.sums import SUMS, SumRow, judge_sums
 from napari_deepsmlm.localizations import Localizations
+from napari_deepsmlm.models import find_model
 from napari_deepsmlm.reconstruction import ReconstructOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from judging.stacks import Stack
 
@@ -57,6 +59,10 @@ class Row:
         """Efficiency from 0 to 100; nothing found is 0."""
         return _clipped(self.scores["efficiency"])
 
+    def marks(self) -> Iterator[Mark]:
+        """Yield what is demanded, and whether it is reached."""
+        return marks_of(self)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -70,7 +76,7 @@ class Verdict:
     """The condition that misses its marks by most."""
     worst_miss_percent: float
     """By how much, 0 if all are reached."""
-    rows: tuple[Row, ...]
+    rows: tuple[Row | SumRow, ...]
     marks: tuple[Mark, ...]
     cpu_seconds: float
 
@@ -92,14 +98,15 @@ def judge_model(
     camera: CameraChoice = "auto",
     adapt_minutes: float | None = None,
     cache: str | Path | None = None,
-    tell: Callable[[Row], None] | None = None,
+    tell: Callable[[Row | SumRow], None] | None = None,
 ) -> Verdict:
     """Return the verdict on a model.
 
     Parameters
     ----------
     model : name of a built-in model, or a .safetensors file.
-    conditions : names or conditions; all if none are given.
+    conditions : names or conditions; all if none are given. Networks that draw an image of many
+        frames have their own, `judging.sums.SUMS`.
     camera : "auto" states nothing; "true" states the camera; "none" asks for ADU as photons.
     adapt_minutes : let the model adapt to each stack before, where the package can.
     cache : folder that keeps the stacks, the fitter's results and the bounds.
@@ -114,18 +121,30 @@ def judge_model(
     options = {"model": str(model), **adapt_options(adapt_minutes)}
     folder = default_cache() if cache is None else Path(cache)
     judge = _Judge(options, camera, folder)
-    rows = []
-    for condition in find(conditions):
+    known, row_of = (SUMS, judge.sums) if needs_sums(model) else (ALL, judge.row)
+    rows: list[Row | SumRow] = []
+    for condition in find(conditions, known):
         for seed in seeds:
-            rows.append(judge.row(condition, seed))
+            rows.append(row_of(condition, seed))
             if tell is not None:
                 tell(rows[-1])
-    marks = tuple(mark for row in rows for mark in marks_of(row))
+    return verdict_of(model, rows, camera=camera, cpu_seconds=time.process_time() - started)
+
+
+def verdict_of(
+    model: str | Path, rows: Sequence[Row | SumRow], *, camera: str, cpu_seconds: float
+) -> Verdict:
+    """Return the verdict that rows come to."""
+    marks = tuple(mark for row in rows for mark in row.marks())
     worst, miss = worst_of(marks)
-    counted = [row.efficiency for row in rows if not row.trap]
+    counted = [row.efficiency for row in rows if isinstance(row, SumRow) or not row.trap]
     score = float(np.mean(counted)) if counted else float("nan")
-    seconds = time.process_time() - started
-    return Verdict(str(model), camera, score, worst, miss, tuple(rows), marks, seconds)
+    return Verdict(str(model), camera, score, worst, miss, tuple(rows), marks, cpu_seconds)
+
+
+def needs_sums(model: str | Path) -> bool:
+    """Whether a network draws an image of many frames instead of localizing in each."""
+    return str(find_model(model).card.get("network", "")).startswith("drsn")
 
 
 class _Judge:
@@ -139,6 +158,10 @@ class _Judge:
         if (condition, seed) not in self.done:
             self.done[condition, seed] = self._judged(condition, seed)
         return self.done[condition, seed]
+
+    def sums(self, condition: Condition, seed: int) -> SumRow:
+        options = {**self.options, **camera_options(self.camera, condition)}
+        return judge_sums(condition, seed, options, self.cache)
 
     def _judged(self, condition: Condition, seed: int) -> Row:
         stack = load(condition, seed, self.cache)
@@ -182,7 +205,8 @@ class _Judge:
         options = {**self.options, **camera_options(self.camera, condition)}
         started = time.process_time()
         try:
-            result = ds.reconstruct(stack.frames, pixel_size_nm=condition.pixel_nm, **options)
+            frames = as_opened(stack.frames)
+            result = ds.reconstruct(frames, pixel_size_nm=condition.pixel_nm, **options)
         except ValueError as refusal:
             seconds = time.process_time() - started
             return Localizations.empty(), (str(refusal),), True, seconds

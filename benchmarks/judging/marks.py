@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from judging.judge import Row
+    from judging.sums import SumRow
 
 STANDS_OUT = 8.0
 """Standard deviations of its noise by which a molecule's brightest pixel is above the rest."""
@@ -48,9 +49,7 @@ def marks_of(row: Row) -> Iterator[Mark]:
     scores, fitter = row.scores, row.fitter
     if row.trap.startswith("empty"):
         false = scores["false_per_um2"]
-        yield Mark(
-            name, "false on empty frames", false, FALSE_PER_UM2, _above(false, FALSE_PER_UM2)
-        )
+        yield Mark(name, "false on empty frames", false, FALSE_PER_UM2, above(false, FALSE_PER_UM2))
         return
     reached, wanted = row.efficiency, float(np.clip(np.nan_to_num(fitter["efficiency"]), 0, 100))
     miss = wanted - reached if wanted - reached > SLACK_POINTS else 0.0
@@ -63,18 +62,24 @@ def marks_of(row: Row) -> Iterator[Mark]:
         least = SPARSE_JACCARD if density <= SPARSE_DENSITY else CROWDED_JACCARD
         if density <= CROWDED_DENSITY:
             jaccard = float(np.nan_to_num(scores["jaccard"]))
-            yield Mark(name, "Jaccard", jaccard, least, _below(jaccard, least))
+            yield Mark(name, "Jaccard", jaccard, least, below(jaccard, least))
     if row.density_at_110_nm <= SPARSE_DENSITY:
         largest, lone_nm = RMSE_OVER_BOUND * row.lone_bound_nm, scores["lone_rmse_nm"]
-        yield Mark(name, "RMSE of lone molecules, nm", lone_nm, largest, _above(lone_nm, largest))
+        yield Mark(name, "RMSE of lone molecules, nm", lone_nm, largest, above(lone_nm, largest))
 
 
 def _trap_marks(name: str, row: Row) -> Iterator[Mark]:
     before = float(np.nan_to_num(row.without_trap["recall"]))
     wanted, recall = TRAP_SHARE * before, float(np.nan_to_num(row.scores["recall"]))
     # Who finds nothing without the trap either has not withstood it.
-    miss = _below(recall, wanted) if before > 0 else 100.0
+    miss = below(recall, wanted) if before > 0 else 100.0
     yield Mark(name, "recall of the sample without the trap", recall, wanted, miss)
+
+
+def image_marks(row: SumRow) -> Iterator[Mark]:
+    """Yield the mark of a summed image: no worse than one drawn from the fitter's molecules."""
+    got, wanted = row.nmse_percent, row.fitter_nmse_percent + SLACK_POINTS
+    yield Mark(row.condition, "NMSE of the fitter's image, %", got, wanted, above(got, wanted))
 
 
 def worst_of(marks: Iterable[Mark]) -> tuple[str, float]:
@@ -83,11 +88,13 @@ def worst_of(marks: Iterable[Mark]) -> tuple[str, float]:
     return ("", 0.0) if worst is None else (worst.condition, worst.miss_percent)
 
 
-def _below(got: float, wanted: float) -> float:
+def below(got: float, wanted: float) -> float:
+    """Return by how many percent a value is too small."""
     return max(0.0, 100 * (1 - got / wanted)) if wanted > 0 else 0.0
 
 
-def _above(got: float, wanted: float) -> float:
+def above(got: float, wanted: float) -> float:
+    """Return by how many percent a value is too large; one that is not known is all wrong."""
     if not (np.isfinite(got) and np.isfinite(wanted)):
         return 100.0
     return max(0.0, 100 * (1 - wanted / got)) if got > 0 else 0.0

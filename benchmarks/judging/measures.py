@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from judging.stacks import BEAD_CLEAR_NM
+from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import Matching, match, without_border
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from judging.grid import Condition
     from judging.sample import Rows
     from judging.stacks import Stack
+    from napari_deepsmlm.io import FrameSource
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -63,7 +65,7 @@ def measure(held: Held, condition: Condition, stack: Stack) -> Scores:
     """
     pairs = held.pairs
     false = held.found[pairs.false_positive]
-    if len(stack.haze) and len(false):
+    if len(stack.haze.frame) and len(false):
         false = false[match(false, table_of(stack.haze), lateral_nm=LATERAL_NM).false_positive]
     n_true, n_false, n_missed = len(pairs.true), len(false), len(pairs.false_negative)
     jaccard = _share(n_true, n_true + n_false + n_missed)
@@ -85,6 +87,13 @@ def measure(held: Held, condition: Condition, stack: Stack) -> Scores:
     }
 
 
+def as_opened(frames: np.ndarray[Any, Any]) -> FrameSource:
+    """Return frames as a file of a camera that no person has entered anything for."""
+    source = open_frames(frames)
+    source.camera = "simulated"
+    return source
+
+
 def table_of(rows: Rows) -> Localizations:
     """Return molecules as the package's table."""
     return Localizations(frame=rows.frame, x_nm=rows.x_nm, y_nm=rows.y_nm, photons=rows.photons)
@@ -92,8 +101,8 @@ def table_of(rows: Rows) -> Localizations:
 
 def _is_lone(rows: Rows, clear_nm: float) -> Floats:
     """1 where no other molecule of the frame is within `clear_nm`, else 0."""
-    if len(rows) < 2:
-        return np.ones(len(rows))
+    if len(rows.frame) < 2:
+        return np.ones(len(rows.frame))
     # Frames are set apart in a third direction, further than anything is looked for.
     points = np.stack([rows.x_nm, rows.y_nm, rows.frame * 10.0 * clear_nm], 1)
     nearest = cKDTree(points).query(points, k=2)[0][:, 1]

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import j0, j1, jv
+from scipy.special import j0, j1
 
 if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 REACH_NM = 1500.0
 """Light further away from its molecule is left out: 3 % of an Airy pattern of NA 1.4."""
 STEP_NM = 1.0
-_PUPIL_SAMPLES = 400
+_PUPIL_SAMPLES = 120
 _WIDEST_SAMPLE_NM = 20.0
 _SAMPLES_AT_ONCE = 4_000_000
 
@@ -58,14 +58,16 @@ class Lens:
         cosine = np.sqrt(1 - (across / wave) ** 2)
         root = np.sqrt(cosine)
         phase = np.exp(1j * wave * z_nm * cosine)
-        orders = {
-            0: (j0, (1 + cosine) / 2 / root, 2.0),
-            1: (j1, across / wave / root, 1.0),
-            2: (lambda v: jv(2, v), (1 - cosine) / 2 / root, 2.0),
-        }
+        v = np.outer(r_nm, across)
+        zeroth, first = j0(v), j1(v)
+        second = 2 * first / np.maximum(v, 1e-9) - zeroth
         light, whole = np.zeros_like(r_nm, dtype=np.float64), 0.0
-        for bessel, pupil, times in orders.values():
-            field = bessel(np.outer(r_nm, across)) @ (pupil * phase * ring)
+        for bessel, pupil, times in (
+            (zeroth, (1 + cosine) / 2 / root, 2.0),
+            (first, across / wave / root, 1.0),
+            (second, (1 - cosine) / 2 / root, 2.0),
+        ):
+            field = bessel @ (pupil * phase * ring)
             light += times * np.abs(field) ** 2
             whole += times * float((pupil**2 * ring).sum())
         return light / (2 * np.pi * whole)

@@ -11,24 +11,23 @@ import torch
 
 import napari_deepsmlm.fitting
 from judging.measures import hold, measure
-from judging.optics import Gaussian
-from judging.stacks import kept
+from judging.optics import add_light
+from judging.stacks import digest_of, kept
 from napari_deepsmlm.camera import EMCCD, SCMOS
 from napari_deepsmlm.fitting import Noise, find_spots
 from napari_deepsmlm.fitting.localize import fit_candidates
 from napari_deepsmlm.fitting.spots import Spots
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.metrics import fisher_information
-from napari_deepsmlm.psf import GaussianPSF, PupilPSF
+from napari_deepsmlm.psf import GaussianPSF
 
 if TYPE_CHECKING:
     from judging.grid import Condition
     from judging.stacks import Stack
-    from napari_deepsmlm.psf import PSF
 
 THRESHOLDS = (4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 17.0, 25.0)
+_BOUND_SIDE_PX, _STEP_NM = 21, 1.0
 _FITTING = Path(str(napari_deepsmlm.fitting.__file__)).parent
-_SOURCES = (*sorted(_FITTING.glob("*.py")), Path(__file__))
+_CODE = digest_of(*sorted(_FITTING.glob("*.py")), Path(__file__))
 
 
 def known_camera(condition: Condition) -> SCMOS | EMCCD:
@@ -43,20 +42,27 @@ def fitted(condition: Condition, stack: Stack, cache: Path) -> tuple[Localizatio
     It knows the camera and the width of the spot, and the threshold is chosen in hindsight: that
     of the highest efficiency, or on empty frames of the fewest molecules.
     """
-    pixels = hashlib.sha256(stack.frames.tobytes()).hexdigest()
-    key = pixels, condition.pixel_nm, condition.optics, condition.camera
-    columns = kept(cache, "fitter", key, _SOURCES, lambda: _fit_all(condition, stack))
-    contrast = columns.pop("contrast")
-    table = Localizations.from_columns(columns)
-    choices = [table[contrast >= threshold] for threshold in THRESHOLDS]
 
-    def worth(index: int) -> tuple[float, int]:
-        scores = measure(hold(choices[index], condition, stack), condition, stack)
+    def worth(table: Localizations) -> tuple[float, float]:
+        scores = measure(hold(table, condition, stack), condition, stack)
         efficiency = scores["efficiency"]
         return (efficiency if np.isfinite(efficiency) else -np.inf, -scores["n_found"])
 
-    best = max(range(len(THRESHOLDS)), key=worth)
-    return choices[best], THRESHOLDS[best]
+    choices = fits_by_threshold(condition, stack, cache)
+    threshold = max(choices, key=lambda threshold: worth(choices[threshold]))
+    return choices[threshold], threshold
+
+
+def fits_by_threshold(
+    condition: Condition, stack: Stack, cache: Path
+) -> dict[float, Localizations]:
+    """Return what the fitter finds at each threshold."""
+    pixels = hashlib.sha256(stack.frames.tobytes()).hexdigest()
+    key = pixels, condition.pixel_nm, condition.optics, condition.camera
+    columns = kept(cache, "fitter", (key, _CODE), lambda: _fit_all(condition, stack))
+    contrast = columns.pop("contrast")
+    table = Localizations.from_columns(columns)
+    return {threshold: table[contrast >= threshold] for threshold in THRESHOLDS}
 
 
 def _fit_all(condition: Condition, stack: Stack) -> dict[str, Any]:
@@ -88,39 +94,36 @@ def bound_lateral_nm(condition: Condition, photons: np.ndarray[Any, Any], cache:
     The mean over places on the pixel, at the mean background, interpolated between brightnesses.
     """
     key = condition.pixel_nm, condition.optics, condition.camera, condition.background
-    columns = kept(cache, "bound", key, _SOURCES, lambda: _bounds(condition))
+    columns = kept(cache, "bound", (key, _CODE), lambda: _bounds(condition))
     known = np.log(columns["photons"])
     return np.exp(np.interp(np.log(photons), known, np.log(columns["bound_nm"])))
 
 
 def _bounds(condition: Condition) -> dict[str, Any]:
-    pixel, optics, side = condition.pixel_nm, condition.optics, 21
-    psf: PSF
-    if isinstance(optics, Gaussian):
-        psf = GaussianPSF(pixel_size_nm=pixel, sigma_nm=(optics.sigma_nm,) * 2)
-    else:
-        index = dict.fromkeys(("index_medium", "index_cover", "index_immersion"), optics.index)
-        psf = PupilPSF(
-            pixel_size_nm=pixel,
-            numerical_aperture=optics.numerical_aperture,
-            wavelength_nm=optics.wavelength_nm,
-            patch_px=2 * side + 1,
-            **index,
-        )
-    y, x = np.mgrid[0:3, 0:3].reshape(2, -1) / 3 + 1 / 6 + side // 2
-    places = torch.as_tensor(np.stack([x * pixel, y * pixel, 0 * x], 1))
-    light = np.geomspace(10, 300_000, 16)
-    flat = [0, 1, 3, 4]  # depth is known here: nobody fits it in flat samples
-    bounds = []
-    for photons in light:
-        information = fisher_information(
-            psf,
-            places,
-            photons=float(photons),
-            background=condition.background,
-            shape=(side, side),
-            camera=known_camera(condition),
-        )
-        variance = torch.linalg.inv(information[:, flat][:, :, flat])
-        bounds.append(float((variance[:, 0, 0] + variance[:, 1, 1]).mean().sqrt()))
-    return {"photons": light, "bound_nm": np.array(bounds)}
+    """Bounds by the Fisher information of Poisson noise with what the camera adds.
+
+    I_ij = sum of slope_i slope_j / variance over the pixels (Ober et al. 2004,
+    doi:10.1016/S0006-3495(04)74193-4), for x, y, photons and background.
+    """
+    pixel_nm, sensor = condition.pixel_nm, condition.sensor
+    y, x = (np.mgrid[0:3, 0:3].reshape(2, -1) / 3 + 1 / 6 + _BOUND_SIDE_PX // 2) * pixel_nm
+    image = _images(condition, x, y)
+    by_x = _images(condition, x + _STEP_NM, y) - _images(condition, x - _STEP_NM, y)
+    by_y = _images(condition, x, y + _STEP_NM) - _images(condition, x, y - _STEP_NM)
+    brightness, bounds = np.geomspace(10, 300_000, 16), []
+    for photons in brightness:
+        slopes = [photons * by_x / (2 * _STEP_NM), photons * by_y / (2 * _STEP_NM)]
+        slopes = np.stack([*slopes, image, np.ones_like(image)], -1)
+        variance = sensor.variance_e2(photons * image + condition.background)
+        weight = sensor.quantum_efficiency**2 / variance
+        least = np.linalg.inv(np.einsum("nhwi,nhwj,nhw->nij", slopes, slopes, weight))
+        bounds.append(float(np.sqrt((least[:, 0, 0] + least[:, 1, 1]).mean())))
+    return {"photons": brightness, "bound_nm": np.array(bounds)}
+
+
+def _images(condition: Condition, x_nm: Any, y_nm: Any) -> Any:
+    """One photon at each place, each in a frame of its own."""
+    frames = np.zeros((len(x_nm), _BOUND_SIDE_PX, _BOUND_SIDE_PX))
+    rows = np.arange(len(x_nm)), x_nm, y_nm, np.ones(len(x_nm))
+    add_light(frames, condition.optics, rows, condition.pixel_nm)
+    return frames

@@ -29,9 +29,6 @@ class Rows(NamedTuple):
     photons: Array
     molecule: Array
 
-    def __len__(self) -> int:
-        return len(self.frame)
-
 
 def place(structure: str, n: int, size_nm: tuple[float, float], rng: Rng) -> tuple[Array, Array]:
     """Return x and y of n molecules in and around a frame of (width, height) nm."""

@@ -110,7 +110,7 @@ def _moved(rows: Rows, n_frames: int) -> Rows:
 
 def load(condition: Condition, seed: int, cache: Path) -> Stack:
     """Return the stack, from the folder if it is there."""
-    columns = kept(cache, "stack", (condition, seed), _SOURCES, lambda: _packed(condition, seed))
+    columns = kept(cache, "stack", (condition, seed, _CODE), lambda: _packed(condition, seed))
     rows = {
         name: Rows(*(columns[f"{name}_{field}"] for field in Rows._fields))
         for name in ("truth", "haze")
@@ -132,29 +132,28 @@ def _packed(condition: Condition, seed: int) -> dict[str, Array]:
 
 
 def kept(
-    cache: Path,
-    kind: str,
-    key: Any,
-    sources: tuple[Path, ...],
-    compute: Callable[[], dict[str, Array]],
+    cache: Path, kind: str, key: object, compute: Callable[[], dict[str, Array]]
 ) -> dict[str, Array]:
-    """Return arrays from a file of the folder, computed if this code has not made them before."""
-    digest = hashlib.sha256(repr(key).encode())
-    for path in sources:
-        digest.update(path.read_bytes())
-    file = cache / f"{kind}_{digest.hexdigest()[:24]}.npz"
+    """Return arrays from a file of the folder, computed if the key has none yet."""
+    digest = hashlib.sha256(repr(key).encode()).hexdigest()
+    file = cache / f"{kind}_{digest[:24]}.npz"
     if file.exists():
         with np.load(file, allow_pickle=False) as found:
             return dict(found)
     columns = compute()
     cache.mkdir(parents=True, exist_ok=True)
+    # Written aside and renamed: another process may look for the same file.
     with tempfile.NamedTemporaryFile(dir=cache, suffix=".part", delete=False) as part:
         np.savez_compressed(part, **columns)
     Path(part.name).replace(file)
     return columns
 
 
-_SOURCES = (
-    *(Path(str(module.__file__)) for module in (cameras, grid, optics, sample)),
-    Path(__file__),
+def digest_of(*paths: Path) -> str:
+    """Return what tells one version of some files from another."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+_CODE = digest_of(
+    *(Path(str(module.__file__)) for module in (cameras, grid, optics, sample)), Path(__file__)
 )

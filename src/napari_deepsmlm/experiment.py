@@ -270,7 +270,7 @@ class Experiment(FrozenModel):
         model = self.build_model()
         return Trainer(
             model,
-            self._batches(model, choose_compute(local_device(device)).device),
+            self.batches(model, choose_compute(local_device(device)).device),
             self.training,
             out=out,
             device=device,
@@ -279,7 +279,8 @@ class Experiment(FrozenModel):
             preview=preview,
         )
 
-    def _batches(self, model: SMLMModel, device: torch.device) -> Batches:
+    def batches(self, model: SMLMModel, device: torch.device) -> Batches:
+        """Return what makes the training frames of a network."""
         side = self.training.patch_px
         if self.variety is not None:
             return VariedBatches(

@@ -58,7 +58,8 @@ def test_the_camera_is_a_preset_a_file_or_an_offset_and_a_gain(
         assert result.exit_code == 0, result.output
         report = json.loads(result.stdout)
         assert report["inputs"]["options"]["camera"][field] == value
-        assert report["warnings"] == []
+        assert report["camera"]["source"] == "given"
+        assert report["camera"]["baseline"] == report["inputs"]["options"]["camera"]["baseline"]
     told = call("reconstruct", stack, "--model", model, "--out", out)
     assert "Camera: estimated: offset" in " ".join(told.stderr.split())
     none = call("reconstruct", stack, "--model", model, "--out", out, "--camera", "none", "--json")
@@ -70,6 +71,8 @@ def test_the_camera_is_a_preset_a_file_or_an_offset_and_a_gain(
     ("words", "sentence"),
     [
         (["--frames", "5"], "--frames takes A:B"),
+        (["--camera", "orca"], "neither a file nor a camera preset"),
+        (["--camera", "auto", "--baseline", "100"], "not both"),
         (["--region", "0,0,9"], "--region takes Y0,X0,Y1,X1"),
         (["--region", "0,0,9,x"], "--region takes Y0,X0,Y1,X1"),
         (["--region", "9,0,9,9"], "needs Y0, X0, Y1, X1"),

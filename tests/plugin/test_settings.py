@@ -9,7 +9,7 @@ from npe2 import PluginManifest
 
 from napari_deepsmlm.camera import camera_presets
 from napari_deepsmlm.plugin import settings
-from napari_deepsmlm.plugin.camera_box import BY_NUMBERS, UNKNOWN
+from napari_deepsmlm.plugin.camera_box import AUTO, BY_NUMBERS
 from napari_deepsmlm.plugin.settings import PLUGIN, Settings, read_settings, runs_folder
 from napari_deepsmlm.plugin.train.widget import TrainWidget
 
@@ -124,14 +124,14 @@ def test_a_camera_is_entered_once_for_stacks_of_one_kind(
     panel.form.model_box.load_file(spotter())
     box = panel.form.camera_box
     viewer.add_image(stack)
-    assert box.currentText() == UNKNOWN
+    assert box.currentText() == AUTO
     box.setCurrentText(BY_NUMBERS)
     box.activated.emit(box.currentIndex())
     box.baseline.setValue(398.6)
     box.photons_per_adu.setValue(0.25)
     box.photons_per_adu.editingFinished.emit()
     viewer.add_image(stack[:, :12])
-    assert box.camera is None
+    assert box.camera == "auto"
     assert not box.note.text()
     viewer.add_image(stack[:4])
     assert box.camera == {"kind": "ideal", "baseline": 398.6, "gain": 4.0}

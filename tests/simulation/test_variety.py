@@ -186,7 +186,9 @@ def test_sums_hold_the_light_and_the_molecules_of_all_their_frames() -> None:
     summed = drawn(n=100, sum_frames=(10, 10))
     assert summed.n_summed.tolist() == [10.0] * 100
     assert len(summed.truth) == pytest.approx(10 * len(single.truth), rel=0.05)
-    assert summed.photons.mean() == pytest.approx(10 * single.photons.mean(), rel=0.05)
+    assert summed.photons.mean().item() == pytest.approx(
+        10 * single.photons.mean().item(), rel=0.05
+    )
     varied = drawn(n=60, sum_frames=(1, 50)).n_summed
     assert varied.min() < 4
     assert varied.max() > 20

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from textwrap import shorten
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,18 +13,23 @@ from rich.table import Table
 from napari_deepsmlm.cli._console import out, print_json
 from napari_deepsmlm.cli._options import JsonFlag
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
 
 def list_models(as_json: JsonFlag = False) -> None:
-    """List the built-in models and the networks that can be trained."""
-    from napari_deepsmlm.models import available_models, built_in_models, read_card
+    """List the built-in models, those adapted to your data, and the networks to train."""
+    from napari_deepsmlm.models import adapted_models, available_models, built_in_models
 
-    cards = {name: read_card(path) for name, path in built_in_models().items()}
+    cards, adapted = _cards(built_in_models()), _cards(adapted_models())
     networks = available_models()
     if as_json:
-        print_json({"built_in": [_info(n, c) for n, c in cards.items()], "networks": [*networks]})
+        built_in, own = ([_info(n, c) for n, c in each.items()] for each in (cards, adapted))
+        print_json({"built_in": built_in, "adapted": own, "networks": [*networks]})
         return
-    table = Table("built-in model", "pixel nm", "upsampling", "trained on")
-    for name, card in cards.items():
+    table = Table("model", "pixel nm", "upsampling", "trained on")
+    for name, card in (cards | adapted).items():
         info = _info(name, card)
         upsampling = str(card["config"].get("upsampling", ""))
         table.add_row(name, f"{info['pixel_size_nm']:g}", upsampling, _in_brief(info["trained_on"]))
@@ -50,6 +56,17 @@ def model_info(
     out.print(table)
 
 
+def _cards(paths: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """Return the headers of model files; damaged ones are left out."""
+    from napari_deepsmlm.models import read_card
+
+    cards = {}
+    for name, path in paths.items():
+        with suppress(ValueError, OSError):
+            cards[name] = read_card(path)
+    return cards
+
+
 def _in_brief(text: str) -> str:
     """Return the first sentence, cut after a word where it is longer than 60 characters."""
     sentence, stop, _ = text.partition(". ")
@@ -67,4 +84,5 @@ def _info(name: str, card: dict[str, Any], parameters: int | None = None) -> dic
         "trained_on": card.get("trained_on", "simulated frames"),
         "training_record": card.get("training_record", {}),
         "metrics": card.get("metrics", {}),
+        **({"adaptation": card["adaptation"]} if "adaptation" in card else {}),
     }

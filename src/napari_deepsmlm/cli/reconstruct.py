@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_deepsmlm.cli._adapting import adapted
 from napari_deepsmlm.cli._console import (
     err,
     out,
@@ -68,9 +69,23 @@ def reconstruct(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that lie in --out.")
     ] = False,
+    adapt: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            help="First train the model this long on simulated frames like these; the better of "
+            "the two reconstructs.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on with a warning where the result cannot be right.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done.
+
+    What cannot be, such as more light in the molecules than in the frames, stops the run after its
+    first frames, and nothing is written; --force goes on.
 
     Networks that state photons and precision need to know the camera. It is found by itself, and
     what was found is said; --camera, or --baseline with --photons-per-adu (electrons per ADU /
@@ -83,6 +98,10 @@ def reconstruct(
         Progress,
         ReconstructJob,
         ReconstructOptions,
+        adapt_options,
+        refuse_results,
+        remarks_of,
+        with_adapted,
     )
 
     options = ReconstructOptions.from_dict(
@@ -99,13 +118,19 @@ def reconstruct(
             "window": window,
             "camera": choose_camera(camera, baseline, photons_per_adu) or "auto",
             "registration": registration,
+            "force": force,
         },
         source="options",
     )
     source: Any = stack[0] if len(stack) == 1 else stack
     if planes:
         source = open_frames(stack, as_planes=True)
-    job = ReconstructJob(source, options, out=out_folder, overwrite=overwrite)
+    remarks: tuple[str, ...] = ()
+    if adapt is not None:
+        refuse_results(out_folder, None, overwrite=overwrite)  # before the minutes are spent
+        done = adapted(source, adapt_options(options, adapt))
+        options, remarks = with_adapted(options, done), remarks_of(done)
+    job = ReconstructJob(source, options, out=out_folder, remarks=remarks, overwrite=overwrite)
     report: dict[str, Any] = {}
     with progress("Reconstructing") as show, stop_on_ctrl_c(job.stop):
         for event in job.run():

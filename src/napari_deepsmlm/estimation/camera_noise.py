@@ -44,7 +44,7 @@ AMBIGUOUS_SLOPES = 5.5, 8.0, 12.0
 SMALLEST_GAIN, USUAL_GAIN, MOST_GAIN = 0.2, 2.0, 60.0
 # Errors, as shares: of gains from the noise of few frames at best, of data that was changed after
 # the camera, where the kind of camera is not sure, and of mere assumptions.
-SYSTEMATIC = {"shot": 0.1, "multiplied": 0.2}
+SYSTEMATIC = {"shot": 0.05, "multiplied": 0.15}
 CHANGED_ERROR, KIND_ERROR, ASSUMED_ERROR = 0.2, 0.5, 1.0
 # So many standard errors make a slope, though no line: better than an assumption.
 LOOSE_CONTRAST = 4.0
@@ -98,7 +98,9 @@ def noise_of(seen: Glimpse, hot_pixels: tuple[tuple[int, int, int], ...]) -> Noi
     with np.errstate(all="ignore"):
         try:
             blinking = measure_blinking(even.frames) if tiles.shape[1] > 1 else None
-            transfer = photon_transfer(tiles.reshape(-1, *tiles.shape[2:]) * scale, blinking)
+            transfer = photon_transfer(
+                sample.frames.reshape(-1, *sample.shape), blinking, are_steps_noise=True
+            )
         except np.linalg.LinAlgError:  # such as frames without any noise
             return NOTHING
     return NoisyCamera(
@@ -131,6 +133,7 @@ def camera_of_noise(seen: Glimpse, noise: NoisyCamera, hint: Kind | None = None)
     is_changed = seen.dtype.itemsize == 1 or is_scaled(values, seen.dtype)
     if is_subtracted(values):
         offset, offset_error, is_changed = 0.0, math.sqrt(noise.variance), True
+        error = math.hypot(error, ASSUMED_ERROR)  # noise that was cut at zero tells little
     else:
         offset, offset_error = _offset(noise, gain, is_multiplied, is_changed, values)
     if is_changed:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Source = Literal["given", "file", "remembered", "estimated", "none"]
 
 # Where the noise says so much more or less than the camera, one of them is wrong.
-LARGEST_RATIO = 1.6
+LARGEST_RATIO, LARGEST_ERROR = 1.6, 0.15
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class KnownCamera:
     hot_pixels : (plane, row, column) of single pixels that are bright in all frames.
     sentences : how it was found.
     warnings : what may spoil a result.
+    frame_warnings : those of them that spoil it whatever the network takes for photons.
     """
 
     camera: Camera | None
@@ -63,6 +64,7 @@ class KnownCamera:
     hot_pixels: tuple[tuple[int, int, int], ...] = ()
     sentences: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    frame_warnings: tuple[str, ...] = ()
 
     @property
     def stated(self) -> Camera | None:
@@ -91,6 +93,7 @@ class KnownCamera:
         """Return plain values: `camera` of a report."""
         return {
             "source": self.source,
+            "words": self.in_words().removeprefix("Camera: "),
             "baseline": self.baseline,
             "baseline_error": self.baseline_error,
             "photons_per_adu": self.photons_per_adu,
@@ -133,8 +136,9 @@ def know_camera(source: FrameSource, wanted: Camera | str | Path | None = "auto"
     noise = noise_of(seen, hot_pixels)
     known = _chosen(source, wanted, seen, noise)
     odd = oddities(seen, wants_raw=known.source == "estimated")
-    warnings = (*known.warnings, *_doubts(known, seen, noise), *odd, *_on_hot(hot_pixels))
-    return replace(known, hot_pixels=hot_pixels, warnings=warnings)
+    of_frames = (*odd, *_on_hot(hot_pixels))
+    warnings = (*known.warnings, *_doubts(known, seen, noise), *of_frames)
+    return replace(known, hot_pixels=hot_pixels, warnings=warnings, frame_warnings=of_frames)
 
 
 def _chosen(
@@ -221,7 +225,7 @@ def _doubts(known: KnownCamera, seen: Glimpse, noise: NoisyCamera) -> list[str]:
         return []
     camera = known.camera or IdealCamera(baseline=0.0)
     found = [] if known.camera is None else above_the_data(camera, seen)
-    if found or not noise.is_line:
+    if found or not noise.is_line or noise.slope_error > LARGEST_ERROR * noise.slope:
         return found
     excess = 2.0 if camera.kind == "emccd" else 1.0
     quantum_efficiency = getattr(camera, "quantum_efficiency", 1.0)

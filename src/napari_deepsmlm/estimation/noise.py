@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # Sixth difference along both axes: at sigma 0.9 px a molecule leaves 1e-3 of itself.
 FINEST = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
 N_LEVELS = 24
+# Levels as far apart as noise reaches: standard deviations, fewest values of one, fewest levels.
+NOISE_REACH, FEWEST_OF_LEVEL, FEWEST_LEVELS = 3.0, 60, 2
 # The brightest over the faintest level must differ by so many standard errors.
 LEAST_CONTRAST = 8.0
 # Read noise of current cameras without electron multiplication, electrons: usual, and most.
@@ -72,18 +74,28 @@ class Noise(NamedTuple):
         return {"shot": 1.0, "multiplied": 2.0, "normal": 0.0}[self.kind]
 
 
-def photon_transfer(frames: Array, blinking: Blinking | None = None) -> PhotonTransfer:
+def photon_transfer(
+    frames: Array, blinking: Blinking | None = None, *, are_steps_noise: bool = False
+) -> PhotonTransfer:
     """Return the line of noise variance against brightness.
 
     Parameters
     ----------
     frames : (T, H, W) ADU.
     blinking : of the same frames, ADU: what molecules leave in the finest detail is taken off.
+    are_steps_noise : levels of brightness are as far apart as noise reaches, not of equal share:
+        where most pixels are background they are one level then. Noise alone is skewed, so in
+        levels of its own it would tell a slope that is right for light alone, without read noise
+        or electron multiplication.
     """
-    brightness, variance, counts = _levels(frames)
+    brightness, variance, counts = _levels(frames, are_steps_noise=are_steps_noise)
+    n_levels = len(counts)
+    if n_levels <= FEWEST_LEVELS:
+        mean = float((variance * counts).sum() / counts.sum())
+        return PhotonTransfer(0.0, math.inf, math.nan, math.inf, mean, is_line=False)
     if blinking is not None and blinking.is_seen:
         variance = variance - _leak(brightness, counts, blinking)
-    design = np.stack([brightness, np.ones(N_LEVELS)], axis=1)
+    design = np.stack([brightness, np.ones(n_levels)], axis=1)
     # Seven pixels share a value's noise along each axis, two of them nearly all of it.
     n_free = counts / 6
     weights = np.sqrt(n_free)
@@ -91,7 +103,7 @@ def photon_transfer(frames: Array, blinking: Blinking | None = None) -> PhotonTr
         line, *_ = np.linalg.lstsq(design * weights[:, None], variance * weights, rcond=None)
         weights = np.sqrt(n_free / 2) / np.maximum(design @ line, 1e-3 * variance.mean())
     covariance = np.linalg.inv((design * weights[:, None]).T @ (design * weights[:, None]))
-    misfit = float((((variance - design @ line) * weights) ** 2).sum() / (N_LEVELS - 2))
+    misfit = float((((variance - design @ line) * weights) ** 2).sum() / (n_levels - 2))
     covariance *= max(misfit, 1)
     slope, intercept = (float(value) for value in line)
     slope_error = math.sqrt(covariance[0, 0])
@@ -146,8 +158,8 @@ def usual_offset(transfer: PhotonTransfer) -> tuple[float, float]:
     return transfer.zero_adu + USUAL_READ_E**2 * gain, error
 
 
-def _levels(frames: Array) -> tuple[Array, Array, Array]:
-    """Return brightness, variance and number of values of levels of equal share."""
+def _levels(frames: Array, *, are_steps_noise: bool) -> tuple[Array, Array, Array]:
+    """Return brightness, variance and number of values of levels."""
     from scipy import ndimage
 
     kernel = FINEST / math.sqrt((FINEST**2).sum())
@@ -158,13 +170,44 @@ def _levels(frames: Array) -> tuple[Array, Array, Array]:
         return np.asarray(twice.ravel(), float)
 
     brightness, variance = filtered(kernel**2), filtered(kernel) ** 2
-    shares = np.linspace(0, 1, N_LEVELS + 1)[1:-1]
-    place = np.searchsorted(
-        np.quantile(brightness[:: max(1, brightness.size // 200_000)], shares), brightness
-    )
-    counts = np.maximum(np.bincount(place, minlength=N_LEVELS), 1)
-    means = [np.bincount(place, values, N_LEVELS) / counts for values in (brightness, variance)]
+    some = slice(None, None, max(1, brightness.size // 200_000))
+    if are_steps_noise:
+        edges = _edges_by_noise(brightness[some], variance[some], brightness.size)
+    else:
+        edges = np.quantile(brightness[some], np.linspace(0, 1, N_LEVELS + 1)[1:-1])
+    place = np.searchsorted(edges, brightness)
+    counts = np.maximum(np.bincount(place, minlength=len(edges) + 1), 1)
+    means = [
+        np.bincount(place, values, len(edges) + 1) / counts for values in (brightness, variance)
+    ]
     return means[0], means[1], counts
+
+
+def _edges_by_noise(brightness: Array, variance: Array, n_values: int) -> Array:
+    """Return edges between levels that are as far apart as noise reaches, and hold enough values.
+
+    Parameters
+    ----------
+    brightness, variance : some of the values.
+    n_values : all of them.
+    """
+    order = np.argsort(brightness)
+    sorted_brightness, sums = brightness[order], np.cumsum(variance[order])
+    least = max(4, math.ceil(FEWEST_OF_LEVEL * len(order) / n_values))
+    # The noise of brightness, which is a mean of pixels, from that of one pixel.
+    share = float((FINEST**4).sum() / (FINEST**2).sum() ** 2)
+    edges, first, faint = [], 0, len(order) // 20
+    while first + 2 * least < len(order):
+        last = max(first + least, faint)
+        noise = share * math.sqrt(max((sums[last] - sums[first]) / (last - first), 0.0))
+        reach = sorted_brightness[faint if first == 0 else first] + NOISE_REACH * noise
+        reach += NOISE_REACH * noise if first == 0 else 0.0
+        stop = max(int(np.searchsorted(sorted_brightness, reach)), last)
+        if stop + least >= len(order):
+            break
+        edges.append(float(sorted_brightness[stop]))
+        first = stop
+    return np.array(edges)
 
 
 def _leak(brightness: Array, counts: Array, blinking: Blinking) -> Array:

@@ -10,6 +10,7 @@ import torch
 
 from napari_deepsmlm.inference.hot_pixels import HotPixels
 from napari_deepsmlm.inference.inputs import Groups, Inputs, read_inputs
+from napari_deepsmlm.inference.light import light_above_background
 from napari_deepsmlm.inference.prefetch import prefetch
 from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
 from napari_deepsmlm.inference.tiles import Region, Tile, tiles
@@ -59,6 +60,10 @@ class Predicted:
     """(r H, r W) molecules per super-resolution pixel, summed over the batch."""
     localizations: Localizations
     """numpy columns, frames counted in the stack, nm."""
+    n_inputs: int = 0
+    """Frames, or sums of them, that the network saw."""
+    light: float = 0.0
+    """Most that molecules can have given in them, in the network's unit: photons, if it got any."""
 
 
 class Pipeline:
@@ -166,7 +171,9 @@ class Pipeline:
         if self._hot_pixels is not None:
             self._hot_pixels.mend(frames)
         is_alive = torch.from_numpy(inputs.has_contrast).to(self.compute.device)
-        prepared = self.model.prepare(self._windows(self._as_input(frames, inputs.counts)))
+        photons = self._to_photons(frames, inputs.counts)
+        read = self.model.frames_in(self.camera, photons, n_frames=_like(inputs.counts, photons))
+        prepared = self.model.prepare(self._windows(read))
         r = self.upsampling
         shape = (region.shape[0] * r, region.shape[1] * r)
         image = torch.zeros(shape, device=frames.device)
@@ -188,7 +195,16 @@ class Pipeline:
             inputs.unusable,
             image.cpu().numpy(),
             table if table.is_sorted else table.sort("frame"),
+            n_inputs=len(prepared),
+            light=self._light(photons, region),
         )
+
+    def _light(self, photons: Tensor, region: Region) -> float:
+        """Return the light of the inputs' region above its background, neighbours in time apart."""
+        context = self.model.context
+        rows, columns = slice(region.y, region.y_end), slice(region.x, region.x_end)
+        inside = photons[context : len(photons) - context, :, rows, columns]
+        return float(light_above_background(inside).sum())
 
     def _decoded(
         self, prediction: Tensor, tile: Tile, core: Tensor, is_alive: Tensor
@@ -212,13 +228,10 @@ class Pipeline:
         shape = (region.shape[0] * r, region.shape[1] * r)
         return self._rendering.draw(inside, shape, pixel / r)
 
-    def _as_input(self, frames: Tensor, counts: Ints) -> Tensor:
-        """ADU -> what the model reads."""
+    def _to_photons(self, frames: Tensor, counts: Ints) -> Tensor:
         if self.camera is None:
             return frames
-        n_frames = torch.as_tensor(counts, dtype=frames.dtype, device=frames.device)
-        photons = self.camera.to_photons(frames, n_frames=n_frames)
-        return self.model.frames_in(self.camera, photons, n_frames=n_frames)
+        return self.camera.to_photons(frames, n_frames=_like(counts, frames))
 
     def _windows(self, frames: Tensor) -> Tensor:
         """(context + B + context, C, H, W) -> (B, (2 context + 1) C, H, W)."""
@@ -264,6 +277,11 @@ class Pipeline:
             photons = table["photons"] * self.model.photons_in(self.camera)
             table = table.with_columns(photons=photons)
         return table.with_columns(frame=frame, x_nm=x, y_nm=y)[is_core]
+
+
+def _like(counts: Ints, frames: Tensor) -> Tensor:
+    """Return counts as a tensor beside frames."""
+    return torch.as_tensor(counts, dtype=frames.dtype, device=frames.device)
 
 
 def upsampling_of(model: SMLMModel, wanted: int | None = None) -> int:

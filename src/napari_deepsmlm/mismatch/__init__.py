@@ -3,6 +3,7 @@
 from napari_deepsmlm.mismatch.check import (
     InputSettings,
     compare_with_training,
+    glance_at,
     mismatch_table,
     mismatches,
     settings_of,
@@ -17,6 +18,7 @@ __all__ = [
     "MismatchTable",
     "Row",
     "compare_with_training",
+    "glance_at",
     "mismatch_table",
     "mismatches",
     "pixel_sentence",

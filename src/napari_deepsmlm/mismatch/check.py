@@ -121,14 +121,24 @@ def mismatches(
 
     It never raises, and is silent on what cannot be told. Parameters as of `mismatch_table`.
     """
+    table = glance_at(card, name, source, camera=camera, sum_frames=sum_frames)
+    return [] if table is None else table.sentences
+
+
+def glance_at(
+    card: dict[str, Any],
+    name: str,
+    source: FrameSource,
+    *,
+    camera: Camera | None = None,
+    sum_frames: int = 1,
+) -> MismatchTable | None:
+    """Return the table of :func:`mismatch_table`, None where there is any trouble."""
     try:
-        if trained_on(card) is None:
-            return []  # nothing to be held against: no need to look
-        table = mismatch_table(card, name, source, camera=camera, sum_frames=sum_frames)
+        return mismatch_table(card, name, source, camera=camera, sum_frames=sum_frames)
     except Exception:
         logging.getLogger(__name__).debug("no comparison with the training", exc_info=True)
-        return []
-    return table.sentences
+        return None
 
 
 def mismatch_table(
@@ -166,7 +176,9 @@ def mismatch_table(
         rows.append(row if key in ranges else row._replace(remark=row.remark or unknown))
     scope = [] if glance is None else [*glance.scope, *_on_pixels(source, trained, pixel_nm)]
     problems = [sentence for sentence in (unknown, unseen) if sentence]
-    return MismatchTable(name, tuple(rows), tuple(scope), tuple(problems))
+    gain = glance.units.gain if glance is not None and glance.units.is_photons else None
+    is_one_width = glance is not None and glance.blinking.is_gaussian
+    return MismatchTable(name, tuple(rows), tuple(scope), tuple(problems), gain, is_one_width)
 
 
 def _judge(

@@ -119,6 +119,14 @@ class MismatchTable(NamedTuple):
     """How it was measured."""
     problems: tuple[str, ...] = ()
     """What keeps it from being told: one sentence each."""
+    adu_per_photon: float | None = None
+    """Gain that light was measured with, None if it is in ADU."""
+    is_one_width: bool = False
+    """Whether molecules are seen, with images of one width."""
+
+    def measured(self, name: str) -> Measurement:
+        """Return what was measured of a quantity."""
+        return next(row.measured for row in self.rows if row.name == name)
 
     @property
     def sentences(self) -> list[str]:

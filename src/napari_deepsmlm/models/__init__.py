@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from napari_deepsmlm.models._base import ImageModel, ModelConfig, SMLMModel
 from napari_deepsmlm.models._catalog import (
     FoundModel,
+    adapted_folder,
+    adapted_models,
     built_in_models,
     find_model,
     is_for_any_pixel,
@@ -25,6 +27,8 @@ __all__ = [
     "ImageModel",
     "ModelConfig",
     "SMLMModel",
+    "adapted_folder",
+    "adapted_models",
     "available_models",
     "build_model",
     "built_in_models",

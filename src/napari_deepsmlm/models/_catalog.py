@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_deepsmlm._boundary import reading
+from napari_deepsmlm.known_cameras import data_folder
 from napari_deepsmlm.models._checkpoint import load_model, read_card
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ def built_in_models() -> dict[str, Path]:
     return {path.name.removesuffix(SUFFIX).replace("_", ":", 1): path for path in paths}
 
 
+def adapted_folder() -> Path:
+    """Return where the user's adapted models are kept; their training runs lie in it in `runs`."""
+    return data_folder() / "adapted"
+
+
+def adapted_models() -> dict[str, Path]:
+    """Return the files of the models that were adapted to the user's data, the latest first."""
+    paths = sorted(
+        adapted_folder().glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True
+    )
+    return {path.name.removesuffix(SUFFIX).replace("_", ":", 1): path for path in paths}
+
+
 def find_model(
     name: str | Path, *, pixel_size_nm: float | None = None, upsampling: int | None = None
 ) -> FoundModel:
@@ -44,7 +58,8 @@ def find_model(
     Parameters
     ----------
     name : a built-in model (`deep-storm:2d-100nm`), a network (`deep-storm`: its built-in model
-        nearest to the data), or a `.safetensors` file.
+        nearest to the data), one that was adapted to the user's data (`adapted_models`), or a
+        `.safetensors` file.
     pixel_size_nm : camera pixel of the data.
     upsampling : super-resolution pixels per camera pixel, if it matters.
 
@@ -55,15 +70,17 @@ def find_model(
     FileNotFoundError
         If a file is named that does not exist.
     """
-    text, built_in = str(name), built_in_models()
+    text, built_in, adapted = str(name), built_in_models(), adapted_models()
     if text in built_in:
         candidates = {text: built_in[text]}
+    elif text in adapted:
+        candidates = {text: adapted[text]}
     elif text.endswith(SUFFIX):
         candidates = {Path(text).stem: Path(text)}
     else:
         candidates = {key: path for key, path in built_in.items() if key.split(":")[0] == text}
     if not candidates:
-        listed = ", ".join(built_in) or "none"
+        listed = ", ".join([*built_in, *adapted]) or "none"
         raise ValueError(f"No model '{text}'. Built-in: {listed}; or give a .safetensors file.")
     with reading(text, "copy it again"):
         return _best_of(candidates, text, pixel_size_nm, upsampling)

@@ -67,8 +67,8 @@ def to_noise_units(equivalent: Tensor) -> NoiseUnits:
 def to_robust_range(frames: Tensor) -> tuple[Tensor, Tensor]:
     """Scale frames so that the background is 0 and bright spots are 1, whatever the camera.
 
-    Bright spots are the brightest half percent of the frame smoothed over 3x3 pixels, so one hot
-    pixel is none; where nothing stands out of the noise, it is 4 of its standard deviations.
+    Bright spots are the brightest half percent of the medians over 3x3 pixels, so one hot pixel
+    is none; where nothing stands out of the noise, it is 4 of its standard deviations.
 
     Parameters
     ----------
@@ -80,8 +80,10 @@ def to_robust_range(frames: Tensor) -> tuple[Tensor, Tensor]:
     span : (B, 1, 1, 1) what they were divided by; 0 for constant frames, which become 0.
     """
     above = frames - background_level(frames)
-    smooth = functional.avg_pool2d(functional.pad(above, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    bright = smooth.flatten(1).quantile(BRIGHT_SHARE, 1)
+    H, W = frames.shape[-2:]
+    around = functional.pad(above, (1, 1, 1, 1), mode="replicate")
+    nine = [around[..., i : i + H, j : j + W] for i in range(3) for j in range(3)]
+    bright = torch.stack(nine).median(0).values.flatten(1).quantile(BRIGHT_SHARE, 1)
     # Differences of neighbours are noise and little else.
     differences = (frames[..., 1:] - frames[..., :-1]).abs().flatten(1)
     noise = differences.median(1).values / (NORMAL_MAD * math.sqrt(2))

@@ -1,4 +1,4 @@
-"""The camera chooser: not known, a preset, or the two numbers of a data sheet."""
+"""The camera chooser: not known or found by itself, a preset, or two numbers of a data sheet."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.layer_box import LayerList
 
 UNKNOWN = "not known: ADU as photons"
+AUTO = "auto: from the file or the noise"
+NONE = "none: ADU are photons"
 BY_NUMBERS = "baseline and gain below"
 
 
@@ -27,14 +29,18 @@ class CameraBox(QComboBox):
     Parameters
     ----------
     unknown : what is done without a camera.
+    is_auto : instead of that, offer to find the camera, which is chosen first, or to have none.
     """
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None, *, unknown: str = UNKNOWN) -> None:
+    def __init__(
+        self, parent: QWidget | None = None, *, unknown: str = UNKNOWN, is_auto: bool = False
+    ) -> None:
         super().__init__(parent)
         make_calm(self)
-        self._unknown = unknown
+        self._unknown = AUTO if is_auto else unknown
+        self._is_auto = is_auto
         self.note = Note()
         self.setToolTip(
             "<qt>What turns the numbers in the file (ADU) into photons. This model needs it for "
@@ -61,7 +67,8 @@ class CameraBox(QComboBox):
 
     def add_to(self, form: QFormLayout, presets: Sequence[str]) -> None:
         """Offer the presets, and append the rows."""
-        self.addItems([self._unknown, BY_NUMBERS, *presets])
+        nothing = [NONE] if self._is_auto else []
+        self.addItems([self._unknown, BY_NUMBERS, *presets, *nothing])
         self._rows = form
         form.addRow("Camera", self)
         form.addRow("Baseline (ADU)", self.baseline)
@@ -82,10 +89,14 @@ class CameraBox(QComboBox):
     @property
     def camera(self) -> Any:
         """The value of the option `camera`."""
-        return self._chosen() if self._is_needed else None
+        chosen = self._chosen() if self._is_needed else None
+        if chosen is None and self._is_auto:
+            return "none" if self._is_needed and self.currentText() == NONE else "auto"
+        return chosen
 
     def _chosen(self) -> str | dict[str, Any] | None:
-        if self.currentText() in ("", self._unknown):
+        """Return what was entered, which is worth being remembered."""
+        if self.currentText() in ("", self._unknown, NONE):
             return None
         if self.currentText() == BY_NUMBERS:
             gain = 1 / self.photons_per_adu.value()

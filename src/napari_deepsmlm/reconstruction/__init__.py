@@ -1,6 +1,8 @@
 """The main job: frames in, super-resolved image, molecules and report out."""
 
 from napari_deepsmlm.mismatch import PIXEL_TOLERANCE
+from napari_deepsmlm.reconstruction.adapting import adapt_options, remarks_of, with_adapted
+from napari_deepsmlm.reconstruction.brake import BrakeError
 from napari_deepsmlm.reconstruction.events import (
     Event,
     Finished,
@@ -9,11 +11,13 @@ from napari_deepsmlm.reconstruction.events import (
     Reconstruction,
 )
 from napari_deepsmlm.reconstruction.job import ReconstructJob, reconstruct
+from napari_deepsmlm.reconstruction.keeping import refuse_results
 from napari_deepsmlm.reconstruction.options import ReconstructOptions
 from napari_deepsmlm.reconstruction.preview import Preview, PreviewMaker
 
 __all__ = [
     "PIXEL_TOLERANCE",
+    "BrakeError",
     "Event",
     "Finished",
     "Prepared",
@@ -23,5 +27,9 @@ __all__ = [
     "ReconstructJob",
     "ReconstructOptions",
     "Reconstruction",
+    "adapt_options",
     "reconstruct",
+    "refuse_results",
+    "remarks_of",
+    "with_adapted",
 ]

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_deepsmlm._devices import Compute, choose_compute
+from napari_deepsmlm.adaptation import reason_of, sample_of, suiting
 from napari_deepsmlm.estimation import KnownCamera, know_camera
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.mismatch import PIXEL_TOLERANCE, pixel_sentence
-from napari_deepsmlm.models import FoundModel, SMLMModel, find_model, is_for_any_pixel
+from napari_deepsmlm.models import (
+    FoundModel,
+    SMLMModel,
+    adapted_models,
+    find_model,
+    is_for_any_pixel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,17 +54,34 @@ def choose(
         One sentence: no such model, a file that is none, planes that do not fit, no such device.
     """
     pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
-    found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
+    known = camera or know_camera(source, options.camera)
+    found = _find(source, options, pixel_size_nm, known)
     model = found.load()
     _check_planes(source.shape[1], model.n_planes, found.name)
     if pixel_size_nm is not None:
         model.pixel_size_nm = pixel_size_nm
     compute = choose_compute(options.device, options.precision)
     warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
-    known = camera or know_camera(source, options.camera)
-    warnings += known.warnings
+    reads_light = model.needs_photons or model.reads_noise_units
+    warnings += known.warnings if reads_light else known.frame_warnings
     pipeline = pipeline_of(model, compute, options, known)
     return Choice(found, model, compute, pipeline, tuple(warnings), known)
+
+
+def _find(
+    source: FrameSource,
+    options: ReconstructOptions,
+    pixel_size_nm: float | None,
+    known: KnownCamera,
+) -> FoundModel:
+    """Return the model of a name: of a network the one adapted to such data, if there is one."""
+    network = options.model
+    if pixel_size_nm is not None and any(n.split(":")[0] == network for n in adapted_models()):
+        data = sample_of(source, pixel_size_nm, known.camera, sum_frames=options.sum_frames)
+        kept = None if data is None else suiting(network, data)
+        if kept is not None:
+            return find_model(kept)._replace(reason=reason_of(kept))
+    return find_model(network, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
 
 
 def pipeline_of(

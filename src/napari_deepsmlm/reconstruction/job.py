@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from contextlib import nullcontext, suppress
@@ -10,9 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import atomic_write, folder_lock
+from napari_deepsmlm.adaptation import AdaptJob
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.mismatch import mismatches
+from napari_deepsmlm.mismatch import glance_at
+from napari_deepsmlm.models import ImageModel
+from napari_deepsmlm.reconstruction.adapting import (
+    adapt_options,
+    offer_for,
+    remarks_of,
+    with_adapted,
+)
+from napari_deepsmlm.reconstruction.brake import WAY_OUT, Brake, BrakeError, expected_of
 from napari_deepsmlm.reconstruction.choice import Choice, choose, chosen_frames, chosen_region
 from napari_deepsmlm.reconstruction.events import Finished, Prepared, Progress, Reconstruction
 from napari_deepsmlm.reconstruction.keeping import (
@@ -31,7 +41,10 @@ if TYPE_CHECKING:
     from napari_deepsmlm.estimation import KnownCamera
     from napari_deepsmlm.inference.tiles import Region
     from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.mismatch import MismatchTable
     from napari_deepsmlm.reconstruction.events import Event
+
+PIXEL_SIZE = "pixel_size_nm"
 
 
 class ReconstructJob:
@@ -46,6 +59,7 @@ class ReconstructJob:
     overwrite : replace results that lie in `out`; without it they are a reason not to begin.
     stopping : a flag of the caller's that stops the job when set, as :meth:`stop` does.
     camera : what :func:`know_camera` found for these frames and options, where that was done.
+    remarks : sentences that are said among the warnings.
     """
 
     def __init__(
@@ -57,6 +71,7 @@ class ReconstructJob:
         stopping: threading.Event | None = None,
         overwrite: bool = True,
         camera: KnownCamera | None = None,
+        remarks: tuple[str, ...] = (),
     ) -> None:
         # Whoever names frames may name those that are there of a stack that was cut short.
         is_part = options.frame_range != (0, None)
@@ -64,6 +79,7 @@ class ReconstructJob:
             frames, allow_truncated=is_part, registration=options.registration
         )
         self.options = options
+        self.remarks = remarks
         self.out = None if out is None else Path(out)
         if self.out is not None:
             refuse_results(self.out, self.source, overwrite=overwrite)
@@ -90,6 +106,8 @@ class ReconstructJob:
         ------
         ValueError, OSError
             One sentence each: unknown model, unusable frames, frames that cannot be read.
+        BrakeError
+            If what comes out cannot be; nothing is written then, see `reconstruction.brake`.
         """
         with nullcontext() if self.out is None else folder_lock(self.out):
             yield from self._run()
@@ -99,12 +117,15 @@ class ReconstructJob:
         frames = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
         choice = choose(source.slice(frames.start, frames.stop), options, self._camera)
-        warnings = [*choice.warnings, *self._mismatches(choice, frames)]
+        table = self._glance(choice, frames)
+        warnings = [*self.remarks, *choice.warnings, *self._mismatches(choice, table)]
+        brake = self._brake(choice, table, region)
         prepared = _prepared(choice, region, len(frames), warnings)
         yield prepared
         with suppress(KeptNothing), self._open_sink(choice, prepared) as sink:
             self._sink = sink
             done, n_constant, seconds, started = 0, 0, 0.0, time.perf_counter()
+            is_judged = False
             losses = Losses()
             predictions = choice.pipeline.run(
                 source,
@@ -115,12 +136,18 @@ class ReconstructJob:
             )
             for predicted in losses.until_unreadable(predictions):
                 sink.add(predicted)
+                brake.add(predicted)
+                if brake.can_judge and not is_judged:
+                    is_judged = True
+                    warnings += self._braked(choice, brake.objection())
                 done += predicted.n_frames
                 n_constant += predicted.n_constant
                 seconds = time.perf_counter() - started
                 yield Progress(done, len(frames), seconds, sink.n_localizations)
                 if self._stopping.is_set():
                     break
+            if done and not is_judged:
+                warnings += self._braked(choice, brake.objection())
             if n_constant:
                 warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
             warnings += losses.sentences(done, len(frames))
@@ -140,14 +167,39 @@ class ReconstructJob:
             sink = MemorySink(prepared.sr_shape, columns=choice.model.columns).taking(sink.report)
         yield Finished(Reconstruction(sink, sink.report, prepared.sr_pixel_nm, (y, x)))
 
-    def _mismatches(self, choice: Choice, frames: range) -> list[str]:
-        return mismatches(
+    def _glance(self, choice: Choice, frames: range) -> MismatchTable | None:
+        return glance_at(
             choice.found.card,
             choice.found.name,
             self.source.slice(frames.start, frames.stop),
             camera=choice.camera.stated,
             sum_frames=self.options.sum_frames,
         )
+
+    def _mismatches(self, choice: Choice, table: MismatchTable | None) -> list[str]:
+        """Return where the frames are unlike those of the training, and the offer to adapt."""
+        if table is None:
+            return []
+        is_outside = any(row.verdict == "outside" for row in table.rows if row.name == PIXEL_SIZE)
+        is_unlike = bool(table.sentences) or is_outside
+        offers = [offer_for(self.source, choice.found)] if is_unlike else []
+        return [*table.sentences, *filter(None, offers)]
+
+    def _brake(self, choice: Choice, table: MismatchTable | None, region: Region) -> Brake:
+        is_image = isinstance(choice.model, ImageModel)
+        return Brake(
+            expected_of(table, photons_per_adu=choice.camera.photons_per_adu),
+            n_px=math.prod(region.shape),
+            is_counted=not is_image or self.options.sum_frames == 1,
+        )
+
+    def _braked(self, choice: Choice, objection: str) -> list[str]:
+        """Return what cannot be as a warning if the job is to go on all the same, else raise it."""
+        if not objection:
+            return []
+        if not self.options.force:
+            raise BrakeError(objection, offer_for(self.source, choice.found), WAY_OUT)
+        return [f"{objection} The result cannot be right; it was asked for all the same."]
 
     def _open_sink(self, choice: Choice, prepared: Prepared) -> MemorySink:
         window = self.options.window
@@ -165,6 +217,7 @@ def reconstruct(
     model: str = "deep-storm",
     *,
     out: str | Path | None = None,
+    adapt: float | None = None,
     **options: Any,
 ) -> Reconstruction:
     """Reconstruct a stack and return image, molecules and report.
@@ -174,7 +227,16 @@ def reconstruct(
     frames : a file, files of one series in time, or an array (T, Y, X) or (T, C, Y, X) of ADU.
     model : network, built-in model, or model file.
     out : folder to write the results to as well.
+    adapt : minutes to train the model on a simulated twin of the stack first; the better of the
+        two is used, see `napari_deepsmlm.adaptation`.
     options : fields of `ReconstructOptions`, such as `pixel_size_nm=100.0, sum_frames=10`.
+
+    Raises
+    ------
+    BrakeError
+        If what comes out cannot be; with `force=True` it is a warning in the report.
+    ValueError, OSError
+        One sentence each: unknown model, unusable frames, frames that cannot be read.
 
     Examples
     --------
@@ -185,7 +247,11 @@ def reconstruct(
     (256, 256)
     """
     chosen = ReconstructOptions.from_dict({"model": str(model), **options}, source="options")
-    *_, finished = ReconstructJob(frames, chosen, out=out).run()
+    remarks: tuple[str, ...] = ()
+    if adapt is not None:
+        *_, done = AdaptJob(frames, adapt_options(chosen, adapt)).run()
+        chosen, remarks = with_adapted(chosen, done), remarks_of(done)
+    *_, finished = ReconstructJob(frames, chosen, out=out, remarks=remarks).run()
     assert isinstance(finished, Finished)  # noqa: S101 - the last event of every job
     return finished.result
 

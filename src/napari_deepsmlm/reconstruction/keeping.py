@@ -73,7 +73,7 @@ class Losses:
             yield f"Stopped after {done} of {n_frames} frames.{nothing}"
 
 
-def refuse_results(folder: Path, source: FrameSource, *, overwrite: bool) -> None:
+def refuse_results(folder: Path, source: FrameSource | None, *, overwrite: bool) -> None:
     """Keep earlier results, and inputs of the same names.
 
     Raises
@@ -82,7 +82,7 @@ def refuse_results(folder: Path, source: FrameSource, *, overwrite: bool) -> Non
         One sentence: what lies there and what to do.
     """
     names = (IMAGE_NAME, TABLE_NAME, REPORT_NAME)
-    inputs = [] if source.path is None else [source.path]
+    inputs = [] if source is None or source.path is None else [source.path]
     refuse_to_replace(folder / IMAGE_NAME, [], inputs=inputs)
     there = [name for name in names if (folder / name).exists()]
     if there and not overwrite:

@@ -66,6 +66,7 @@ class ReconstructOptions(FrozenModel):
         "preset or a file of one; auto: from the file, from what was entered for such stacks, or "
         "from the noise; none: the numbers are photons.",
     )
+    force: bool = Field(False, description="Go on with a warning where the result cannot be right.")
     registration: str | None = Field(
         None, description="planes.yaml of a calibration: moves all planes onto the first."
     )

@@ -6,6 +6,8 @@ import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm.reconstruction.adapting import described
+
 if TYPE_CHECKING:
     from napari_deepsmlm.inference.sinks import MemorySink
     from napari_deepsmlm.inference.tiles import Region
@@ -77,6 +79,7 @@ def _describe_model(choice: Choice) -> dict[str, Any]:
         "network": model.name,
         "parameters": model.n_parameters,
         "sha256": found.card.get("sha256"),
+        "adaptation": described(found),
     }
 
 

@@ -162,6 +162,8 @@ def test_the_report_is_told_in_lines(
     spotter: Callable[..., Path],
 ) -> None:
     assert panel.report_box.isHidden()
+    stack = stack.copy()
+    stack[3] = 0  # something to beware of
     viewer.add_image(stack, name="cells", **NM)
     panel.form.model_box.load_file(spotter())
     run()
@@ -174,7 +176,7 @@ def test_the_report_is_told_in_lines(
         "spotter",
         "100 nm, in the image 12.5 nm",
         "frames/s",
-        "not stated",
+        "Camera: estimated: offset",
     ):
         assert words in text
     assert f"Beware: {report['warnings'][0]}" in text

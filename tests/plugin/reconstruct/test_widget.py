@@ -332,7 +332,7 @@ def test_a_localizing_network_asks_for_the_camera_and_draws_its_table(
     assert camera.baseline.isHidden()
     assert not upsampling.isHidden()
     run()
-    assert "(ADU) were taken as photons" in panel.message_note.text()
+    assert panel._result.report["camera"]["source"] == "estimated"
     assert viewer.layers["cells SR"].data.shape == (128, 192)
 
     camera.setCurrentText(BY_NUMBERS)

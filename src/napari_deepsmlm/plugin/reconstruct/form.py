@@ -22,6 +22,7 @@ from napari_deepsmlm.plugin.fields import FoldedForm
 from napari_deepsmlm.plugin.forms import editor_for
 from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
 from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
 from napari_deepsmlm.plugin.reconstruct.model_box import ModelBox
 from napari_deepsmlm.plugin.reconstruct.overlay import MOST_POINTS
 from napari_deepsmlm.plugin.reconstruct.region_box import RegionBox
@@ -65,7 +66,8 @@ class ReconstructForm(QWidget):
         self.stack_box.changed.connect(self._on_stack)
         self.region_box = RegionBox(viewer)
         self.model_box = ModelBox()
-        self.camera_box = CameraBox()
+        self.camera_box = CameraBox(is_auto=True)
+        self.camera_finder = CameraFinder(self)
         self.camera_box.follow(self.stack_box)
         self.first_frame, self.last_frame = QSpinBox(), QSpinBox()
         self.points_box = QComboBox()
@@ -94,6 +96,8 @@ class ReconstructForm(QWidget):
         self.model_box.changed.connect(self._on_model)
         for box in (self.camera_box, self.region_box):
             box.changed.connect(self._tell_change)
+        self.changed.connect(self._ask_camera)
+        self.camera_finder.found.connect(self._tell_change)
         self._on_model()
         self._explain_compute()
         self._on_stack()
@@ -155,10 +159,15 @@ class ReconstructForm(QWidget):
         values["frame_range"] = (first, None if is_to_the_end else last + 1)
         return self._library.options.from_dict(values, source="Reconstruct")
 
+    def add_minutes(self, box: QWidget) -> None:
+        """Add the time of an adaptation."""
+        self._folded.rows.addRow("Adapt for", box)
+
     def abandon(self) -> None:
         """Follow the viewer no more."""
         self.stack_box.abandon()
         self.region_box.abandon()
+        self.camera_finder.abandon()
 
     def _add_rows(self, library: Library) -> None:
         self._editors[PIXEL_SIZE].add_to(self._rows)
@@ -170,6 +179,7 @@ class ReconstructForm(QWidget):
         self._rows.addRow(self.model_box.note)
         self._editors[UPSAMPLING].add_to(self._rows)
         self.camera_box.add_to(self._rows, library.cameras)
+        self._rows.addRow(self.camera_finder.note)
         self._editors["threshold"].add_to(self._rows)
         self._editors["window"].add_to(self._rows)
         for title, most in DRAWINGS.items():
@@ -230,6 +240,12 @@ class ReconstructForm(QWidget):
         show_row(self._rows, self._editors[UPSAMPLING].widget, is_localizing)
         self.camera_box.set_needed(model is not None and model.needs_photons)
         self.changed.emit()
+
+    def _ask_camera(self) -> None:
+        """Find out the camera of the chosen stack, if the model wants one."""
+        model = self.model_box.choice
+        is_wanted = model is not None and model.needs_photons
+        self.camera_finder.ask(self.stack if is_wanted else None, self.camera_box.camera)
 
     def _explain_compute(self, *_: object) -> None:
         from napari_deepsmlm._devices import choose_compute

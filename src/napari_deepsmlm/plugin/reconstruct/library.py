@@ -54,11 +54,20 @@ def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
 
 
 def known_models() -> tuple[ModelChoice, ...]:
-    """Return the built-in models, and those of the latest runs of the Train panel."""
+    """Return the built-in models, those adapted to data, and the latest of the Train panel."""
     from napari_deepsmlm.models import built_in_models
 
     models = [ModelChoice.from_file(path, name) for name, path in built_in_models().items()]
-    return (*models, *_trained_by_user())
+    return (*models, *_adapted(), *_trained_by_user())
+
+
+def _adapted() -> Iterator[ModelChoice]:
+    """Yield the latest models that were adapted to the user's data."""
+    from napari_deepsmlm.models import adapted_models
+
+    for name, path in list(adapted_models().items())[:MOST_TRAINED]:
+        with suppress(ValueError, OSError):  # damaged, or of another version
+            yield ModelChoice.from_file(path, name)
 
 
 def _trained_by_user() -> Iterator[ModelChoice]:

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator
 
-    from napari_deepsmlm.reconstruction import Reconstruction, ReconstructOptions
+    from napari_deepsmlm.estimation import KnownCamera
+    from napari_deepsmlm.reconstruction import (
+        Reconstruction,
+        ReconstructJob,
+        ReconstructOptions,
+    )
 
 REFRESH_S = 0.5
 # Copying and showing a large image takes long: it may take this share of the time.
@@ -43,20 +48,44 @@ class ImageSoFar:
     is_last: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Braked:
+    """The run was stopped: what came out cannot be."""
+
+    reason: str
+    """In one sentence."""
+
+
 def reconstruct_live(
-    frames: Any, options: ReconstructOptions, stopping: threading.Event
+    frames: Any,
+    options: ReconstructOptions,
+    stopping: threading.Event,
+    *,
+    camera: KnownCamera | None = None,
 ) -> Generator[object, None, None]:
     """Yield the events of a `ReconstructJob` and an `ImageSoFar` twice a second and at the end.
+
+    If the brake stops it, the last event is `Braked`.
 
     Parameters
     ----------
     frames : what `open_frames` takes.
     options : what to do with them.
     stopping : when set, the job ends within a layer of the network and yields what it has.
+    camera : what is known of it already.
     """
-    from napari_deepsmlm.reconstruction import Finished, Prepared, Progress, ReconstructJob
+    from napari_deepsmlm.reconstruction import BrakeError, ReconstructJob
 
-    job = ReconstructJob(frames, options, stopping=stopping)
+    try:
+        job = ReconstructJob(frames, options, stopping=stopping, camera=camera)
+        yield from _live(job, stopping)
+    except BrakeError as error:
+        yield Braked(error.reason)
+
+
+def _live(job: ReconstructJob, stopping: threading.Event) -> Generator[object, None, None]:
+    from napari_deepsmlm.reconstruction import Finished, Prepared, Progress
+
     prepared: Prepared | None = None
     due_at = -np.inf
     for event in job.run():

@@ -134,10 +134,14 @@ class ModelBox(LongNamesBox):
         except (ValueError, OSError) as error:
             self.failed.emit(str(error))
             return
+        self.add(choice)
+        self.choose(choice)
+
+    def add(self, choice: ModelChoice) -> None:
+        """Offer one more."""
         if choice not in self._choices:
             self._choices.append(choice)
         self._list_choices()
-        self.choose(choice)
 
     def choose(self, choice: ModelChoice) -> None:
         """Take one of the models; it stays chosen whatever the data."""
@@ -197,7 +201,8 @@ class ModelBox(LongNamesBox):
             which = "No model fits: the nearest" if is_best else "This model"
             self.note.warn(
                 f"{which} was trained for {choice.pixel_size_nm:g} nm pixels, the data has "
-                f"{pixel_nm:g} nm. Expect missed and false molecules; train one for your data."
+                f"{pixel_nm:g} nm. Expect missed and false molecules; adapt it, or train one for "
+                "your data."
             )
         else:
             suggested = "Suggested" if choice.is_for_any_pixel else "Nearest to the data"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
+    from napari_deepsmlm.estimation import KnownCamera
     from napari_deepsmlm.plugin.reconstruct.form import ReconstructForm
     from napari_deepsmlm.reconstruction import Preview, PreviewMaker, ReconstructOptions
 
@@ -144,7 +145,9 @@ class FramePreview(QObject):
         if self._is_slow:
             self.told.emit("Predicting…")
         # The layer's own frames, which are open already.
-        work = partial(predict, self._maker, stack.data, options)
+        work = partial(
+            predict, self._maker, stack.data, options, camera=self._form.camera_finder.known
+        )
         self._job = Job(
             work, title="previewing", parent=self, delivery_ms=DELIVERY_MS, is_listed=False
         )
@@ -188,10 +191,15 @@ def frames_around(frame: int, n_summed: int, n_frames: int) -> tuple[int, int]:
 
 
 def predict(
-    maker: PreviewMaker, frames: Any, options: ReconstructOptions, stopping: threading.Event
+    maker: PreviewMaker,
+    frames: Any,
+    options: ReconstructOptions,
+    stopping: threading.Event,
+    *,
+    camera: KnownCamera | None = None,
 ) -> Generator[object, None, None]:
     """Yield the image of the preview and a sentence about it, twice if there is a first look."""
-    for made in maker.make(frames, options, stopping=stopping):
+    for made in maker.make(frames, options, stopping=stopping, camera=camera):
         limits = contrast_limits(made.image)
         yield ImageSoFar(made.image, limits, made.sr_pixel_nm, made.origin_px, is_last=True)
         yield in_words(made)

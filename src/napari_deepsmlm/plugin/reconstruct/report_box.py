@@ -53,7 +53,7 @@ def in_words(report: Mapping[str, Any], name: str = "") -> str:
         "Region": _region(options["region"]),
         "Summed": f"{n_summed} frames per input" if n_summed > 1 else "",
         "Model": f"{model['name']} ({model['reason']}), {model['parameters']:,} parameters",
-        "Camera": _camera(options["camera"]),
+        "Camera": report["camera"]["words"],
         "Pixels": f"{report['pixel_size_nm']:g} nm, in the image {report['sr_pixel_nm']:g} nm",
         "Image": f"{report['image']}; {quality['molecules']:,.0f} molecules",
         "Time-lapse": f"{options['window']} frames per image" if options["window"] else "",
@@ -72,9 +72,3 @@ def _region(region: Any) -> str:
         return ""
     y, x, y_end, x_end = region
     return f"rows {y} to {y_end - 1}, columns {x} to {x_end - 1}"
-
-
-def _camera(camera: Any) -> str:
-    if camera is None:
-        return "not stated"
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in camera.items() if value)

@@ -9,10 +9,12 @@ from napari_deepsmlm.plugin.hues import PAUSE_MS, show_legend
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers import frames_of
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
+from napari_deepsmlm.plugin.reconstruct.adapting import Adapting
+from napari_deepsmlm.plugin.reconstruct.brake_box import BrakeBox
 from napari_deepsmlm.plugin.reconstruct.depth import DepthImage
 from napari_deepsmlm.plugin.reconstruct.form import ReconstructForm
 from napari_deepsmlm.plugin.reconstruct.library import load_library
-from napari_deepsmlm.plugin.reconstruct.live import ImageSoFar, reconstruct_live
+from napari_deepsmlm.plugin.reconstruct.live import Braked, ImageSoFar, reconstruct_live
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.reconstruct.preview import FramePreview
 from napari_deepsmlm.plugin.reconstruct.report_box import ReportBox
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
 
+    from napari_deepsmlm.adaptation import Adapted
     from napari_deepsmlm.plugin.editors import Editor
     from napari_deepsmlm.plugin.reconstruct.library import Library
     from napari_deepsmlm.reconstruction import Progress, Reconstruction, ReconstructOptions
@@ -41,13 +44,18 @@ class ReconstructWidget(JobPanel):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
-        self._is_running = False
+        self._is_running = self._is_adapting = False
         self._overlay: Overlay | None = None
         self._result: Reconstruction | None = None
         self._wanted_model: Path | None = None
         self._build()
-        footer = (self.report_box, self.save_button)
-        buttons = (self.preview.button, self.run_button, self.cancel_button)
+        footer = (self.adapting.note, self.brake_box, self.report_box, self.save_button)
+        buttons = (
+            self.preview.button,
+            self.adapting.button,
+            self.run_button,
+            self.cancel_button,
+        )
         self.lay_out(VerticalScroll(self.form), buttons, footer)
         self.update_buttons()
         self._viewer.layers.events.removed.connect(self._on_removed)
@@ -61,13 +69,22 @@ class ReconstructWidget(JobPanel):
         self.preview.told.connect(self.status_note.tell)
         self.preview.failed.connect(self.fail)
         self.run_button = button("Run", "Reconstruct the chosen frames into a new layer.")
-        self.run_button.clicked.connect(self.run)
+        self.run_button.clicked.connect(lambda: self.run())
         self.cancel_button = button("Cancel", "Stop at once and keep what is done.")
         self.cancel_button.clicked.connect(self.cancel)
         self.save_button = button("Save results…", f"Write {', '.join(NAMES)}.")
         self.save_button.clicked.connect(self._on_save)
         self.report_box = ReportBox()
-        self.bar.setFormat("%v of %m frames")
+        self._build_ways_out()
+
+    def _build_ways_out(self) -> None:
+        self.adapting = Adapting(self._viewer, self.bar, self)
+        self.adapting.told.connect(self.status_note.tell)
+        self.adapting.button.clicked.connect(self.adapt)
+        self.form.add_minutes(self.adapting.minutes_box)
+        self.brake_box = BrakeBox()
+        self.brake_box.adapt_asked.connect(self.adapt)
+        self.brake_box.force_asked.connect(partial(self.run, force=True))
 
     def fill(self, kit: Library) -> Iterator[None]:
         """Add what needs torch."""
@@ -83,9 +100,9 @@ class ReconstructWidget(JobPanel):
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""
         is_free = self.is_ready and not self.is_busy
-        self.run_button.setEnabled(is_free and self.form.is_complete)
-        self.preview.button.setEnabled(is_free and self.form.is_complete)
-        self.cancel_button.setEnabled(self.is_busy and self._is_running)
+        for each in (self.run_button, self.preview.button, self.adapting.button):
+            each.setEnabled(is_free and self.form.is_complete)
+        self.cancel_button.setEnabled(self.is_busy and (self._is_running or self._is_adapting))
         self.save_button.setEnabled(is_free and self._result is not None)
 
     def abandon(self) -> None:
@@ -103,39 +120,80 @@ class ReconstructWidget(JobPanel):
 
     # -- run -------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Reconstruct into new layers."""
+    def run(self, *, force: bool = False) -> None:
+        """Reconstruct into new layers; `force` goes on where the result cannot be right."""
         stack = self.form.stack
         try:
-            options = self.form.options()
+            options = self.form.options().replace(force=force)
         except ValueError as error:
             self.fail(str(error))
             return
         assert stack is not None  # noqa: S101 - the button waits for it
-        self.preview.stop()
-        self._result = None
-        self.report_box.hide()
+        self._make_room()
+        self.bar.setFormat("%v of %m frames")
         self._overlay = self._overlay_on(stack, options)
         self._is_running = True
         self.status_note.tell("Opening the frames and the model…")
         self.bar.setRange(0, 0)
         self.bar.show()
-        work = partial(reconstruct_live, frames_of(stack), options)
+        work = partial(
+            reconstruct_live, frames_of(stack), options, camera=self.form.camera_finder.known
+        )
         self.begin(work, self._on_event, title=f"reconstructing {stack.name}")
 
+    def adapt(self) -> None:
+        """Train the model on simulated frames like these, then reconstruct with the better one."""
+        stack = self.form.stack
+        assert stack is not None  # noqa: S101 - the button waits for it
+        try:
+            work = self.adapting.begin(stack, self.form.options())
+        except ValueError as error:
+            self.fail(str(error))
+            return
+        self._make_room()
+        self._is_adapting = True
+        self.begin(work, self._on_adapting, title=f"adapting to {stack.name} (it will be saved)")
+
     def cancel(self) -> None:
-        """Ask the reconstruction to stop; what is done so far is kept."""
-        if self._job is not None and self.is_busy and self._is_running:
+        """Ask the job to stop: what is reconstructed is kept, an adaptation can go on later."""
+        if self._job is not None and self.is_busy and (self._is_running or self._is_adapting):
             self._job.stop()
             self.cancel_button.setEnabled(False)
             self.status_note.tell("Stopping…")
+
+    def _make_room(self) -> None:
+        """Forget what the job before has told."""
+        self.preview.stop()
+        self._result = None
+        self.report_box.hide()
+        self.brake_box.clear()
 
     def on_ended(self) -> None:
         """Mark a layer that an error left incomplete."""
         if self._is_running and self._result is None and self._overlay is not None:
             self._overlay.describe({"warnings": [f"Incomplete: {self.message_note.text()}"]})
-        self._is_running = False
+        was_adapting, self._is_running, self._is_adapting = self._is_adapting, False, False
+        self.adapting.end()
         super().on_ended()
+        if was_adapting and self.adapting.done is not None:
+            self._take_adapted(self.adapting.done)
+
+    def _on_adapting(self, event: object) -> None:
+        self.adapting.show(event)
+
+    def _take_adapted(self, done: Adapted) -> None:
+        """Choose the better model and run, or say that the adaptation can go on."""
+        from napari_deepsmlm.models import adapted_models
+        from napari_deepsmlm.plugin.reconstruct.model_box import ModelChoice
+
+        if done.is_stopped:
+            self.status_note.tell("Stopped and saved: Adapt goes on where it was.")
+            return
+        if done.is_better:
+            choice = ModelChoice.from_file(adapted_models()[done.model], done.model)
+            self.form.model_box.add(choice)
+            self.form.model_box.choose(choice)
+        self.run()
 
     def _overlay_on(self, stack: Any, options: ReconstructOptions) -> Overlay:
         assert options.pixel_size_nm is not None  # noqa: S101 - the button waits for it
@@ -166,6 +224,12 @@ class ReconstructWidget(JobPanel):
             in_turns(show_legend(depth), self, pause_ms=PAUSE_MS)
         elif isinstance(event, Finished):
             self._finish(event.result, self._overlay)
+        elif isinstance(event, Braked):
+            self._overlay.remove()
+            self._overlay = None
+            self.status_note.clear()
+            self.message_note.clear()
+            self.brake_box.ask(event.reason)
 
     def _show_progress(self, progress: Progress) -> None:
         self.bar.setValue(progress.frames_done)

@@ -1,0 +1,147 @@
+"""Twin: the experiment that a stack comes from, as far as its frames tell, to train a model on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from napari_deepsmlm.camera import IdealCamera
+from napari_deepsmlm.estimation import estimate, know_camera
+from napari_deepsmlm.models import find_model, model_class
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.adaptation.options import AdaptOptions
+    from napari_deepsmlm.camera import Camera
+    from napari_deepsmlm.estimation import Estimate
+    from napari_deepsmlm.experiment import Experiment
+    from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.models import FoundModel
+    from napari_deepsmlm.simulation import Simulation
+
+# Half the rate of training from nothing: after 40 steps both stacks of `docs/adapt.md` are better
+# than at the start.
+LEARNING_RATE, WARMUP = 1e-3, 0.1
+AVERAGING = 0.98
+FIX_NORM_AFTER = 0.2
+BATCH_SIZE = 2
+VALIDATION_FRAMES = 16
+PATIENCE = 5
+# Of a model's own choices these are the data's, or are measured anew.
+NOT_KEPT = ("pixel_size_nm", "threshold")
+
+
+class Twin(NamedTuple):
+    """What a stack is like, and how a model is trained for it."""
+
+    found: FoundModel
+    """The model to begin with."""
+    estimate: Estimate
+    experiment: Experiment
+    """To train: ranges around what was measured."""
+    like_data: Experiment
+    """To judge: what was measured."""
+
+
+def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
+    """Measure a stack and return the training of a model for it.
+
+    Raises
+    ------
+    ValueError, OSError
+        One sentence: no such model, one that this cannot train, frames that tell too little.
+    """
+    pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
+    found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
+    _check(source, found, pixel_size_nm)
+    camera = known_camera(source, options)
+    measured = estimate(source, pixel_size_nm=pixel_size_nm, camera=camera)
+    base = _base(measured, found.card["network"])
+    experiment = base.replace(
+        model=_own_choices(found.card, base),
+        simulation=_simulation(base.simulation, found.card, options.sum_frames),
+        training=_training(base, options),
+        start_from=str(found.path),
+    )
+    like_data = experiment.replace(simulation=_as_measured(experiment.simulation, measured))
+    return Twin(found, measured, experiment, like_data)
+
+
+def known_camera(source: FrameSource, options: AdaptOptions) -> Camera:
+    """Return the camera that the frames will be reconstructed with."""
+    return know_camera(source, options.camera).camera or IdealCamera(baseline=0.0)
+
+
+def _base(measured: Estimate, network: str) -> Experiment:
+    try:
+        return measured.to_experiment(network)
+    except ValueError as error:  # without all that was told besides
+        raise ValueError(str(error).removesuffix(" ".join(measured.sentences)).strip()) from None
+
+
+def _check(source: FrameSource, found: FoundModel, pixel_size_nm: float | None) -> None:
+    n_planes = int(found.card.get("n_planes", 1))
+    if source.shape[1] > 1 or n_planes > 1:
+        raise ValueError(
+            f"{found.name} cannot be adapted to frames of {max(source.shape[1], n_planes)} focal "
+            "planes: a movie tells the width of one only; calibrate with beads and train."
+        )
+    if found.card.get("config", {}).get("z_max_nm"):
+        raise ValueError(
+            f"{found.name} reads depth from the shape of the PSF, which a movie does not tell: "
+            "calibrate with beads and train, or adapt a 2-D model."
+        )
+    if pixel_size_nm is None:
+        raise ValueError(
+            f"{source.name} states no pixel size, and without it there is nothing to adapt to: "
+            "give it in nm (--pixel-size)."
+        )
+
+
+def _own_choices(card: dict[str, Any], base: Experiment) -> dict[str, Any]:
+    """Return the choices of the model, which its weights are for; more photons where needed."""
+    own = {key: value for key, value in card.get("config", {}).items() if key not in NOT_KEPT}
+    if "photon_max" in own and own.get("input", "photons") == "photons":
+        own["photon_max"] = max(own["photon_max"], base.model.get("photon_max", 0.0))
+    known = model_class(card["network"]).Config.model_fields
+    return {key: value for key, value in own.items() if key in known}
+
+
+def _simulation(simulation: Simulation, card: dict[str, Any], sum_frames: int) -> Simulation:
+    """Return it for inputs of so many frames, with the blinking that neighbours in time need."""
+    if card.get("config", {}).get("frames", 1) > 1 and sum_frames == 1:
+        blinking = card.get("experiment", {}).get("simulation", {}).get("blinking")
+        values = simulation.model_dump(mode="json") | ({"blinking": blinking} if blinking else {})
+        simulation = type(simulation).from_dict(values, source="model")
+    return simulation.replace(sum_frames=(sum_frames, sum_frames))
+
+
+def _training(base: Experiment, options: AdaptOptions) -> Any:
+    return base.training.replace(
+        minutes=None if options.steps else options.minutes,
+        steps=options.steps or base.training.steps,
+        batch_size=BATCH_SIZE,
+        patch_px=options.patch_px,
+        learning_rate=LEARNING_RATE,
+        warmup=WARMUP,
+        averaging=AVERAGING,
+        fix_norm_after=FIX_NORM_AFTER,
+        validation_frames=VALIDATION_FRAMES,
+        validation_px=None,
+        patience=PATIENCE,
+        validate_every=max(1, (options.steps or 1) // 3),
+        autosave_minutes=0.5,
+        precision=options.precision,
+        seed=0,
+    )
+
+
+def _as_measured(simulation: Simulation, measured: Estimate) -> Simulation:
+    """Return it without the margins that training has around what was measured."""
+    photons, density = measured.photons_percentiles, measured.density_percentiles
+    changes: dict[str, Any] = {
+        "density_per_um2": (density[10], max(density[90], density[10])),
+        "photons": (photons[10], photons[90]),
+        "brightness": (1.0, 1.0),
+    }
+    if measured.background is not None:
+        changes["background"] = (max(measured.background, 0.0),) * 2
+    return simulation.replace(**changes)

@@ -1,0 +1,122 @@
+"""What cannot be is not shown as a result, and the panel's way out: adapting, then running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from napari_deepsmlm.adaptation import AdaptJob, AdaptOptions
+from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.models import adapted_models
+from napari_deepsmlm.plugin.reconstruct import adapting
+from napari_deepsmlm.plugin.reconstruct.library import known_models
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
+
+WAIT_MS = 280_000
+MODEL = "dilated-loc:2d-100nm"
+NM = {"scale": (1, 160, 160), "units": ("pixel", "nm", "nm")}
+
+
+@pytest.fixture(scope="module")
+def bright() -> np.ndarray:
+    """A background for which the built-in model was not made."""
+    values: dict[str, Any] = {
+        "psf": {"kind": "gaussian", "pixel_size_nm": 160.0, "sigma_nm": [126.0, 130.0]},
+        "camera": {"kind": "scmos", "e_per_adu": 0.5, "baseline": 100.0},
+        "image_px": [32, 32],
+        "simulation": {
+            "density_per_um2": [0.5, 0.7],
+            "photons": [4000.0, 6000.0],
+            "background": [600.0, 600.0],
+        },
+    }
+    frames: np.ndarray = Experiment.from_dict(values).simulate(60, seed=3).stack[:, 0]
+    return frames
+
+
+@pytest.fixture
+def ready(panel: ReconstructWidget, viewer: Any, bright: np.ndarray) -> ReconstructWidget:
+    viewer.add_image(bright, name="cells", **NM)
+    names = [choice.key for choice in panel.form.model_box.choices]
+    panel.form.model_box.choose(panel.form.model_box.choices[names.index(MODEL)])
+    return panel
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three steps on small frames, in the job's own thread."""
+
+    def live(frames: Any, options: Any, watch_frame: int, stopping: Any) -> Any:
+        small = options.replace(steps=3, patch_px=16, held_out_frames=2, held_out_px=32)
+        job = AdaptJob(frames, small, watch_frame=watch_frame, stopping=stopping)
+        yield from job.run()
+
+    monkeypatch.setattr(adapting, "adapt_live", live)
+
+
+def wait(panel: ReconstructWidget, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: not panel.is_busy, timeout=WAIT_MS)
+
+
+def test_what_cannot_be_is_no_layer_but_a_question(
+    ready: ReconstructWidget, viewer: Any, qtbot: Any
+) -> None:
+    ready.run_button.click()
+    wait(ready, qtbot)
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+    assert not ready.brake_box.isHidden()
+    assert "molecules per frame were found" in ready.brake_box.note.text()
+    assert not ready.save_button.isEnabled()
+    ready.brake_box.force_button.click()
+    wait(ready, qtbot)
+    assert "cells SR" in viewer.layers
+    assert "cannot be right" in ready.message_note.text()
+    assert ready.brake_box.isHidden()
+
+
+def test_adapt_trains_shows_the_frame_chooses_the_model_and_runs(
+    ready: ReconstructWidget, viewer: Any, qtbot: Any, short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    viewer.layers.events.inserted.connect(lambda event: names.append(event.value.name))
+    runs = []
+    monkeypatch.setattr(ready, "run", lambda **_: runs.append(ready.form.options()))
+    ready.adapting.button.click()
+    wait(ready, qtbot)
+    assert names[0] == "cells adapting"
+    assert "cells adapting" not in viewer.layers, "it goes away"
+    assert "before" in ready.adapting.note.text()
+    kept = list(adapted_models())
+    assert len(kept) == 1
+    (options,) = runs
+    assert options.model == kept[0]
+
+
+def test_a_cancelled_adaptation_can_go_on(
+    ready: ReconstructWidget, viewer: Any, qtbot: Any, short: None
+) -> None:
+    ready.adapting.button.click()
+    qtbot.waitUntil(lambda: "step" in ready.status_note.text(), timeout=WAIT_MS)
+    ready.cancel_button.click()
+    wait(ready, qtbot)
+    assert ready.adapting.done is not None
+    if ready.adapting.done.is_stopped:  # else it was over before
+        assert "goes on where it was" in ready.status_note.text()
+        assert adapted_models() == {}
+        assert "cells SR" not in viewer.layers
+
+
+def test_a_model_that_was_adapted_before_is_offered(bright: np.ndarray, own_models: Path) -> None:
+    options = AdaptOptions(
+        model=MODEL, pixel_size_nm=160.0, steps=3, patch_px=16, held_out_frames=2, held_out_px=32
+    )
+    *_, done = AdaptJob(bright, options).run()
+    assert done.is_better
+    assert done.model in [choice.key for choice in known_models()]

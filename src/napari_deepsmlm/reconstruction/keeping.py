@@ -69,8 +69,9 @@ class Losses:
                 f"{self.problem.rstrip('.')}. The {done} of {n_frames} frames before it were kept."
             )
         elif done < n_frames:
-            nothing = "" if done else " Nothing was written; earlier results are as they were."
-            yield f"Stopped after {done} of {n_frames} frames.{nothing}"
+            yield f"Stopped after {done} of {n_frames} frames."
+            if not done:
+                yield "Nothing was written; earlier results are as they were."
 
 
 def refuse_results(folder: Path, source: FrameSource | None, *, overwrite: bool) -> None:

@@ -21,7 +21,10 @@ from napari_deepsmlm.io.recognition import (
 from napari_deepsmlm.io.rgb import write_rgb
 from napari_deepsmlm.io.tables import (
     LocalizationWriter,
+    ReadTable,
+    UnitNeeded,
     read_localizations,
+    read_table,
     table_pixel_size,
     write_localizations,
 )
@@ -31,7 +34,9 @@ __all__ = [
     "FrameSource",
     "ImageWriter",
     "LocalizationWriter",
+    "ReadTable",
     "StackWriter",
+    "UnitNeeded",
     "are_planes",
     "looks_like_frames",
     "looks_like_localizations",
@@ -40,6 +45,7 @@ __all__ = [
     "open_frames",
     "read_localizations",
     "read_report",
+    "read_table",
     "table_pixel_size",
     "write_image",
     "write_localizations",

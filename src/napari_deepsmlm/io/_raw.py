@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
+from napari_deepsmlm.io._headers_yaml import header_text, read_documents
 from napari_deepsmlm.io._planes import (
     Frames,
     Opened,
@@ -122,10 +122,8 @@ def open_picasso_raw(path: Path, *, allow_truncated: bool) -> Opened:
 
 
 def _picasso_header(path: Path) -> dict[str, Any]:
-    try:  # Picasso adds one document per processing step; the first describes the movie
-        values = next(yaml.safe_load_all(_header_text(path)), None)
-    except (yaml.YAMLError, RecursionError):
-        values = None
+    # Picasso adds one document per processing step; the first describes the movie
+    values = next(iter(read_documents(path)), None)
     if not isinstance(values, dict):
         raise ValueError(f"{path.name}: is not a readable YAML file; export the movie again.")
     return values
@@ -176,4 +174,4 @@ def _neighbour(path: Path, ending: str) -> Path:
 def _header_text(path: Path) -> str:
     if path.stat().st_size > _HEADER_BYTES:
         raise ValueError(f"{path.name}: larger than 1 MB, which is no movie header.")
-    return path.read_text(encoding="utf-8", errors="replace")
+    return header_text(path.read_bytes())

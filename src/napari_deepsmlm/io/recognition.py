@@ -11,12 +11,10 @@ from napari_deepsmlm.io._hdf5 import SIGNATURE
 from napari_deepsmlm.io._pages import PageTable
 from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.io._zarr import is_zarr
-from napari_deepsmlm.io.challenge import is_challenge
-from napari_deepsmlm.io.columns import split_header
-from napari_deepsmlm.io.csv_tables import header_cells
 from napari_deepsmlm.io.frames import natural_order, open_frames
 from napari_deepsmlm.io.metadata import declared_sizes, describe
 from napari_deepsmlm.io.picasso import TABLE
+from napari_deepsmlm.io.text_tables import looks_like_text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +30,7 @@ _PLANE_NAME = re.compile(
 _MAX_MOVIE_PLANES = 4
 _MOVIE_SIDES = range(8, 4097)
 _TABLE_HEAD_BYTES = 1 << 16
+_MATLAB_BLOCK = 512
 
 
 def looks_like_frames(path: str | Path) -> bool:
@@ -145,7 +144,7 @@ def looks_like_localizations(path: str | Path) -> bool:
     """Whether a file is probably a table of localizations, judged by its first bytes alone.
 
     A napari reader must leave other CSV files to others: those that napari writes of points have
-    neither a `frame` nor units. Of HDF5 it takes those with a name `locs`, as Picasso writes.
+    no frames. Of HDF5 it takes those with the names that Picasso, DECODE and SMAP write.
     """
     try:
         file = ReadOnlyFile(Path(path))
@@ -154,10 +153,14 @@ def looks_like_localizations(path: str | Path) -> bool:
     except (ValueError, OSError):
         return False
     if head.startswith(SIGNATURE):
-        return TABLE.encode() + b"\0" in head
-    labels = dict(split_header(cell) for cell in header_cells(head))
-    has_positions = all(labels.get(name, "") for name in ("x", "y"))
-    return ("frame" in labels and has_positions) or is_challenge(head)
+        return _has_names(head, TABLE) or _has_names(head, "xyz", "frame_ix")
+    if head[_MATLAB_BLOCK:].startswith(SIGNATURE):
+        return _has_names(head, "saveloc")
+    return looks_like_text_table(head)
+
+
+def _has_names(head: bytes, *names: str) -> bool:
+    return all(name.encode() + b"\0" in head for name in names)
 
 
 def _is_movie_array(path: Path) -> bool:

@@ -25,7 +25,7 @@ NM_PER_UNIT = {
 
 MAX_CAMERA_NAME = 100
 
-Kind = Literal["", "OME", "ImageJ", "tifffile"]
+Kind = Literal["", "OME", "ImageJ", "tifffile", "MetaMorph"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,9 @@ class Description:
     pixel_size: PixelSize = field(default_factory=PixelSize)
     warnings: tuple[str, ...] = ()
     camera: str = ""  # what names the camera or the microscope
+    channels: tuple[str, ...] = ()  # their names
+    z_step_nm: float | None = None
+    value_offset: int = 0  # what ImageJ adds to the stored values: signed 16 bit
 
     @property
     def n_planes(self) -> int:

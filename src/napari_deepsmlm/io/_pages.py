@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.io._planes import Frames
 
 MAX_FRAME_BYTES = 1 << 30
+_ZEROS_BYTES = 4096
 _BOMB_FRAME_BYTES = 1 << 26  # smaller frames cannot hurt, however well they are packed
 _BOMB_RATIO = 2000  # deflate reaches 1032, LZW about 1400
 
@@ -106,6 +107,15 @@ class PageTable:
         if self._offsets is None:
             return 1
         return int(max(0, self.file.size - self._offsets[0]) // self.layout.frame_bytes)
+
+    @property
+    def ends_in_zeros(self) -> bool:
+        """Whether the list of pages leads into room that was kept for more and never written."""
+        start = self.pages[-1].next_offset
+        if not self.problem or not 0 < start < self.file.size:
+            return False
+        ends = (start, max(start, self.file.size - _ZEROS_BYTES))
+        return not any(any(self.file.read_at(at, _ZEROS_BYTES)) for at in ends)
 
     def lay_out(self, n_frames: int) -> bool:
         """Take `n_frames` frames to lie behind the first page; False if that cannot be."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_deepsmlm.io._planes import Frames, Opened, Planes, Shape
+from napari_deepsmlm.io._planes import Frames, Opened, PlaneLayout, Planes, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,9 @@ def open_side_by_side(
             f"{paths[lengths.index(max(lengths))].name} has {max(lengths)}; planes of one movie "
             "have as many frames, so give files that were recorded together."
         )
-    return _together(paths, parts, SideBySide([part.planes for part in parts], min(lengths)))
+    planes = SideBySide([part.planes for part in parts], min(lengths))
+    layout = PlaneLayout("P", (planes.shape[1],))  # cameras, focal planes or colours
+    return replace(_together(paths, parts, planes), layout=layout)
 
 
 def _open_all(
@@ -126,9 +129,7 @@ def _together(paths: list[Path], parts: list[Opened], planes: Planes) -> Opened:
         for warning in part.warnings
     ]
     first = parts[0]
-    return Opened(
-        planes, first.pixel_size_nm, first.pixel_size_origin, tuple(warnings), first.camera
-    )
+    return replace(first, planes=planes, warnings=tuple(warnings))
 
 
 def _require_alike(first_name: str, first: Planes, name: str, planes: Planes) -> None:

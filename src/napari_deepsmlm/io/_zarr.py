@@ -57,10 +57,12 @@ def open_zarr(path: Path, *, axes: str | None) -> Opened:
         )
     letters = axes or _axes(image, len(shape))
     pixel_size_nm = _pixel_size_nm(image)
+    planes = ArrayPlanes(path.name, node, letters)
     return Opened(
-        ArrayPlanes(path.name, node, letters),
+        planes,
         pixel_size_nm,
         "OME-Zarr metadata" if pixel_size_nm else "",
+        layout=planes.layout,
     )
 
 

@@ -16,10 +16,12 @@ from napari_deepsmlm.io._planes import (
     MIN_PIXEL_SIZE_NM,
     Frames,
     Opened,
+    PlaneLayout,
     Planes,
     Shape,
     is_plausible_pixel_size,
 )
+from napari_deepsmlm.io._picked import pick
 from napari_deepsmlm.io._raw import open_dax, open_picasso_raw
 from napari_deepsmlm.io._series import open_series, open_side_by_side
 from napari_deepsmlm.io._storage import ReadOnlyFile, require_file
@@ -65,6 +67,8 @@ class FrameSource:
     path : the (first) file; None for arrays in memory.
     name : the file's name, or "array".
     warnings : sentences about the file that a person should read.
+    layout : what the planes are, colours or focal planes.
+    z_step_nm : distance of focal planes, nm, None if the file does not say.
 
     Examples
     --------
@@ -85,6 +89,8 @@ class FrameSource:
         pixel_size_origin: str = "",
         warnings: tuple[str, ...] = (),
         camera: str = "",
+        layout: PlaneLayout | None = None,
+        z_step_nm: float | None = None,
     ) -> None:
         self._planes = planes
         self._frames = range(planes.shape[0])
@@ -94,6 +100,8 @@ class FrameSource:
         self.pixel_size_origin = pixel_size_origin
         self.warnings = warnings
         self.camera = camera
+        self.layout = layout or PlaneLayout.of(planes.shape[1:2], "P", -1)
+        self.z_step_nm = z_step_nm
 
     @property
     def shape(self) -> Shape:
@@ -162,6 +170,21 @@ class FrameSource:
         _check_pixel_size(pixel_size_nm)
         return self._replaced(pixel_size_nm=float(pixel_size_nm), pixel_size_origin="given")
 
+    def with_channel(self, channel: int | str) -> FrameSource:
+        """Return the frames of one colour.
+
+        Parameters
+        ----------
+        channel : its number, from 1, or its name in the file.
+
+        Raises
+        ------
+        ValueError
+            If there is no such colour.
+        """
+        planes, layout = self.layout.planes_of(self.name, channel)
+        return self._replaced(_planes=pick(self._planes, planes), layout=layout)
+
     def registered(self, registration: PlaneRegistration | str | Path) -> FrameSource:
         """Return the same frames with each plane moved onto the first one as it is read.
 
@@ -217,6 +240,7 @@ def open_frames(
     as_planes: bool = False,
     allow_truncated: bool = False,
     registration: PlaneRegistration | str | Path | None = None,
+    channel: int | str | None = None,
 ) -> FrameSource:
     """Open camera frames without reading them.
 
@@ -238,6 +262,7 @@ def open_frames(
     allow_truncated : open what is complete of a file that was cut short, with a warning.
     registration : the `planes.yaml` of a calibration; planes are then moved onto the first one as
         they are read, as float32.
+    channel : one colour of several, by its number from 1 or its name in the file.
 
     Raises
     ------
@@ -250,13 +275,16 @@ def open_frames(
         path = Path(source)
         opened = _source(_open_path(path, axes, allow_truncated), path)
     elif _is_array(source):
-        opened = _source(Opened(ArrayPlanes("array", source, axes)), None)
+        planes = ArrayPlanes("array", source, axes)
+        opened = _source(Opened(planes, layout=planes.layout), None)
     elif _are_paths(source):
         opened = _open_list(list(map(Path, source)), axes, as_planes, allow_truncated)
     else:
         raise ValueError(
             f"Frames must be a path, a list of paths or an array, got {type(source).__name__}."
         )
+    if channel is not None:
+        opened = opened.with_channel(channel)
     if pixel_size_nm is not None:
         opened = opened.with_pixel_size(pixel_size_nm)
     return opened if registration is None else opened.registered(registration)
@@ -338,6 +366,8 @@ def _source(opened: Opened, path: Path | None) -> FrameSource:
         pixel_size_origin=opened.pixel_size_origin,
         warnings=opened.warnings,
         camera=opened.camera,
+        layout=opened.layout,
+        z_step_nm=opened.z_step_nm,
     )
 
 
@@ -359,11 +389,21 @@ def _check_pixel_size(pixel_size_nm: float | None) -> None:
 
 
 def natural_order(paths: Iterable[Path]) -> list[Path]:
-    """Return paths with their numbers in order: frame2 before frame10."""
+    """Return paths with their numbers in order: frame2 before frame10, and movie before movie_1."""
     return sorted(paths, key=_natural_key)
 
 
-def _natural_key(path: Path) -> list[tuple[int, int, str]]:
-    """Sort digits as numbers: frame2 before frame10."""
-    parts = re.split(r"(\d+)", str(path))
-    return [(0, int(p), p) if p.isdecimal() else (1, 0, p.casefold()) for p in parts]
+def _natural_key(path: Path) -> list[list[tuple[int, int, str]]]:
+    """Sort digits as numbers, and the endings last: the first part of a movie has no number."""
+    name, ending = _without_endings(path.name)
+    parts = (*path.parts[:-1], name, ending)
+    return [[_sortable(part) for part in re.split(r"(\d+)", text)] for text in parts]
+
+
+def _without_endings(name: str) -> tuple[str, str]:
+    match = re.fullmatch(r"(.+?)((?:\.ome)?\.[A-Za-z][A-Za-z0-9]{1,4})", name, re.IGNORECASE)
+    return (match[1], match[2]) if match else (name, "")
+
+
+def _sortable(part: str) -> tuple[int, int, str]:
+    return (0, int(part), part) if part.isdecimal() else (1, 0, part.casefold())

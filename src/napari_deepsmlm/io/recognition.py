@@ -12,15 +12,16 @@ from napari_deepsmlm.io._pages import PageTable
 from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.io._zarr import is_zarr
 from napari_deepsmlm.io.frames import natural_order, open_frames
-from napari_deepsmlm.io.metadata import declared_sizes, describe
+from napari_deepsmlm.io.metadata import declared_sizes
 from napari_deepsmlm.io.picasso import TABLE
 from napari_deepsmlm.io.text_tables import looks_like_text_table
+from napari_deepsmlm.io.tiff import description_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MIN_MOVIE_FRAMES = 10
-TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8")
+TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8", ".stk")
 RAW_ENDINGS = (".raw", ".dax")
 
 _PLANE_NAME = re.compile(
@@ -121,7 +122,7 @@ def _set_of(path: Path) -> set[str]:
     """Return the names of the other files that an OME file describes."""
     table = PageTable(path, max_pages=1)
     try:
-        plane_map = describe(table.chain.remarks(table.pages[0]), path.name, {}).plane_map
+        plane_map = description_of(table, {}).plane_map
     finally:
         table.file.close()
     return set() if plane_map is None else set(plane_map.files) - {"", path.name}

@@ -27,6 +27,12 @@ settings.load_profile("steady")
 REAL_DATA = Path(__file__).parents[1] / "../shared/data"
 
 
+@pytest.fixture(autouse=True)
+def no_cameras_of_the_person_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered of cameras but what a test enters."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data of the test"))
+
+
 @pytest.fixture(scope="session")
 def real_stack() -> Path:
     """The bundled-tubulin stack, where the shared data is at hand."""

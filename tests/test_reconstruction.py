@@ -318,7 +318,8 @@ def test_a_slow_network_gives_a_first_look_and_then_its_own_prediction(small_mov
 
 def test_photons_without_a_camera_are_told(spotter: Callable[..., Path], small_movie) -> None:
     result = ds.reconstruct(small_movie[0], model=str(spotter()), pixel_size_nm=100.0)
-    assert "(ADU) were taken as photons. State the camera" in result.report["warnings"][0]
+    assert result.report["camera"]["source"] == "estimated"
+    assert result.report["inputs"]["options"]["camera"] == "auto"
     named = ds.reconstruct(
         small_movie[0], model=str(spotter()), pixel_size_nm=100.0, camera="scmos-qe95"
     )

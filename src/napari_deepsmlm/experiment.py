@@ -17,13 +17,15 @@ from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.camera import SCMOS, Camera
 from napari_deepsmlm.io import LocalizationWriter, StackWriter
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.models import build_model, find_model, load_model, model_class
+from napari_deepsmlm.models import build_model, find_model, load_model, model_class, take_over
 from napari_deepsmlm.psf import AnyPSF, GaussianPSF
 from napari_deepsmlm.simulation import Simulation, Simulator
+from napari_deepsmlm.simulation.variety import VariedSimulator, Variety
 from napari_deepsmlm.training import Trainer, Training
 from napari_deepsmlm.training.data import SimulatedBatches
 from napari_deepsmlm.training.experimental import ExperimentalBatches, ExperimentalData
 from napari_deepsmlm.training.ranks import local_device
+from napari_deepsmlm.training.varied import VariedBatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +58,11 @@ class Experiment(FrozenModel):
     psf: AnyPSF = Field(GaussianPSF(), description="Image of a molecule.")
     camera: Camera = Field(SCMOS(), description="Photons to ADU.")
     simulation: Simulation = Field(Simulation(), description="What blinks.")
+    variety: Variety | None = Field(
+        None,
+        description="Many microscopes to train on, drawn anew for each frame, instead of this one; "
+        "of the simulation only the structure counts then.",
+    )
     image_px: Annotated[tuple[int, int], Field(description="Height and width of frames.")] = (
         64,
         64,
@@ -205,28 +212,37 @@ class Experiment(FrozenModel):
             If the model of `start_from` is another network, or of another size.
         """
         if self.start_from is not None:
-            return self._continued(self.start_from)
+            return self._continued(self._start())
         with torch.random.fork_rng():
             torch.manual_seed(self.training.seed)
             return build_model(self.network, self._model_values())
 
-    def _continued(self, name: str) -> SMLMModel:
-        """Return a trained model for this pixel size, with the choices it was made with."""
+    def _start(self) -> SMLMModel:
+        """Return the trained model to begin with."""
+        name = str(self.start_from)
         found = find_model(name, pixel_size_nm=self.psf.pixel_size_nm)
         if found.card["network"] != self.network:
             raise ValueError(
                 f"Cannot start a {self.network} from '{name}', which is a {found.card['network']}."
             )
-        trained = found.load()
+        return found.load()
+
+    def _continued(self, trained: SMLMModel) -> SMLMModel:
+        """Return a trained model for this pixel size, with the choices it was made with."""
         own = {**trained.config.model_dump(), **self._model_values()}
         model = build_model(self.network, own)
         try:
-            model.load_state_dict(trained.state_dict())
-        except RuntimeError:
+            take_over(model, trained)
+        except ValueError:
             raise ValueError(
-                f"Cannot start from '{name}': the choices {self.model} need other layers than its."
+                f"Cannot start from '{self.start_from}': the choices {self.model} need other "
+                "layers than its."
             ) from None
         return model
+
+    def _needs_fitting(self, model: SMLMModel) -> bool:
+        """Whether the model's input normalisation is still to be measured."""
+        return self.start_from is None or not model.is_read_as(self._start())
 
     def trainer(
         self, out: str | Path, *, device: str = "auto", preview: torch.Tensor | None = None
@@ -247,12 +263,21 @@ class Experiment(FrozenModel):
             out=out,
             device=device,
             card={"experiment": self.model_dump(mode="json")},
-            is_new=self.start_from is None,
+            is_new=self._needs_fitting(model),
             preview=preview,
         )
 
     def _batches(self, model: SMLMModel, device: torch.device) -> Batches:
         side = self.training.patch_px
+        if self.variety is not None:
+            return VariedBatches(
+                VariedSimulator(self.variety, self.simulation.structure),
+                model,
+                batch_size=self.training.batch_size,
+                shape=(side, side),
+                seed=self.training.seed,
+                device=device,
+            )
         simulated = SimulatedBatches(
             self.simulator(),
             batch_size=self.training.batch_size,
@@ -260,6 +285,7 @@ class Experiment(FrozenModel):
             seed=self.training.seed,
             device=device,
             context=model.context,
+            model=model,
         )
         if self.experimental is None:
             return simulated

@@ -60,7 +60,10 @@ def test_the_camera_is_a_preset_a_file_or_an_offset_and_a_gain(
         assert report["inputs"]["options"]["camera"][field] == value
         assert report["warnings"] == []
     told = call("reconstruct", stack, "--model", model, "--out", out)
-    assert "were taken as photons" in " ".join(told.stderr.split())
+    assert "Camera: estimated: offset" in " ".join(told.stderr.split())
+    none = call("reconstruct", stack, "--model", model, "--out", out, "--camera", "none", "--json")
+    assert "(ADU) count as photons" in " ".join(none.stderr.split())
+    assert json.loads(none.stdout)["camera"]["photons_per_adu"] == 1
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ import pytest
 import torch
 from qtpy.QtCore import QThreadPool
 
+from napari_deepsmlm import known_cameras
 from napari_deepsmlm.models import build_model, save_model
-from napari_deepsmlm.plugin import last_used, remembered
+from napari_deepsmlm.plugin import last_used
 from napari_deepsmlm.plugin.reconstruct import library
 from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
@@ -30,7 +31,7 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     folder = tmp_path / "own settings"
     folder.mkdir()
     monkeypatch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
-    for module in (remembered, last_used):
+    for module in (known_cameras, last_used):
         monkeypatch.setattr(module, "data_folder", lambda: folder)
     napari.settings._clear_plugin_settings_cache()
     yield

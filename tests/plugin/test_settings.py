@@ -42,7 +42,7 @@ def test_settings_are_those_of_the_preferences() -> None:
 def test_without_napari_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "PLUGIN", "not-installed")
     assert read_settings() == Settings()
-    assert runs_folder().parts[-2:] == ("not-installed", "runs")
+    assert runs_folder().parts[-2:] == ("napari-deepsmlm", "runs")
 
 
 def test_reconstruct_begins_with_the_settings(viewer: Any, qtbot: Any, stack: np.ndarray) -> None:

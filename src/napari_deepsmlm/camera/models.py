@@ -91,6 +91,43 @@ class _Camera(FrozenModel, ABC):
         photons : (...) expected photons per pixel.
         """
 
+    @property
+    def _has_maps(self) -> bool:
+        return False
+
+    @property
+    @abstractmethod
+    def variance_per_photon(self) -> float:
+        """How fast the variance rises with the light, photons: 1 for a perfect camera."""
+
+    def to_equivalent(
+        self,
+        photons: Tensor,
+        *,
+        origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
+    ) -> Tensor:
+        """Return the photons that a perfect camera would have counted at equal noise.
+
+        With variance e · λ + v of λ photons, λ / e + v / e² has a variance equal to its mean, as
+        Poisson numbers have: what excess and read noise a camera adds no longer shows. (The read
+        noise part after Huang et al. 2013, doi:10.1038/nmeth.2488.)
+
+        Parameters
+        ----------
+        photons : (...) what `to_photons` gave; of (B, C, H, W) sums with (B,) n_frames.
+
+        Examples
+        --------
+        >>> camera = EMCCD(quantum_efficiency=1.0, read_noise_e=0.0, e_per_adu=1e-3)
+        >>> camera.to_equivalent(torch.tensor([100.0])).round().item()
+        50.0
+        """
+        slope = self.variance_per_photon
+        dark = torch.zeros_like(photons) if self._has_maps else photons.new_zeros(())
+        constant = self.variance(dark, origin_px=origin_px) * _per_image(n_frames)
+        return photons / slope + constant / slope**2
+
     def _digitize(self, adu: Tensor, baseline: float | Tensor, n_frames: float | Tensor) -> Tensor:
         full_scale = torch.as_tensor(self.full_scale_adu * n_frames, device=adu.device)
         return torch.floor(adu + baseline).clamp_(min=0).minimum(full_scale)
@@ -134,6 +171,11 @@ class IdealCamera(_Camera):
         """Return the photons themselves: Poisson."""
         return photons
 
+    @property
+    def variance_per_photon(self) -> float:
+        """Poisson: 1."""
+        return 1.0
+
 
 class _Sensor(_Camera):
     """What EMCCD and sCMOS share: electrons, read noise, maps."""
@@ -145,6 +187,10 @@ class _Sensor(_Camera):
     maps: SensorMaps | None = Field(
         None, description="Gain, offset and variance of every pixel, where they are known."
     )
+
+    @property
+    def _has_maps(self) -> bool:
+        return self.maps is not None
 
     @property
     @abstractmethod
@@ -160,6 +206,11 @@ class _Sensor(_Camera):
     def adu_per_photon(self) -> float:
         """Quantum efficiency times multiplication over electrons per ADU."""
         return self.quantum_efficiency * self._multiplication / self.e_per_adu
+
+    @property
+    def variance_per_photon(self) -> float:
+        """Excess noise over quantum efficiency."""
+        return self._excess / self.quantum_efficiency
 
     def draw_origin_px(
         self, n: int, shape: tuple[int, int], generator: torch.Generator

@@ -13,9 +13,23 @@ Stacks = Annotated[list[Path], typer.Argument(help="Stack; several files: one se
 PixelSize = Annotated[
     float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
 ]
+Channel = Annotated[
+    str | None, typer.Option(help="One colour of several: its number, from 1, or its name.")
+]
+Axes = Annotated[
+    str | None,
+    typer.Option(help="The file's axes, as TCYX or ZTYX, where it does not name them itself."),
+]
 CameraName = Annotated[
     str | None,
     typer.Option(help="Camera: a preset, as scmos-qe95, or YAML of a camera or experiment."),
+]
+CameraChoice = Annotated[
+    str | None,
+    typer.Option(
+        help="auto (default): from the file, from what was entered for such stacks, or from the "
+        "noise; none: the numbers (ADU) are photons; or a preset or YAML, as scmos-qe95."
+    ),
 ]
 Baseline = Annotated[float | None, typer.Option(help="Instead of --camera: its offset, ADU.")]
 PhotonsPerAdu = Annotated[
@@ -67,14 +81,17 @@ def read_stack_shape(text: str | None) -> tuple[int, int] | None:
 
 
 def choose_camera(camera: str | None, baseline: float | None, photons_per_adu: float | None) -> Any:
-    """Return the camera of a name, of a file, or of its offset and gain; None if none is given."""
+    """Return the camera of a name, of a file, or of its offset and gain; None if none is given.
+
+    "auto" and "none" come back as they are.
+    """
     from napari_deepsmlm.camera import IdealCamera, find_camera
 
     is_stated = (baseline is not None, photons_per_adu is not None)
     if camera is not None and any(is_stated):
         raise ValueError("Give --camera, or --baseline and --photons-per-adu, not both.")
     if camera is not None:
-        return find_camera(camera)
+        return camera if camera in ("auto", "none") else find_camera(camera)
     if baseline is None or photons_per_adu is None:
         if any(is_stated):
             raise ValueError("--baseline and --photons-per-adu belong together; give both.")

@@ -12,6 +12,8 @@ from napari_deepsmlm.cli._options import (
     Baseline,
     CameraName,
     FrameRange,
+    Axes,
+    Channel,
     JsonFlag,
     PhotonsPerAdu,
     PixelSize,
@@ -32,6 +34,8 @@ def estimate(
         Path | None, typer.Option("--out", help="Experiment to write, .yaml, ready to train.")
     ] = None,
     network: Annotated[str, typer.Option(help="Network of that experiment.")] = "deep-storm",
+    channel: Channel = None,
+    axes: Axes = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure camera, background, PSF width, photons, density and drift of a raw movie.
@@ -39,15 +43,22 @@ def estimate(
     Without a camera, gain and offset are read from the noise as far as that goes; what cannot be
     told is said, never guessed.
     """
+    from napari_deepsmlm.camera import IdealCamera
     from napari_deepsmlm.estimation import estimate as measure
     from napari_deepsmlm.io import open_frames
 
     known = choose_camera(camera, baseline, photons_per_adu)
+    if known == "none":
+        known = IdealCamera(baseline=0.0)
+    elif known == "auto":
+        known = None
     first, last = read_frame_range(frames)
     source = open_frames(
         stack[0] if len(stack) == 1 else stack,
         pixel_size_nm=pixel_size,
         allow_truncated=frames is not None,
+        channel=channel,
+        axes=axes,
     )
     found = measure(source.slice(first, last), camera=known)
     if as_json:

@@ -93,6 +93,7 @@ def quality(
     settings = None
     if frames is not None:
         chosen = choose_camera(camera, baseline, photons_per_adu)
+        chosen = None if isinstance(chosen, str) else chosen  # auto: by its noise
         stated: dict[str, Any] = {"camera": chosen, "sum_frames": sum_frames}
         if result is None or not is_image(result):  # of an image the option is its own pixel
             stated["pixel_size_nm"] = pixel_size

@@ -16,8 +16,10 @@ from napari_deepsmlm.cli._console import (
 )
 from napari_deepsmlm.cli._options import (
     Baseline,
-    CameraName,
+    CameraChoice,
     FrameRange,
+    Axes,
+    Channel,
     JsonFlag,
     OutFolder,
     PhotonsPerAdu,
@@ -39,7 +41,7 @@ def reconstruct(
         int | None,
         typer.Option(help="Image pixels per camera pixel; default: the model's own, or 8."),
     ] = None,
-    camera: CameraName = None,
+    camera: CameraChoice = None,
     baseline: Baseline = None,
     photons_per_adu: PhotonsPerAdu = None,
     frames: FrameRange = None,
@@ -65,12 +67,15 @@ def reconstruct(
         bool,
         typer.Option("--planes", help="Several files: focal planes in this order, not a series."),
     ] = False,
+    channel: Channel = None,
+    axes: Axes = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done.
 
-    Networks that state photons and precision need to know the camera: --camera, or --baseline
-    with --photons-per-adu (electrons per ADU / (EM gain x quantum efficiency)).
+    Networks that state photons and precision need to know the camera. It is found by itself, and
+    what was found is said; --camera, or --baseline with --photons-per-adu (electrons per ADU /
+    (EM gain x quantum efficiency)), says better.
     """
     from napari_deepsmlm.io import open_frames
     from napari_deepsmlm.reconstruction import (
@@ -93,8 +98,10 @@ def reconstruct(
             "precision": precision,
             "threshold": threshold,
             "window": window,
-            "camera": choose_camera(camera, baseline, photons_per_adu),
+            "camera": choose_camera(camera, baseline, photons_per_adu) or "auto",
             "registration": registration,
+            "channel": channel,
+            "axes": axes,
         },
         source="options",
     )
@@ -107,6 +114,7 @@ def reconstruct(
         for event in job.run():
             if isinstance(event, Prepared):
                 err.print(f"{event.model} on {event.device}, {event.precision} ({event.reason})")
+                err.print(event.camera.in_words(), soft_wrap=True, highlight=False)
             elif isinstance(event, Progress):
                 speed = f"{event.frames_per_second:.1f} frames/s"
                 show(event.frames_done, event.n_frames, speed)

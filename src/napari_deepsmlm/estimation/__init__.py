@@ -1,6 +1,7 @@
-"""Estimate: experiment parameters from raw frames, without localizing a molecule."""
+"""Estimate: experiment parameters and the camera from raw frames, without localizing a molecule."""
 
+from napari_deepsmlm.estimation.known_camera import KnownCamera, know_camera
 from napari_deepsmlm.estimation.measure import estimate
 from napari_deepsmlm.estimation.result import Estimate
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "KnownCamera", "estimate", "know_camera"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # Raw frames that are read at once, in bytes.
 READ_BYTES = 16 << 20
+# A frame with a larger share of pixels at its largest value shows nothing.
+MOST_AT_HIGHEST = 0.9
 
 
 class Inputs(NamedTuple):
@@ -28,7 +31,9 @@ class Inputs(NamedTuple):
     frames: np.ndarray[Any, Any]
     """(context + B + context, C, H, W) float32 ADU, summed."""
     counts: np.ndarray[Any, Any]
-    """(context + B + context,) camera frames in each of them."""
+    """(context + B + context,) camera frames in each, without those that have no contrast."""
+    has_contrast: np.ndarray[Any, Any]
+    """(B,) whether any camera frame of each has contrast."""
     n_frames: int
     """Camera frames that went into the B."""
     n_constant: int
@@ -113,6 +118,24 @@ def read_inputs(
             yield _read(source, groups, first, last, context, stopping)
 
 
+def has_contrast(frames: np.ndarray[Any, Any]) -> Bools:
+    """Return of each (C, H, W) frame whether anything can be seen in it.
+
+    Nothing can where all pixels are alike, or nearly all show the largest value: a molecule is
+    brighter than what surrounds it.
+
+    Examples
+    --------
+    >>> frames = np.full((3, 1, 8, 8), 65535)
+    >>> frames[1, 0, 3, 5], frames[2, 0, :4] = 65534, 100
+    >>> has_contrast(frames).tolist()
+    [False, False, True]
+    """
+    highest = frames.max(axis=(1, 2, 3), keepdims=True)
+    n_highest = np.count_nonzero(frames == highest, axis=(1, 2, 3))
+    return np.asarray(n_highest < MOST_AT_HIGHEST * math.prod(frames.shape[1:]))
+
+
 def _read(
     source: FrameSource,
     groups: Groups,
@@ -125,11 +148,15 @@ def _read(
     edges = np.array([groups.start(group) for group in range(low, high + 1)])
     summed, is_constant = _summed(source, edges, stopping)
     own = slice(edges[first - low] - edges[0], edges[last - low] - edges[0])
+    n_alive = np.add.reduceat(~is_constant, edges[:-1] - edges[0], dtype=np.int64)
     chosen = np.arange(first - context, last + context).clip(low, high - 1) - low
+    nearest = _nearest(n_alive > 0)[chosen]
+    is_plain = context == 0 and n_alive.all()
     return Inputs(
         first_frame=groups.start(first),
-        frames=summed if context == 0 else summed[chosen],
-        counts=np.diff(edges)[chosen],
+        frames=summed if is_plain else summed[nearest],
+        counts=np.maximum(n_alive, 1)[nearest],
+        has_contrast=n_alive[first - low : last - low] > 0,
         n_frames=groups.start(last) - groups.start(first),
         n_constant=int(is_constant[own].sum()),
     )
@@ -142,7 +169,7 @@ def _summed(
 
     Returns
     -------
-    summed : (groups, C, H, W) float32.
+    summed : (groups, C, H, W) float32; frames without contrast add nothing to a sum.
     is_constant : of each frame, whether it has no contrast at all.
     """
     _, C, H, W = source.shape
@@ -153,15 +180,33 @@ def _summed(
     for first in range(start, stop, per_read):
         raise_if(stopping)
         raw = source.read(first, min(stop, first + per_read))
-        is_constant[first - start : first - start + len(raw)] = _check_values(raw, first)
+        is_flat = _check_values(raw, first)
+        is_constant[first - start : first - start + len(raw)] = is_flat
         if len(summed) == stop - start:
             summed[first - start : first - start + len(raw)] = raw
         else:
             numbers = np.arange(first, first + len(raw))
             group = np.searchsorted(edges, numbers, side="right") - 1
             starts = np.flatnonzero(np.diff(group, prepend=-1))
-            summed[group[starts]] += np.add.reduceat(raw.astype(np.float32), starts, axis=0)
+            added = raw.astype(np.float32)
+            added[is_flat] = 0
+            summed[group[starts]] += np.add.reduceat(added, starts, axis=0)
     return summed, is_constant
+
+
+def _nearest(is_there: Bools) -> Ints:
+    """Return for each index the nearest one that is there; itself where none is.
+
+    Examples
+    --------
+    >>> _nearest(np.array([False, True, False, False, True])).tolist()
+    [1, 1, 1, 4, 4]
+    """
+    own, there = np.arange(len(is_there)), np.flatnonzero(is_there)
+    if len(there) in (0, len(own)):
+        return own
+    nearest: Ints = there[np.abs(own[:, None] - there).argmin(axis=1)]
+    return nearest
 
 
 def _check_values(frames: np.ndarray[Any, Any], first: int) -> Bools:
@@ -171,6 +216,4 @@ def _check_values(frames: np.ndarray[Any, Any], first: int) -> Bools:
         if is_bad.any():
             number = first + int(np.flatnonzero(is_bad)[0])
             raise ValueError(f"Frame {number} (counted from 0) holds NaN or infinite values.")
-    low, high = frames.min(axis=(1, 2, 3)), frames.max(axis=(1, 2, 3))
-    is_constant: Bools = low == high
-    return is_constant
+    return ~has_contrast(frames)

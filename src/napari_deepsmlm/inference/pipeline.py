@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_deepsmlm.inference.hot_pixels import HotPixels
 from napari_deepsmlm.inference.inputs import Groups, Inputs, read_inputs
 from napari_deepsmlm.inference.prefetch import prefetch
 from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
@@ -18,7 +19,7 @@ from napari_deepsmlm.render import rendering_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     from torch import Tensor
@@ -74,6 +75,8 @@ class Pipeline:
     camera : turns ADU into photons; without it the network gets ADU as they are.
     threshold : least probability of a localization; the model's own if not given.
     upsampling : pixels per camera pixel of the image of a model that has none of its own.
+    hot_pixels : (plane, row, column) of pixels that are replaced by the median of their neighbours
+        in every frame, before anything else.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Pipeline:
         camera: Camera | None = None,
         threshold: float | None = None,
         upsampling: int | None = None,
+        hot_pixels: Iterable[tuple[int, int, int]] = (),
     ) -> None:
         if sum_frames < 1:
             raise ValueError(f"sum_frames must be at least 1, got {sum_frames}.")
@@ -95,6 +99,8 @@ class Pipeline:
         self.sum_frames = sum_frames
         self.camera = camera
         self.threshold = threshold
+        self.hot_pixels = tuple(hot_pixels)
+        self._hot_pixels: HotPixels | None = None
         self._pixels_per_batch = PIXELS_PER_BATCH.get(compute.device.type, 1 << 20)
 
     @property
@@ -126,6 +132,8 @@ class Pipeline:
         """
         groups = Groups(source.n_frames, frames, sum_frames=self.sum_frames, window=window)
         _, C, H, W = source.shape
+        if self.hot_pixels:
+            self._hot_pixels = HotPixels(self.hot_pixels, (C, H, W))
         region = region or Region(0, 0, H, W)
         height, width = region.shape
         per_call = min(
@@ -148,14 +156,19 @@ class Pipeline:
     @torch.inference_mode()
     def _predict(self, inputs: Inputs, region: Region) -> Predicted:
         frames = torch.from_numpy(inputs.frames).to(self.compute.device)
-        prepared = self.model.prepare(self._windows(self._to_photons(frames, inputs.counts)))
+        if self._hot_pixels is not None:
+            self._hot_pixels.mend(frames)
+        is_alive = torch.from_numpy(inputs.has_contrast).to(self.compute.device)
+        prepared = self.model.prepare(self._windows(self._as_input(frames, inputs.counts)))
         r = self.upsampling
         shape = (region.shape[0] * r, region.shape[1] * r)
         image = torch.zeros(shape, device=frames.device)
         found = []
         for tile in self._tiles(frames, region):
             for first, part in self._parts(prepared[..., tile.rows, tile.columns]):
-                table = self._decoded(part, tile, image[tile.place(region, r)])
+                alive = is_alive[first : first + len(part)]
+                table = self._decoded(part, tile, image[tile.place(region, r)], alive)
+                table = table[alive[table.frame]]
                 found.append(self._placed(table, tile, inputs.first_frame, first))
         table = Localizations.concatenate(found)
         if not isinstance(self.model, ImageModel):
@@ -169,12 +182,17 @@ class Pipeline:
             table if table.is_sorted else table.sort("frame"),
         )
 
-    def _decoded(self, prediction: Tensor, tile: Tile, core: Tensor) -> Localizations:
-        """Return the molecules of a tile, and add its core to the image of an image model."""
+    def _decoded(
+        self, prediction: Tensor, tile: Tile, core: Tensor, is_alive: Tensor
+    ) -> Localizations:
+        """Return the molecules of a tile, and add its core to the image of an image model.
+
+        Frames without contrast add nothing to the image.
+        """
         if not isinstance(self.model, ImageModel):
             return self.model.to_localizations(prediction, self.threshold)
         predicted = self.model.to_image(prediction)
-        core += predicted[(slice(None), *tile.core(self.upsampling))].sum(0)
+        core += predicted[(is_alive, *tile.core(self.upsampling))].sum(0)
         return self.model.find_in_image(predicted, self.threshold)
 
     def _drawn(self, table: Localizations, region: Region) -> Tensor:
@@ -186,11 +204,13 @@ class Pipeline:
         shape = (region.shape[0] * r, region.shape[1] * r)
         return self._rendering.draw(inside, shape, pixel / r)
 
-    def _to_photons(self, frames: Tensor, counts: Ints) -> Tensor:
+    def _as_input(self, frames: Tensor, counts: Ints) -> Tensor:
+        """ADU -> what the model reads."""
         if self.camera is None:
             return frames
         n_frames = torch.as_tensor(counts, dtype=frames.dtype, device=frames.device)
-        return self.camera.to_photons(frames, n_frames=n_frames)
+        photons = self.camera.to_photons(frames, n_frames=n_frames)
+        return self.model.frames_in(self.camera, photons, n_frames=n_frames)
 
     def _windows(self, frames: Tensor) -> Tensor:
         """(context + B + context, C, H, W) -> (B, (2 context + 1) C, H, W)."""
@@ -232,6 +252,9 @@ class Pipeline:
         is_core: Tensor = (x >= tile.x * pixel) & (x < tile.x_end * pixel)
         is_core &= (y >= tile.y * pixel) & (y < tile.y_end * pixel)
         frame = first_frame + (table.frame + first_input) * self.sum_frames
+        if "photons" in table:
+            photons = table["photons"] * self.model.photons_in(self.camera)
+            table = table.with_columns(photons=photons)
         return table.with_columns(frame=frame, x_nm=x, y_nm=y)[is_core]
 
 

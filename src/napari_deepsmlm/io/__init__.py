@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_deepsmlm.io._planes import PlaneLayout
 from napari_deepsmlm.io._storage import FrameReadError
 from napari_deepsmlm.io.frames import FrameSource, open_frames
 from napari_deepsmlm.io.images import (
@@ -34,6 +35,7 @@ __all__ = [
     "FrameSource",
     "ImageWriter",
     "LocalizationWriter",
+    "PlaneLayout",
     "ReadTable",
     "StackWriter",
     "UnitNeeded",

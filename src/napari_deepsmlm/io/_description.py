@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_deepsmlm.io._planes import is_plausible_pixel_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import numpy.typing as npt
 
@@ -60,6 +62,7 @@ class Description:
     channels: tuple[str, ...] = ()  # their names
     z_step_nm: float | None = None
     value_offset: int = 0  # what ImageJ adds to the stored values: signed 16 bit
+    camera_settings: Mapping[str, Any] = field(default_factory=dict)  # see `Opened`
 
     @property
     def n_planes(self) -> int:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Frames = npt.NDArray[Any]
 Shape = tuple[int, int, int, int]
@@ -138,6 +141,8 @@ class Opened:
     warnings: tuple[str, ...] = ()
     camera: str = ""
     """What names the camera or the microscope in the file, "" if nothing does."""
+    camera_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Offset and gain as far as the file states them, in the words of Picasso."""
     layout: PlaneLayout = field(default_factory=PlaneLayout)
     z_step_nm: float | None = None
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HEADER_BYTES = 1_000_000
+_PICASSO_CAMERA = ("Baseline", "Sensitivity", "Gain", "EM Gain", "Qe", "Quantum Efficiency")
 
 
 class RawPlanes:
@@ -118,6 +119,7 @@ def open_picasso_raw(path: Path, *, allow_truncated: bool) -> Opened:
         pixel_size_nm=float(size) if is_size else None,  # type: ignore[arg-type]
         pixel_size_origin=header.name if is_size else "",
         camera=camera if isinstance(camera, str) else "",
+        camera_settings={word: values[word] for word in _PICASSO_CAMERA if word in values},
     )
 
 

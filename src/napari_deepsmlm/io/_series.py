@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from napari_deepsmlm.io._planes import Frames, Opened, Planes, Shape
+
 # Files that are held open at a time: a system allows a process about a thousand.
 _MOST_OPEN = 64
 

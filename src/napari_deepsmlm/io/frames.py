@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -64,6 +64,8 @@ class FrameSource:
     pixel_size_nm : camera pixel in the sample plane, nm; None if the file does not say.
     pixel_size_origin : where it comes from: "OME metadata", "given", "", ...
     camera : what names the camera or the microscope in the file, "" if nothing does.
+    camera_settings : offset and gain as far as the file states them, in the words of Picasso:
+        "Baseline", "Sensitivity" (electrons per ADU), "Gain", "Qe"; empty if it does not.
     path : the (first) file; None for arrays in memory.
     name : the file's name, or "array".
     warnings : sentences about the file that a person should read.
@@ -91,6 +93,7 @@ class FrameSource:
         camera: str = "",
         layout: PlaneLayout | None = None,
         z_step_nm: float | None = None,
+        camera_settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._planes = planes
         self._frames = range(planes.shape[0])
@@ -102,6 +105,7 @@ class FrameSource:
         self.camera = camera
         self.layout = layout or PlaneLayout.of(planes.shape[1:2], "P", -1)
         self.z_step_nm = z_step_nm
+        self.camera_settings = camera_settings or {}
 
     @property
     def shape(self) -> Shape:
@@ -368,6 +372,7 @@ def _source(opened: Opened, path: Path | None) -> FrameSource:
         camera=opened.camera,
         layout=opened.layout,
         z_step_nm=opened.z_step_nm,
+        camera_settings=opened.camera_settings,
     )
 
 

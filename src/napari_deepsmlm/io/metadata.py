@@ -72,7 +72,8 @@ def describe(
     if description.pixel_size.nm is None:
         description = replace(description, pixel_size=_fallback(description, tags, summary))
     camera = description.camera or micro_manager_camera(tags, summary)
-    return replace(description, camera=camera)
+    settings = micro_manager_camera_settings(tags, summary)
+    return replace(description, camera=camera, camera_settings=settings)
 
 
 def _no_master(name: str) -> str:
@@ -220,6 +221,22 @@ def micro_manager_camera(tags: _chain.Tags, summary: dict[str, Any]) -> str:
     """Return the name that the camera has in Micro-Manager, "" if there is none."""
     names = _micro_manager(tags, summary, "Camera", "Core-Camera")
     return next((name[:MAX_CAMERA_NAME] for name in names if isinstance(name, str) and name), "")
+
+
+def micro_manager_camera_settings(tags: _chain.Tags, summary: dict[str, Any]) -> dict[str, float]:
+    """Return offset and electrons per ADU where the camera's driver states them, else nothing.
+
+    Hamamatsu's DCAM does, for each readout mode: `NAME-CONVERSION FACTOR COEFF` and `... OFFSET`.
+    """
+    names = [micro_manager_camera(tags, summary), "HamamatsuHam_DCAM"]
+    found: dict[str, float] = {}
+    for word, key in (("Sensitivity", "COEFF"), ("Baseline", "OFFSET")):
+        keys = [f"{name}-CONVERSION FACTOR {key}" for name in names]
+        numbers = map(positive, _micro_manager(tags, summary, *keys))
+        number = next((number for number in numbers if number is not None), None)
+        if number is not None:
+            found[word] = number
+    return found if len(found) == 2 else {}
 
 
 def _micro_manager(tags: _chain.Tags, summary: dict[str, Any], *keys: str) -> list[Any]:

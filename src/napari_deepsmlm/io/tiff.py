@@ -171,6 +171,7 @@ def _open(table: PageTable, axes: str | None, allow_truncated: bool, whole_set: 
         description.pixel_size.origin,
         tuple(warnings),
         description.camera,
+        description.camera_settings,
         layout=PlaneLayout.of(sizes, letters, time, description.channels),
         z_step_nm=description.z_step_nm,
     )

@@ -62,12 +62,20 @@ def settings_of(report: dict[str, Any]) -> InputSettings | None:
         values = {
             "model": options["model"] if is_file else found["name"],
             "pixel_size_nm": report.get("pixel_size_nm"),
-            "camera": options.get("camera"),
+            "camera": _camera_of(report),
             "sum_frames": options.get("sum_frames", 1),
         }
         return InputSettings.from_dict(values, source="report")
     except (KeyError, TypeError, ValueError):  # of another program or version
         return None
+
+
+def _camera_of(report: dict[str, Any]) -> Any:
+    """Return the camera of a report; None if it was estimated, which is done better with time."""
+    known = report.get("camera")
+    if not isinstance(known, dict):  # reports of before
+        return report["inputs"]["options"].get("camera")
+    return None if known.get("source") == "estimated" else known.get("model")
 
 
 def compare_with_training(
@@ -149,7 +157,7 @@ def mismatch_table(
         with np.errstate(all="ignore"):
             measured |= measure(glance, trained, pixel_nm, sum_frames)
     measured |= _stated(source)
-    ranges = _ranges(card, trained, pixel_nm)
+    ranges = _ranges(card, trained, pixel_nm, measured["psf_sigma_px"].value)
     rows = []
     for key, quantity in QUANTITIES.items():
         is_misfit = key in WIDTHS and glance is not None and not glance.blinking.is_gaussian
@@ -212,21 +220,25 @@ def _stated(source: FrameSource) -> dict[str, Measurement]:
 
 
 def _ranges(
-    card: dict[str, Any], trained: Trained | None, pixel_size_nm: float
+    card: dict[str, Any], trained: Trained | None, pixel_size_nm: float, sigma_px: float | None
 ) -> dict[str, Range]:
     pixel_nm, n_planes = stated_pixel_nm(card), card.get("n_planes", 1)
+    if trained is not None and trained.is_any_pixel:
+        pixel_nm = pixel_size_nm
     ranges: dict[str, Range] = {
         "pixel_size_nm": (pixel_nm, pixel_nm),
         "n_planes": (n_planes, n_planes),
     }
-    return ranges if trained is None else ranges | trained.ranges(pixel_size_nm)
+    return ranges if trained is None else ranges | trained.ranges(pixel_size_nm, sigma_px)
 
 
 def _on_pixels(source: FrameSource, trained: Trained | None, pixel_size_nm: float) -> Iterator[str]:
     """Say what densities per area mean to a network, which counts per pixel."""
     if source.pixel_size_nm is None:
         yield f"Densities are for the model's pixels of {pixel_size_nm:g} nm."
-    elif trained is not None and trained.pixel_size_nm != pixel_size_nm:
+    elif trained is None or trained.is_any_pixel:
+        return
+    elif trained.pixel_size_nm != pixel_size_nm:
         yield (
             f"The network counts per pixel: the trained densities are those of its "
             f"{trained.pixel_size_nm:g} nm pixels, per area of the data's {pixel_size_nm:g} nm."

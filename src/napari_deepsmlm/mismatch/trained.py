@@ -6,13 +6,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_deepsmlm.estimation.correlation import covariance_width
-from napari_deepsmlm.estimation.noise import stated_noise
+from napari_deepsmlm.estimation.noise import Noise, stated_noise
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.mismatch.snr import gaussian_peak, signal_to_noise
 from napari_deepsmlm.psf import GaussianPSF
+from napari_deepsmlm.simulation.variety import PIXEL_NM, USUAL_SIGMA_PX
 
 if TYPE_CHECKING:
     from napari_deepsmlm.psf import PSF
+    from napari_deepsmlm.simulation.variety import Variety
 
     Range = tuple[float, float]
 
@@ -32,14 +34,19 @@ class Trained(NamedTuple):
     photons: Range
     density_px: Range
     snr: Range
+    is_any_pixel: bool = False
+    """Whether it was trained on many microscopes: then densities are for a PSF of 1 pixel."""
 
-    def ranges(self, pixel_size_nm: float) -> dict[str, Range]:
-        """Return the ranges by quantity, for data with this camera pixel.
+    def ranges(self, pixel_size_nm: float, sigma_px: float | None = None) -> dict[str, Range]:
+        """Return the ranges by quantity, for data with this camera pixel and width of the PSF.
 
         The network counts in pixels: a density in data of smaller pixels is fewer per pixel.
         """
         per_um2 = 1e6 / pixel_size_nm**2
         own = self.pixel_size_nm
+        if self.is_any_pixel:
+            own = pixel_size_nm
+            per_um2 /= (sigma_px or USUAL_SIGMA_PX) ** 2
         return {
             "psf_sigma_px": self.sigma_px,
             "psf_sigma_nm": (self.sigma_px[0] * own, self.sigma_px[1] * own),
@@ -61,6 +68,8 @@ def trained_on(card: dict[str, Any]) -> Trained | None:
     if "experiment" not in card:
         return None
     experiment = Experiment.from_dict(card["experiment"], source="card")
+    if experiment.variety is not None:
+        return _varied(experiment.variety)
     simulation, psf = experiment.simulation, experiment.psf
     low, high = simulation.photons
     dimmer, brighter = simulation.brightness
@@ -82,6 +91,25 @@ def trained_on(card: dict[str, Any]) -> Trained | None:
             signal_to_noise(photons[0], brightest, peak[0], noise, most_summed),
             signal_to_noise(photons[1], darkest, peak[1], noise),
         ),
+    )
+
+
+def _varied(variety: Variety) -> Trained:
+    """Return the ranges of many microscopes."""
+    narrow, bright = variety.sigma_px[0], variety.photons[1]
+    noise = Noise("shot", 1.0, 0.0)
+    return Trained(
+        pixel_size_nm=PIXEL_NM,
+        sigma_px=variety.sigma_px,
+        is_gaussian=True,
+        background=variety.background,
+        photons=variety.photons,
+        density_px=(0.0, variety.crowding[1]),
+        snr=(
+            variety.least_snr,
+            signal_to_noise(bright, variety.background[0], gaussian_peak(narrow), noise),
+        ),
+        is_any_pixel=True,
     )
 
 

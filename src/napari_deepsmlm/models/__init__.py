@@ -9,8 +9,13 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm.models._base import ImageModel, ModelConfig, SMLMModel
-from napari_deepsmlm.models._catalog import FoundModel, built_in_models, find_model
-from napari_deepsmlm.models._checkpoint import load_model, read_card, save_model
+from napari_deepsmlm.models._catalog import (
+    FoundModel,
+    built_in_models,
+    find_model,
+    is_for_any_pixel,
+)
+from napari_deepsmlm.models._checkpoint import load_model, read_card, save_model, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,10 +29,12 @@ __all__ = [
     "build_model",
     "built_in_models",
     "find_model",
+    "is_for_any_pixel",
     "load_model",
     "model_class",
     "read_card",
     "save_model",
+    "take_over",
 ]
 
 ENTRY_POINT_GROUP = "napari_deepsmlm.models"

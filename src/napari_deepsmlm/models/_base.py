@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.localizations import Localizations
 
 
@@ -63,6 +64,37 @@ class SMLMModel(nn.Module, ABC):
     def forward(self, frames: Tensor) -> Tensor:
         """(B, C, H, W) photons, camera offset removed -> prediction."""
         return self.predict(self.prepare(frames))
+
+    @property
+    def reads_noise_units(self) -> bool:
+        """Whether frames are photons equivalent in noise: see `camera.to_equivalent`."""
+        return False
+
+    def is_read_as(self, other: SMLMModel) -> bool:
+        """Whether frames are prepared alike for both."""
+        return self.reads_noise_units == other.reads_noise_units
+
+    def frames_in(
+        self,
+        camera: Camera | None,
+        photons: Tensor,
+        *,
+        origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
+    ) -> Tensor:
+        """Return photons of a camera, or numbers taken for them, as `forward` expects them.
+
+        Parameters are those of `camera.to_equivalent`.
+        """
+        if camera is None or not self.reads_noise_units:
+            return photons
+        return camera.to_equivalent(photons, origin_px=origin_px, n_frames=n_frames)
+
+    def photons_in(self, camera: Camera | None) -> float:
+        """Return the camera's photons per photon of the frames that `forward` reads."""
+        if camera is None or not self.reads_noise_units:
+            return 1.0
+        return camera.variance_per_photon
 
     @abstractmethod
     def prepare(self, frames: Tensor) -> Tensor:

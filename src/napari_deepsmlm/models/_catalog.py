@@ -81,13 +81,28 @@ def _upsampling(card: dict[str, Any]) -> int | None:
     return card.get("config", {}).get("upsampling")  # type: ignore[no-any-return]
 
 
+def is_for_any_pixel(card: dict[str, Any]) -> bool:
+    """Whether a model was trained on many microscopes, so that the pixel size does not matter.
+
+    Parameters
+    ----------
+    card : header of the model file.
+    """
+    experiment = card.get("experiment")
+    return isinstance(experiment, dict) and experiment.get("variety") is not None
+
+
 def _distance(card: dict[str, Any], pixel_size_nm: float | None) -> float:
+    if is_for_any_pixel(card):
+        return -1.0
     if pixel_size_nm is None:
         return 0.0
     return abs(math.log(_pixel_size_nm(card) / pixel_size_nm))
 
 
 def _reason(card: dict[str, Any], pixel_size_nm: float | None) -> str:
+    if is_for_any_pixel(card):
+        return "made for any pixel size and width of the PSF"
     if pixel_size_nm is None:
         return "the first built-in model of this network"
     return f"its {_pixel_size_nm(card):g} nm pixels are nearest to the data's {pixel_size_nm:g} nm"

@@ -84,6 +84,33 @@ def load_model(path: str | Path) -> tuple[SMLMModel, dict[str, Any]]:
     return model.eval(), card
 
 
+def take_over(model: SMLMModel, trained: SMLMModel) -> None:
+    """Give a network the weights of a trained one, as a start for further training.
+
+    Where it reads a second channel that the other did not, that channel has no weight at first.
+
+    Raises
+    ------
+    ValueError
+        If the layers are others.
+    """
+    own, found = model.state_dict(), trained.state_dict()
+    if own.keys() != found.keys():
+        raise ValueError("the layers are others")
+    for name, weight in found.items():
+        wider = own[name]
+        is_widened = (
+            weight.ndim == 4 and len(weight) == len(wider) and not model.is_read_as(trained)
+        )
+        if is_widened and weight.shape[1] < wider.shape[1]:
+            wider.zero_()
+            wider[:, : weight.shape[1]] = weight
+        elif weight.shape == wider.shape:
+            wider.copy_(weight)
+        else:
+            raise ValueError(f"weights '{name}' have another shape")
+
+
 def read_card(path: str | Path) -> dict[str, Any]:
     """Return the header's values of a model file without reading its weights."""
     path = Path(path)

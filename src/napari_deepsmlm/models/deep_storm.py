@@ -18,6 +18,7 @@ from napari_deepsmlm.models._blocks import (
 )
 from napari_deepsmlm.models._decode import counting_scale, sharpen
 from napari_deepsmlm.models._losses import gaussian_blur, spike_image
+from napari_deepsmlm.models._noise_units import to_noise_units
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +36,11 @@ class DeepStormConfig(ModelConfig):
 
     upsampling: Literal[4, 8, 16] = Field(
         8, description="Super-resolution pixels per camera pixel."
+    )
+    input: Literal["extremes", "noise"] = Field(
+        "extremes",
+        description="How frames are scaled: by their own extremes (published), or in units of "
+        "their noise above their background.",
     )
     sharpening: float = Field(
         1.0,
@@ -54,7 +60,8 @@ class DeepStorm(ImageModel):
     """Deep-STORM (Nehme et al. 2018, doi:10.1364/OPTICA.5.000458).
 
     A frame, or a sum of frames, of (B, 1, H, W) photons is scaled to [0, 1] by its own extremes,
-    so camera offset and gain drop out, standardised, and upsampled by repetition. The prediction
+    so camera offset and gain drop out, standardised, and upsampled by repetition. Or it is brought
+    into units of its noise, which one bright speck does not change. The prediction
     (B, r H, r W) is a raw image whose ideal peak is 50 per molecule; `to_image` scales it to
     molecules per pixel.
     """
@@ -108,14 +115,22 @@ class DeepStorm(ImageModel):
         """The layers reach 32 super-resolution pixels with their poolings, sharpening 10 more."""
         return -(-42 // self.upsampling)
 
+    @property
+    def reads_noise_units(self) -> bool:
+        """Whether frames are scaled by their noise."""
+        return bool(self.config.input == "noise")
+
     def prepare(self, frames: Tensor) -> Tensor:
         """(B, 1, H, W) photons -> standardised frames."""
         if frames.shape[1] != 1:
             raise ValueError(f"Deep-STORM reads one plane per frame, got {frames.shape[1]}.")
-        scaled, _ = to_unit_range(frames)
-        if self.training:
+        scaled = self._scaled(frames)
+        if self.training and not self.reads_noise_units:
             scaled = scaled / (1 + self.config.headroom * torch.rand_like(scaled[:, :1, :1, :1]))
         return (scaled - self.input_mean) / self.input_std
+
+    def _scaled(self, frames: Tensor) -> Tensor:
+        return to_noise_units(frames).frames if self.reads_noise_units else to_unit_range(frames)[0]
 
     def predict(self, prepared: Tensor) -> Tensor:
         """(B, 1, H, W) standardised frames -> (B, r H, r W) raw prediction."""
@@ -147,7 +162,7 @@ class DeepStorm(ImageModel):
 
     def fit_input(self, frames: Tensor) -> None:
         """Average mean and standard deviation of scaled training patches."""
-        scaled, _ = to_unit_range(frames)
+        scaled = self._scaled(frames)
         self.input_mean.copy_(scaled.mean())
         self.input_std.copy_(scaled.std(dim=(1, 2, 3)).mean())
 

@@ -15,6 +15,7 @@ from napari_deepsmlm.models._blocks import DilatedConv2d, UpsampledConv2d, chann
 from napari_deepsmlm.models._decode import highest_cells, share_out
 from napari_deepsmlm.models._likelihood import count_loss, mixture_loss, weighted_cross_entropy
 from napari_deepsmlm.models._losses import spike_image
+from napari_deepsmlm.models._noise_units import to_noise_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,13 +33,23 @@ FAINTEST = 0.02
 class DilatedLocConfig(ModelConfig):
     """DilatedLoc's choices."""
 
+    input: Literal["photons", "noise"] = Field(
+        "photons",
+        description="What the network sees: photons (published), or the frame in units of its "
+        "noise above its background, and the level of that noise as a second channel.",
+    )
     frames: Literal[1, 3] = Field(
         1, description="Frames seen at once: 3 adds the one before and the one after."
     )
     z_max_nm: float | None = Field(
         None, gt=0, description="Largest distance from focus; none: molecules have no z."
     )
-    photon_max: float = Field(8000.0, gt=0, description="Most photons of a molecule in a frame.")
+    photon_max: float = Field(
+        8000.0,
+        gt=0,
+        description="Most photons of a molecule in a frame; with input noise, in standard "
+        "deviations of a pixel's background.",
+    )
     dilation: bool = Field(True, description="Dilated layers; without: the paper's baseline.")
     cross_entropy: bool = Field(
         True, description="Cross-entropy of the probability as a part of the loss."
@@ -62,12 +73,17 @@ class DilatedLocConfig(ModelConfig):
 class DilatedLoc(SMLMModel):
     """DilatedLoc ("An Efficient Inference Frame for Single Molecule Localization Microscopy").
 
-    The layers are those that give the paper's sizes: 453,835 parameters for one frame.
+    The layers are those that give the paper's sizes: 453,835 parameters for one frame, 458,443
+    with its noise as a second channel.
 
     Frames (B, 1 or 3, H, W) in photons. The prediction (B, 9, c H, c W) has in each cell, of
     which there are c x c in a camera pixel: the logit of the probability that it holds a
     molecule; x and y from its centre in cells (-1 to 1), z / z_max (-1 to 1) and photons /
     photon_max (0 to 1); and the standard deviations of these four.
+
+    With input in noise units photons come as the root of photons / (photon_max x noise), noise
+    the standard deviation of a pixel's background, which the prediction has as a tenth channel:
+    so molecules 100 times as bright have errors of the same kind.
 
     The loss follows DECODE (Speiser et al. 2021, doi:10.1038/s41592-021-01236-x): number of
     molecules as a sum of Bernoulli variables, positions as a Gaussian mixture over cells.
@@ -82,11 +98,13 @@ class DilatedLoc(SMLMModel):
 
     def __init__(self, config: DilatedLocConfig) -> None:
         super().__init__(config)
-        n, wide = CHANNELS, CHANNELS + 1
+        in_noise = config.input == "noise"
+        n, seen_as = CHANNELS, 2 if in_noise else 1
+        wide = n + seen_as
         rates = (2, 4, 8, 16) if config.dilation else (1, 1, 1, 1)
         self.input_norm = nn.BatchNorm2d(1)
-        self.early = nn.ModuleList([_Block(1, n), _Block(wide, n), _Block(wide, n)])
-        seen = n * config.frames + 1
+        self.early = nn.ModuleList([_Block(seen_as, n), _Block(wide, n), _Block(wide, n)])
+        seen = n * config.frames + seen_as
         self.late = nn.ModuleList(
             _Block(seen if i == 0 else wide, n, dilation=rate) for i, rate in enumerate(rates)
         )
@@ -114,20 +132,33 @@ class DilatedLoc(SMLMModel):
         """Three early layers, the dilated ones, and four for the rest at its finer pixels."""
         return 3 + (30 if self.config.dilation else 4) + 4
 
+    @property
+    def reads_noise_units(self) -> bool:
+        """Whether it was made for input in noise units."""
+        return bool(self.config.input == "noise")
+
     def prepare(self, frames: Tensor) -> Tensor:
-        """Frames in photons as they are: standardising them is the network's first layer."""
+        """Frames in photons as they are: standardising them is the network's first layer.
+
+        With input in noise units (B, 1 or 3, H, W) -> (B, 2 or 6, H, W): frames, then noise.
+        """
         if frames.shape[1] != self.config.frames:
             raise ValueError(
                 f"DilatedLoc reads {self.config.frames} frames of one plane at once, "
                 f"got {frames.shape[1]} channels."
             )
-        return frames
+        if not self.reads_noise_units:
+            return frames
+        return torch.cat(to_noise_units(frames), 1)
 
     def predict(self, prepared: Tensor) -> Tensor:
-        """(B, 1 or 3, H, W) photons -> (B, 9, c H, c W)."""
-        B, T, H, W = prepared.shape
-        x = prepared.reshape(B * T, 1, H, W).to(memory_format=torch.channels_last)
+        """(B, T, H, W) photons, T 1 or 3, -> (B, 9, c H, c W); (B, 2 T, H, W) -> (B, 10, ...)."""
+        B, (H, W), T = len(prepared), prepared.shape[-2:], cast("int", self.config.frames)
+        x = prepared[:, :T].reshape(B * T, 1, H, W).to(memory_format=torch.channels_last)
         x = self.input_norm(x.to(self.input_norm.weight.dtype))
+        if self.reads_noise_units:
+            noise = prepared[:, T:].reshape(B * T, 1, H, W)
+            x = torch.cat([x, noise.log().to(x.dtype)], 1)
         first = self.early[0](x)
         x = x.to(first.dtype)  # or concatenations under autocast become single precision
         second = self.early[1](_with(first, x)) + first
@@ -144,7 +175,12 @@ class DilatedLoc(SMLMModel):
             if self.config.cells <= size:
                 features = functional.max_pool2d(features, 2)
             features = layer(features)
-        return self._activated(torch.cat([head(features).float() for head in self.heads], 1))
+        prediction = self._activated(torch.cat([head(features).float() for head in self.heads], 1))
+        if not self.reads_noise_units:
+            return prediction
+        noise = prepared[:, T + T // 2, None].float()
+        noise = functional.interpolate(noise, size=prediction.shape[-2:], mode="nearest")
+        return torch.cat([prediction, noise], 1)
 
     def _activated(self, raw: Tensor) -> Tensor:
         logit, xyz, photons, spread = raw.split([1, 3, 1, 4], 1)
@@ -179,7 +215,7 @@ class DilatedLoc(SMLMModel):
         if self.config.z_max_nm:
             values.append(truth["z_nm"] / self.config.z_max_nm)
             used = [1, 2, 3, 4]
-        values.append(truth["photons"] / self.config.photon_max)
+        values.append(self._coded_photons(prediction, truth))
         return mixture_loss(
             prediction[:, 0],
             prediction[:, used],
@@ -189,6 +225,16 @@ class DilatedLoc(SMLMModel):
             reach=MIXTURE_REACH_PX * self.config.cells,
             is_squared=self.config.distance == "squared",
         )
+
+    def _coded_photons(self, prediction: Tensor, truth: Localizations) -> Tensor:
+        """(N,) photons of molecules as the network states them."""
+        photons: Tensor = truth["photons"] / self.config.photon_max
+        if not self.reads_noise_units:
+            return photons
+        rows, columns = prediction.shape[-2:]
+        row = (truth.y_nm / self._cell_nm).long().clamp(0, rows - 1)
+        column = (truth.x_nm / self._cell_nm).long().clamp(0, columns - 1)
+        return (photons / prediction[truth.frame, 9, row, column]).sqrt()
 
     # -- decoding --------------------------------------------------------------------------
 
@@ -217,6 +263,9 @@ class DilatedLoc(SMLMModel):
         """(N, 8) x and y in cells from the frame's corner, z, photons, and their sigmas."""
         frame, row, column = cell
         values = prediction[frame, 1:, row, column]
+        if self.reads_noise_units:
+            photons = values[:, 3].square() * values[:, 8]
+            values = torch.cat([values[:, :3], photons[:, None], values[:, 4:8]], 1)
         corner = torch.stack([column, row], 1) + 0.5
         return torch.cat([values[:, :2] + corner, values[:, 2:]], 1)
 
@@ -239,8 +288,9 @@ class DilatedLoc(SMLMModel):
 
     def fit_input(self, frames: Tensor) -> None:
         """Start the first layer's statistics at those of the training frames."""
-        cast("Tensor", self.input_norm.running_mean).fill_(frames.mean())
-        cast("Tensor", self.input_norm.running_var).fill_(frames.var())
+        seen = self.prepare(frames)[:, : self.config.frames]
+        cast("Tensor", self.input_norm.running_mean).fill_(seen.mean())
+        cast("Tensor", self.input_norm.running_var).fill_(seen.var())
 
     def scale_uncertainty(self, factors: Mapping[str, float]) -> None:
         """Multiply the standard errors of x and y by one factor, those of z by another."""

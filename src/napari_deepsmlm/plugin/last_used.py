@@ -10,7 +10,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._base import load_yaml
-from napari_deepsmlm.plugin.settings import data_folder, read_settings
+from napari_deepsmlm.known_cameras import data_folder
+from napari_deepsmlm.plugin.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -187,8 +187,9 @@ def frames_of(layer: Layer) -> FrameSource | Any:
     paths = known.get("paths")
     if not paths or tuple(layer.data.shape) != tuple(known.get("layer_shape", ())):
         return layer.data
-    if known.get("as_planes"):
-        return open_frames(list(paths), as_planes=True)
+    if known.get("as_planes") or known.get("warnings"):  # perhaps cut short: what is whole is used
+        as_planes = bool(known.get("as_planes"))
+        return open_frames(list(paths), as_planes=as_planes, allow_truncated=True)
     return list(paths)
 
 

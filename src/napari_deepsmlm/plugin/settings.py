@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from npe2 import PluginManager
 from pydantic import Field
-from qtpy.QtCore import QStandardPaths
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.known_cameras import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -52,12 +52,6 @@ def compute_settings(devices: Collection[str]) -> dict[str, str]:
     settings = read_settings()
     device = settings.device if settings.device in devices else "auto"
     return {"device": device, "precision": settings.precision}
-
-
-def data_folder() -> Path:
-    """Return where the plugin keeps what it writes by itself: in the folder of the user's data."""
-    place = QStandardPaths.StandardLocation.GenericDataLocation
-    return Path(QStandardPaths.writableLocation(place)) / PLUGIN
 
 
 def runs_folder() -> Path:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_deepsmlm._devices import Compute, choose_compute
+from napari_deepsmlm.estimation import KnownCamera, know_camera
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.mismatch import PIXEL_TOLERANCE, pixel_sentence
-from napari_deepsmlm.models import FoundModel, SMLMModel, find_model
+from napari_deepsmlm.models import FoundModel, SMLMModel, find_model, is_for_any_pixel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.io import FrameSource, PlaneLayout
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
 
 SMALLEST_FRAME_PX = 8
@@ -27,10 +28,18 @@ class Choice(NamedTuple):
     compute: Compute
     pipeline: Pipeline
     warnings: tuple[str, ...]
+    camera: KnownCamera
 
 
-def choose(source: FrameSource, options: ReconstructOptions) -> Choice:
+def choose(
+    source: FrameSource, options: ReconstructOptions, camera: KnownCamera | None = None
+) -> Choice:
     """Find and load the model, tell it the data's pixel size, and say what does not fit.
+
+    Parameters
+    ----------
+    source : the frames that the camera is found from, if it is not known yet.
+    camera : what is known of it.
 
     Raises
     ------
@@ -40,28 +49,27 @@ def choose(source: FrameSource, options: ReconstructOptions) -> Choice:
     pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
     found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
     model = found.load()
-    _check_planes(source.shape[1], model.n_planes, found.name)
+    _check_planes(source.layout, source.shape[1], model.n_planes, found.name)
     if pixel_size_nm is not None:
         model.pixel_size_nm = pixel_size_nm
     compute = choose_compute(options.device, options.precision)
     warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
-    if model.needs_photons and options.camera is None:
-        warnings.append(
-            f"{found.name} counts photons, and the camera is not known: the file's numbers (ADU) "
-            "were taken as photons. State the camera, or its baseline and photons per ADU; until "
-            "then photons and uncertainties are wrong, and molecules may be missed."
-        )
-    pipeline = pipeline_of(model, compute, options)
-    return Choice(found, model, compute, pipeline, tuple(warnings))
+    known = camera or know_camera(source, options.camera)
+    warnings += known.warnings
+    pipeline = pipeline_of(model, compute, options, known)
+    return Choice(found, model, compute, pipeline, tuple(warnings), known)
 
 
-def pipeline_of(model: SMLMModel, compute: Compute, options: ReconstructOptions) -> Pipeline:
+def pipeline_of(
+    model: SMLMModel, compute: Compute, options: ReconstructOptions, camera: KnownCamera
+) -> Pipeline:
     """Return what runs a model over frames as the options want it."""
     return Pipeline(
         model,
         compute,
         sum_frames=options.sum_frames,
-        camera=options.camera,
+        camera=camera.camera,
+        hot_pixels=camera.hot_pixels,
         threshold=options.threshold,
         upsampling=options.upsampling,
     )
@@ -108,21 +116,29 @@ def chosen_region(source: FrameSource, region: tuple[int, int, int, int] | None)
     return chosen
 
 
-def _check_planes(n_here: int, n_read: int, name: str) -> None:
-    if n_here != n_read:
-        here, read = (f"{n} focal plane{'s' if n > 1 else ''}" for n in (n_here, n_read))
-        raise ValueError(
-            f"The stack has {here} per frame, {name} reads {read}: choose a model for {here}, "
-            f"or give a stack of {read}."
-        )
+def _check_planes(layout: PlaneLayout, n_here: int, n_read: int, name: str) -> None:
+    if n_here == n_read:
+        return
+    read = f"{n_read} focal plane{'s' if n_read > 1 else ''}"
+    here = layout.describe() if n_here > 1 else "1 focal plane"
+    way_out = f"choose a model for {n_here} of them, or give a stack of {read}"
+    if layout.n_channels > 1 and n_here // layout.n_channels == n_read:
+        one = next((channel for channel in layout.channels if channel), "1")
+        way_out = f"take one channel (--channel {one})"
+        if not layout.are_channels:
+            way_out += f", or choose a model for {n_here} planes"
+    raise ValueError(f"The stack has {here} per frame, {name} reads {read}: {way_out}.")
 
 
 def _pixel_warnings(pixel_size_nm: float | None, card: dict[str, Any], name: str) -> Iterator[str]:
     trained_nm = float(card.get("config", {}).get("pixel_size_nm", 100.0))
     if pixel_size_nm is None:
+        why = "" if is_for_any_pixel(card) else f", as {name} was trained for"
         yield (
-            f"The file states no pixel size: {trained_nm:g} nm assumed, as {name} was trained "
-            "for. Give the pixel size if it differs; all nm scale with it."
+            f"The file states no pixel size: {trained_nm:g} nm assumed{why}. Give the pixel size "
+            "if it differs; all nm scale with it."
         )
+    elif is_for_any_pixel(card):
+        return
     elif not 1 / PIXEL_TOLERANCE < pixel_size_nm / trained_nm < PIXEL_TOLERANCE:
         yield pixel_sentence(name, trained_nm, pixel_size_nm)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_deepsmlm.estimation import KnownCamera
     from napari_deepsmlm.inference.sinks import MemorySink
     from napari_deepsmlm.localizations import Localizations
 
@@ -27,6 +28,8 @@ class Prepared:
     origin_px: tuple[int, int]
     """Row and column of the frames where the image begins."""
     warnings: tuple[str, ...]
+    camera: KnownCamera
+    """What turns the file's numbers into photons, and where it is known from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class Reconstruction:
 
     Attributes
     ----------
-    report : inputs, model, versions, device, frames, seconds, speed, memory, warnings, quality.
+    report : inputs, camera, model, versions, device, frames, seconds, speed, memory, warnings,
+        quality.
     sr_pixel_nm : pixel of the image, nm.
     origin_nm : (y, x) nm from the outer corner of the frames to that of the image, which is not
         zero if a region was reconstructed.

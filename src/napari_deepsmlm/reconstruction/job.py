@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from napari_deepsmlm.estimation import KnownCamera
     from napari_deepsmlm.inference.tiles import Region
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.reconstruction.events import Event
@@ -38,6 +39,7 @@ class ReconstructJob:
     out : folder for `reconstruction.tif`, `localizations.csv` and `report.json`; if not given,
         results stay in memory.
     stopping : a flag of the caller's that stops the job when set, as :meth:`stop` does.
+    camera : what :func:`know_camera` found for these frames and options, where that was done.
     """
 
     def __init__(
@@ -47,14 +49,20 @@ class ReconstructJob:
         *,
         out: str | Path | None = None,
         stopping: threading.Event | None = None,
+        camera: KnownCamera | None = None,
     ) -> None:
         # Whoever names frames may name those that are there of a stack that was cut short.
         is_part = options.frame_range != (0, None)
         self.source = open_frames(
-            frames, allow_truncated=is_part, registration=options.registration
+            frames,
+            axes=options.axes,
+            allow_truncated=is_part,
+            registration=options.registration,
+            channel=options.channel,
         )
         self.options = options
         self.out = None if out is None else Path(out)
+        self._camera = camera
         self._sink: MemorySink | None = None  # set once frames are being read
         self._stopping = threading.Event() if stopping is None else stopping
 
@@ -85,7 +93,7 @@ class ReconstructJob:
         options, source = self.options, self.source
         frames = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
-        choice = choose(source, options)
+        choice = choose(source.slice(frames.start, frames.stop), options, self._camera)
         warnings = [*choice.warnings, *self._mismatches(choice, frames)]
         prepared = _prepared(choice, region, len(frames), warnings)
         yield prepared
@@ -125,7 +133,7 @@ class ReconstructJob:
             choice.found.card,
             choice.found.name,
             self.source.slice(frames.start, frames.stop),
-            camera=self.options.camera,
+            camera=choice.camera.stated,
             sum_frames=self.options.sum_frames,
         )
 
@@ -182,4 +190,5 @@ def _prepared(choice: Choice, region: Region, n_frames: int, warnings: list[str]
         sr_pixel_nm=choice.model.pixel_size_nm / r,
         origin_px=(region.y, region.x),
         warnings=tuple(warnings),
+        camera=choice.camera,
     )

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from napari_deepsmlm._base import FrozenModel
-from napari_deepsmlm.camera import Camera
+from napari_deepsmlm.camera import Camera, find_camera
+
+
+def _named_camera(value: Any) -> Any:
+    """Let options say `camera: none`, a preset, or a file."""
+    if isinstance(value, str) and value in ("auto", "none"):
+        return None if value == "none" else value
+    return find_camera(value) if isinstance(value, str | Path) else value
+
+
+CameraChoice = Annotated[
+    Annotated[
+        Annotated[Literal["auto"], Tag("auto")] | Annotated[Camera, Tag("given")],
+        Discriminator(lambda value: "auto" if isinstance(value, str) else "given"),
+    ]
+    | None,
+    BeforeValidator(_named_camera),
+]
 
 
 class ReconstructOptions(FrozenModel):
@@ -42,10 +60,17 @@ class ReconstructOptions(FrozenModel):
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format.")
-    camera: Camera | None = Field(
-        None,
-        description="What turns the file's numbers (ADU) into photons. Networks that state photons "
-        "or precision need it; without it ADU count as photons.",
+    camera: CameraChoice = Field(
+        "auto",
+        description="What turns the file's numbers (ADU) into photons: a camera, the name of a "
+        "preset or a file of one; auto: from the file, from what was entered for such stacks, or "
+        "from the noise; none: the numbers are photons.",
+    )
+    channel: int | str | None = Field(
+        None, description="One colour of several: its number, from 1, or its name in the file."
+    )
+    axes: str | None = Field(
+        None, description="Letters of the file's axes, as TCYX or ZTYX, where it does not name them."
     )
     registration: str | None = Field(
         None, description="planes.yaml of a calibration: moves all planes onto the first."

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from napari_deepsmlm.estimation import KnownCamera
     from napari_deepsmlm.inference.pipeline import Pipeline
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
@@ -66,6 +67,7 @@ class PreviewMaker:
         options: ReconstructOptions,
         *,
         stopping: threading.Event | None = None,
+        camera: KnownCamera | None = None,
     ) -> Iterator[Preview]:
         """Yield the prediction; before it, where the network takes long, a first look at it.
 
@@ -73,6 +75,7 @@ class PreviewMaker:
         ----------
         frames : what `open_frames` takes.
         options : `frame_range` are the frames of the preview.
+        camera : what is known of it; if not given it is found, once for a model.
         stopping : when set, the prediction is given up within a layer of the network.
 
         Raises
@@ -81,10 +84,15 @@ class PreviewMaker:
             One sentence each, as for the whole stack.
         """
         started = time.perf_counter()
-        source = open_frames(frames, registration=options.registration)
+        source = open_frames(
+            frames,
+            axes=options.axes,
+            registration=options.registration,
+            channel=options.channel,
+        )
         chosen = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
-        pipelines = self._ready(source, options)
+        pipelines = self._ready(source, options, camera)
         for pipeline in pipelines:
             with self._lock:
                 parts = list(pipeline.run(source, frames=chosen, region=region, stopping=stopping))
@@ -100,16 +108,22 @@ class PreviewMaker:
                 is_last=pipeline is pipelines[-1],
             )
 
-    def _ready(self, source: FrameSource, options: ReconstructOptions) -> list[Pipeline]:
+    def _ready(
+        self, source: FrameSource, options: ReconstructOptions, camera: KnownCamera | None
+    ) -> list[Pipeline]:
         """Return what predicts: the model, after its first look if it has one."""
         wanted = options.replace(frame_range=(0, None), region=None, window=None)
-        key = wanted, source.shape[1], source.pixel_size_nm, _stamp(options.model)
+        key = wanted, source.shape[1], source.pixel_size_nm, _stamp(options.model), camera
         with self._lock:
             if not self._pipelines or key != self._key:
                 self._pipelines = []  # two models at once might not fit
-                choice = choose(source, options)
+                choice = choose(source, options, camera)
                 look = choice.model.first_look()
-                looks = [] if look is None else [pipeline_of(look, choice.compute, options)]
+                looks = (
+                    []
+                    if look is None
+                    else [pipeline_of(look, choice.compute, options, choice.camera)]
+                )
                 self._pipelines = [*looks, choice.pipeline]
                 self._key = key
             return self._pipelines

@@ -36,6 +36,7 @@ def make_report(
     compute, pixel_nm = choice.compute, choice.model.pixel_size_nm
     return {
         "inputs": _describe(source, options),
+        "camera": choice.camera.to_json(),
         "model": _describe_model(choice),
         "versions": _versions(),
         "device": f"{compute.device}, {compute.precision} ({compute.reason})",

@@ -8,11 +8,14 @@ import numpy as np
 import torch
 
 from napari_deepsmlm.metrics import truth_bounds
+from napari_deepsmlm.simulation.batch import Batch
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.models import SMLMModel
     from napari_deepsmlm.simulation import Simulator
-    from napari_deepsmlm.simulation.simulator import Batch
 
 
 BOUND_MOLECULES = 200
@@ -28,6 +31,7 @@ class SimulatedBatches:
     simulator : makes frames in ADU; its camera turns them back into photons.
     shape : (H, W) of the patches, camera pixels. On a camera with maps, each lies anywhere.
     context : frames before and after the one whose molecules are the truth, stacked as channels.
+    model : what frames are for: they come as it reads them, and photons of the truth likewise.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class SimulatedBatches:
         seed: int,
         device: torch.device | str = "cpu",
         context: int = 0,
+        model: SMLMModel | None = None,
     ) -> None:
         self.simulator = simulator
         self.batch_size = batch_size
@@ -46,6 +51,7 @@ class SimulatedBatches:
         self.seed = seed
         self.device = torch.device(device)
         self.context = context
+        self.model = model
 
     def at(self, step: int) -> Batch:
         """Return the batch of one training step."""
@@ -94,7 +100,18 @@ class SimulatedBatches:
             n_summed=n_summed,
         )
         photons = camera.to_photons(batch.frames, origin_px=origin_px, n_frames=n_summed)
-        return batch._replace(frames=photons)
+        return self.as_input(batch._replace(frames=photons), origin_px=origin_px, n_summed=n_summed)
+
+    def as_input(
+        self, batch: Batch, *, origin_px: Tensor | None = None, n_summed: Tensor | None = None
+    ) -> Batch:
+        """Return a batch of photons as the model reads it."""
+        if self.model is None or not self.model.reads_noise_units:
+            return batch
+        camera, truth = self.simulator.camera, batch.truth
+        frames = self.model.frames_in(camera, batch.frames, origin_px=origin_px, n_frames=n_summed)
+        photons = truth["photons"] / self.model.photons_in(camera)
+        return Batch(frames, truth.with_columns(photons=photons))
 
 
 def mixed_seed(seed: int, step: int) -> int:

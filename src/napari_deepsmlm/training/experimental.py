@@ -228,7 +228,8 @@ class ExperimentalBatches:
         level = between(simulation.background, (n_frames, 1, 1, 1), generator)
         light, residual, variance = placed.summed(library)
         frames, kept = self._exposed(light + level, residual, variance, generator)
-        return Batch(frames, placed.truth(library, level.flatten(), self.pixel_size_nm)), kept
+        truth = placed.truth(library, level.flatten(), self.pixel_size_nm)
+        return self.simulated.as_input(Batch(frames, truth)), kept
 
     def _exposed(
         self, expected: Tensor, residual: Tensor, variance: Tensor, generator: torch.Generator

@@ -1,0 +1,121 @@
+"""Survey: what a person should know about the numbers of a stack, one sentence each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.camera import Camera
+    from napari_deepsmlm.estimation.glimpse import Glimpse
+
+    Array = np.ndarray[Any, Any]
+
+MOST_LOOKED_AT = 1 << 20
+# Shares of pixels from which on something is said.
+TOO_MANY_BELOW, TOO_MANY_SATURATED, TOO_MANY_ZERO = 0.01, 0.001, 0.05
+# Read noise reaches so far below the offset, in standard deviations.
+REACH_SDS = 4.0
+# ImageJ adds this to signed 16-bit numbers.
+SIGNED_OFFSET = 32_768
+
+
+def oddities(seen: Glimpse, *, wants_raw: bool = False) -> list[str]:
+    """Return what is odd about frames whatever their camera.
+
+    Parameters
+    ----------
+    wants_raw : whether offset and gain had to be read from these numbers.
+    """
+    if not seen.blocks:
+        return []
+    values = values_of(seen)
+    found = [*_on_saturation(values, seen.dtype)]
+    if seen.dtype.itemsize == 1:
+        found.append(
+            "The frames have 8 bits: they were rescaled or compressed after the camera, so photons "
+            "are rough; give the raw 16-bit frames."
+        )
+    if is_subtracted(values):
+        found.append(
+            "Many pixels are zero or negative: a background was subtracted already, so noise and "
+            "background are not those of the camera; give the raw frames."
+        )
+    if is_signed_by_imagej(values, seen.dtype):
+        found.append(
+            "All numbers lie near 32,768, as where ImageJ keeps signed 16-bit images: an offset of "
+            "32,768 ADU is no camera's."
+        )
+    if wants_raw and is_scaled(values, seen.dtype):
+        found.append(
+            "The frames are numbers between 0 and 1: they were rescaled after the camera, whose "
+            "offset and gain are estimated in that scale."
+        )
+    return found
+
+
+def above_the_data(camera: Camera, seen: Glimpse) -> list[str]:
+    """Return a sentence if much of the data lies below the offset of a camera, as noise cannot."""
+    if not seen.blocks:
+        return []
+    read_e = getattr(camera, "read_noise_e", None) or 2.5
+    e_per_adu = 1 / camera.adu_per_photon if camera.kind == "ideal" else camera.e_per_adu
+    values = values_of(seen)
+    lowest = camera.baseline - REACH_SDS * read_e / e_per_adu - 1
+    share = float((values < lowest).mean())
+    if share < TOO_MANY_BELOW:
+        return []
+    below = float((values < camera.baseline).mean())
+    return [
+        f"The camera's offset (baseline) of {camera.baseline:g} ADU lies above {100 * below:.0f} % "
+        f"of the pixel values (median {np.median(values):.4g}): it is that of another camera, or "
+        "the frames were changed since. Molecules are missed so; correct the offset, or let it be "
+        "estimated (camera auto)."
+    ]
+
+
+def values_of(seen: Glimpse) -> Array:
+    """Return up to a million values of the first plane, from all frames and all over them."""
+    plane = seen.frames[:, 0].reshape(-1)
+    # A prime step does not fall onto the same columns again and again.
+    step = max(1, plane.size // MOST_LOOKED_AT)
+    while step > 1 and seen.frames.shape[-1] % step == 0:
+        step += 1
+    return plane[::step]
+
+
+def is_subtracted(values: Array) -> bool:
+    """Whether a background was taken off before: many zeros, or numbers below zero."""
+    low = float(values.min())
+    if low < 0:
+        return float((values < 0).mean()) > TOO_MANY_BELOW
+    return low == 0 and float((values == 0).mean()) > TOO_MANY_ZERO
+
+
+def is_scaled(values: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether these are numbers between 0 and 1."""
+    return dtype.kind == "f" and float(values.max()) <= 1.0
+
+
+def is_signed_by_imagej(values: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether unsigned 16-bit numbers begin just around 32,768."""
+    if dtype.kind != "u" or dtype.itemsize != 2:
+        return False
+    low, middle = np.percentile(values, (0.1, 50))
+    return bool(low > SIGNED_OFFSET - 2_000 and middle < SIGNED_OFFSET + 8_000)
+
+
+def _on_saturation(values: Array, dtype: np.dtype[Any]) -> list[str]:
+    """Say so if many pixels are at a full scale: of the number format, or of 10 to 16 bits."""
+    high = float(values.max())
+    scales = {2.0**bits - 1 for bits in (10, 11, 12, 14, 16)}
+    if dtype.kind in "ui":
+        scales.add(float(np.iinfo(dtype).max))
+    share = float((values == high).mean())
+    if high not in scales or share < TOO_MANY_SATURATED:
+        return []
+    return [
+        f"{100 * share:.2g} % of the pixels are saturated ({high:g} ADU): bright molecules are cut "
+        "off there, so their photons come out too low; record with less light or a lower gain."
+    ]

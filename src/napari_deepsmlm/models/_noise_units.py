@@ -1,0 +1,81 @@
+"""Noise units: frames in standard deviations above their background, whatever the camera."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BLOCK_PX = 16
+"""Side of the blocks in which the background is looked for, camera pixels."""
+FAINT_SHARE = 0.25
+"""Share of a block's pixels that are taken to be fainter than its background."""
+KNEE = 6.0
+"""Standard deviations above which brightness is compressed, to about its logarithm."""
+# Pixels of the block around the one looked at and its neighbours, and the smoothing before.
+LEVEL_REACH_PX = 2 * BLOCK_PX
+
+
+class NoiseUnits(NamedTuple):
+    """Frames freed of their background, and what is left to know of it."""
+
+    frames: Tensor
+    """(B, C, H, W) standard deviations of the noise above the background, compressed beyond
+    `KNEE`."""
+    noise: Tensor
+    """(B, C, H, W) standard deviation of the background, equivalent photons."""
+
+
+def to_noise_units(equivalent: Tensor) -> NoiseUnits:
+    """Return frames in units of their noise.
+
+    The root of Poisson numbers has the same variance everywhere (Anscombe 1948,
+    doi:10.1093/biomet/35.3-4.246): 2 √(x + 3/8) has about 1. Offset, gain and level of the
+    background so cancel but for what the level tells of brightness, which is stated apart.
+
+    Parameters
+    ----------
+    equivalent : (B, C, H, W) photons of a perfect camera: see `camera.to_equivalent`.
+
+    Examples
+    --------
+    >>> flat = torch.poisson(torch.full((1, 1, 64, 64), 400.0))
+    >>> units = to_noise_units(flat)
+    >>> 0.9 < units.frames.std() < 1.1, round(units.noise.mean().item())
+    (True, 20)
+    """
+    root = 2 * (equivalent.clamp(min=0) + 0.375).sqrt()
+    level = background_level(root)
+    above = root - level
+    return NoiseUnits(KNEE * torch.asinh(above / KNEE), level / 2)
+
+
+def background_level(frames: Tensor) -> Tensor:
+    """Return (B, C, H, W) a slowly varying level that few pixels around are fainter than.
+
+    The faint quarter of blocks of about 16 pixels, smoothed over a pixel's neighbours before and
+    over a block's neighbours after, and interpolated. The noise of the smoothed pixels is a
+    third, so the level of empty frames lies a fifth of a standard deviation below their mean.
+    """
+    B, C, H, W = frames.shape
+    rows, columns = (max(1, round(side / BLOCK_PX)) for side in (H, W))
+    height, width = math.ceil(H / rows), math.ceil(W / columns)
+    around = functional.pad(frames, (1, 1, 1, 1), mode="replicate")
+    smooth = functional.avg_pool2d(around, 3, 1)
+    smooth = functional.pad(
+        smooth, (0, columns * width - W, 0, rows * height - H), mode="replicate"
+    )
+    # (B, C, rows * height, columns * width) -> (B, C, rows, columns, height * width)
+    blocks = smooth.unflatten(3, (columns, width)).unflatten(2, (rows, height))
+    blocks = blocks.permute(0, 1, 2, 4, 3, 5).flatten(4)
+    faint = blocks.kthvalue(max(1, round(FAINT_SHARE * height * width)), dim=4).values
+    even = functional.avg_pool2d(functional.pad(faint, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    level: Tensor = functional.interpolate(
+        even, size=(rows * height, columns * width), mode="bilinear", align_corners=False
+    )
+    return level[:, :, :H, :W]

@@ -43,7 +43,11 @@ def check(table: Localizations) -> None:
 DIALECTS: dict[str, tuple[str, str, str]] = {  # name: ending, text, encoding
     "tabs": (".xls", (HEAD + ROWS).replace(",", "\t"), "utf-8"),
     "bars": (".txt", (HEAD + ROWS).replace(",", "|"), "utf-8"),
-    "spaces": (".txt", "frame x [nm] y [nm]\n1 110.5 210.5\n2  310.25 260.75\n3 510 710\n", "utf-8"),
+    "spaces": (
+        ".txt",
+        "frame x [nm] y [nm]\n1 110.5 210.5\n2  310.25 260.75\n3 510 710\n",
+        "utf-8",
+    ),
     "latin-1": (".csv", "id,frame,x [µm],y [µm]\n" + UM_ROWS, "latin-1"),
     "mojibake": (".csv", "id,frame,x [Âµm],y [Âµm]\n" + UM_ROWS, "utf-8"),
     "greek mu": (".csv", "id,frame,x (μm),y (μm)\n" + UM_ROWS, "utf-8"),
@@ -67,12 +71,28 @@ DIALECTS: dict[str, tuple[str, str, str]] = {  # name: ending, text, encoding
         '"frame,x [nm],y [nm]"\n"1,110.5,210.5"\n"2,310.25,260.75"\n"3,510,710"\n',
         "utf-8",
     ),
-    "units behind a sign": (".csv", "frame,x_nm,y-nm\n1,110.5,210.5\n2,310.25,260.75\n3,510,710\n", "utf-8"),
-    "units glued on": (".csv", "frame,xnm,ynm,locprecnm\n1,110.5,210.5,9\n2,310.25,260.75,9\n3,510,710,9\n", "utf-8"),
+    "units behind a sign": (
+        ".csv",
+        "frame,x_nm,y-nm\n1,110.5,210.5\n2,310.25,260.75\n3,510,710\n",
+        "utf-8",
+    ),
+    "units glued on": (
+        ".csv",
+        "frame,xnm,ynm,locprecnm\n1,110.5,210.5,9\n2,310.25,260.75,9\n3,510,710,9\n",
+        "utf-8",
+    ),
     "comments": (".csv", "# made by X\n# pixel 100 nm\n" + HEAD + ROWS, "utf-8"),
     "a comment with a single quotation mark": (".csv", '# 5" disk\n' + HEAD + ROWS, "utf-8"),
-    "lines before the header": (".csv", "Exported by X, version 3\nROI: all\n" + HEAD + ROWS, "utf-8"),
-    "a header that is a comment": (".txt", "# frame x_nm y_nm\n1 110.5 210.5\n2 310.25 260.75\n3 510 710\n", "utf-8"),
+    "lines before the header": (
+        ".csv",
+        "Exported by X, version 3\nROI: all\n" + HEAD + ROWS,
+        "utf-8",
+    ),
+    "a header that is a comment": (
+        ".txt",
+        "# frame x_nm y_nm\n1 110.5 210.5\n2 310.25 260.75\n3 510 710\n",
+        "utf-8",
+    ),
     "separators at the end": (".csv", HEAD + ROWS.replace("\n", ",\n"), "utf-8"),
     "separators at the end of all lines": (".csv", (HEAD + ROWS).replace("\n", ",,\n"), "utf-8"),
     "utf-16": (".txt", (HEAD + ROWS).replace(",", "\t"), "utf-16"),
@@ -152,7 +172,9 @@ def test_mean_frames_are_rounded_and_kept(tmp_path: Path) -> None:
 
 
 def test_numbers_we_have_no_name_for_are_kept_through_a_round_trip(tmp_path: Path) -> None:
-    text = "frame,x [nm],y [nm],chi2,intensity [ADU],Channel,note\n1,2,3,4.5,6,1,a\n2,3,4,5.5,7,0,b\n"
+    text = (
+        "frame,x [nm],y [nm],chi2,intensity [ADU],Channel,note\n1,2,3,4.5,6,1,a\n2,3,4,5.5,7,0,b\n"
+    )
     table = read_table(written(tmp_path, "t.csv", text))
     assert table.remarks == (
         "Column 'intensity [ADU]' has the unit 'adu' but 'photons [photon]' is needed; it was kept "
@@ -188,11 +210,15 @@ def test_nm_is_taken_where_a_position_is_there_in_pixels_too(tmp_path: Path) -> 
 
 def test_a_table_without_units_asks_for_them(tmp_path: Path) -> None:
     path = written(tmp_path, "t.csv", "frame,x,y,z\n1,0.1105,0.2105,0\n")
-    with pytest.raises(UnitNeeded, match=r"'x' has no unit but 'x \[nm\]' is needed; say in wh") as e:
+    with pytest.raises(
+        UnitNeeded, match=r"'x' has no unit but 'x \[nm\]' is needed; say in wh"
+    ) as e:
         read_table(path)
     assert not e.value.is_pixel
     assert read_table(path, unit="um").localizations.x_nm[0] == pytest.approx(110.5)
-    assert read_table(path, unit="px", pixel_size_nm=1000).localizations.x_nm[0] == pytest.approx(110.5)
+    assert read_table(path, unit="px", pixel_size_nm=1000).localizations.x_nm[0] == pytest.approx(
+        110.5
+    )
     with pytest.raises(ValueError, match=r"Unknown unit 'mile'\. Available: nm, um, px"):
         read_table(path, unit="mile")
 
@@ -206,7 +232,8 @@ def test_a_table_in_pixels_asks_for_their_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "kind"), [(b"PK\x03\x04", "Excel workbook or ZIP"), (b"\xd0\xcf\x11\xe0", "Excel workb")]
+    ("start", "kind"),
+    [(b"PK\x03\x04", "Excel workbook or ZIP"), (b"\xd0\xcf\x11\xe0", "Excel workb")],
 )
 def test_a_workbook_is_named_as_one(tmp_path: Path, start: bytes, kind: str) -> None:
     (tmp_path / "t.xls").write_bytes(start + bytes(500))
@@ -349,7 +376,9 @@ def picasso_file(path: Path, rows: np.ndarray, header: str = "Pixelsize: 130\n")
 
 
 def test_molecules_of_picasso_with_mean_frames_open(tmp_path: Path) -> None:
-    rows = locs(2, frame=np.array([100.25, 8908.75], "<f4"), x=np.array([1.0, 2.0], "<f4"), n=[12, 3])
+    rows = locs(
+        2, frame=np.array([100.25, 8908.75], "<f4"), x=np.array([1.0, 2.0], "<f4"), n=[12, 3]
+    )
     table = read_table(picasso_file(tmp_path / "cell_mols.hdf5", rows))
     assert table.localizations.frame.tolist() == [100, 8909]
     assert table.localizations["mean_frame"].tolist() == [100.25, 8908.75]

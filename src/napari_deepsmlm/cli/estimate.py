@@ -9,11 +9,11 @@ import typer
 
 from napari_deepsmlm.cli._console import out, print_json
 from napari_deepsmlm.cli._options import (
+    Axes,
     Baseline,
     CameraName,
-    FrameRange,
-    Axes,
     Channel,
+    FrameRange,
     JsonFlag,
     PhotonsPerAdu,
     PixelSize,

@@ -15,11 +15,11 @@ from napari_deepsmlm.cli._console import (
     stop_on_ctrl_c,
 )
 from napari_deepsmlm.cli._options import (
+    Axes,
     Baseline,
     CameraChoice,
-    FrameRange,
-    Axes,
     Channel,
+    FrameRange,
     JsonFlag,
     OutFolder,
     PhotonsPerAdu,

@@ -119,9 +119,7 @@ def convert(
     _tell(report, f"{len(molecules):,} molecules: {out_file}", as_json)
 
 
-def _read(
-    path: Path, pixel_size: float | None, unit: str | None
-) -> tuple[Any, float | None]:
+def _read(path: Path, pixel_size: float | None, unit: str | None) -> tuple[Any, float | None]:
     """Return a table, and the camera pixel that it or the caller states."""
     from napari_deepsmlm.io import read_table
 

@@ -122,7 +122,9 @@ def found_in_group(kind: str, group: h5py.Group, n_bytes: int, metadata: str) ->
         kind_of = data.dtype.newbyteorder("<").str
         if name.startswith(AXES) and data.ndim == 2 and data.shape[1] <= len(AXES):
             suffix = name.removeprefix(AXES)
-            made = {f"{AXES[i]}{suffix}": Column(data, kind_of, "", i) for i in range(data.shape[1])}
+            made = {
+                f"{AXES[i]}{suffix}": Column(data, kind_of, "", i) for i in range(data.shape[1])
+            }
         elif data.ndim == 1 or (data.ndim == 2 and 1 in data.shape):
             made = {name: Column(data, kind_of)}
         else:

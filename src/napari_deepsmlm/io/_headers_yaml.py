@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from napari_deepsmlm._base import decode_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,22 +35,6 @@ def read_documents(path: Path) -> list[Any]:
     if path.stat().st_size > _MAX_BYTES:
         raise ValueError(f"{path.name}: larger than 1 MB, which is no movie header.")
     try:
-        return list(yaml.load_all(header_text(path.read_bytes()), Loader=_Lenient))  # noqa: S506 - a safe loader
+        return list(yaml.load_all(decode_text(path.read_bytes()), Loader=_Lenient))
     except (yaml.YAMLError, ValueError, RecursionError):
         return []
-
-
-def header_text(data: bytes) -> str:
-    """Return the text of a header in whatever encoding its editor used.
-
-    Examples
-    --------
-    >>> header_text("Camera: µ".encode("cp1252")), header_text("Width: 5".encode("utf-16"))
-    ('Camera: µ', 'Width: 5')
-    """
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")

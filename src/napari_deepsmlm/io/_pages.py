@@ -60,6 +60,7 @@ class PageTable:
         self.chain = PageChain(self.file)
         self._byte_order = self.chain.byte_order
         self.pages, self.problem = self._follow_chain(max_pages)
+        self.pages = _without_thumbnails(self.pages)
         self.layout = self.pages[0].layout
         _check_layout(self.name, self.layout)
         self._check_uniform()
@@ -332,6 +333,15 @@ def _check_layout(name: str, layout: Layout) -> None:
         )
     if layout.tile_width and layout.tile_width * layout.tile_height > MAX_FRAME_BYTES:
         raise ValueError(f"{name}: declares tiles of more than 1 GB; the file is damaged.")
+
+
+def _without_thumbnails(pages: list[Page]) -> list[Page]:
+    """Drop pages that call themselves smaller copies, unless all do, or they are not smaller."""
+    first = pages[0]
+    if first.is_reduced or not any(page.is_reduced for page in pages):
+        return pages
+    size = (first.layout.width, first.layout.height)
+    return [p for p in pages if not p.is_reduced or (p.layout.width, p.layout.height) == size]
 
 
 def _comparable(layout: Layout) -> Layout:

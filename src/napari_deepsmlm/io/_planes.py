@@ -82,7 +82,9 @@ class PlaneLayout:
     def describe(self) -> str:
         """Return what the planes are: 2 channels (AF647, CF568), 4 focal planes, 6 planes."""
         words = {"C": "channels", "Z": "focal planes"}
-        parts = [f"{n} {words.get(a, 'planes')}" for a, n in zip(self.axes, self.sizes, strict=True)]
+        parts = [
+            f"{n} {words.get(a, 'planes')}" for a, n in zip(self.axes, self.sizes, strict=True)
+        ]
         names = [name for name in self.channels if name]
         text = " x ".join(parts) or "1 plane"
         return f"{text} ({', '.join(names)})" if names and self.are_channels else text

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepsmlm.io._headers_yaml import header_text, read_documents
+from napari_deepsmlm._base import decode_text
+from napari_deepsmlm.io._headers_yaml import read_documents
 from napari_deepsmlm.io._planes import (
     Frames,
     Opened,
@@ -76,7 +77,8 @@ def open_raw(
         if n_complete == 0 or not allow_truncated:
             raise ValueError(
                 f"{file.name}: cut short: {n_complete} of {shape[0]} frames are complete; fetch it "
-                f"again, or open frames 0:{n_complete} with allow_truncated=True."
+                f"again, or open frames 0:{n_complete} with allow_truncated=True (--frames "
+                f"0:{n_complete})."
             )
         warnings = (f"Only the first {n_complete} of {shape[0]} frames are complete.",)
         shape = (n_complete, *shape[1:])
@@ -176,4 +178,4 @@ def _neighbour(path: Path, ending: str) -> Path:
 def _header_text(path: Path) -> str:
     if path.stat().st_size > _HEADER_BYTES:
         raise ValueError(f"{path.name}: larger than 1 MB, which is no movie header.")
-    return header_text(path.read_bytes())
+    return decode_text(path.read_bytes())

@@ -29,7 +29,10 @@ _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _NUL_LINE = re.compile(rb"[\r\n]\0+[\r\n]")  # Elyra puts one between its rows and its footer
-_KINDS = {b"PK\x03\x04": "an Excel workbook or ZIP archive", b"\xd0\xcf\x11\xe0": "an Excel workbook"}
+_KINDS = {
+    b"PK\x03\x04": "an Excel workbook or ZIP archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,11 @@ def _encoding(data: bytes) -> str:
     return "utf-8"
 
 
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 def _header(lines: list[str]) -> tuple[int, str, tuple[str, ...]]:

@@ -69,7 +69,9 @@ class CsvWriter:
 
     def __enter__(self) -> Self:
         self._file = self._stack.enter_context(atomic_write(self.path))
-        header = ",".join(f"{self._mark}{_safe(column.header)}{self._mark}" for column in self._columns)
+        header = ",".join(
+            f"{self._mark}{_safe(column.header)}{self._mark}" for column in self._columns
+        )
         self._file.write(f"{header}\n".encode())
         return self
 

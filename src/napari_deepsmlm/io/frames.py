@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from napari_deepsmlm.io._picked import pick
 from napari_deepsmlm.io._planes import (
     MAX_PIXEL_SIZE_NM,
     MIN_PIXEL_SIZE_NM,
@@ -21,7 +22,6 @@ from napari_deepsmlm.io._planes import (
     Shape,
     is_plausible_pixel_size,
 )
-from napari_deepsmlm.io._picked import pick
 from napari_deepsmlm.io._raw import open_dax, open_picasso_raw
 from napari_deepsmlm.io._series import open_series, open_side_by_side
 from napari_deepsmlm.io._storage import ReadOnlyFile, require_file

@@ -58,9 +58,7 @@ class Found:
         yield from ((name, place.position) for name, place in self.ours.items())
 
 
-def find_columns(
-    name: str, cells: Sequence[str], units: TableUnits, program: Program
-) -> Found:
+def find_columns(name: str, cells: Sequence[str], units: TableUnits, program: Program) -> Found:
     """Return where our columns stand in a file, and its others.
 
     Parameters

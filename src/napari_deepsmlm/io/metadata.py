@@ -260,7 +260,7 @@ def _fallback(description: Description, tags: _chain.Tags, summary: dict[str, An
     factor = _NM_PER_RESOLUTION_UNIT.get(unit)
     if factor is None or per_unit is None or not is_plausible_pixel_size(factor / per_unit):
         return PixelSize()  # printer resolutions such as 72 dpi, in every second file
-    return PixelSize(factor / per_unit, "TIFF resolution")
+    return checked_size(factor / per_unit, None, "TIFF resolution")
 
 
 def _is_count(value: Any) -> bool:

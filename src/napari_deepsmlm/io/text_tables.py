@@ -134,7 +134,9 @@ def _parse(path: Path, layout: TextLayout, decimal: str) -> pd.DataFrame:
     is_whole = layout.is_plain or not layout.is_parsed_bytewise
     source: Any = path if layout.is_plain else None
     if source is None:
-        source = whole_text(path, layout) if is_whole else io.BufferedReader(_Part(path, layout.end))
+        source = (
+            whole_text(path, layout) if is_whole else io.BufferedReader(_Part(path, layout.end))
+        )
     skipped = layout.n_skipped if layout.is_parsed_bytewise else 0
     try:
         table = pd.read_csv(
@@ -217,7 +219,9 @@ def _numbers(
         raise ValueError(f"{name}: {where}; {hint}.")
     is_one = is_text.sum() == 1
     others = "" if is_one else f" ({is_text.sum():,} such rows)"
-    return numbers.to_numpy(np.float64), [f"{where[0].upper()}{where[1:]}{others}; taken as unknown."]
+    return numbers.to_numpy(np.float64), [
+        f"{where[0].upper()}{where[1:]}{others}; taken as unknown."
+    ]
 
 
 # -- remarks ----------------------------------------------------------------------------------

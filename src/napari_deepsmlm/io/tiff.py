@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_deepsmlm.io._ndtiff import INDEX_NAME, describe_ndtiff, read_index
 from napari_deepsmlm.io._neighbours import ome_xml_of
 from napari_deepsmlm.io._pages import PageTable
 from napari_deepsmlm.io._planes import (
@@ -137,7 +138,15 @@ def description_of(table: PageTable, summary: dict[str, Any]) -> Description:
     """Return what a file says about itself, or what the file says that it points to."""
     folder = table.file.path.parent
     tags = table.chain.remarks(table.pages[0])
-    return describe(tags, table.name, summary, lambda name: ome_xml_of(folder, name))
+    found = describe(tags, table.name, summary, lambda name: ome_xml_of(folder, name))
+    if not (folder / INDEX_NAME).is_file():
+        return found
+    entries = read_index(folder / INDEX_NAME)
+    if table.name not in {entry.file for entry in entries}:
+        return found
+    indexed = describe_ndtiff(table.name, entries)
+    size, camera = found.pixel_size, found.camera
+    return replace(indexed, pixel_size=size, camera=camera, camera_settings=found.camera_settings)
 
 
 def _open(table: PageTable, axes: str | None, allow_truncated: bool, whole_set: bool) -> Opened:
@@ -372,11 +381,11 @@ def _cut_short(
         return (
             f"{table.name}: {missing[0]}{_and_more(missing)} of its set of files is missing, "
             f"{count}; put it beside this file, or open frames 0:{n_complete} with "
-            "allow_truncated=True."
+            f"allow_truncated=True (--frames 0:{n_complete})."
         )
     return (
         f"{table.name}: cut short: {count}; fetch it again (or wait until it is written), or open "
-        f"frames 0:{n_complete} with allow_truncated=True."
+        f"frames 0:{n_complete} with allow_truncated=True (--frames 0:{n_complete})."
     )
 
 

@@ -70,7 +70,8 @@ class ReconstructOptions(FrozenModel):
         None, description="One colour of several: its number, from 1, or its name in the file."
     )
     axes: str | None = Field(
-        None, description="Letters of the file's axes, as TCYX or ZTYX, where it does not name them."
+        None,
+        description="Letters of the file's axes, as TCYX or ZTYX, where it does not name them.",
     )
     registration: str | None = Field(
         None, description="planes.yaml of a calibration: moves all planes onto the first."

@@ -25,7 +25,9 @@ NM = {"scale": (1, 130, 130), "units": ("pixel", "nm", "nm"), "axis_labels": ("t
 class Answer:
     """Answers the window that asks, as a person does; keeps what it proposed."""
 
-    def __init__(self, unit: str | None, pixel_nm: float | None, *, is_closed: bool = False) -> None:
+    def __init__(
+        self, unit: str | None, pixel_nm: float | None, *, is_closed: bool = False
+    ) -> None:
         self.unit, self.pixel_nm, self.is_closed = unit, pixel_nm, is_closed
         self.proposed_nm = self.n_units = 0.0
         self._timer = QTimer()

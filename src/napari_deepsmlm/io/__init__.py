@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_deepsmlm.io._planes import PlaneLayout
+from napari_deepsmlm.io._planes import MAX_PLANES, PlaneLayout
 from napari_deepsmlm.io._storage import FrameReadError
 from napari_deepsmlm.io.frames import FrameSource, open_frames
 from napari_deepsmlm.io.images import (
@@ -31,6 +31,7 @@ from napari_deepsmlm.io.tables import (
 )
 
 __all__ = [
+    "MAX_PLANES",
     "FrameReadError",
     "FrameSource",
     "ImageWriter",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from napari_deepsmlm.io._file_names import by_place
 from napari_deepsmlm.io._picked import pick
 from napari_deepsmlm.io._planes import (
     MAX_PIXEL_SIZE_NM,
@@ -282,7 +283,10 @@ def open_frames(
         planes = ArrayPlanes("array", source, axes)
         opened = _source(Opened(planes, layout=planes.layout), None)
     elif _are_paths(source):
-        opened = _open_list(list(map(Path, source)), axes, as_planes, allow_truncated)
+        paths = list(map(Path, source))
+        if not as_planes:
+            paths, channel = _of_one_place(paths, channel)
+        opened = _open_list(paths, axes, as_planes, allow_truncated)
     else:
         raise ValueError(
             f"Frames must be a path, a list of paths or an array, got {type(source).__name__}."
@@ -310,6 +314,33 @@ class _Sliceable:
             return frame
         start, stop, step = frames.indices(self.shape[0])
         return self._source.read(start, stop)[(slice(None, None, step), *rest)]
+
+
+def _of_one_place(
+    paths: list[Path], channel: int | str | None
+) -> tuple[list[Path], int | str | None]:
+    """Return the files of one colour and position, as their names say, and the colour still to take.
+
+    Raises
+    ------
+    ValueError
+        If there are several, which are not to be mixed into one movie.
+    """
+    groups = by_place(paths)
+    if len(groups) == 1:
+        return paths, channel
+    wanted = [group for place, group in groups.items() if place.channel == str(channel).casefold()]
+    if channel is not None and len(wanted) == 1:
+        return wanted[0], None
+    shown = "; ".join(place.describe() or "no word of it" for place in list(groups)[:4])
+    more = ", ..." if len(groups) > 4 else ""
+    ways = "give those of one"
+    if len({place.channel for place in groups}) > 1:
+        ways += " (--channel takes one channel), or --planes for planes recorded together"
+    raise ValueError(
+        f"{paths[0].name}: the names of the {len(paths)} files say that they are of {len(groups)} "
+        f"places ({shown}{more}), which are not one movie; {ways}."
+    )
 
 
 def _open_list(

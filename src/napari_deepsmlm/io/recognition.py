@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_deepsmlm.io._file_names import by_place
 from napari_deepsmlm.io._hdf5 import SIGNATURE
 from napari_deepsmlm.io._pages import PageTable
 from napari_deepsmlm.io._storage import ReadOnlyFile
@@ -69,7 +70,8 @@ def looks_like_series(paths: Sequence[Path]) -> bool:
 def movies_in_folder(folder: str | Path) -> list[list[Path]]:
     """Return the movies among the TIFFs directly in a folder, each as the files it is made of.
 
-    Single images are one movie in the order of their numbers, as cameras write them; a file that
+    Single images are one movie in the order of their numbers, as cameras write them, or one for
+    each colour, stage position and depth that their names tell apart; a file that
     another one describes as part of its set (Micro-Manager) is left to that one. Files that are no
     movies are left out.
     """
@@ -80,7 +82,7 @@ def movies_in_folder(folder: str | Path) -> list[list[Path]]:
         if path.suffix.lower() in TIFF_ENDINGS and not path.name.startswith(".")
     )
     if looks_like_series(files):
-        return [files]
+        return [group for group in by_place(files).values() if len(group) >= MIN_MOVIE_FRAMES]
     movies: list[list[Path]] = []
     parts: set[str] = set()
     for path in files:

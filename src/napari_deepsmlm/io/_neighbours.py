@@ -23,7 +23,7 @@ def ome_xml_of(folder: Path, name: str) -> str:
         return ""
     with closing(file):
         start = file.read_at(0, 2000)
-        if b"<OME" in start:
+        if b"<OME" in start and start[:2] not in (b"II", b"MM"):
             is_sane = file.size <= _MAX_XML_BYTES
             return as_text(file.read_at(0, file.size)) if is_sane else ""
         try:

@@ -139,7 +139,7 @@ def _read(
 
 
 def bead_volume(source: FrameSource) -> Array:
-    """Return a bead stack (C, Z, H, W): depth is Z where the file names it, and repeats are averaged."""
+    """Return a bead stack (C, Z, H, W): depth is Z where that is named; repeats are averaged."""
     frames = source.read(0, source.n_frames)  # (T, C, H, W)
     layout = source.layout
     if "Z" not in layout.axes:

@@ -1,4 +1,4 @@
-"""Tables as people have them: every dialect opens at the right places, with a word on what was done."""
+"""Tables as people have them: every dialect opens right, with a word on what was done."""
 
 from __future__ import annotations
 
@@ -395,7 +395,8 @@ def test_a_diverged_fit_of_picasso_is_left_out_and_counted(tmp_path: Path) -> No
     table = read_table(picasso_file(tmp_path / "a.hdf5", locs(1000, x=x, lpx=lpx)))
     assert len(table.localizations) == 999
     assert table.remarks == (
-        "1 of 1,000 rows has no frame or position and was left out (row 501 of 'x' is empty or NaN).",
+        "1 of 1,000 rows has no frame or position and was left out (row 501 of 'x' is empty or "
+        "NaN).",
     )
 
 
@@ -418,7 +419,7 @@ def test_tags_in_picassos_yaml_are_passed_over_and_not_run(
 def test_the_pixel_of_a_simulation_counts_too(tmp_path: Path) -> None:
     path = picasso_file(tmp_path / "a.hdf5", locs(3), "Camera.Pixelsize: 160\n---\nBox Size: 7\n")
     assert read_table(path).pixel_size_nm == 160
-    with pytest.raises(UnitNeeded, match="neither it nor b.yaml states") as error:
+    with pytest.raises(UnitNeeded, match=r"neither it nor b\.yaml states") as error:
         read_table(picasso_file(tmp_path / "b.hdf5", locs(3), "Width: 32\n"))
     assert error.value.is_pixel
 

@@ -1,4 +1,4 @@
-"""Which plane of which file: colours, positions and files are never mixed into one movie in silence."""
+"""Which plane of which file: colours, positions and files are never mixed in silence."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def page_file(
 OME = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:0">'
 
 
-def image(n_t: int, n_c: int, blocks: list[tuple[str, int, int, int]], names: str = "") -> str:
+def image(n_t: int, n_c: int, blocks: list[tuple[str, int, int, int]]) -> str:
     """An OME image; blocks are (file, page, t, c)."""
     placed = "".join(
         f'<TiffData FirstC="{c}" FirstT="{t}" FirstZ="0" IFD="{page}" PlaneCount="1">'
@@ -58,7 +58,7 @@ def image(n_t: int, n_c: int, blocks: list[tuple[str, int, int, int]], names: st
     )
     return (
         f'<Image><Pixels DimensionOrder="XYCZT" Type="uint16" SizeX="{W}" SizeY="{H}" '
-        f'SizeC="{n_c}" SizeZ="1" SizeT="{n_t}" PhysicalSizeX="0.1">{names}{placed}</Pixels></Image>'
+        f'SizeC="{n_c}" SizeZ="1" SizeT="{n_t}" PhysicalSizeX="0.1">{placed}</Pixels></Image>'
     )
 
 
@@ -85,7 +85,9 @@ def corner_values(source: Any) -> list[int]:
 @pytest.mark.parametrize("n_c", [1, 2])
 def test_each_file_opens_the_position_it_belongs_to(tmp_path: Path, master: str, n_c: int) -> None:
     lengths = {"p0.ome.tif": 10, "p1.ome.tif": 15}
-    xml = OME + "".join(image(n, n_c, plain(name, n, n_c)) for name, n in lengths.items()) + "</OME>"
+    xml = (
+        OME + "".join(image(n, n_c, plain(name, n, n_c)) for name, n in lengths.items()) + "</OME>"
+    )
     (tmp_path / "set.companion.ome").write_text(xml)
     for start, (name, n) in zip((1000, 2000), lengths.items(), strict=True):
         text = xml if name == master else only(master)
@@ -105,7 +107,9 @@ def test_each_file_opens_the_position_it_belongs_to(tmp_path: Path, master: str,
 
 
 def test_a_position_in_two_files_opens_whole_from_either(tmp_path: Path) -> None:
-    second = [("p1.tif", i, i, 0) for i in range(12)] + [("p1_1.tif", i, 12 + i, 0) for i in range(5)]
+    second = [("p1.tif", i, i, 0) for i in range(12)] + [
+        ("p1_1.tif", i, 12 + i, 0) for i in range(5)
+    ]
     xml = OME + image(10, 1, plain("p0.tif", 10)) + image(17, 1, second) + "</OME>"
     page_file(tmp_path / "p0.tif", [1000 + i for i in range(10)], texts=[xml])
     page_file(tmp_path / "p1.tif", [2000 + i for i in range(12)], texts=[only("p0.tif")])
@@ -250,7 +254,9 @@ def test_one_colour_is_taken_by_number_or_name(tmp_path: Path, channel: Any, ind
 def test_a_colour_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     path, _ = colours(tmp_path)
     for bad in (0, 3, "GFP"):
-        with pytest.raises(ValueError, match=r"has no channel '.*'; it has 2 \(AF647, CF568\): giv"):
+        with pytest.raises(
+            ValueError, match=r"has no channel '.*'; it has 2 \(AF647, CF568\): giv"
+        ):
             open_frames(path, channel=bad)
     with pytest.raises(ValueError, match="it has 1"):
         open_frames(np.zeros((5, H, W)), channel=2)
@@ -267,7 +273,9 @@ def ndtiff(folder: Path, axes: list[dict[str, Any]], n_first: int) -> list[Path]
             offsets = [page.dataoffsets[0] for page in tiff.pages]
         for value, offset in zip(values, offsets, strict=True):
             key = json.dumps(axes[value]).encode()
-            index += struct.pack("<I", len(key)) + key + struct.pack("<I", len(name)) + name.encode()
+            index += (
+                struct.pack("<I", len(key)) + key + struct.pack("<I", len(name)) + name.encode()
+            )
             index += struct.pack("<8I", offset, W, H, 1, 0, 0, 0, 0)
     (folder / "NDTiff.index").write_bytes(index)
     return [folder / name for name in names]
@@ -317,7 +325,9 @@ def test_colours_of_single_images_are_movies_of_their_own(
     assert [len(files) for files in movies] == [12, 12]
     values = [corner_values(open_frames(files)) for files in movies]
     assert values == [list(range(0, 24, 2)), list(range(1, 24, 2))]
-    with pytest.raises(ValueError, match=r"24 files say that they are of 2 places .*--channel take"):
+    with pytest.raises(
+        ValueError, match=r"24 files say that they are of 2 places .*--channel take"
+    ):
         open_frames(paths)
     assert corner_values(open_frames(paths, channel=channels[1])) == list(range(1, 24, 2))
 

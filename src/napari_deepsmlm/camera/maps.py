@@ -212,9 +212,9 @@ def _check(values: Array, name: str, source: str) -> Array:
     if is_bad.any():
         row, column = (int(i) for i in np.argwhere(is_bad)[0])
         n_bad = int(is_bad.sum())
+        more = f" and {n_bad - 1} more such pixels" if n_bad > 1 else ""
         raise ValueError(
-            f"Camera {name} map: must be {limit}, {source} has {values[row, column]:g} in row {row}, "
-            f"column {column}{f' and {n_bad - 1} more such pixels' if n_bad > 1 else ''}; fill dead "
-            "pixels with what their neighbours have."
+            f"Camera {name} map: must be {limit}, {source} has {values[row, column]:g} in row "
+            f"{row}, column {column}{more}; fill dead pixels with what their neighbours have."
         )
     return values

@@ -83,8 +83,8 @@ def checked_size(size_x_nm: float | None, size_y_nm: float | None, origin: str) 
     if size_x_nm > MAX_SAMPLE_PIXEL_NM:
         return PixelSize(
             warning=f"The {origin} gives pixels of {size_x_nm / 1e3:g} um, which is the size of a "
-            "camera's own pixels, not of those in the sample, and was not used; give the pixel size "
-            "in the sample."
+            "camera's own pixels, not of those in the sample, and was not used; give the pixel "
+            "size in the sample."
         )
     warning = ""
     if size_y_nm and abs(size_y_nm / size_x_nm - 1) > 0.01:

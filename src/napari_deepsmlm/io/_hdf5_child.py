@@ -14,12 +14,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import h5py
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROWS_PER_BLOCK = 1 << 16
 AXES = "xyz"

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from napari_deepsmlm.io.headers import UNCERTAINTY_XY
-from napari_deepsmlm.localizations import Localizations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from napari_deepsmlm.localizations import Localizations
 
 _NM = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "micron": 1e3, "mm": 1e6}
 _PIXELS = ("px", "pixel", "pixels")

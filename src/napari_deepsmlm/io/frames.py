@@ -319,7 +319,7 @@ class _Sliceable:
 def _of_one_place(
     paths: list[Path], channel: int | str | None
 ) -> tuple[list[Path], int | str | None]:
-    """Return the files of one colour and position, as their names say, and the colour still to take.
+    """Return the files of one colour and position by their names, and the colour still to take.
 
     Raises
     ------

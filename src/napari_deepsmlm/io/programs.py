@@ -81,9 +81,9 @@ def program_of(headers: Sequence[Header], comments: Sequence[str]) -> Program:
     labels = {header.label for header in headers}
     texts = {header.text.casefold() for header in headers}
     has_units = any(header.unit for header in headers)
-    if not has_units and labels <= _CHALLENGE_ALL:
-        if labels >= _CHALLENGE_LABELS or labels >= _CHALLENGE_NANO:
-            return CHALLENGE
+    is_whole = labels >= _CHALLENGE_LABELS or labels >= _CHALLENGE_NANO
+    if not has_units and is_whole and labels <= _CHALLENGE_ALL:
+        return CHALLENGE
     for program, is_its_own in _BY_HEADERS:
         if is_its_own(labels, texts) and not (program.unit == PIXELS and has_units):
             return program

@@ -1,4 +1,4 @@
-"""Text tables as people have them: whatever program wrote them, opened with a word on what was done."""
+"""Text tables as people have them: of any program, opened with a word on what was done."""
 
 from __future__ import annotations
 

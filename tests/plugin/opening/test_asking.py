@@ -1,4 +1,4 @@
-"""Asking: a table that does not state its unit or its pixel opens with an answer, not with an error."""
+"""Asking: a table that does not state its unit or its pixel opens with an answer."""
 
 from __future__ import annotations
 

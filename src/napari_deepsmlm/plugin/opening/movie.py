@@ -22,7 +22,7 @@ HOW = (
 
 
 def as_movie(viewer: Viewer) -> None:
-    """Add a movie (T, Y, X), or (T, C, Y, X), of the selected layer, which stays as it is and hides.
+    """Add a movie (T, Y, X), or (T, C, Y, X), of the selected layer, which stays as it is.
 
     The finest level of a pyramid is taken, and axes of length one are dropped: what readers of
     volumes call Z of a single time point is time.
@@ -51,11 +51,12 @@ def movie_of(layer: Layer) -> tuple[Any, dict[str, Any]]:
     outer = tuple(n for n in data.shape[:-2] if n > 1)
     if not 1 <= len(outer) <= 2:
         raise ValueError(
-            f"{layer.name} has {len(outer)} axes longer than 1 besides rows and columns; a movie has "
-            "time, and planes at most: split it first."
+            f"{layer.name} has {len(outer)} axes longer than 1 besides rows and columns; a movie "
+            "has time, and planes at most: split it first."
         )
     shape = (*outer, *data.shape[-2:])
-    lazy = data if hasattr(data, "dask") or isinstance(data, np.ndarray) else dask.array.asarray(data)
+    is_array = hasattr(data, "dask") or isinstance(data, np.ndarray)
+    lazy = data if is_array else dask.array.asarray(data)
     size = pixel_size_of(layer)
     keywords = {
         "name": f"{layer.name} (movie)",

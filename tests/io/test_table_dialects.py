@@ -402,7 +402,8 @@ def test_a_diverged_fit_of_picasso_is_left_out_and_counted(tmp_path: Path) -> No
 
 TAGGED = (
     "Pixelsize: 130\nStructure.CX: !!python/object/apply:numpy.core.multiarray.scalar\n"
-    "  - !!python/object/apply:numpy.dtype\n    args: [f8, false, true]\n  - !!binary AAAAAAAA8D8=\n"
+    "  - !!python/object/apply:numpy.dtype\n    args: [f8, false, true]\n"
+    "  - !!binary AAAAAAAA8D8=\n"
     "Size: !!python/tuple [32, 48]\nRun: !!python/object/apply:os.system ['touch ran']\n"
 )
 

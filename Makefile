@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 TESTS  ?=
+BUILTINS ?= ../builtins-state
 
 # What each target needs beyond the package itself; constraints.txt has the tested versions.
 EXTRAS_base :=
@@ -17,7 +18,7 @@ SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pyside lint format docs clean
+.PHONY: help demo test test-pyside lint format builtins builtins-pause docs clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
@@ -45,6 +46,15 @@ lint: $(VENV)/.installed-dev ## Check format, rules, types, floors and spelling.
 format: $(VENV)/.installed-dev ## Format the code and apply the safe fixes.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+builtins: $(VENV)/.installed-base ## Train the built-in models in the background, for hours (see recipes/).
+	@mkdir -p $(BUILTINS) && rm -f $(BUILTINS)/pause
+	OMP_NUM_THREADS=1 nohup nice -n 19 $(BIN)/python scripts/train_builtins.py --state $(BUILTINS) \
+	  >> $(BUILTINS)/log.txt 2>&1 &
+	@echo "Training; $(BUILTINS)/status.md says what has been done, make builtins-pause stops it."
+
+builtins-pause: ## Let the training of the built-in models wait until make builtins.
+	@touch $(BUILTINS)/pause && echo "Saved and waiting within a step, until make builtins."
 
 docs: $(VENV)/.installed-docs ## Build the documentation into site/; a broken link is an error.
 	$(BIN)/mkdocs build --strict

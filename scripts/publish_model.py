@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm.models import load_model, save_model
+from napari_deepsmlm.models import is_for_any_pixel, load_model, save_model
 
 if TYPE_CHECKING:
     from napari_deepsmlm.models import SMLMModel
@@ -33,8 +33,9 @@ def page(name: str, model: SMLMModel, card: dict[str, Any], measured_on: str, li
     lines = [
         f"# {name}",
         "",
-        f"{model.title}, {model.n_parameters:,} parameters, {model.config.pixel_size_nm:g} nm "
-        f"pixels. {card['trained_on']}",
+        f"{model.title}, {model.n_parameters:,} parameters, "
+        f"{'any' if is_for_any_pixel(card) else f'{model.config.pixel_size_nm:g} nm'} pixels. "
+        f"{card['trained_on']}",
         "",
         f"Trained for {record['steps']:,} steps in {record['minutes']:.0f} minutes on "
         f"{record['device']} ({record['precision']}), fresh simulation at every step. Decision "
@@ -52,8 +53,41 @@ def page(name: str, model: SMLMModel, card: dict[str, Any], measured_on: str, li
     return "\n".join(lines)
 
 
+def publish(
+    trained: Path,
+    name: str,
+    *,
+    metrics: dict[str, dict[str, float]],
+    trained_on: str,
+    measured_on: str,
+    limits: str,
+    folder: Path = PRETRAINED,
+) -> str:
+    """Write model and card into the package, weights in half precision; return the card's text.
+
+    Parameters
+    ----------
+    trained : the model file.
+    name : of the built-in file, such as `dilated-loc_2d-100nm`.
+    metrics : `{sample: {measure: value}}`.
+    """
+    model, old = load_model(trained)
+    card = {
+        **{key: old[key] for key in ("experiment", "training_record")},
+        "trained_on": trained_on,
+        "metrics": metrics,
+    }
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            parameter.data = parameter.data.half()
+    save_model(folder / f"{name}.safetensors", model, card)
+    text = page(name.replace("_", ":", 1), model, card, measured_on, limits)
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    return text
+
+
 def main() -> None:
-    """Write model and card into the package."""
+    """Publish as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("name", help="of the file, such as dilated-loc_2d-100nm")
@@ -62,19 +96,14 @@ def main() -> None:
     parser.add_argument("--measured-on", required=True)
     parser.add_argument("--limits", required=True)
     chosen = parser.parse_args()
-    model, old = load_model(chosen.model)
-    card = {
-        **{key: old[key] for key in ("experiment", "training_record")},
-        "trained_on": chosen.trained_on,
-        "metrics": json.loads(chosen.metrics.read_text(encoding="utf-8")),
-    }
-    for parameter in model.parameters():
-        if parameter.dim() > 1:
-            parameter.data = parameter.data.half()
-    save_model(PRETRAINED / f"{chosen.name}.safetensors", model, card)
-    title = chosen.name.replace("_", ":", 1)
-    text = page(title, model, card, chosen.measured_on, chosen.limits)
-    (PRETRAINED / f"{chosen.name}.md").write_text(text, encoding="utf-8")
+    text = publish(
+        chosen.model,
+        chosen.name,
+        metrics=json.loads(chosen.metrics.read_text(encoding="utf-8")),
+        trained_on=chosen.trained_on,
+        measured_on=chosen.measured_on,
+        limits=chosen.limits,
+    )
     print(text)
 
 

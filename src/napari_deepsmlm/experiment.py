@@ -148,7 +148,18 @@ class Experiment(FrozenModel):
         return Simulator(self.psf, self.camera, self.simulation)
 
     def movie(self, n_frames: int, seed: int = 0) -> Iterator[Batch]:
-        """Yield a movie of one structure in chunks of at most 100 frames, as torch tensors."""
+        """Yield a movie of one structure in chunks of at most 100 frames, as torch tensors.
+
+        Raises
+        ------
+        ValueError
+            If the experiment is of many microscopes, which only training batches show.
+        """
+        if self.variety is not None:
+            raise ValueError(
+                "An experiment with 'variety' is for training on many microscopes and has no movie "
+                "of its own: take 'variety' out to simulate its psf, camera and simulation."
+            )
         generator = torch.Generator().manual_seed(seed)
         return self.simulator().movie(n_frames, self.image_px, generator)
 

@@ -9,7 +9,12 @@ from napari_deepsmlm.camera import EMCCD, SCMOS, Camera, IdealCamera
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model, take_over
-from napari_deepsmlm.models._noise_units import KNEE, background_level, to_noise_units
+from napari_deepsmlm.models._noise_units import (
+    KNEE,
+    background_level,
+    to_noise_units,
+    to_robust_range,
+)
 
 CAMERAS: list[Camera] = [
     IdealCamera(baseline=0.0),
@@ -131,3 +136,36 @@ def test_a_start_read_otherwise_has_its_input_measured_anew() -> None:
     assert noise._needs_fitting(noise.build_model())
     same = Experiment(network="deep-storm", start_from="deep-storm:2d-100nm")
     assert not same._needs_fitting(same.build_model())
+
+
+def test_a_robust_range_depends_neither_on_offset_nor_gain_nor_a_hot_pixel() -> None:
+    generator = torch.Generator().manual_seed(4)
+    frames = torch.poisson(torch.full((1, 1, 64, 64), 30.0), generator=generator)
+    frames[..., 20:23, 20:23] += 400
+    frames[..., 40:44, 10:14] += 400
+    scaled, span = to_robust_range(frames)
+    again, wider = to_robust_range(1000 + 7 * frames)
+    assert torch.allclose(scaled, again, atol=1e-4)
+    assert wider.item() == pytest.approx(7 * span.item(), rel=1e-4)
+    frames[..., 50, 50] = 65_535
+    hot, _ = to_robust_range(frames)
+    change = (hot - scaled).abs()
+    change[..., 50, 50] = 0
+    assert change.max() < 0.15
+
+
+def test_nothing_is_made_of_noise_or_of_a_constant_frame() -> None:
+    noise, _ = to_robust_range(100 + 5 * torch.randn(1, 1, 64, 64))
+    assert noise.std() < 0.3
+    flat, span = to_robust_range(torch.full((1, 1, 32, 32), 7.0))
+    assert not flat.any()
+    assert span.item() == 0
+
+
+def test_drsn_storm_reads_a_robust_range_and_gives_light() -> None:
+    model = build_model("drsn-storm", {"input": "robust"}).eval()
+    assert model.n_parameters == 446_337
+    frames = torch.poisson(torch.full((2, 1, 16, 16), 30.0))
+    with torch.no_grad():
+        ours, double = model(frames), model(2 * frames)
+    assert torch.allclose(2 * ours, double, rtol=1e-3, atol=1e-3)

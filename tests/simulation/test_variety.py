@@ -174,3 +174,19 @@ def test_windows_of_several_frames_are_refused() -> None:
         VariedBatches(
             VariedSimulator(Variety(), Uniform()), model, batch_size=1, shape=(16, 16), seed=0
         )
+
+
+def test_many_microscopes_have_no_movie() -> None:
+    with pytest.raises(ValueError, match="take 'variety' out"):
+        Experiment(variety=Variety()).simulate(2)
+
+
+def test_sums_hold_the_light_and_the_molecules_of_all_their_frames() -> None:
+    single = drawn(n=100)
+    summed = drawn(n=100, sum_frames=(10, 10))
+    assert summed.n_summed.tolist() == [10.0] * 100
+    assert len(summed.truth) == pytest.approx(10 * len(single.truth), rel=0.05)
+    assert summed.photons.mean() == pytest.approx(10 * single.photons.mean(), rel=0.05)
+    varied = drawn(n=60, sum_frames=(1, 50)).n_summed
+    assert varied.min() < 4
+    assert varied.max() > 20

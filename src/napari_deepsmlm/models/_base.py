@@ -72,7 +72,8 @@ class SMLMModel(nn.Module, ABC):
 
     def is_read_as(self, other: SMLMModel) -> bool:
         """Whether frames are prepared alike for both."""
-        return self.reads_noise_units == other.reads_noise_units
+        mine, theirs = (getattr(model.config, "input", None) for model in (self, other))
+        return bool(mine == theirs)
 
     def frames_in(
         self,

@@ -1,4 +1,7 @@
-"""Noise units: frames in standard deviations above their background, whatever the camera."""
+"""Noise units: frames in standard deviations above their background, whatever the camera.
+
+And a robust range, for networks that look at contrast alone.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,14 @@ FAINT_SHARE = 0.25
 """Share of a block's pixels that are taken to be fainter than its background."""
 KNEE = 6.0
 """Standard deviations above which brightness is compressed, to about its logarithm."""
-# Pixels of the block around the one looked at and its neighbours, and the smoothing before.
-LEVEL_REACH_PX = 2 * BLOCK_PX
+BRIGHT_SHARE = 0.995
+"""Share of a frame's pixels that are fainter than its bright spots."""
+LEAST_SPAN = 4.0
+"""Bright spots stand out by so many standard deviations or are taken to."""
+CLIPPED = 4.0
+"""Brightness over that of bright spots above which it is compressed, to about its logarithm."""
+NORMAL_MAD = 0.6745
+"""Median absolute deviation of a normal distribution, in standard deviations."""
 
 
 class NoiseUnits(NamedTuple):
@@ -53,6 +62,32 @@ def to_noise_units(equivalent: Tensor) -> NoiseUnits:
     level = background_level(root)
     above = root - level
     return NoiseUnits(KNEE * torch.asinh(above / KNEE), level / 2)
+
+
+def to_robust_range(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale frames so that the background is 0 and bright spots are 1, whatever the camera.
+
+    Bright spots are the brightest half percent of the frame smoothed over 3x3 pixels, so one hot
+    pixel is none; where nothing stands out of the noise, it is 4 of its standard deviations.
+
+    Parameters
+    ----------
+    frames : (B, 1, H, W), in any unit.
+
+    Returns
+    -------
+    scaled : (B, 1, H, W), compressed above 4.
+    span : (B, 1, 1, 1) what they were divided by; 0 for constant frames, which become 0.
+    """
+    above = frames - background_level(frames)
+    smooth = functional.avg_pool2d(functional.pad(above, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    bright = smooth.flatten(1).quantile(BRIGHT_SHARE, 1)
+    # Differences of neighbours are noise and little else.
+    differences = (frames[..., 1:] - frames[..., :-1]).abs().flatten(1)
+    noise = differences.median(1).values / (NORMAL_MAD * math.sqrt(2))
+    span = bright.maximum(LEAST_SPAN * noise)[:, None, None, None]
+    scaled = torch.where(span > 0, above / span, torch.zeros_like(above))
+    return CLIPPED * torch.asinh(scaled / CLIPPED), span
 
 
 def background_level(frames: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from napari_deepsmlm.models._base import ImageModel, ModelConfig
 from napari_deepsmlm.models._blocks import channels_last, conv_to_one, to_unit_range
 from napari_deepsmlm.models._decode import counting_scale
 from napari_deepsmlm.models._losses import gaussian_blur, weighted_spikes
+from napari_deepsmlm.models._noise_units import to_robust_range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +38,11 @@ class DrsnStormConfig(ModelConfig):
     """DRSN-STORM's choices."""
 
     upsampling: Literal[4, 8] = Field(4, description="Super-resolution pixels per camera pixel.")
+    input: Literal["extremes", "robust"] = Field(
+        "extremes",
+        description="How frames are scaled: by their own extremes (published), or by their "
+        "background and the level of their bright spots, which one bright speck does not change.",
+    )
     interpolation: Literal["bicubic", "nearest"] = Field(
         "bicubic", description="How frames are upsampled; the paper does not say."
     )
@@ -61,10 +67,11 @@ class DrsnStormConfig(ModelConfig):
 class DrsnStorm(ImageModel):
     """DRSN-STORM (deep recurrent-supervised network, 2021).
 
-    A sum of N frames, (B, 1, H, W) photons, is scaled to [0, 1] by its own extremes, standardised
-    and upsampled. Two layers extract features, one shared layer is applied five times, and after
-    each of them two shared layers, joined by a skip connection, make an output; every layer is a
-    3x3 convolution with ReLU. The image is the mean of the outputs.
+    A sum of N frames, (B, 1, H, W) photons, is scaled to [0, 1] by its own extremes, or by its
+    background and bright spots, standardised and upsampled. Two layers extract features, one
+    shared layer is applied five times, and after each of them two shared layers, joined by a skip
+    connection, make an output; every layer is a 3x3 convolution with ReLU. The image is the mean
+    of the outputs.
 
     The outputs are **light**: scaled back by the frame's range they are photons, which adds up over
     molecules and over sums of any N, where the number of molecules in a pixel is neither 0 or 1
@@ -128,12 +135,16 @@ class DrsnStorm(ImageModel):
         """(B, 1, H, W) photons -> (B, 2, H, W) standardised frames, and their range of photons."""
         if frames.shape[1] != 1:
             raise ValueError(f"DRSN-STORM reads one plane per frame, got {frames.shape[1]}.")
-        scaled, span = to_unit_range(frames)
-        if self.training:
+        scaled, span = self._scaled(frames)
+        if self.training and self.config.input == "extremes":
             room = 1 + self.config.headroom * torch.rand_like(span)
             scaled, span = scaled / room, span * room
         standardised = (scaled - self.input_mean) / self.input_std
         return torch.cat([standardised, span.expand_as(frames)], 1)
+
+    def _scaled(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        robust = self.config.input == "robust"
+        return to_robust_range(frames) if robust else to_unit_range(frames)
 
     def predict(self, prepared: Tensor) -> Tensor:
         """(B, 2, H, W) prepared frames -> (B, D + 1, r H, r W) photons, see the class."""
@@ -201,7 +212,7 @@ class DrsnStorm(ImageModel):
 
     def fit_input(self, frames: Tensor) -> None:
         """Average mean and standard deviation of scaled training patches."""
-        scaled, _ = to_unit_range(frames)
+        scaled, _ = self._scaled(frames)
         self.input_mean.copy_(scaled.mean())
         self.input_std.copy_(scaled.std(dim=(1, 2, 3)).mean())
 

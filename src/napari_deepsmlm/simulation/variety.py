@@ -15,6 +15,7 @@ from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.psf.gaussian import gaussian_frames
 from napari_deepsmlm.simulation.background import smooth_pattern
 from napari_deepsmlm.simulation.scene import between, log_between
+from napari_deepsmlm.simulation.settings import MOST_SUMMED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,6 +79,9 @@ class Variety(FrozenModel):
     offset_error_adu: float = Field(
         10.0, ge=0, description="Most by which the stated offset is wrong, ADU; uniform."
     )
+    sum_frames: tuple[int, int] = Field(
+        (1, 1), description="Frames of one sample that are summed; density is that of one frame."
+    )
     least_snr: float = Field(
         3.0,
         ge=0,
@@ -90,6 +94,13 @@ class Variety(FrozenModel):
     def _positive_and_ascending(cls, value: tuple[float, float]) -> tuple[float, float]:
         if not 0 < value[0] <= value[1]:
             raise ValueError("must be two positive numbers, the smaller first")
+        return value
+
+    @field_validator("sum_frames")
+    @classmethod
+    def _some_frames(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= value[0] <= value[1] <= MOST_SUMMED:
+            raise ValueError(f"must be two numbers from 1 to {MOST_SUMMED}, the smaller first")
         return value
 
     @field_validator("photon_spread", "unevenness")
@@ -108,6 +119,8 @@ class VariedFrames:
     """(B, 1, H, W) as the stated cameras tell them."""
     cameras: tuple[Camera, ...]
     """(B,) stated ones, wrong by a little."""
+    n_summed: Tensor
+    """(B,) frames in each."""
     truth: Localizations
     """Molecules in focus that could be seen, sorted by frame, with `sigma_nm`; photons as the
     stated cameras tell them; lengths are those of pixels of `PIXEL_NM`."""
@@ -141,15 +154,15 @@ class VariedSimulator:
         sigma_px = log_between(variety.sigma_px, (n,), generator)
         cameras = [self._camera(generator) for _ in range(n)]
         background = log_between(variety.background, (n,), generator)
-        noise = torch.stack(
-            [c.variance(b.cpu()).sqrt() for c, b in zip(cameras, background, strict=True)]
-        ).to(device)  # photons, of a pixel of background
+        n_summed = self._sums(n, generator)
+        variance = [c.variance(b.cpu()) for c, b in zip(cameras, background, strict=True)]
+        noise = (torch.stack(variance).to(device) * n_summed).sqrt()  # photons, of background
         # A matched filter on even noise: Σ p² of a Gaussian is 1 / (4 π σ²).
         filtered = math.sqrt(4 * math.pi) * sigma_px * noise
         margin_px = math.ceil(3 * variety.sigma_px[1])
-        density_px = self._density_px(sigma_px, generator)
+        density_px = self._density_px(sigma_px, generator) * n_summed
         # A filament holds as many molecules per width of the PSF, whatever the pixel.
-        room = USUAL_SIGMA_PX / sigma_px
+        room = n_summed * USUAL_SIGMA_PX / sigma_px
         xyz_nm, is_there = self._places(density_px, room, shape, margin_px, generator)
         median = log_between(variety.photons, (n,), generator)
         median = median.maximum(1.5 * variety.least_snr * filtered)
@@ -158,16 +171,23 @@ class VariedSimulator:
         is_ringed = self._chance(variety.rings, n, generator)
         light = _rendered(xyz_nm, photons, widths, is_ringed, shape)
         light = light + self._haze(density_px, median, sigma_px, shape, margin_px, generator)
-        light = light + background[:, None, None, None] * self._pattern(n, shape, generator)
-        seen, stated, scale = self._exposed(light, cameras, generator)
+        level = (background * n_summed)[:, None, None, None]
+        light = light + level * self._pattern(n, shape, generator)
+        seen, stated, scale = self._exposed(light, cameras, n_summed, generator)
         is_target = is_there & (photons >= variety.least_snr * filtered[:, None])
         truth = _truth(xyz_nm, photons * scale[:, None], widths, is_target, shape)
-        return VariedFrames(seen, stated, truth)
+        return VariedFrames(seen, stated, n_summed, truth)
 
     # -- molecules -----------------------------------------------------------------------------
 
     def _chance(self, share: float, n: int, generator: torch.Generator) -> Tensor:
         return torch.rand(n, generator=generator, device=generator.device) < share
+
+    def _sums(self, n: int, generator: torch.Generator) -> Tensor:
+        low, high = self.variety.sum_frames
+        if high == 1:
+            return torch.ones(n, device=generator.device)
+        return log_between((low - 0.5, high + 0.5), (n,), generator).round().clamp(low, high)
 
     def _density_px(self, sigma_px: Tensor, generator: torch.Generator) -> Tensor:
         """(B,) molecules per pixel: half of the samples log-uniform, half uniform, some empty."""
@@ -273,18 +293,23 @@ class VariedSimulator:
         )
 
     def _exposed(
-        self, light: Tensor, cameras: list[SCMOS | EMCCD], generator: torch.Generator
+        self,
+        light: Tensor,
+        cameras: list[SCMOS | EMCCD],
+        n_summed: Tensor,
+        generator: torch.Generator,
     ) -> tuple[Tensor, tuple[Camera, ...], Tensor]:
         """Photons as stated cameras tell them, these cameras, and (B,) stated over true photons."""
         variety, frames, stated, scales = self.variety, [], [], []
-        for expected, camera in zip(light, cameras, strict=True):
-            adu = camera.expose(expected[None], generator)
+        for expected, camera, frames_in_it in zip(light, cameras, n_summed, strict=True):
+            summed = None if self.variety.sum_frames[1] == 1 else frames_in_it[None]
+            adu = camera.expose(expected[None], generator, n_frames=summed)
             gain = float(between((-1.0, 1.0), (), generator)) * variety.gain_error
             offset = float(between((-1.0, 1.0), (), generator)) * variety.offset_error_adu
             known = camera.replace(
                 e_per_adu=camera.e_per_adu * (1 + gain), baseline=camera.baseline + offset
             )
-            frames.append(known.to_photons(adu))
+            frames.append(known.to_photons(adu, n_frames=summed))
             stated.append(known)
             scales.append(1 + gain)
         return torch.cat(frames), tuple(stated), light.new_tensor(scales)

@@ -62,8 +62,10 @@ class VariedBatches:
         drawn = self.simulator.batch(n_frames, shape, generator)
         frames = torch.cat(
             [
-                self.model.frames_in(camera, photons[None])
-                for camera, photons in zip(drawn.cameras, drawn.photons, strict=True)
+                self.model.frames_in(camera, photons[None], n_frames=n_summed[None])
+                for camera, photons, n_summed in zip(
+                    drawn.cameras, drawn.photons, drawn.n_summed, strict=True
+                )
             ]
         )
         per_photon = frames.new_tensor([self.model.photons_in(c) for c in drawn.cameras])

@@ -32,6 +32,7 @@ class ModelChoice:
     is_localizing: bool = False
     needs_photons: bool = False
     n_planes: int = 1
+    is_for_any_pixel: bool = False
 
     @classmethod
     def from_file(cls, path: Path, key: str = "") -> ModelChoice:
@@ -42,7 +43,7 @@ class ModelChoice:
         ValueError, OSError
             One sentence, if the file is no model.
         """
-        from napari_deepsmlm.models import ImageModel, model_class, read_card
+        from napari_deepsmlm.models import ImageModel, is_for_any_pixel, model_class, read_card
 
         card = read_card(path)
         config = card.get("config", {})
@@ -56,10 +57,13 @@ class ModelChoice:
             is_localizing=not issubclass(network, ImageModel),
             needs_photons=network.needs_photons,
             n_planes=int(card.get("n_planes", 1)),
+            is_for_any_pixel=is_for_any_pixel(card),
         )
 
     def misfit(self, pixel_size_nm: float) -> float:
         """Return the factor between its pixels and the data's, 1 or more."""
+        if self.is_for_any_pixel:
+            return 1.0
         return math.exp(abs(math.log(self.pixel_size_nm / pixel_size_nm)))
 
 
@@ -69,9 +73,15 @@ def _title(path: Path) -> str:
 
 
 def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float, n_planes: int) -> ModelChoice:
-    """Return the model for as many planes whose pixels are nearest, the first of equals."""
+    """Return the model for as many planes whose pixels are nearest, the first of equals.
+
+    One that was made for any pixel comes before those that were made for some.
+    """
     fitting = [choice for choice in choices if choice.n_planes == n_planes] or choices
-    return min(fitting, key=lambda choice: round(choice.misfit(pixel_size_nm), 3))
+    return min(
+        fitting,
+        key=lambda choice: (not choice.is_for_any_pixel, round(choice.misfit(pixel_size_nm), 3)),
+    )
 
 
 class ModelBox(LongNamesBox):
@@ -180,7 +190,8 @@ class ModelBox(LongNamesBox):
                 f"{self._n_planes}. Choose another one."
             )
         elif pixel_nm is None:
-            self.note.tell(f"For {choice.pixel_size_nm:g} nm pixels. Give the pixel size first.")
+            made_for = "any" if choice.is_for_any_pixel else f"{choice.pixel_size_nm:g} nm"
+            self.note.tell(f"For {made_for} pixels. Give the pixel size first.")
         elif choice.misfit(pixel_nm) > self._tolerance:
             is_best = choice == nearest(self._choices, pixel_nm, self._n_planes)
             which = "No model fits: the nearest" if is_best else "This model"
@@ -189,10 +200,13 @@ class ModelBox(LongNamesBox):
                 f"{pixel_nm:g} nm. Expect missed and false molecules; train one for your data."
             )
         else:
-            why = "Chosen by you" if self._is_users_choice else "Nearest to the data"
+            suggested = "Suggested" if choice.is_for_any_pixel else "Nearest to the data"
+            why = "Chosen by you" if self._is_users_choice else suggested
             gives = f", {choice.upsampling}× finer" if choice.upsampling else ""
-            self.note.tell(
-                f"{why}: trained for {choice.pixel_size_nm:g} nm pixels, data {pixel_nm:g} nm"
-                f"{gives}."
+            made_for = (
+                f"made for any pixel size{gives}"
+                if choice.is_for_any_pixel
+                else f"trained for {choice.pixel_size_nm:g} nm pixels, data {pixel_nm:g} nm{gives}"
             )
+            self.note.tell(f"{why}: {made_for}.")
         self.changed.emit()

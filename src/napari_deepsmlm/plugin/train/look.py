@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator
 
+    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.experiment import Experiment
 
     Array = np.ndarray[Any, Any]
@@ -81,13 +82,16 @@ def most_like(drawn: Array, real: Array) -> Array:
 
 
 def frames_to_watch(experiment: Experiment, real: Frames | None) -> Array:
-    """Return (B, C, H, W) photons of a simulated frame and, if it fits, of the real one.
+    """Return (B, C, H, W) of a simulated frame and, if it fits, of the real one.
+
+    They come as the network reads them: photons, or those equivalent in noise.
 
     A network with temporal context gets the frames before and after as channels.
     """
     import torch
 
-    context = experiment.build_model().context
+    model = experiment.build_model()
+    context = model.context
     n_planes = experiment.psf.n_planes
     window = None if real is None else real(context, SIDE_PX).astype(np.float32)
     if window is not None and (window.shape[1] != n_planes or min(window.shape[2:]) < STEP_PX):
@@ -98,8 +102,9 @@ def frames_to_watch(experiment: Experiment, real: Frames | None) -> Array:
     if window is not None:  # (T, C, H, W) -> (1, T*C, H, W)
         frames.append(window[:, :, :height, :width].reshape(1, -1, height, width))
     adu = torch.from_numpy(np.concatenate(frames))
-    photons: Array = _to_photons(experiment, adu).numpy()
-    return photons
+    camera = _without_maps(experiment.camera)
+    watched: Array = model.frames_in(camera, camera.to_photons(adu)).numpy()
+    return watched
 
 
 def says(look: Look) -> str:
@@ -141,9 +146,6 @@ def _simulated(experiment: Experiment, shape: tuple[int, int], context: int, n: 
     return frames
 
 
-def _to_photons(experiment: Experiment, adu: Any) -> Any:
-    # A camera with maps knows where on the sensor a frame lies, which nobody knows here.
-    camera = experiment.camera
-    if getattr(camera, "maps", None) is not None:
-        camera = camera.replace(maps=None)
-    return camera.to_photons(adu)
+def _without_maps(camera: Camera) -> Camera:
+    """A camera with maps knows where on the sensor a frame lies, which nobody knows here."""
+    return camera if getattr(camera, "maps", None) is None else camera.replace(maps=None)

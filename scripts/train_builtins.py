@@ -1,0 +1,349 @@
+"""Train the built-in models, the one that is furthest from its marks first, for as long as it runs.
+
+    python scripts/train_builtins.py                                    # goes on until killed
+    python scripts/train_builtins.py --device cuda --minutes 9 --all    # all of them, on a GPU
+
+Each file in `recipes/` is a built-in model. A recipe is trained in stages, each a run of its own
+that begins with the best weights of the one before; a slice of a stage is trained, the model is
+judged, and the queue chooses again. Everything is in a state folder outside the repository, and
+may be killed at any moment: a run goes on where it was saved, bit by bit. `status.md` there says
+what has been done. While a file named `pause` lies there, nothing runs. What beats the model in
+the package is written into it; committing is left to a person.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._files import atomic_write, folder_lock
+from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.models import load_model, read_card
+from napari_deepsmlm.training.events import StepDone, Validated
+from napari_deepsmlm.training.validation import judge
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "benchmarks")]
+
+from publish_model import PRETRAINED, publish  # noqa: E402 - a script beside this one
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RECIPES = ROOT / "recipes"
+STATE = ROOT.parent / "builtins-state"
+SLICE_MINUTES = 60.0
+PAUSE_SECONDS = 5.0
+GPU_BATCHES = 8
+"""A GPU is given so many times the batch of a core."""
+
+
+class Recipe(FrozenModel):
+    """A built-in model: how it is trained, for how long, and what it has to reach."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]+_[a-z0-9-]+$", description="Of its file.")
+    budget_core_hours: float = Field(gt=0, description="Most that is spent on it.")
+    stages: tuple[int, ...] = Field(
+        min_length=1, description="Steps of each stage; the last one is repeated."
+    )
+    stage_rate: float = Field(
+        0.7, gt=0, le=1, description="Learning rate of a stage over that of the one before."
+    )
+    judged_by: Literal["matrix", "validation"] = Field(
+        description="The matrix of conditions, or efficiency on frames of its own experiment."
+    )
+    mark: float = Field(gt=0, le=100, description="Score to reach.")
+    trained_on: str = Field(description="For the card.")
+    limits: str = Field(description="For the card.")
+    experiment: Experiment
+
+    def stage(self, number: int, before: Path | None) -> Experiment:
+        """Return the experiment of a stage, counted from 1."""
+        training = self.experiment.training
+        steps = self.stages[min(number, len(self.stages)) - 1]
+        rate = training.learning_rate * self.stage_rate ** (number - 1)
+        staged = self.experiment.replace(
+            training=training.replace(steps=steps, learning_rate=rate, seed=number - 1)
+        )
+        return staged if before is None else staged.replace(start_from=str(before))
+
+
+@dataclass
+class Progress:
+    """What has been done for a recipe."""
+
+    stage: int = 1
+    core_seconds: float = 0.0
+    step: int = 0
+    is_stage_done: bool = False
+    judged: list[dict[str, Any]] = field(default_factory=list)
+    """Of each judgement: core hours, stage, step, score, when, whether published."""
+
+    @property
+    def score(self) -> float | None:
+        """The latest."""
+        return self.judged[-1]["score"] if self.judged else None
+
+
+class Line:
+    """One recipe in the queue, and its folder."""
+
+    def __init__(self, recipe: Recipe, state: Path) -> None:
+        self.recipe = recipe
+        self.folder = state / recipe.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.progress = self._read()
+
+    @property
+    def run(self) -> Path:
+        """Folder of the stage that is at work."""
+        return self.folder / f"stage-{self.progress.stage}"
+
+    @property
+    def best(self) -> Path | None:
+        """The best model so far."""
+        runs = [self.folder / f"stage-{n}" for n in range(self.progress.stage, 0, -1)]
+        paths = [run / "best.safetensors" for run in runs]
+        return next((path for path in paths if path.exists()), None)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether its budget is used up."""
+        return self.progress.core_seconds >= 3600 * self.recipe.budget_core_hours
+
+    @property
+    def distance(self) -> float:
+        """How far it is from its mark, as a share of it; what was never judged is furthest."""
+        score = self.progress.score
+        return math.inf if score is None else 1 - score / self.recipe.mark
+
+    def keep(self) -> None:
+        """Write what has been done."""
+        with atomic_write(self.folder / "progress.json") as file:
+            file.write(json.dumps(asdict(self.progress), indent=1).encode())
+
+    def _read(self) -> Progress:
+        path = self.folder / "progress.json"
+        if not path.exists():
+            return Progress()
+        return Progress(**json.loads(path.read_text(encoding="utf-8")))
+
+    # -- training ------------------------------------------------------------------------------
+
+    def train(self, minutes: float, pause: Path, device: str = "auto") -> bool:
+        """Train a slice; return whether it went to its end, and was not paused."""
+        if self.progress.is_stage_done:
+            self.progress.stage += 1
+            self.progress.is_stage_done = False
+            self.keep()
+        before = self.best if not self.run.exists() else self._start_of_stage()
+        experiment = self.recipe.stage(self.progress.stage, before)
+        trainer = experiment.trainer(self.run, device=device)
+        ends, began = time.monotonic() + 60 * minutes, time.process_time()
+        is_paused = False
+        for event in trainer.run(resume=True):
+            if isinstance(event, StepDone):
+                self.progress.step = event.step
+                is_paused = pause.exists()
+                if is_paused or time.monotonic() > ends:
+                    trainer.stop()
+            if isinstance(event, Validated):
+                print(f"{self.recipe.name} step {event.step}: {event.loss:.3f}", flush=True)
+        self.progress.core_seconds += time.process_time() - began
+        self.progress.is_stage_done = self.progress.step >= experiment.training.steps
+        self.keep()
+        return not is_paused
+
+    def _start_of_stage(self) -> Path | None:
+        """The model that the present stage began with; a state holds all that came of it."""
+        before = self.folder / f"stage-{self.progress.stage - 1}" / "best.safetensors"
+        return before if before.exists() else None
+
+    def train_at_once(self, minutes: float, device: str) -> Path:
+        """Train from the recipe's start for so many minutes, with large batches on a GPU."""
+        training = self.recipe.experiment.training
+        larger = 1 if device == "cpu" else GPU_BATCHES
+        whole = training.replace(
+            minutes=minutes,
+            batch_size=training.batch_size * larger,
+            learning_rate=training.learning_rate * math.sqrt(larger),
+            precision="auto",
+        )
+        out = self.folder / f"at-once-{datetime.now():%Y%m%d-%H%M%S}"
+        experiment = self.recipe.experiment.replace(training=whole)
+        for event in experiment.trainer(out, device=device).run():
+            if isinstance(event, Validated):
+                print(f"{self.recipe.name} step {event.step}: {event.loss:.3f}", flush=True)
+        return out / "best.safetensors"
+
+    # -- judging -------------------------------------------------------------------------------
+
+    def judge(self, model: Path, pretrained: Path = PRETRAINED) -> float:
+        """Judge a model, publish it if it beats the one in the package, and keep the score."""
+        score, metrics = self.scored(model)
+        shipped = pretrained / f"{self.recipe.name}.safetensors"
+        is_better = not shipped.exists() or score > self._score_of(shipped)
+        if is_better:
+            publish(
+                model,
+                self.recipe.name,
+                metrics=metrics,
+                trained_on=self.recipe.trained_on,
+                measured_on=MEASURED[self.recipe.judged_by],
+                limits=self.recipe.limits,
+                folder=pretrained,
+            )
+        hours = self.progress.core_seconds / 3600
+        self.progress.judged.append(
+            {
+                "core_hours": round(hours, 3),
+                "stage": self.progress.stage,
+                "step": self.progress.step,
+                "score": round(score, 2),
+                "when": f"{datetime.now():%Y-%m-%d %H:%M}",
+                "is_published": is_better,
+            }
+        )
+        self.keep()
+        return score
+
+    def scored(self, model: Path) -> tuple[float, dict[str, dict[str, float]]]:
+        """Return the score of a model file and the figures it comes from."""
+        if self.recipe.judged_by == "matrix":
+            from judging.judge import judge_model
+
+            verdict = judge_model(model)
+            keys = ("jaccard", "precision", "recall", "rmse_nm", "efficiency")
+            rows = {
+                row.condition: {
+                    **{key: row.scores[key] for key in keys if math.isfinite(row.scores[key])},
+                    "fitter_efficiency": row.fitter["efficiency"],
+                }
+                for row in verdict.rows
+            }
+            return verdict.score, rows
+        network, _ = load_model(model)
+        experiment = self.recipe.experiment
+        data = experiment._batches(network, next(network.parameters()).device)
+        side = experiment.training.validation_px or 2 * experiment.training.patch_px
+        # Seeds of the first stage: the validation set that no stage has trained on.
+        scores = judge(network, data.validation(64, (side, side))).scores
+        finite = {key: value for key, value in scores.items() if math.isfinite(value)}
+        return max(0.0, finite.get("efficiency", 0.0)), {"validation": finite}
+
+    def _score_of(self, shipped: Path) -> float:
+        """The score of the model in the package, measured once for each of its versions."""
+        known = self.folder / "shipped.json"
+        sha = str(read_card(shipped).get("sha256"))
+        scores: dict[str, float] = json.loads(known.read_text()) if known.exists() else {}
+        if sha not in scores:
+            scores[sha] = self.scored(shipped)[0]
+            with atomic_write(known) as file:
+                file.write(json.dumps(scores).encode())
+        return scores[sha]
+
+
+MEASURED = {
+    "matrix": "Measured on the conditions of docs/conditions.md, camera not stated, with the "
+    "threshold of the model.",
+    "validation": "Measured on frames of its own experiment that training never saw.",
+}
+
+
+def recipes(folder: Path = RECIPES) -> list[Recipe]:
+    """Return the recipes, in the order of their file names."""
+    return [Recipe.from_file(path) for path in sorted(folder.glob("*.yaml"))]
+
+
+def furthest(lines: Iterable[Line]) -> Line | None:
+    """Return the recipe that is furthest from its mark; None if all budgets are spent."""
+    open_lines = [line for line in lines if not line.is_spent]
+    return max(open_lines, key=lambda line: line.distance, default=None)
+
+
+def write_status(lines: Iterable[Line], state: Path, now: str) -> None:
+    """Write `status.md`."""
+    rows = [
+        "| model | stage | step | core hours | of | score | mark | best | judged | published |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for line in lines:
+        done, judged = line.progress, line.progress.judged
+        best = max((one["score"] for one in judged), default=None)
+        published = sum(one["is_published"] for one in judged)
+        cells = [
+            line.recipe.name, done.stage, done.step, f"{done.core_seconds / 3600:.2f}",
+            f"{line.recipe.budget_core_hours:g}", done.score, line.recipe.mark, best,
+            len(judged), published,
+        ]  # fmt: skip
+        rows.append("| " + " | ".join("" if c is None else str(c) for c in cells) + " |")
+    text = "\n".join([f"{datetime.now():%Y-%m-%d %H:%M}: {now}", "", *rows, ""])
+    with atomic_write(state / "status.md") as file:
+        file.write(text.encode())
+
+
+def go_on(lines: list[Line], state: Path, slice_minutes: float, device: str) -> None:
+    """Work through the queue until every budget is spent."""
+    pause = state / "pause"
+    while (line := furthest(lines)) is not None:
+        while pause.exists():
+            write_status(lines, state, "paused")
+            time.sleep(PAUSE_SECONDS)
+        write_status(lines, state, f"training {line.recipe.name}")
+        if line.train(slice_minutes, pause, device) and line.best is not None:
+            write_status(lines, state, f"judging {line.recipe.name}")
+            line.judge(line.best)
+    write_status(lines, state, "all budgets are spent")
+
+
+def all_at_once(
+    lines: list[Line], state: Path, minutes: float, device: str, pretrained: Path = PRETRAINED
+) -> None:
+    """Train every recipe for an equal part of the minutes, then judge them."""
+    trained = []
+    for line in lines:
+        write_status(lines, state, f"training {line.recipe.name} at once")
+        trained.append((line, line.train_at_once(minutes / len(lines), device)))
+    for line, model in trained:
+        line.judge(model, pretrained)
+    write_status(lines, state, "all trained at once")
+
+
+def main() -> None:
+    """Run the queue as the command line says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--state", type=Path, default=STATE, help="folder for everything")
+    parser.add_argument("--recipes", type=Path, default=RECIPES)
+    parser.add_argument("--only", nargs="+", help="names of recipes")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--slice", type=float, default=SLICE_MINUTES, help="minutes")
+    parser.add_argument("--minutes", type=float, help="with --all: for all recipes together")
+    parser.add_argument("--all", action="store_true", help="each recipe once, in equal parts")
+    chosen = parser.parse_args()
+    if chosen.all and not chosen.minutes:
+        parser.error("--all needs --minutes")
+    known = recipes(chosen.recipes)
+    lines = [Line(one, chosen.state) for one in known if not chosen.only or one.name in chosen.only]
+    if not lines:
+        parser.error(f"no such recipe; there are {', '.join(one.name for one in known)}")
+    with folder_lock(chosen.state):
+        if chosen.all:
+            all_at_once(lines, chosen.state, chosen.minutes, chosen.device)
+        else:
+            go_on(lines, chosen.state, chosen.slice, chosen.device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""The training queue: it goes on where it was killed, pauses, and publishes only what is better."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from napari_deepsmlm.models import load_model, save_model
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "train_builtins.py"
+
+
+@pytest.fixture(scope="module")
+def queue() -> ModuleType:
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("train_builtins", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def recipe(name: str = "voxel-regression_tiny", **changes: Any) -> dict[str, Any]:
+    """A recipe of a second or two."""
+    training = {
+        "batch_size": 1, "patch_px": 8, "validation_frames": 1, "validation_px": 8,
+        "validate_every": 2, "learning_rate": 1e-3,
+    }  # fmt: skip
+    return {
+        "name": name,
+        "budget_core_hours": 1.0,
+        "stages": [4, 6],
+        "judged_by": "validation",
+        "mark": 50.0,
+        "trained_on": "Nearly nothing.",
+        "limits": "Everything.",
+        "experiment": {
+            "network": "voxel-regression",
+            "model": {"plane_z_nm": [0.0]},
+            "simulation": {"density_per_um2": [1.0, 2.0]},
+            "training": training,
+        },
+        **changes,
+    }
+
+
+def line(queue: ModuleType, folder: Path, **changes: Any) -> Any:
+    return queue.Line(queue.Recipe.from_dict(recipe(**changes)), folder)
+
+
+def test_the_recipes_of_the_package_are_whole(queue: ModuleType) -> None:
+    found = queue.recipes()
+    names = [one.name for one in found]
+    assert {"dilated-loc_2d", "deep-storm_2d"} <= set(names)
+    for one in found:
+        assert one.experiment.build_model().name == one.name.split("_")[0]
+
+
+def test_stages_begin_with_the_best_of_the_one_before(queue: ModuleType, tmp_path: Path) -> None:
+    one = line(queue, tmp_path)
+    assert one.train(1, tmp_path / "pause", "cpu")
+    assert one.progress.is_stage_done
+    assert one.progress.step == 4
+    assert one.train(1, tmp_path / "pause", "cpu")
+    assert (one.progress.stage, one.progress.step) == (2, 6)
+    _, card = load_model(tmp_path / "voxel-regression_tiny" / "stage-2" / "last.safetensors")
+    assert card["experiment"]["start_from"].endswith("stage-1/best.safetensors")
+    assert card["experiment"]["training"]["learning_rate"] == pytest.approx(0.7e-3)
+    assert line(queue, tmp_path).progress == one.progress
+
+
+def test_the_furthest_from_its_mark_is_next_and_the_spent_never(
+    queue: ModuleType, tmp_path: Path
+) -> None:
+    near, far = line(queue, tmp_path, name="a_near"), line(queue, tmp_path, name="b_far")
+    near.progress.judged.append({"score": 40.0})
+    assert queue.furthest([near, far]) is far  # never judged
+    far.progress.judged.append({"score": 30.0})
+    assert queue.furthest([near, far]) is far
+    far.progress.core_seconds = 3601.0
+    assert queue.furthest([near, far]) is near
+    near.progress.core_seconds = 3601.0
+    assert queue.furthest([near, far]) is None
+
+
+def test_only_what_is_better_is_published(queue: ModuleType, tmp_path: Path) -> None:
+    package = tmp_path / "pretrained"
+    package.mkdir()
+    one = line(queue, tmp_path)
+    one.train(1, tmp_path / "pause", "cpu")
+    one.judge(one.best, package)
+    shipped = package / "voxel-regression_tiny.safetensors"
+    assert one.progress.judged[-1]["is_published"]
+    assert "Nearly nothing." in (package / "voxel-regression_tiny.md").read_text()
+    before = shipped.read_bytes()
+    one.judge(one.best, package)  # as good as what is there
+    assert not one.progress.judged[-1]["is_published"]
+    assert shipped.read_bytes() == before
+    # A shipped model that is known to be worse gives way.
+    worse, card = load_model(shipped)
+    for weight in worse.parameters():
+        weight.data.mul_(0.5)
+    save_model(shipped, worse, card)
+    sha = load_model(shipped)[1]["sha256"]
+    (one.folder / "shipped.json").write_text(json.dumps({sha: -1.0}))
+    one.judge(one.best, package)
+    assert one.progress.judged[-1]["is_published"]
+
+
+def test_a_pause_ends_the_slice_and_loses_nothing(queue: ModuleType, tmp_path: Path) -> None:
+    pause = tmp_path / "pause"
+    pause.touch()
+    one = line(queue, tmp_path)
+    assert not one.train(1, pause, "cpu")
+    assert one.progress.step == 1
+    pause.unlink()
+    assert one.train(1, pause, "cpu")
+    assert one.progress.step == 4
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_weights(
+    queue: ModuleType, tmp_path: Path
+) -> None:
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    long = recipe(stages=[60])
+    long["experiment"]["training"] |= {"validate_every": 30, "autosave_minutes": 0.002}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(long))
+    state = tmp_path / "state"
+    command = [sys.executable, str(SCRIPT), "--recipes", str(folder), "--state", str(state)]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    saved = state / "voxel-regression_tiny" / "stage-1" / "last.state.safetensors"
+    end = time.monotonic() + 120
+    while not saved.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert saved.exists()
+    whole = queue.Line(queue.Recipe.from_dict(long), tmp_path / "whole")
+    resumed = queue.Line(queue.Recipe.from_dict(long), state)
+    for one in (whole, resumed):
+        assert one.train(5, tmp_path / "pause", "cpu")
+    weights = [load_model(one.run / "last.safetensors")[0].state_dict() for one in (whole, resumed)]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+
+
+def test_the_road_of_a_gpu_trains_and_judges_all_at_once(queue: ModuleType, tmp_path: Path) -> None:
+    names = ("voxel-regression_a", "voxel-regression_b")
+    lines = [line(queue, tmp_path, name=name) for name in names]
+    package = tmp_path / "package"
+    package.mkdir()
+    queue.all_at_once(lines, tmp_path, 0.04, "cpu", package)
+    assert sorted(path.stem for path in package.glob("*.safetensors")) == sorted(names)
+    status = (tmp_path / "status.md").read_text()
+    assert "all trained at once" in status
+    assert "voxel-regression_b" in status

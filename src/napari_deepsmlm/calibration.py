@@ -144,9 +144,10 @@ def bead_volume(source: FrameSource) -> Array:
     layout = source.layout
     if "Z" not in layout.axes:
         return frames.swapaxes(0, 1)
-    mean = frames.mean(axis=0, dtype=float).reshape(*layout.sizes, *frames.shape[-2:])
+    mean: Array = frames.mean(axis=0, dtype=float).reshape(*layout.sizes, *frames.shape[-2:])
     mean = np.moveaxis(mean, layout.axes.index("Z"), 0)
-    return mean.reshape(len(mean), -1, *frames.shape[-2:]).swapaxes(0, 1)
+    volume: Array = mean.reshape(len(mean), -1, *frames.shape[-2:]).swapaxes(0, 1)
+    return volume
 
 
 def bead_remarks(source: FrameSource, z_step_nm: float) -> list[str]:

@@ -127,7 +127,7 @@ def _evaluate_image(
         pixel_nm = options.pixel_size_nm or pixel_nm
         if pixel_nm is None:
             raise ValueError(f"{prediction.name}: states no pixel size; give --pixel-size in nm.")
-        reference = count_image(_read_truth(truth), image.shape, pixel_nm)
+        reference = count_image(_read_truth(truth, options.pixel_size_nm), image.shape, pixel_nm)
         if not reference.any():
             raise ValueError(
                 f"{truth.name}: no molecule lies in the {image.shape[0]} x {image.shape[1]} pixels "

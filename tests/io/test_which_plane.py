@@ -255,7 +255,7 @@ def test_a_colour_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     path, _ = colours(tmp_path)
     for bad in (0, 3, "GFP"):
         with pytest.raises(
-            ValueError, match=r"has no channel '.*'; it has 2 \(AF647, CF568\): giv"
+            ValueError, match=r"has no channel '.*'; it has 2 \(AF647, CF568\): give"
         ):
             open_frames(path, channel=bad)
     with pytest.raises(ValueError, match="it has 1"):

@@ -50,7 +50,8 @@ def describe(
     master : the name of a neighbour to the OME-XML that it holds, "" if there is none.
     """
     texts = [as_text(value) for value in tags.get(_chain.DESCRIPTION, ())]
-    description, warnings = Description(), ()
+    description = Description()
+    warnings: tuple[str, ...] = ()
     for text in texts:
         pointer = master_of(text) if "<OME" in text[:2000] else ""
         if pointer:

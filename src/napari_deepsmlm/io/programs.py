@@ -98,10 +98,10 @@ def rapidstorm_cells(comment: str) -> list[str]:
     >>> rapidstorm_cells('# <localizations><field identifier="Position-0-0" unit="nanometer" />')
     ['x [nanometer]']
     """
-    cells = []
+    cells: list[str] = []
     for field in re.findall(r"<field\b[^>]*>", comment):
         known = dict(re.findall(r"(\w+)\s*=\s*\"([^\"]*)\"", field))
-        name, unit = known.get("identifier", ""), known.get("unit", "")
+        name, unit = str(known.get("identifier", "")), str(known.get("unit", ""))
         label = _RAPIDSTORM.get(name.casefold(), name)
         cells.append(label if label in ("frame", name) else f"{label} [{unit}]")
     return cells
@@ -121,11 +121,11 @@ _RAPIDSTORM = {
 def stated_pixel_nm(comments: Sequence[str]) -> float | None:
     """Return the camera pixel in the comment lines of DECODE, nm."""
     for key, value in _decode_meta(comments).items():
-        sizes = value if isinstance(value, list) else [value]
-        if key == "px_size" and all(isinstance(size, int | float) for size in sizes):
-            size = float(sizes[0])
-            if is_plausible_pixel_size(size) and max(sizes) <= 1.01 * min(sizes):
-                return size
+        found = value if isinstance(value, list) else [value]
+        sizes = [float(size) for size in found if isinstance(size, int | float)]
+        is_square = len(sizes) == len(found) > 0 and max(sizes) <= 1.01 * min(sizes)
+        if key == "px_size" and is_square and is_plausible_pixel_size(sizes[0]):
+            return sizes[0]
     return None
 
 

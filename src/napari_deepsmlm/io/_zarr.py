@@ -42,9 +42,12 @@ def open_zarr(path: Path, *, axes: str | None) -> Opened:
         node: Any = zarr.open(path, mode="r")
         image: dict[str, Any] = {}
         if not isinstance(node, zarr.Array):
+            node = _one_image(path.name, node)
             image = _ome_image(dict(node.attrs))
             node = node[_inside(image["datasets"][0]["path"])]
         shape, chunks, dtype = node.shape, node.chunks, node.dtype
+    except _SeveralImages as error:
+        raise ValueError(str(error)) from None
     except Exception as error:  # noqa: BLE001 - zarr raises many kinds for a damaged store
         raise ValueError(
             f"{path.name}: is not a readable zarr array or OME-Zarr image "
@@ -57,11 +60,38 @@ def open_zarr(path: Path, *, axes: str | None) -> Opened:
         )
     letters = axes or _axes(image, len(shape))
     pixel_size_nm = _pixel_size_nm(image)
+    planes = ArrayPlanes(path.name, node, letters)
     return Opened(
-        ArrayPlanes(path.name, node, letters),
+        planes,
         pixel_size_nm,
         "OME-Zarr metadata" if pixel_size_nm else "",
+        layout=planes.layout,
     )
+
+
+class _SeveralImages(Exception):
+    """A group that holds images of more than one place; the message says which."""
+
+
+def _one_image(name: str, group: Any) -> Any:
+    """Return the group of the only image, of bioformats2raw's layout and of plates too."""
+    ome = dict(group.attrs).get("ome", dict(group.attrs))
+    if "multiscales" in ome:
+        return group
+    inside = [key for key, _ in group.groups()]
+    if "plate" in ome:
+        inside = [_inside(well["path"]) for well in ome["plate"]["wells"]]
+    elif "well" in ome:
+        inside = [_inside(image["path"]) for image in ome["well"]["images"]]
+    else:
+        inside = sorted((key for key in inside if key.isdecimal()), key=int)
+    if len(inside) > 1:
+        shown = ", ".join(inside[:4]) + (", ..." if len(inside) > 4 else "")
+        raise _SeveralImages(
+            f"{name}: holds {len(inside)} images ({shown}), which are not to be mixed; give the "
+            f"folder of one, as {name}/{inside[0]}."
+        )
+    return _one_image(f"{name}/{inside[0]}", group[inside[0]])
 
 
 def _ome_image(attributes: dict[str, Any]) -> dict[str, Any]:

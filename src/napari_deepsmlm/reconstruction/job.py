@@ -69,7 +69,11 @@ class ReconstructJob:
         # Whoever names frames may name those that are there of a stack that was cut short.
         is_part = options.frame_range != (0, None)
         self.source = open_frames(
-            frames, allow_truncated=is_part, registration=options.registration
+            frames,
+            axes=options.axes,
+            allow_truncated=is_part,
+            registration=options.registration,
+            channel=options.channel,
         )
         self.options = options
         self.remarks = remarks

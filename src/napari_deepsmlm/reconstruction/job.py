@@ -111,7 +111,7 @@ class ReconstructJob:
         options, source = self.options, self.source
         frames = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
-        choice = choose(source.slice(frames.start, frames.stop), options, self._camera)
+        choice = choose(source, options, self._camera)
         table = self._glance(choice, frames)
         warnings = [*self.remarks, *choice.warnings, *self._mismatches(choice, table)]
         brake = self._brake(choice, table, region)

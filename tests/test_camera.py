@@ -214,7 +214,7 @@ BAD_MAPS = {
     "not there": "is not there",
     "text": "cannot be read",
     "3-D": r"expected \(H, W\)",
-    "NaN": "not finite",
+    "NaN": "must be",
     "zero gain": "must be above 0",
     "negative variance": "must be >= 0",
     "two sizes": "different sizes",

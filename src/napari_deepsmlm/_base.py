@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Any, Self
 
@@ -87,13 +88,29 @@ def load_yaml(path: str | Path) -> Any:
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise ValueError(f"{path.name}: larger than 1 MB, which is no configuration file.")
     try:
-        values = load_plain(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        values = load_plain(decode_text(path.read_bytes()))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split()) or "nested too deeply"
         raise ValueError(f"{path.name}: not a readable YAML file ({reason}).") from None
     if values is None:
         raise ValueError(f"{path.name}: the file is empty.")
     return values
+
+
+def decode_text(data: bytes) -> str:
+    """Return a text in whatever encoding its editor used: UTF-8, UTF-16, or Windows' own.
+
+    Examples
+    --------
+    >>> decode_text("Camera: µ".encode("cp1252")), decode_text("Width: 5".encode("utf-16"))
+    ('Camera: µ', 'Width: 5')
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def _first_problem(error: ValidationError) -> str:

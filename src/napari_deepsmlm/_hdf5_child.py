@@ -4,9 +4,12 @@ The HDF5 library trusts files: some damaged ones end its process, or keep it bus
 are read here, run by `_hdf5.py`, where no more than this process can be lost. Run by its path, it
 loads nothing of the package.
 
-`table FILE NAME`: a line of JSON, {"problem": sentence} or {"names", "types", "n_rows",
-"metadata"}, and then the rows, packed. `arrays FILE GROUP... FIELD,FIELD`: fields of the first of
-the groups that is there: {"shapes", "types"}, and then the values.
+`table FILE NAME`: a line of JSON, {"problem": sentence} or {"kind", "names", "types",
+"n_rows", "metadata"}, and then the rows, packed. The kind is that of the table: one dataset of
+Picasso's, or one for each column, as DECODE and SMAP have them.
+
+`arrays FILE GROUP... FIELD,FIELD`: fields of the first of the groups that is there: {"shapes",
+"types"}, and then the values.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 # Set before the library is loaded: a file may name filters, but none is loaded for it.
 os.environ["HDF5_PLUGIN_PRELOAD"] = "::"
@@ -22,8 +26,13 @@ os.environ["HDF5_PLUGIN_PRELOAD"] = "::"
 import h5py
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROWS_PER_BLOCK = 1 << 16
+AXES = "xyz"
 MOST_TIMES_STORED = 200  # packed tables are a few times larger when read; bombs are far above
+MOST_TIMES_COLUMN = 1100  # one that is constant packs as well as deflate can
 MAX_CHUNK_BYTES = 1 << 28
 MAX_TEXT_BYTES = 1 << 24
 MAX_ARRAY_BYTES = 1 << 30
@@ -33,19 +42,18 @@ FILTERS = {1, 2, 3, 4, 5, 6, 32000}
 
 
 def send_table(out: BinaryIO, path: str, table: str) -> None:
-    """Write header and rows of a compound dataset."""
+    """Write header and rows of a table."""
     with h5py.File(path, "r") as file:
-        rows = find_table(file, table)
-        names = [n for n in rows.dtype.names if is_number(rows.dtype[n])]
-        kind = np.dtype([(name, rows.dtype[name].newbyteorder("<")) for name in names])
-        types = [kind[name].str for name in names]
-        head = {"names": names, "types": types, "n_rows": len(rows)}
-        tell(out, {**head, "metadata": metadata_of(file)})
-        for start in range(0, len(rows), ROWS_PER_BLOCK):
-            block = rows[start : start + ROWS_PER_BLOCK]
-            packed = np.empty(len(block), kind)
-            for name in names:
-                packed[name] = block[name]
+        found = columns_of(file, table)
+        kind = np.dtype([(name, column.kind) for name, column in found.columns.items()])
+        types = [kind[name].str for name in found.columns]
+        head = {"kind": found.kind, "names": list(found.columns), "types": types}
+        tell(out, {**head, "n_rows": found.n_rows, "metadata": found.metadata})
+        for start in range(0, found.n_rows, ROWS_PER_BLOCK):
+            stop = min(start + ROWS_PER_BLOCK, found.n_rows)
+            packed = np.empty(stop - start, kind)
+            for name, values in found.read(start, stop):
+                packed[name] = values
             out.write(packed.tobytes())
 
 
@@ -87,14 +95,88 @@ def inside(group: Any, path: str) -> Any:
     return group
 
 
-def find_table(file: h5py.File, table: str) -> Any:
-    """Return the dataset after looking at what it promises."""
+@dataclass
+class Column:
+    """Numbers of a dataset: all of it, one field, or one of a few columns side by side."""
+
+    data: Any
+    kind: str
+    field: str = ""
+    index: int | None = None
+
+    def read(self, start: int, stop: int) -> Any:
+        """Return the numbers of some rows."""
+        if self.index is not None:
+            return self.data[start:stop, self.index]
+        is_lying = self.data.ndim == 2 and self.data.shape[0] == 1  # MATLAB's row
+        block = self.data[0, start:stop] if is_lying else self.data[start:stop]
+        return block.reshape(-1)
+
+
+@dataclass
+class Found:
+    """A table: its kind, columns, rows, and what is said of it."""
+
+    kind: str
+    columns: dict[str, Column]
+    n_rows: int
+    metadata: str
+
+    def read(self, start: int, stop: int) -> Iterator[tuple[str, Any]]:
+        """Yield the columns of some rows; a compound dataset is read once for all of them."""
+        first = next(iter(self.columns.values()), None)
+        if first is not None and first.field:
+            block = first.data[start:stop]
+            yield from ((name, block[column.field]) for name, column in self.columns.items())
+        else:
+            yield from ((name, column.read(start, stop)) for name, column in self.columns.items())
+
+
+def columns_of(file: h5py.File, table: str) -> Found:
+    """Return what the file has of a table after looking at what it promises."""
+    group = inside(file, "data")
+    if isinstance(group, h5py.Group) and isinstance(inside(group, "xyz"), h5py.Dataset):
+        meta = inside(file, "meta")
+        said = dict(meta.attrs) if isinstance(meta, h5py.Group) else {}
+        text = json.dumps({name: plain(value) for name, value in said.items()})
+        return found_in_group("DECODE", group, text)
+    group = inside(file, "saveloc/loc")
+    if isinstance(group, h5py.Group):
+        return found_in_group("SMAP", group, "")
     rows = inside(file, table)
     found = ", ".join(sorted(map(str, file))) or "nothing"
     if not isinstance(rows, h5py.Dataset) or rows.dtype.names is None or rows.ndim != 1:
         raise Refusal(f"has no table '{table}' (found: {found})")
     check_stored(rows)
-    return rows
+    names = [n for n in rows.dtype.names if is_number(rows.dtype[n])]
+    columns = {n: Column(rows, rows.dtype[n].newbyteorder("<").str, n) for n in names}
+    return Found("Picasso", columns, len(rows), metadata_of(file))
+
+
+def found_in_group(kind: str, group: h5py.Group, metadata: str) -> Found:
+    """Return the columns that are datasets of their own, as many as have the usual length."""
+    columns: dict[str, Column] = {}
+    lengths: dict[str, int] = {}
+    for name in group:
+        data = inside(group, name)
+        if not isinstance(data, h5py.Dataset) or data.shape is None or not is_number(data.dtype):
+            continue  # a shape of None: a column that is known to be empty
+        check_stored(data)
+        kind_of = data.dtype.newbyteorder("<").str
+        if name.startswith(AXES) and data.ndim == 2 and data.shape[1] <= len(AXES):
+            suffix = name.removeprefix(AXES)
+            made = {
+                f"{AXES[i]}{suffix}": Column(data, kind_of, "", i) for i in range(data.shape[1])
+            }
+        elif data.ndim == 1 or (data.ndim == 2 and 1 in data.shape):
+            made = {name: Column(data, kind_of)}
+        else:
+            continue
+        columns |= made
+        lengths |= dict.fromkeys(made, max(data.shape) if len(made) == 1 else data.shape[0])
+    n_rows = max(lengths.values(), key=list(lengths.values()).count, default=0)
+    kept = {name: column for name, column in columns.items() if lengths[name] == n_rows}
+    return Found(kind, kept, n_rows, metadata)
 
 
 def check_stored(data: h5py.Dataset) -> None:
@@ -106,14 +188,24 @@ def check_stored(data: h5py.Dataset) -> None:
         if filter_id not in FILTERS:
             raise Refusal(f"is packed with filter {filter_id}, which is not a known one")
     n_stored = data.id.get_storage_size()
-    if data.nbytes > MOST_TIMES_STORED * n_stored:
-        what = "rows" if data.dtype.names else "values"
+    most = MOST_TIMES_STORED if data.dtype.names else MOST_TIMES_COLUMN
+    if data.nbytes > most * n_stored:
+        what = "rows" if data.dtype.names or data.ndim == 1 else "values"
         raise Refusal(
             f"promises {data.size:,} {what}, far more than its {n_stored:,} bytes can hold"
         )
     chunk = np.prod(data.chunks or (0,), dtype=float) * data.dtype.itemsize
     if chunk > MAX_CHUNK_BYTES:
         raise Refusal("is stored in chunks of more than 256 MB")
+
+
+def plain(value: Any) -> Any:
+    """Return an attribute as what JSON has."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist() if value.dtype.kind in "fiub" else str(value)
+    return value if isinstance(value, str | int | float) else str(value)
 
 
 def is_number(kind: np.dtype[Any]) -> bool:

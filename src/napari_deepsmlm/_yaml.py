@@ -53,18 +53,3 @@ def load_plain(text: str) -> Any:
         return yaml.load(text, Loader=_EVENTS)  # noqa: S506 - a safe loader
     except (ValueError, TypeError, OverflowError, AttributeError) as error:  # dates, numbers, sets
         raise yaml.YAMLError(" ".join(str(error).split())) from None
-
-
-def load_documents(text: str) -> list[Any]:
-    """Return the documents of a header that another program wrote.
-
-    Raises
-    ------
-    yaml.YAMLError
-        If one is none, or holds what only code could make.
-    """
-    check_yaml(text, has_aliases=True)
-    try:
-        return list(yaml.load_all(text, Loader=_EVENTS))
-    except (ValueError, TypeError, OverflowError, AttributeError) as error:
-        raise yaml.YAMLError(" ".join(str(error).split())) from None

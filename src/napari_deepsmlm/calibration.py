@@ -18,6 +18,7 @@ from napari_deepsmlm.psf.registration import PlaneRegistration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.psf.calibration import Calibration
 
     Array = np.ndarray[Any, Any]
@@ -59,13 +60,14 @@ def calibrate_files(
     """
     out = _safetensors(out)
     pupil = None if optics is None else _pupil(optics)
-    stacks, stated_nm = _read([Path(path) for path in beads], n_planes)
+    stacks, stated_nm, remarks = _read([Path(path) for path in beads], n_planes, z_step_nm)
     pixel_nm = pixel_size_nm or stated_nm
     if pixel_nm is None:
         raise ValueError(f"{Path(beads[0]).name}: states no pixel size; give --pixel-size in nm.")
     refuse_to_replace(*_outputs(out), inputs=map(Path, beads))
     result = calibrate(stacks, z_step_nm, pixel_nm, window_px=window_px, optics=pupil)
-    return save_calibration(result, out)
+    report = save_calibration(result, out)
+    return {**report, "warnings": [*remarks, *report["warnings"]]}
 
 
 def save_calibration(result: Calibration, out: str | Path) -> dict[str, Any]:
@@ -116,21 +118,23 @@ def _pupil(optics: str) -> PupilPSF:
     return psf
 
 
-def _read(paths: list[Path], n_planes: int) -> tuple[list[Array], float | None]:
-    """Stacks (C, Z, H, W), and the pixel size that the first file states, nm."""
+def _read(
+    paths: list[Path], n_planes: int, z_step_nm: float
+) -> tuple[list[Array], float | None, list[str]]:
+    """Stacks (C, Z, H, W), the pixel size that the first file states, nm, and remarks."""
     if len(paths) % n_planes:
         raise ValueError(
             f"{len(paths)} files are no multiple of {n_planes} planes: "
             "give the files of all planes of a stack one after the other."
         )
-    pixel_nm, volumes = None, []
+    pixel_nm, volumes, remarks = None, [], []
     for path in paths:
         with open_frames(path) as source:
             pixel_nm = pixel_nm or source.pixel_size_nm
-            # (Z, C, H, W) -> (C, Z, H, W)
-            volumes.append(source.read(0, source.n_frames).swapaxes(0, 1))
+            volumes.append(bead_volume(source))
+            remarks += [f"{path.name}: {remark}" for remark in bead_remarks(source, z_step_nm)]
     if n_planes == 1:
-        return volumes, pixel_nm
+        return volumes, pixel_nm, remarks
     for path, volume in zip(paths, volumes, strict=True):
         if volume.shape != (1, *volumes[0].shape[1:]):
             raise ValueError(
@@ -138,7 +142,33 @@ def _read(paths: list[Path], n_planes: int) -> tuple[list[Array], float | None]:
                 f"the files of a plane must have {(1, *volumes[0].shape[1:])}."
             )
     starts = range(0, len(volumes), n_planes)
-    return [np.concatenate(volumes[i : i + n_planes]) for i in starts], pixel_nm
+    return [np.concatenate(volumes[i : i + n_planes]) for i in starts], pixel_nm, remarks
+
+
+def bead_volume(source: FrameSource) -> Array:
+    """Return a bead stack (C, Z, H, W): depth is Z where that is named; repeats are averaged."""
+    frames = source.read(0, source.n_frames)  # (T, C, H, W)
+    layout = source.layout
+    if "Z" not in layout.axes:
+        return frames.swapaxes(0, 1)
+    mean: Array = frames.mean(axis=0, dtype=float).reshape(*layout.sizes, *frames.shape[-2:])
+    mean = np.moveaxis(mean, layout.axes.index("Z"), 0)
+    volume: Array = mean.reshape(len(mean), -1, *frames.shape[-2:]).swapaxes(0, 1)
+    return volume
+
+
+def bead_remarks(source: FrameSource, z_step_nm: float) -> list[str]:
+    """Return what a person should know of how a bead stack was read."""
+    remarks, stated_nm = [], source.z_step_nm
+    if "Z" in source.layout.axes and source.n_frames > 1:
+        n_depths = source.layout.sizes[source.layout.axes.index("Z")]
+        remarks.append(f"the {source.n_frames} frames at each of {n_depths} depths were averaged.")
+    if stated_nm is not None and abs(stated_nm / z_step_nm - 1) > 0.02:
+        remarks.append(
+            f"the file says that its images are {stated_nm:g} nm apart, and {z_step_nm:g} nm were "
+            "given; those given were used."
+        )
+    return remarks
 
 
 def calibration_report(result: Calibration) -> dict[str, Any]:

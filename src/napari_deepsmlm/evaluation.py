@@ -91,7 +91,9 @@ def evaluate_files(
         raise ValueError(
             f"{truth.name}: is an image; localizations are compared with a table of true molecules."
         )
-    found, true = read_localizations(prediction), _read_truth(truth)
+    pixel_nm = options.pixel_size_nm
+    found = read_localizations(prediction, pixel_size_nm=pixel_nm)
+    true = _read_truth(truth, pixel_nm)
     if options.border_nm > 0:
         field = _field(true, options)
         found, true = (without_border(t, options.border_nm, field) for t in (found, true))
@@ -125,7 +127,7 @@ def _evaluate_image(
         pixel_nm = options.pixel_size_nm or pixel_nm
         if pixel_nm is None:
             raise ValueError(f"{prediction.name}: states no pixel size; give --pixel-size in nm.")
-        reference = count_image(_read_truth(truth), image.shape, pixel_nm)
+        reference = count_image(_read_truth(truth, options.pixel_size_nm), image.shape, pixel_nm)
         if not reference.any():
             raise ValueError(
                 f"{truth.name}: no molecule lies in the {image.shape[0]} x {image.shape[1]} pixels "
@@ -148,8 +150,8 @@ def _read_image(path: Path) -> tuple[Image, float | None]:
         return total, source.pixel_size_nm
 
 
-def _read_truth(path: Path) -> Localizations:
-    table = read_localizations(path)
+def _read_truth(path: Path, pixel_size_nm: float | None) -> Localizations:
+    table = read_localizations(path, pixel_size_nm=pixel_size_nm)
     if not len(table):
         raise ValueError(f"{path.name}: holds no true molecules to compare with.")
     return table

@@ -310,6 +310,9 @@ def test_an_ome_header_that_counts_too_many_is_not_believed(tmp_path: Path, movi
         with tifffile.TiffFile(path, mode="r+b") as tiff:
             text = (tiff.ome_metadata or "").replace('SizeT="12"', f'SizeT="{count}"')
             tiff.pages[0].tags[270].overwrite(text)
+        if count == "90":  # it places the 12 that are there: a recording that was stopped
+            assert open_frames(path).warnings == ("12 of 90 planned frames were recorded.",)
+            continue
         with pytest.raises(ValueError, match=rf"12 of {count} frames are complete"):
             open_frames(path)
 

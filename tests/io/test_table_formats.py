@@ -254,13 +254,13 @@ def test_a_format_must_suit_the_ending(tmp_path: Path) -> None:
         ),
         (
             lambda f: f.create_dataset("locs", data=np.array([(0, np.nan, 0)], PICASSO[:3])),
-            "row 1 of 'x' is empty or NaN; remove",
+            "row 1 of 'x' is empty or NaN, and no row has a frame and a position; export",
         ),
         (
             lambda f: f.create_dataset(
                 "locs", data=np.array([(-1, 0, 0)], [("frame", "i4"), *PICASSO[1:3]])
             ),
-            "row 1 has frame -1; frames must be whole numbers from 0",
+            "row 1 has frame -1; frames must be numbers from 0",
         ),
         (
             lambda f: f.create_dataset("locs", (10**12,), PICASSO, chunks=(100,)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._files import atomic_write
@@ -55,7 +55,7 @@ class SensorMaps(FrozenModel):
     takes the place of the camera's one number: gain that of `e_per_adu` (as its inverse), offset
     that of `baseline`, variance that of `read_noise_e`. Files are read when first used, so that an
     experiment can be read where its maps are not; paths that are not absolute start at the
-    working folder.
+    folder of the file that names them, else at the working folder.
 
     Examples
     --------
@@ -72,6 +72,15 @@ class SensorMaps(FrozenModel):
     top_left_px: tuple[int, int] = Field(
         (0, 0), description="Row and column of the maps where the first pixel of the frames is."
     )
+
+    @field_validator("gain", "offset", "variance")
+    @classmethod
+    def _beside_their_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        folder = (info.context or {}).get("folder")
+        if path is None or folder is None or path.is_absolute():
+            return path
+        beside = Path(folder) / path
+        return beside if beside.is_file() or not path.is_file() else path
 
     @model_validator(mode="after")
     def _files_are_maps(self) -> SensorMaps:
@@ -224,10 +233,14 @@ def _check(values: Array, name: str, source: str) -> Array:
             f"Camera {name} map: expected (H, W) numbers, {source} has {values.shape}."
         )
     values = np.ascontiguousarray(values, dtype=np.float32)
-    if not np.isfinite(values).all():
-        raise ValueError(f"Camera {name} map: {source} has pixels that are not finite.")
-    if name == "gain" and values.min() <= 0:
-        raise ValueError(f"Camera gain map: must be above 0, {source} goes down to {values.min()}.")
-    if values.min() < 0:
-        raise ValueError(f"Camera {name} map: must be >= 0, {source} goes down to {values.min()}.")
+    limit = "above 0" if name == "gain" else ">= 0"
+    is_bad = ~np.isfinite(values) | (values <= 0 if name == "gain" else values < 0)
+    if is_bad.any():
+        row, column = (int(i) for i in np.argwhere(is_bad)[0])
+        n_bad = int(is_bad.sum())
+        more = f" and {n_bad - 1} more such pixels" if n_bad > 1 else ""
+        raise ValueError(
+            f"Camera {name} map: must be {limit}, {source} has {values[row, column]:g} in row "
+            f"{row}, column {column}{more}; fill dead pixels with what their neighbours have."
+        )
     return values

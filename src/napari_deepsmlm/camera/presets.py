@@ -51,6 +51,8 @@ def camera_preset(name: str) -> Camera:
 def find_camera(name_or_path: str | Path) -> Camera:
     """Return the camera of a preset, or of a YAML file of a camera or of an experiment.
 
+    Maps that the file names are looked for in its folder.
+
     Raises
     ------
     ValueError
@@ -72,7 +74,9 @@ def find_camera(name_or_path: str | Path) -> Camera:
     values = load_yaml(path)
     if isinstance(values, dict) and "camera" in values:  # an experiment
         values = values["camera"]
-    return _HasCamera.from_dict({"camera": values}, source=path.name).camera
+    return _HasCamera.from_dict(
+        {"camera": values}, source=path.name, folder=path.absolute().parent
+    ).camera
 
 
 class _HasCamera(FrozenModel):

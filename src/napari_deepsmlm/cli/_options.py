@@ -13,6 +13,13 @@ Stacks = Annotated[list[Path], typer.Argument(help="Stack; several files: one se
 PixelSize = Annotated[
     float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
 ]
+Channel = Annotated[
+    str | None, typer.Option(help="One colour of several: its number, from 1, or its name.")
+]
+Axes = Annotated[
+    str | None,
+    typer.Option(help="The file's axes, as TCYX or ZTYX, where it does not name them itself."),
+]
 CameraName = Annotated[
     str | None,
     typer.Option(help="Camera: a preset, as scmos-qe95, or YAML of a camera or experiment."),

@@ -9,8 +9,10 @@ import typer
 
 from napari_deepsmlm.cli._console import out, print_json
 from napari_deepsmlm.cli._options import (
+    Axes,
     Baseline,
     CameraName,
+    Channel,
     FrameRange,
     JsonFlag,
     PhotonsPerAdu,
@@ -32,6 +34,8 @@ def estimate(
         Path | None, typer.Option("--out", help="Experiment to write, .yaml, ready to train.")
     ] = None,
     network: Annotated[str, typer.Option(help="Network of that experiment.")] = "deep-storm",
+    channel: Channel = None,
+    axes: Axes = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure camera, background, PSF width, photons, density and drift of a raw movie.
@@ -53,6 +57,8 @@ def estimate(
         stack[0] if len(stack) == 1 else stack,
         pixel_size_nm=pixel_size,
         allow_truncated=frames is not None,
+        channel=channel,
+        axes=axes,
     )
     found = measure(source.slice(first, last), camera=known)
     if as_json:

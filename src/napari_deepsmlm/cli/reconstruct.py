@@ -16,8 +16,10 @@ from napari_deepsmlm.cli._console import (
     stop_on_ctrl_c,
 )
 from napari_deepsmlm.cli._options import (
+    Axes,
     Baseline,
     CameraChoice,
+    Channel,
     FrameRange,
     JsonFlag,
     OutFolder,
@@ -80,6 +82,8 @@ def reconstruct(
     force: Annotated[
         bool, typer.Option("--force", help="Go on with a warning where the result cannot be right.")
     ] = False,
+    channel: Channel = None,
+    axes: Axes = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Reconstruct a stack: image, molecules and report. Ctrl-C keeps what is done.
@@ -119,6 +123,8 @@ def reconstruct(
             "camera": choose_camera(camera, baseline, photons_per_adu) or "auto",
             "registration": registration,
             "force": force,
+            "channel": channel,
+            "axes": axes,
         },
         source="options",
     )

@@ -8,13 +8,18 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from napari_deepsmlm.cli._console import err, out, print_json
+from napari_deepsmlm.cli._console import err, out, print_json, print_warnings
 from napari_deepsmlm.cli._options import JsonFlag
 
-Table = Annotated[Path, typer.Argument(help="Localizations: .csv or Picasso .hdf5.")]
+Table = Annotated[
+    Path, typer.Argument(help="Localizations: .csv, .txt ... of any program, .hdf5, SMAP .mat.")
+]
 PixelSize = Annotated[
     float | None,
     typer.Option(help="Camera pixel, nm, for tables in pixels; default: what the file says."),
+]
+Unit = Annotated[
+    str | None, typer.Option(help="nm, um or px, for tables whose header has no units.")
 ]
 Kind = Annotated[
     str | None,
@@ -29,13 +34,14 @@ def filter_table(
     ],
     out_file: Annotated[Path, typer.Option("--out", help="Table to write, .csv or .hdf5.")],
     pixel_size: PixelSize = None,
+    unit: Unit = None,
     kind: Kind = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Keep the molecules that fulfil a condition in ThunderSTORM's syntax (frames count from 1)."""
     from napari_deepsmlm import filtering
 
-    molecules, pixel_nm = _read(table, pixel_size)
+    molecules, pixel_nm = _read(table, pixel_size, unit)
     kept = filtering.filter_table(molecules, where)
     _write(kept, out_file, kind, pixel_nm)
     report = {"molecules": len(molecules), "kept": len(kept), "where": where, "file": str(out_file)}
@@ -58,19 +64,21 @@ def render(
     ] = None,
     where: Annotated[str | None, typer.Option(help="Draw only what fulfils a condition.")] = None,
     pixel_size: PixelSize = None,
+    unit: Unit = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
     from napari_deepsmlm import filtering
     from napari_deepsmlm.io import write_image, write_rgb
-    from napari_deepsmlm.io.columns import UNCERTAINTY_XY, merged_uncertainty
+    from napari_deepsmlm.io.columns import merged_uncertainty
+    from napari_deepsmlm.io.headers import UNCERTAINTY_XY
     from napari_deepsmlm.render import RenderOptions, draw, draw_colored
 
     if out_file.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{out_file.name}: images are written as .tif.")
     values = {"kind": kind, "sr_pixel_nm": sr_pixel, "sigma_nm": sigma, "n_shifts": shifts}
     options = RenderOptions.from_dict(values, source="options")
-    molecules, _ = _read(table, pixel_size)
+    molecules, _ = _read(table, pixel_size, unit)
     if where is not None:
         molecules = filtering.filter_table(molecules, where)
     report = {"inputs": [str(table)], "molecules": len(molecules), "where": where}
@@ -96,11 +104,12 @@ def convert(
     table: Table,
     out_file: Annotated[Path, typer.Option("--out", help="Table to write, .csv or .hdf5.")],
     pixel_size: PixelSize = None,
+    unit: Unit = None,
     kind: Kind = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write a table in another format; the ending of --out, or --format, says which."""
-    molecules, pixel_nm = _read(table, pixel_size)
+    molecules, pixel_nm = _read(table, pixel_size, unit)
     _write(molecules, out_file, kind, pixel_nm)
     report = {
         "molecules": len(molecules),
@@ -111,13 +120,14 @@ def convert(
     _tell(report, f"{len(molecules):,} molecules: {out_file}", as_json)
 
 
-def _read(path: Path, pixel_size: float | None) -> tuple[Any, float | None]:
+def _read(path: Path, pixel_size: float | None, unit: str | None) -> tuple[Any, float | None]:
     """Return a table, and the camera pixel that it or the caller states."""
-    from napari_deepsmlm.io import read_localizations, table_pixel_size
+    from napari_deepsmlm.io import read_table
 
     with err.status(f"Reading {escape(path.name)}…"):
-        table = read_localizations(path, pixel_size_nm=pixel_size)
-        return table, pixel_size or table_pixel_size(path)
+        read = read_table(path, pixel_size_nm=pixel_size, unit=unit)
+    print_warnings(read.remarks)
+    return read.localizations, pixel_size or read.pixel_size_nm
 
 
 def _write(table: Any, path: Path, kind: str | None, pixel_nm: float | None) -> None:

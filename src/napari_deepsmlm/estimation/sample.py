@@ -98,7 +98,7 @@ def take_sample(
     if n_constant:
         remarks.append(f"{n_constant} frames without any contrast were left out.")
     if n_planes > 1:
-        remarks.append(f"Of {n_planes} focal planes the first one was measured.")
+        remarks.append(f"Of {source.layout.describe()} the first one was measured.")
     saturated = _saturated(kept, source.dtype)
     if saturated > TOO_MANY_SATURATED:
         remarks.append(

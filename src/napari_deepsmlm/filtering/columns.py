@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepsmlm.io.columns import UNCERTAINTY_XY, merged_uncertainty, unit_factor
+from napari_deepsmlm.io.columns import merged_uncertainty, unit_factor
 from napari_deepsmlm.io.csv_tables import FIRST_FRAME
+from napari_deepsmlm.io.headers import UNCERTAINTY_XY
 from napari_deepsmlm.io.thunderstorm import COLUMNS
 
 if TYPE_CHECKING:

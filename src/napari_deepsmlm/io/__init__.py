@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_deepsmlm.io._planes import MAX_PLANES, PlaneLayout
 from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
 from napari_deepsmlm.io.frames import FrameSource, open_frames
 from napari_deepsmlm.io.images import (
@@ -21,18 +22,25 @@ from napari_deepsmlm.io.recognition import (
 from napari_deepsmlm.io.rgb import write_rgb
 from napari_deepsmlm.io.tables import (
     LocalizationWriter,
+    ReadTable,
+    UnitNeeded,
     read_localizations,
+    read_table,
     table_pixel_size,
     write_localizations,
 )
 
 __all__ = [
+    "MAX_PLANES",
     "DamagedFrameError",
     "FrameReadError",
     "FrameSource",
     "ImageWriter",
     "LocalizationWriter",
+    "PlaneLayout",
+    "ReadTable",
     "StackWriter",
+    "UnitNeeded",
     "are_planes",
     "looks_like_frames",
     "looks_like_localizations",
@@ -41,6 +49,7 @@ __all__ = [
     "open_frames",
     "read_localizations",
     "read_report",
+    "read_table",
     "table_pixel_size",
     "write_image",
     "write_localizations",

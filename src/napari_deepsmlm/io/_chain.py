@@ -22,6 +22,7 @@ SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS = 277, 278, 279
 X_RESOLUTION, Y_RESOLUTION, PLANAR, RESOLUTION_UNIT, PREDICTOR = 282, 283, 284, 296, 317
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
 SUB_IFDS, SAMPLE_FORMAT, DEPTH, MICRO_MANAGER = 330, 339, 32997, 51123
+METAMORPH, METAMORPH_PLANES = 33628, 33629  # UIC1, and UIC2, which has an entry for each plane
 
 _LAYOUT_TAGS = frozenset(
     (
@@ -150,7 +151,18 @@ class PageChain:
         for tag in _REMARK_TAGS:
             with suppress(BrokenChain):
                 tags.update(self._read_ifd(page.ifd_offset, frozenset((tag,)))[0])
+        with suppress(BrokenChain):
+            counts = self._tag_counts(page.ifd_offset)
+            if METAMORPH in counts and METAMORPH_PLANES in counts:
+                tags[METAMORPH_PLANES] = (counts[METAMORPH_PLANES],)
         return tags
+
+    def _tag_counts(self, offset: int) -> dict[int, int]:
+        n_tags = self._n_tags.unpack(self._bytes(offset, self._n_tags.size))[0]
+        if not 0 < n_tags <= _MAX_TAGS:
+            return {}
+        block = self._bytes(offset + self._n_tags.size, n_tags * self._entry.size)
+        return {tag: count for tag, _, count, _ in self._entry.iter_unpack(block)}
 
     def _next_like(self, page: Page | None, alike: Alike | None, offset: int) -> Page | None:
         """Return the page at `offset` if it is as the one before, else None."""

@@ -26,8 +26,9 @@ NM_PER_UNIT = {
 }
 
 MAX_CAMERA_NAME = 100
+MAX_SAMPLE_PIXEL_NM = 2000.0  # beyond it, a molecule is in one pixel: it is the camera's own
 
-Kind = Literal["", "OME", "ImageJ", "tifffile"]
+Kind = Literal["", "OME", "ImageJ", "tifffile", "MetaMorph"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class Description:
     pixel_size: PixelSize = field(default_factory=PixelSize)
     warnings: tuple[str, ...] = ()
     camera: str = ""  # what names the camera or the microscope
+    channels: tuple[str, ...] = ()  # their names
+    z_step_nm: float | None = None
+    value_offset: int = 0  # what ImageJ adds to the stored values: signed 16 bit
     camera_settings: Mapping[str, Any] = field(default_factory=dict)  # see `Opened`
 
     @property
@@ -76,6 +80,12 @@ def checked_size(size_x_nm: float | None, size_y_nm: float | None, origin: str) 
             warning=f"The pixel size in the {origin}, {size_x_nm:g} nm, is not between 1 nm and "
             "10 um and was not used; give the camera's pixel size in the sample."
         )
+    if size_x_nm > MAX_SAMPLE_PIXEL_NM:
+        return PixelSize(
+            warning=f"The {origin} gives pixels of {size_x_nm / 1e3:g} um, which is the size of a "
+            "camera's own pixels, not of those in the sample, and was not used; give the pixel "
+            "size in the sample."
+        )
     warning = ""
     if size_y_nm and abs(size_y_nm / size_x_nm - 1) > 0.01:
         warning = (
@@ -86,8 +96,13 @@ def checked_size(size_x_nm: float | None, size_y_nm: float | None, origin: str) 
 
 
 def as_text(value: Any) -> str:
-    """Decode the bytes of a tag; "" for what is no text."""
-    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else ""
+    """Decode the bytes of a tag; "" for what is no text. Old programs write µ in Latin-1."""
+    if not isinstance(value, bytes):
+        return ""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def as_json(text: str) -> dict[str, Any]:

@@ -20,14 +20,19 @@ _ROWS_PER_BLOCK = 1 << 16
 
 
 class Hdf5Table(NamedTuple):
-    """The columns of a table by its own names, and the text of `/metadata`."""
+    """The columns of a table by its own names, what the file says of it, and whose it is."""
 
     columns: dict[str, npt.NDArray[Any]]
     metadata: str
+    program: str = "Picasso"
 
 
 def read_hdf5_table(path: Path, table: str) -> Hdf5Table:
-    """Return the numbers of a compound dataset, integers as int64 and others as float64.
+    """Return the numbers of a table, integers as int64 and others as float64.
+
+    Parameters
+    ----------
+    table : the compound dataset, if it is not a table of DECODE or SMAP.
 
     Raises
     ------
@@ -46,13 +51,13 @@ def read_hdf5_table(path: Path, table: str) -> Hdf5Table:
             block = np.frombuffer(data, kind)
             for name, values in columns.items():
                 values[start : start + n_block] = block[name]
-    return Hdf5Table(columns, str(head["metadata"]))
+    return Hdf5Table(columns, str(head["metadata"]), str(head["kind"]))
 
 
-def read_hdf5_metadata(path: Path, table: str) -> str:
-    """Return the text of `/metadata` of a file with that table, "" if there is none."""
+def read_hdf5_metadata(path: Path, table: str) -> Hdf5Table:
+    """Return what a file says of its table, without the rows of it."""
     with _child(path, table) as (head, _):
-        return str(head["metadata"])
+        return Hdf5Table({}, str(head["metadata"]), str(head["kind"]))
 
 
 def _child(path: Path, table: str) -> AbstractContextManager[tuple[dict[str, Any], IO[bytes]]]:

@@ -28,29 +28,92 @@ _MAX_FILLED = 100_000_000  # blocks may lie over each other, but not without end
 
 
 def parse_ome(text: str, name: str) -> Description:
-    """Read an OME-XML description: sizes, order of planes, files of a set, pixel size."""
+    """Read an OME-XML description: sizes, order of planes, files of a set, pixel size.
+
+    Parameters
+    ----------
+    name : of the file whose planes are wanted: a set of files may hold several images (positions),
+        and this file belongs to one of them.
+    """
     root = _xml(text)
     images = [] if root is None else [e for e in root.iter() if _local(e) == "Pixels"]
     if root is None or not images:
-        master = next((e for e in root or () if _local(e) == "BinaryOnly"), None)
-        return Description(warnings=(_no_ome_images(master),))
-    pixels = images[0]
+        return Description(warnings=("The OME description is damaged and was not used.",))
+    pixels, warnings = _image_of(images, name, root.get("UUID", ""))
     order = pixels.get("DimensionOrder", "XYCZT")[:1:-1]  # "XYCZT" -> "TZC", slowest first
     if sorted(order) != sorted("TZC"):
         order = "TZC"
-    sizes = tuple(max(1, whole(pixels.get(f"Size{axis}"), 1)) for axis in order)
-    warnings: tuple[str, ...] = ()
-    if len(images) > 1:
-        warnings = (f"The file holds {len(images)} images (positions); the first one was opened.",)
+    sizes, grown = _sizes(pixels, order)
     return Description(
         kind="OME",
         axes=order,
         sizes=sizes,
         plane_map=_plane_map(pixels, order, sizes, name, root.get("UUID", "")),
         pixel_size=_ome_pixel_size(pixels),
-        warnings=warnings,
+        warnings=(*warnings, *grown),
         camera=_ome_camera(root),
+        channels=_channel_names(pixels),
+        z_step_nm=_ome_length_nm(pixels, "PhysicalSizeZ"),
     )
+
+
+def master_of(text: str) -> str:
+    """Return the file that holds the OME-XML of a set, "" if the text is not a pointer to one."""
+    root = _xml(text) if "BinaryOnly" in text else None
+    found = next((e for e in root or () if _local(e) == "BinaryOnly"), None)
+    return "" if found is None else _base_name(found.get("MetadataFile", ""))
+
+
+def _image_of(
+    images: list[ElementTree.Element], name: str, own_uuid: str
+) -> tuple[ElementTree.Element, tuple[str, ...]]:
+    """Return the image whose planes lie in a file, and what a person should know of the choice."""
+    if len(images) == 1:
+        return images[0], ()
+    named = [(image, _named_files(image)) for image in images]
+    mine = [image for image, files in named if name in files]
+    if not mine:  # renamed since: by its identity, or the images that name no file
+        mine = [image for image, files in named if own_uuid and own_uuid in files.values()]
+        mine = mine or [image for image, files in named if not files or "" in files]
+    if not mine:
+        return images[0], (
+            f"The OME header describes {len(images)} images (positions) and does not say which of "
+            "them this file holds; it was taken for the first.",
+        )
+    if len(mine) > 1:
+        return mine[0], (
+            f"The file holds {len(mine)} images (positions); the first one was opened.",
+        )
+    return mine[0], ()
+
+
+def _named_files(pixels: ElementTree.Element) -> dict[str, str]:
+    """Return the files that an image names, with their identities."""
+    uuids = (e for e in pixels.iter() if _local(e) == "UUID")
+    return {_base_name(e.get("FileName", "")): (e.text or "").strip() for e in uuids}
+
+
+def _sizes(pixels: ElementTree.Element, order: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the lengths of the axes, grown where planes are placed beyond them."""
+    declared = tuple(max(1, whole(pixels.get(f"Size{axis}"), 1)) for axis in order)
+    blocks = [e for e in pixels if _local(e) == "TiffData"]
+    ends = tuple(
+        max((whole(block.get(f"First{axis}"), 0) + 1 for block in blocks), default=1)
+        for axis in order
+    )
+    sizes = tuple(max(pair) for pair in zip(declared, ends, strict=True))
+    if sizes == declared or math.prod(sizes) > 100 * max(len(blocks), math.prod(declared)):
+        return declared, ()
+    said, placed = (
+        " x ".join(f"{axis}={n}" for axis, n in zip(order, found, strict=True))
+        for found in (declared, sizes)
+    )
+    return sizes, (f"The OME header says {said} but places images at {placed}; that was used.",)
+
+
+def _channel_names(pixels: ElementTree.Element) -> tuple[str, ...]:
+    names = (e.get("Name", "") for e in pixels if _local(e) == "Channel")
+    return tuple(name[:MAX_CAMERA_NAME] for name in names)
 
 
 def ome_report(tags: _chain.Tags) -> dict[str, Any] | None:
@@ -61,13 +124,6 @@ def ome_report(tags: _chain.Tags) -> dict[str, Any] | None:
             if _local(element) == "Description":
                 return as_json(element.text or "") or None
     return None
-
-
-def _no_ome_images(binary_only: ElementTree.Element | None) -> str:
-    if binary_only is None:
-        return "The OME description is damaged and was not used."
-    master = _base_name(binary_only.get("MetadataFile", "")) or "another file"
-    return f"This file is one part of a set that {master} describes; open that file for all of it."
 
 
 def _xml(text: str) -> ElementTree.Element | None:

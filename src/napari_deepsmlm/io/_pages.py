@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.io._planes import Frames
 
 MAX_FRAME_BYTES = 1 << 30
+_ZEROS_BYTES = 4096
 _BOMB_FRAME_BYTES = 1 << 26  # smaller frames cannot hurt, however well they are packed
 _BOMB_RATIO = 2000  # deflate reaches 1032, LZW about 1400
 
@@ -59,6 +60,7 @@ class PageTable:
         self.chain = PageChain(self.file)
         self._byte_order = self.chain.byte_order
         self.pages, self.problem = self._follow_chain(max_pages)
+        self.pages = _without_thumbnails(self.pages)
         self.layout = self.pages[0].layout
         _check_layout(self.name, self.layout)
         self._check_uniform()
@@ -106,6 +108,15 @@ class PageTable:
         if self._offsets is None:
             return 1
         return int(max(0, self.file.size - self._offsets[0]) // self.layout.frame_bytes)
+
+    @property
+    def ends_in_zeros(self) -> bool:
+        """Whether the list of pages leads into room that was kept for more and never written."""
+        start = self.pages[-1].next_offset
+        if not self.problem or not 0 < start < self.file.size:
+            return False
+        ends = (start, max(start, self.file.size - _ZEROS_BYTES))
+        return not any(any(self.file.read_at(at, _ZEROS_BYTES)) for at in ends)
 
     def lay_out(self, n_frames: int) -> bool:
         """Take `n_frames` frames to lie behind the first page; False if that cannot be."""
@@ -322,6 +333,15 @@ def _check_layout(name: str, layout: Layout) -> None:
         )
     if layout.tile_width and layout.tile_width * layout.tile_height > MAX_FRAME_BYTES:
         raise ValueError(f"{name}: declares tiles of more than 1 GB; the file is damaged.")
+
+
+def _without_thumbnails(pages: list[Page]) -> list[Page]:
+    """Drop pages that call themselves smaller copies, unless all do, or they are not smaller."""
+    first = pages[0]
+    if first.is_reduced or not any(page.is_reduced for page in pages):
+        return pages
+    size = (first.layout.width, first.layout.height)
+    return [p for p in pages if not p.is_reduced or (p.layout.width, p.layout.height) == size]
 
 
 def _comparable(layout: Layout) -> Layout:

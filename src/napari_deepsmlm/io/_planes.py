@@ -22,6 +22,7 @@ MAX_PIXEL_SIZE_NM = 10_000.0
 # only one besides Y and X is a movie saved under the wrong name (tifffile does so for ImageJ and
 # OME); who has a nine-plane snapshot gives axes="CYX".
 MAX_PLANES = 4
+_MIN_LONG = 10
 
 
 class Planes(Protocol):
@@ -43,6 +44,96 @@ class Planes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PlaneLayout:
+    """What the planes C of a movie are: its axes besides time, in the order they are counted.
+
+    Attributes
+    ----------
+    axes : their letters, "C" for colours, "Z" for focal planes, "P" and "Q" for what nobody named.
+    sizes : their lengths.
+    channels : names of the colours, as far as the file gives them.
+    """
+
+    axes: str = ""
+    sizes: tuple[int, ...] = ()
+    channels: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, sizes: tuple[int, ...], letters: str, time: int, channels: tuple[str, ...] = ()
+    ) -> PlaneLayout:
+        """Return the layout of axes of which one is time (-1: none)."""
+        letters = letters or "Q" * len(sizes)
+        kept = [i for i in range(len(sizes)) if i != time and sizes[i] > 1]
+        axes = "".join(letters[i] for i in kept)
+        return cls(axes, tuple(sizes[i] for i in kept), channels if "C" in axes else ())
+
+    @property
+    def n_channels(self) -> int:
+        """Number of colours; planes that nobody named may be colours, if there is one such axis."""
+        axis = self._axis
+        return 1 if axis < 0 else self.sizes[axis]
+
+    @property
+    def are_channels(self) -> bool:
+        """Whether the file says that its planes are colours."""
+        return "C" in self.axes
+
+    def describe(self) -> str:
+        """Return what the planes are: 2 channels (AF647, CF568), 4 focal planes, 6 planes."""
+        words = {"C": "channels", "Z": "focal planes"}
+        parts = [
+            f"{n} {words.get(a, 'planes')}" for a, n in zip(self.axes, self.sizes, strict=True)
+        ]
+        names = [name for name in self.channels if name]
+        text = " x ".join(parts) or "1 plane"
+        return f"{text} ({', '.join(names)})" if names and self.are_channels else text
+
+    def planes_of(self, name: str, channel: int | str) -> tuple[list[int], PlaneLayout]:
+        """Return the planes of one colour, and their layout.
+
+        Parameters
+        ----------
+        name : of the file, for errors.
+        channel : its number, from 1, or its name.
+
+        Raises
+        ------
+        ValueError
+            If there is no such colour.
+        """
+        axis, number = self._axis, self._number(channel)
+        if number is None or not 1 <= number <= self.n_channels:
+            known = [c for c in self.channels if c]
+            names = f" ({', '.join(known)})" if known else ""
+            raise ValueError(
+                f"{name}: has no channel '{channel}'; it has {self.n_channels}{names}: give a "
+                f"number from 1 to {self.n_channels}, or a name."
+            )
+        if axis < 0:
+            return [0], self
+        index = np.arange(math.prod(self.sizes)).reshape(self.sizes)
+        planes = np.take(index, number - 1, axis=axis).ravel().tolist()
+        rest = PlaneLayout(
+            self.axes[:axis] + self.axes[axis + 1 :], self.sizes[:axis] + self.sizes[axis + 1 :]
+        )
+        return planes, rest
+
+    @property
+    def _axis(self) -> int:
+        if "C" in self.axes:
+            return self.axes.index("C")
+        return 0 if self.axes in ("P", "Q") else -1
+
+    def _number(self, channel: int | str) -> int | None:
+        text = str(channel).strip()
+        names = [name.casefold() for name in self.channels]
+        if text.casefold() in names and text:
+            return names.index(text.casefold()) + 1
+        return int(text) if text.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """Frames together with what their file says about them."""
 
@@ -54,6 +145,8 @@ class Opened:
     """What names the camera or the microscope in the file, "" if nothing does."""
     camera_settings: Mapping[str, Any] = field(default_factory=dict)
     """Offset and gain as far as the file states them, in the words of Picasso."""
+    layout: PlaneLayout = field(default_factory=PlaneLayout)
+    z_step_nm: float | None = None
 
 
 def arrange_axes(sizes: tuple[int, ...], axes: str) -> tuple[npt.NDArray[np.int64], int]:
@@ -80,14 +173,40 @@ def arrange_axes(sizes: tuple[int, ...], axes: str) -> tuple[npt.NDArray[np.int6
     return index.reshape(index.shape[0], -1), time
 
 
+def unnamed_axes(sizes: tuple[int, ...]) -> str:
+    """Return letters for axes that nobody named, "" where the longest of them is time.
+
+    Two axes before Y and X are time and planes, unless there are more planes than any camera takes
+    at once: then the longer axis is time.
+    """
+    return "TPYX" if len(sizes) == 2 and sizes[1] <= MAX_PLANES else ""
+
+
+def named_axes(name: str, sizes: tuple[int, ...], letters: str) -> str:
+    """Return the letters of axes; refuse axes without names of which more than one may be time.
+
+    Raises
+    ------
+    ValueError
+        With the option that settles it.
+    """
+    long = [size for size in sizes if size >= _MIN_LONG]
+    if not letters and len(long) > 1:
+        raise ValueError(
+            f"{name}: its axes {times(sizes)} before rows and columns have no names, and more than "
+            "one is long enough to be time; say which is which with --axes, as TZYX or ZTYX."
+        )
+    return letters
+
+
 def _time_axis(sizes: tuple[int, ...], axes: str) -> int:
     if "T" in axes and (sizes[axes.index("T")] > 1 or max(sizes) <= 1):
         return axes.index("T")
-    other = [i for i, axis in enumerate(axes) if axis != "C" and sizes[i] > 1]
+    planes = next((i for i, axis in enumerate(axes) if axis in "CP"), -1)
+    other = [i for i in range(len(axes)) if i != planes and sizes[i] > 1]
     if other:
         return max(other, key=lambda i: sizes[i])
-    is_movie = "C" in axes and sizes[axes.index("C")] > MAX_PLANES
-    return axes.index("C") if is_movie else -1
+    return planes if planes >= 0 and sizes[planes] > MAX_PLANES else -1
 
 
 def check_axes(name: str, axes: str, n_axes: int) -> str:

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
-from napari_deepsmlm._yaml import load_documents
+from napari_deepsmlm._base import decode_text
+from napari_deepsmlm.io._headers_yaml import read_documents
 from napari_deepsmlm.io._planes import (
     Frames,
     Opened,
@@ -77,7 +77,8 @@ def open_raw(
         if n_complete == 0 or not allow_truncated:
             raise ValueError(
                 f"{file.name}: cut short: {n_complete} of {shape[0]} frames are complete; fetch it "
-                f"again, or open frames 0:{n_complete} with allow_truncated=True."
+                f"again, or open frames 0:{n_complete} with allow_truncated=True (--frames "
+                f"0:{n_complete})."
             )
         warnings = (f"Only the first {n_complete} of {shape[0]} frames are complete.",)
         shape = (n_complete, *shape[1:])
@@ -125,10 +126,8 @@ def open_picasso_raw(path: Path, *, allow_truncated: bool) -> Opened:
 
 
 def _picasso_header(path: Path) -> dict[str, Any]:
-    try:  # Picasso adds one document per processing step; the first describes the movie
-        values = next(iter(load_documents(_header_text(path))), None)
-    except (yaml.YAMLError, RecursionError):
-        values = None
+    # Picasso adds one document per processing step; the first describes the movie
+    values = next(iter(read_documents(path)), None)
     if not isinstance(values, dict):
         raise ValueError(f"{path.name}: is not a readable YAML file; export the movie again.")
     return values
@@ -179,4 +178,4 @@ def _neighbour(path: Path, ending: str) -> Path:
 def _header_text(path: Path) -> str:
     if path.stat().st_size > _HEADER_BYTES:
         raise ValueError(f"{path.name}: larger than 1 MB, which is no movie header.")
-    return path.read_text(encoding="utf-8", errors="replace")
+    return decode_text(path.read_bytes())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_deepsmlm.io._planes import Frames, Opened, PlaneLayout, Planes, Shape
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -100,7 +102,9 @@ def open_side_by_side(
             f"{paths[lengths.index(max(lengths))].name} has {max(lengths)}; planes of one movie "
             "have as many frames, so give files that were recorded together."
         )
-    return _together(paths, parts, SideBySide([part.planes for part in parts], min(lengths)))
+    planes = SideBySide([part.planes for part in parts], min(lengths))
+    layout = PlaneLayout("P", (planes.shape[1],))  # cameras, focal planes or colours
+    return replace(_together(paths, parts, planes), layout=layout)
 
 
 def _open_all(

@@ -43,7 +43,7 @@ def open_zarr(path: Path, *, axes: str | None) -> Opened:
         if array is None:
             raise UnknownZarr("there is no array in it")
         node = _opened(folder, array)
-    except (UnknownZarr, OSError) as error:
+    except (UnknownZarr, OSError, RecursionError) as error:
         raise ValueError(
             f"{path.name}: is not a readable zarr array or OME-Zarr image ({error}); give the "
             "folder of one array."
@@ -51,10 +51,12 @@ def open_zarr(path: Path, *, axes: str | None) -> Opened:
     shape = array.shape
     letters = axes or _axes(image, len(shape))
     pixel_size_nm = _pixel_size_nm(image)
+    planes = ArrayPlanes(path.name, node, letters)
     return Opened(
-        ArrayPlanes(path.name, node, letters),
+        planes,
         pixel_size_nm,
         "OME-Zarr metadata" if pixel_size_nm else "",
+        layout=planes.layout,
     )
 
 
@@ -62,13 +64,17 @@ def _array_folder(path: Path) -> tuple[Path, dict[str, Any]]:
     """Return the folder of the array to open, and what OME says of it, {} if nothing."""
     if read_array(path, path.name) is not None:
         return path, {}
-    group = read_metadata(path, "zarr.json")
-    attributes = group.get("attributes") or read_metadata(path, ".zattrs")
     try:
-        image = _ome_image(attributes)
+        path = _one_image(path.name, path)
+        image = _ome_image(_attributes(path))
         return path / _inside(image["datasets"][0]["path"]), image
     except (KeyError, IndexError, TypeError, AttributeError):
         raise UnknownZarr("it names no image") from None
+
+
+def _attributes(folder: Path) -> dict[str, Any]:
+    group = read_metadata(folder, "zarr.json")
+    return dict(group.get("attributes") or read_metadata(folder, ".zattrs"))
 
 
 def _opened(folder: Path, array: ZarrArray) -> Any:
@@ -85,6 +91,34 @@ def _opened(folder: Path, array: ZarrArray) -> Any:
     if tuple(node.shape) != array.shape or np.dtype(node.dtype) != array.dtype:
         raise UnknownZarr("its metadata contradict themselves")
     return node
+
+
+def _one_image(name: str, folder: Path) -> Path:
+    """Return the folder of the only image, of bioformats2raw's layout and of plates too.
+
+    Raises
+    ------
+    ValueError
+        If it holds images of more than one place; the message says which.
+    """
+    attributes = _attributes(folder)
+    ome = attributes.get("ome", attributes)
+    if "multiscales" in ome:
+        return folder
+    if "plate" in ome:
+        inside = [_inside(well["path"]) for well in ome["plate"]["wells"]]
+    elif "well" in ome:
+        inside = [_inside(image["path"]) for image in ome["well"]["images"]]
+    else:
+        inside = [p.name for p in folder.iterdir() if p.name.isdecimal() and p.is_dir()]
+        inside.sort(key=int)
+    if len(inside) > 1:
+        shown = ", ".join(inside[:4]) + (", ..." if len(inside) > 4 else "")
+        raise ValueError(
+            f"{name}: holds {len(inside)} images ({shown}), which are not to be mixed; give the "
+            f"folder of one, as {name}/{inside[0]}."
+        )
+    return _one_image(f"{name}/{inside[0]}", folder / inside[0])
 
 
 def _ome_image(attributes: dict[str, Any]) -> dict[str, Any]:

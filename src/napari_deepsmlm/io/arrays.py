@@ -12,12 +12,15 @@ from napari_deepsmlm.io._planes import (
     MAX_PLANES,
     Frames,
     Opened,
+    PlaneLayout,
     Shape,
     arrange_axes,
     check_axes,
     check_dtype,
     check_shape,
+    named_axes,
     times,
+    unnamed_axes,
 )
 from napari_deepsmlm.io._raw import open_raw
 from napari_deepsmlm.io._storage import DamagedFrameError, ReadOnlyFile
@@ -44,6 +47,7 @@ class ArrayPlanes:
         self.dtype = check_dtype(name, np.dtype(array.dtype))
         sizes, letters = _array_axes(name, tuple(map(int, array.shape)), axes)
         index, self._time = arrange_axes(sizes, letters)
+        self.layout = PlaneLayout.of(sizes, letters, self._time)
         self._array = array
         self.shape: Shape = (*index.shape, *map(int, array.shape[-2:]))
 
@@ -80,16 +84,21 @@ def open_npy(path: Path, *, axes: str | None, allow_truncated: bool) -> Opened:
     stored_shape, is_fortran, dtype, offset = _npy_header(file)
     check_dtype(path.name, dtype)
     _check_npy_size(file, stored_shape, dtype, offset, allow_truncated)
+    if axes is None and len(stored_shape) == 4 and stored_shape[1] > stored_shape[0]:
+        named_axes(path.name, stored_shape[:2], unnamed := unnamed_axes(stored_shape[:2]))
+        axes = unnamed or "QTYX"
     sizes, letters = _array_axes(path.name, stored_shape, axes)
-    index, _ = arrange_axes(sizes, letters)
+    index, time = arrange_axes(sizes, letters)
     is_in_order = bool((index.ravel() == np.arange(index.size)).all())
     if is_fortran or not is_in_order:
         if file.size < offset + math.prod(stored_shape) * dtype.itemsize:
             raise ValueError(f"{path.name}: cut short; fetch or export it again.")
         file.close()
-        return Opened(ArrayPlanes(path.name, np.load(path, mmap_mode="r"), axes))
+        planes = ArrayPlanes(path.name, np.load(path, mmap_mode="r"), axes)
+        return Opened(planes, layout=planes.layout)
     shape: Shape = (*index.shape, *stored_shape[-2:])
-    return open_raw(file, offset, shape, dtype, allow_truncated)
+    layout = PlaneLayout.of(sizes, letters, time)
+    return open_raw(file, offset, shape, dtype, allow_truncated, layout=layout)
 
 
 def _npy_header(file: ReadOnlyFile) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
@@ -149,4 +158,4 @@ def _array_axes(name: str, shape: tuple[int, ...], axes: str | None) -> tuple[tu
             f"{name}: has {len(shape)} axes ({times(shape)}); say which is which with axes, "
             "as axes='TZCYX'."
         )
-    return shape[:-2], {2: "", 3: "T", 4: "TC"}[len(shape)]
+    return shape[:-2], {2: "", 3: "T", 4: "TP"}[len(shape)]

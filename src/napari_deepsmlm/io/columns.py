@@ -1,4 +1,4 @@
-"""Column maps: how a table format's headers and units become ours, one map per format."""
+"""Table formats: the columns that each one writes, and what reading and writing need of it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_deepsmlm.localizations import REQUIRED_COLUMNS, Localizations
+from napari_deepsmlm.io.headers import UNCERTAINTY_XY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from napari_deepsmlm.localizations import Localizations
+
 _NM = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "micron": 1e3, "mm": 1e6}
 _PIXELS = ("px", "pixel", "pixels")
 _SAME = {"photons": "photon", "ph": "photon"}
-
-# One lateral uncertainty in the file stands for uncertainty_x_nm and uncertainty_y_nm here.
-UNCERTAINTY_XY = "uncertainty_xy_nm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class Column:
 
     header: str
     name: str
-    is_written: bool = True  # False: an older or other spelling that is only read
+    is_written: bool = True  # False: an older spelling that filters still know
 
     @property
     def label(self) -> str:
@@ -41,6 +39,37 @@ class Column:
     def unit(self) -> str:
         """The unit in the header, "" if there is none."""
         return split_header(self.header)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class TableUnits:
+    """What a person says of a table that does not say it itself.
+
+    Attributes
+    ----------
+    pixel_size_nm : camera pixel, nm, for a table in pixels.
+    unit : "nm", "um" or "px", of lengths whose header has no unit.
+    """
+
+    pixel_size_nm: float | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTable:
+    """Localizations with what their file says about them, and what was done to read them.
+
+    Attributes
+    ----------
+    pixel_size_nm : camera pixel that the file states, nm.
+    remarks : sentences that a person should read.
+    program : that wrote the file, "" if nothing tells.
+    """
+
+    localizations: Localizations
+    pixel_size_nm: float | None = None
+    remarks: tuple[str, ...] = ()
+    program: str = ""
 
 
 class TableWriter(Protocol):
@@ -59,8 +88,7 @@ class TableFormat:
     name : as people call it.
     key : the same in one word, for a command line.
     suffixes : file endings, in lower case with the dot.
-    is_mine : whether a file that starts with these bytes is of this format.
-    read : path and pixel size in nm (None: unknown) to a table.
+    read : path and what the person says of units to a table.
     writer : path, our column names and camera pixel in nm (None: unknown) to a context that takes
         the rows.
     pixel_size : path to the camera pixel that the file states, nm.
@@ -69,8 +97,7 @@ class TableFormat:
     name: str
     key: str
     suffixes: tuple[str, ...]
-    is_mine: Callable[[bytes], bool]
-    read: Callable[[Path, float | None], Localizations]
+    read: Callable[[Path, TableUnits], ReadTable]
     writer: Callable[[Path, Iterable[str], float | None], AbstractContextManager[TableWriter]]
     pixel_size: Callable[[Path], float | None] = lambda _: None
 
@@ -92,7 +119,7 @@ def unit_factor(cell: str, column: Column, pixel_size_nm: float | None) -> float
     Raises
     ------
     ValueError
-        Half a sentence for :func:`find_columns` if the units do not go together.
+        Half a sentence if the units do not go together.
     """
     unit = split_header(cell)[1]
     if unit == column.unit:
@@ -105,65 +132,6 @@ def unit_factor(cell: str, column: Column, pixel_size_nm: float | None) -> float
         return pixel_size_nm
     found = f"the unit '{unit}'" if unit else "no unit"
     raise ValueError(f"column '{cell}' has {found} but '{column.header}' is needed")
-
-
-def find_columns(
-    name: str, cells: list[str], columns: Iterable[Column], pixel_size_nm: float | None
-) -> tuple[dict[str, tuple[int, float]], list[str]]:
-    """Return where our columns stand in the file, and sentences about cells left out.
-
-    Parameters
-    ----------
-    name : of the file, for errors.
-    cells : its header.
-    columns : the format's column map.
-    pixel_size_nm : converts pixels, None if unknown.
-
-    Returns
-    -------
-    our name -> (position in `cells`, factor to our unit), and remarks.
-
-    Raises
-    ------
-    ValueError
-        If a required column is missing, has a useless unit, or a column is there twice.
-    """
-    by_label = {column.label: column for column in columns}
-    found: dict[str, tuple[int, float]] = {}
-    remarks: list[str] = []
-    for position, cell in enumerate(cells):
-        column = by_label.get(split_header(cell)[0])
-        if column is None:
-            remarks.append(f"column '{cell}' is unknown and was left out")
-            continue
-        if column.name in found:
-            first = cells[found[column.name][0]]
-            raise ValueError(
-                f"{name}: columns '{first}' and '{cell}' both give {column.name}; remove one."
-            )
-        try:
-            found[column.name] = position, unit_factor(cell, column, pixel_size_nm)
-        except ValueError as problem:
-            if column.name in REQUIRED_COLUMNS:
-                raise ValueError(f"{name}: {problem}.") from None
-            remarks.append(f"{problem}; it was left out")
-    _require(name, found, cells, by_label)
-    return found, remarks
-
-
-def _require(
-    name: str, found: dict[str, Any], cells: list[str], by_label: dict[str, Column]
-) -> None:
-    missing = [
-        c.header for c in by_label.values() if c.name in REQUIRED_COLUMNS and c.name not in found
-    ]
-    if missing:
-        shown = ", ".join(cells)
-        shown = shown if len(shown) <= 120 else shown[:117] + "..."
-        raise ValueError(
-            f"{name}: missing columns: {', '.join(missing)}; found: {shown}; export the table with "
-            "them."
-        )
 
 
 def split_uncertainty(columns: dict[str, Any]) -> dict[str, Any]:
@@ -182,34 +150,3 @@ def merged_uncertainty(localizations: Localizations) -> Any:
         return localizations[names[0]]
     x, y = (localizations[name] for name in names)
     return np.sqrt((np.square(x) + np.square(y)) / 2)
-
-
-def require_finite(name: str, values: npt.NDArray[np.float64], cell: str) -> None:
-    """Refuse positions and frames that are missing or infinite.
-
-    Parameters
-    ----------
-    name : of the file.
-    cell : the header of the column.
-    """
-    is_finite = np.isfinite(values)
-    if not is_finite.all():
-        row = int(np.argmin(is_finite))
-        what = "empty or NaN" if np.isnan(values[row]) else "infinite"
-        raise ValueError(
-            f"{name}: row {row + 1} of '{cell}' is {what}; remove the row or export it again."
-        )
-
-
-def frames_from_zero(
-    name: str, frame: npt.NDArray[np.float64], first: int
-) -> npt.NDArray[np.int64]:
-    """Return frames counted from 0 of a file that counts them from `first`."""
-    is_wrong = (frame != np.rint(frame)) | (frame < first) | (frame > 2**53)
-    if is_wrong.any():
-        row = int(np.argmax(is_wrong))
-        raise ValueError(
-            f"{name}: row {row + 1} has frame {frame[row]:g}; frames must be whole numbers from "
-            f"{first}."
-        )
-    return frame.astype(np.int64) - first

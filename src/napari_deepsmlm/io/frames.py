@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_deepsmlm._boundary import reading
+from napari_deepsmlm.io._file_names import by_place
+from napari_deepsmlm.io._picked import pick
 from napari_deepsmlm.io._planes import (
     MAX_PIXEL_SIZE_NM,
     MIN_PIXEL_SIZE_NM,
     Frames,
     Opened,
+    PlaneLayout,
     Planes,
     Shape,
     is_plausible_pixel_size,
@@ -68,6 +71,8 @@ class FrameSource:
     path : the (first) file; None for arrays in memory.
     name : the file's name, or "array".
     warnings : sentences about the file that a person should read.
+    layout : what the planes are, colours or focal planes.
+    z_step_nm : distance of focal planes, nm, None if the file does not say.
 
     Examples
     --------
@@ -88,6 +93,8 @@ class FrameSource:
         pixel_size_origin: str = "",
         warnings: tuple[str, ...] = (),
         camera: str = "",
+        layout: PlaneLayout | None = None,
+        z_step_nm: float | None = None,
         camera_settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._planes = planes
@@ -98,6 +105,8 @@ class FrameSource:
         self.pixel_size_origin = pixel_size_origin
         self.warnings = warnings
         self.camera = camera
+        self.layout = layout or PlaneLayout.of(planes.shape[1:2], "P", -1)
+        self.z_step_nm = z_step_nm
         self.camera_settings = camera_settings or {}
 
     @property
@@ -176,6 +185,21 @@ class FrameSource:
         _check_pixel_size(pixel_size_nm)
         return self._replaced(pixel_size_nm=float(pixel_size_nm), pixel_size_origin="given")
 
+    def with_channel(self, channel: int | str) -> FrameSource:
+        """Return the frames of one colour.
+
+        Parameters
+        ----------
+        channel : its number, from 1, or its name in the file.
+
+        Raises
+        ------
+        ValueError
+            If there is no such colour.
+        """
+        planes, layout = self.layout.planes_of(self.name, channel)
+        return self._replaced(_planes=pick(self._planes, planes), layout=layout)
+
     def registered(self, registration: PlaneRegistration | str | Path) -> FrameSource:
         """Return the same frames with each plane moved onto the first one as it is read.
 
@@ -231,6 +255,7 @@ def open_frames(
     as_planes: bool = False,
     allow_truncated: bool = False,
     registration: PlaneRegistration | str | Path | None = None,
+    channel: int | str | None = None,
 ) -> FrameSource:
     """Open camera frames without reading them.
 
@@ -252,6 +277,7 @@ def open_frames(
     allow_truncated : open what is complete of a file that was cut short, with a warning.
     registration : the `planes.yaml` of a calibration; planes are then moved onto the first one as
         they are read, as float32.
+    channel : one colour of several, by its number from 1 or its name in the file.
 
     Raises
     ------
@@ -265,13 +291,19 @@ def open_frames(
         with reading(path):
             opened = _source(_open_path(path, axes, allow_truncated), path)
     elif _is_array(source):
-        opened = _source(Opened(ArrayPlanes("array", source, axes)), None)
+        planes = ArrayPlanes("array", source, axes)
+        opened = _source(Opened(planes, layout=planes.layout), None)
     elif _are_paths(source):
-        opened = _open_list(list(map(Path, source)), axes, as_planes, allow_truncated)
+        paths = list(map(Path, source))
+        if not as_planes:
+            paths, channel = _of_one_place(paths, channel)
+        opened = _open_list(paths, axes, as_planes, allow_truncated)
     else:
         raise ValueError(
             f"Frames must be a path, a list of paths or an array, got {type(source).__name__}."
         )
+    if channel is not None:
+        opened = opened.with_channel(channel)
     if pixel_size_nm is not None:
         opened = opened.with_pixel_size(pixel_size_nm)
     return opened if registration is None else opened.registered(registration)
@@ -293,6 +325,33 @@ class _Sliceable:
             return frame
         start, stop, step = frames.indices(self.shape[0])
         return self._source.read(start, stop)[(slice(None, None, step), *rest)]
+
+
+def _of_one_place(
+    paths: list[Path], channel: int | str | None
+) -> tuple[list[Path], int | str | None]:
+    """Return the files of one colour and position by their names, and the colour still to take.
+
+    Raises
+    ------
+    ValueError
+        If there are several, which are not to be mixed into one movie.
+    """
+    groups = by_place(paths)
+    if len(groups) == 1:
+        return paths, channel
+    wanted = [group for place, group in groups.items() if place.channel == str(channel).casefold()]
+    if channel is not None and len(wanted) == 1:
+        return wanted[0], None
+    shown = "; ".join(place.describe() or "no word of it" for place in list(groups)[:4])
+    more = ", ..." if len(groups) > 4 else ""
+    ways = "give those of one"
+    if len({place.channel for place in groups}) > 1:
+        ways += " (--channel takes one channel), or --planes for planes recorded together"
+    raise ValueError(
+        f"{paths[0].name}: the names of the {len(paths)} files say that they are of {len(groups)} "
+        f"places ({shown}{more}), which are not one movie; {ways}."
+    )
 
 
 def _open_list(
@@ -354,6 +413,8 @@ def _source(opened: Opened, path: Path | None) -> FrameSource:
         pixel_size_origin=opened.pixel_size_origin,
         warnings=opened.warnings,
         camera=opened.camera,
+        layout=opened.layout,
+        z_step_nm=opened.z_step_nm,
         camera_settings=opened.camera_settings,
     )
 
@@ -376,11 +437,21 @@ def _check_pixel_size(pixel_size_nm: float | None) -> None:
 
 
 def natural_order(paths: Iterable[Path]) -> list[Path]:
-    """Return paths with their numbers in order: frame2 before frame10."""
+    """Return paths with their numbers in order: frame2 before frame10, and movie before movie_1."""
     return sorted(paths, key=_natural_key)
 
 
-def _natural_key(path: Path) -> list[tuple[int, int, str]]:
-    """Sort digits as numbers: frame2 before frame10."""
-    parts = re.split(r"(\d+)", str(path))
-    return [(0, int(p), p) if p.isdecimal() else (1, 0, p.casefold()) for p in parts]
+def _natural_key(path: Path) -> list[list[tuple[int, int, str]]]:
+    """Sort digits as numbers, and the endings last: the first part of a movie has no number."""
+    name, ending = _without_endings(path.name)
+    parts = (*path.parts[:-1], name, ending)
+    return [[_sortable(part) for part in re.split(r"(\d+)", text)] for text in parts]
+
+
+def _without_endings(name: str) -> tuple[str, str]:
+    match = re.fullmatch(r"(.+?)((?:\.ome)?\.[A-Za-z][A-Za-z0-9]{1,4})", name, re.IGNORECASE)
+    return (match[1], match[2]) if match else (name, "")
+
+
+def _sortable(part: str) -> tuple[int, int, str]:
+    return (0, int(part), part) if part.isdecimal() else (1, 0, part.casefold())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm.io import _chain
 from napari_deepsmlm.io._description import (
@@ -24,13 +24,22 @@ from napari_deepsmlm.io._description import (
     positive,
     whole,
 )
-from napari_deepsmlm.io._ome import parse_ome
-from napari_deepsmlm.io._planes import is_plausible_pixel_size
+from napari_deepsmlm.io._ome import master_of, parse_ome
+from napari_deepsmlm.io._planes import is_plausible_pixel_size, unnamed_axes
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIGNED_16 = 32768
 _NM_PER_RESOLUTION_UNIT = {2: 25.4e6, 3: 1e7}  # TIFF 6.0: inch, centimetre
 
 
-def describe(tags: _chain.Tags, name: str, summary: dict[str, Any]) -> Description:
+def describe(
+    tags: _chain.Tags,
+    name: str,
+    summary: dict[str, Any],
+    master: Callable[[str], str] = lambda _: "",
+) -> Description:
     """Return axes and pixel size of a file from its first page.
 
     Parameters
@@ -38,10 +47,19 @@ def describe(tags: _chain.Tags, name: str, summary: dict[str, Any]) -> Descripti
     tags : remarks of the first page.
     name : the file's name, used to find it in a set of OME files.
     summary : Micro-Manager's summary, {} for other files.
+    master : the name of a neighbour to the OME-XML that it holds, "" if there is none.
     """
     texts = [as_text(value) for value in tags.get(_chain.DESCRIPTION, ())]
     description = Description()
+    warnings: tuple[str, ...] = ()
     for text in texts:
+        pointer = master_of(text) if "<OME" in text[:2000] else ""
+        if pointer:
+            described = master(pointer)
+            if not described:
+                warnings = (_no_master(pointer),)
+                continue
+            text = described
         if "<OME" in text[:2000]:
             description = parse_ome(text, name)
             break
@@ -49,11 +67,21 @@ def describe(tags: _chain.Tags, name: str, summary: dict[str, Any]) -> Descripti
             description = parse_imagej(text, tags)
         elif text.startswith('{"shape"'):
             description = parse_shaped(text)
+    if not texts or description == Description():
+        description = parse_metamorph(tags)
+    description = replace(description, warnings=(*warnings, *description.warnings))
     if description.pixel_size.nm is None:
         description = replace(description, pixel_size=_fallback(description, tags, summary))
     camera = description.camera or micro_manager_camera(tags, summary)
     settings = micro_manager_camera_settings(tags, summary)
     return replace(description, camera=camera, camera_settings=settings)
+
+
+def _no_master(name: str) -> str:
+    return (
+        f"This file is one part of a set that {name} describes, which is not beside it: parts and "
+        "colours of the set may be missing here."
+    )
 
 
 def declared_sizes(tags: _chain.Tags) -> tuple[int, ...]:
@@ -67,7 +95,7 @@ def declared_sizes(tags: _chain.Tags) -> tuple[int, ...]:
             return parse_imagej(text, {}).sizes
         if text.startswith('{"shape"'):
             return parse_shaped(text).sizes
-    return ()
+    return parse_metamorph(tags).sizes
 
 
 # -- ImageJ ---------------------------------------------------------------------------------
@@ -87,13 +115,46 @@ def parse_imagej(text: str, tags: _chain.Tags) -> Description:
             )
         axes, sizes = "T", (n_images,)
     unit = _unescape(values.get("unit", "")).strip().casefold()
+    value_offset, remark = _calibration(values)
     return Description(
         kind="ImageJ",
         axes=axes,
         sizes=sizes,
         pixel_size=_imagej_pixel_size(unit, _unescape(values.get("yunit", unit)), tags),
-        warnings=warnings,
+        warnings=(*warnings, *remark),
+        z_step_nm=_imagej_z_step(values, unit),
+        value_offset=value_offset,
     )
+
+
+def _calibration(values: dict[str, str]) -> tuple[int, tuple[str, ...]]:
+    """Return what is added to the stored values, and a remark if ImageJ shows yet others.
+
+    ImageJ keeps signed 16-bit images as unsigned ones and says so by a straight line.
+    """
+    if values.get("cf", "").strip() != "0":
+        return 0, ()
+    offset, slope = _number(values.get("c0")), _number(values.get("c1"))
+    if (offset, slope) == (0.0, 1.0) or offset is None or slope is None:
+        return 0, ()
+    if (offset, slope) == (-SIGNED_16, 1.0):
+        return -SIGNED_16, ()
+    return 0, (
+        f"ImageJ shows its values as {offset:g} + {slope:g} x those stored; the stored ones were "
+        "used.",
+    )
+
+
+def _imagej_z_step(values: dict[str, str], unit: str) -> float | None:
+    spacing, factor = positive(values.get("spacing")), NM_PER_UNIT.get(unit)
+    return None if spacing is None or factor is None else spacing * factor
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
 
 
 def _imagej_pixel_size(unit: str, y_unit: str, tags: _chain.Tags) -> PixelSize:
@@ -116,6 +177,17 @@ def _unescape(text: str) -> str:
     return re.sub(r"\\u([0-9A-Fa-f]{4})", lambda match: chr(int(match[1], 16)), text)
 
 
+# -- MetaMorph ------------------------------------------------------------------------------
+
+
+def parse_metamorph(tags: _chain.Tags) -> Description:
+    """Read a MetaMorph STK: one page, and all planes one behind the other after it."""
+    (n_planes,) = tags.get(_chain.METAMORPH_PLANES, (0,))
+    if n_planes < 2:
+        return Description()
+    return Description(kind="MetaMorph", axes="T", sizes=(n_planes,))
+
+
 # -- tifffile -------------------------------------------------------------------------------
 
 
@@ -128,13 +200,10 @@ def parse_shaped(text: str) -> Description:
     sizes = tuple(shape[:-2])
     axes = values.get("axes")
     if not isinstance(axes, str) or len(axes) != len(shape) or not axes.endswith("YX"):
-        axes = _DEFAULT_AXES.get(len(shape), "")
+        axes = unnamed_axes(sizes)
     elif len(set(axes)) < len(axes):
         axes = ""
     return Description(kind="tifffile", axes=axes[:-2], sizes=sizes)
-
-
-_DEFAULT_AXES = {4: "TCYX"}
 
 
 # -- Micro-Manager --------------------------------------------------------------------------
@@ -192,7 +261,7 @@ def _fallback(description: Description, tags: _chain.Tags, summary: dict[str, An
     factor = _NM_PER_RESOLUTION_UNIT.get(unit)
     if factor is None or per_unit is None or not is_plausible_pixel_size(factor / per_unit):
         return PixelSize()  # printer resolutions such as 72 dpi, in every second file
-    return PixelSize(factor / per_unit, "TIFF resolution")
+    return checked_size(factor / per_unit, None, "TIFF resolution")
 
 
 def _is_count(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Picasso HDF5: a table `/locs` in camera pixels, with what is known of the camera beside it."""
+"""Picasso: a table `/locs` in camera pixels, with what is known of the camera beside it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,27 @@ import yaml
 
 from napari_deepsmlm._files import atomic_write, refuse_to_replace
 from napari_deepsmlm._hdf5 import ShieldedFile
-from napari_deepsmlm._yaml import load_documents
-from napari_deepsmlm.io._hdf5 import SIGNATURE, read_hdf5_metadata, read_hdf5_table
+from napari_deepsmlm.io._headers_yaml import read_documents
 from napari_deepsmlm.io._planes import is_plausible_pixel_size
-from napari_deepsmlm.io.columns import TableFormat, frames_from_zero, require_finite
+from napari_deepsmlm.io.columns import ReadTable
+from napari_deepsmlm.io.meanings import UnitNeeded
+from napari_deepsmlm.io.programs import Program
+from napari_deepsmlm.io.rows import usable_rows
 from napari_deepsmlm.localizations import REQUIRED_COLUMNS, Localizations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from napari_deepsmlm.io._hdf5 import Hdf5Table
+    from napari_deepsmlm.io.columns import TableUnits
+
 logger = logging.getLogger(__name__)
 
 TABLE = "locs"
+PIXEL_KEYS = ("Pixelsize", "Camera.Pixelsize")
 DEFAULT_PIXEL_NM = 100.0
 _ROWS_PER_BLOCK = 1 << 16
-_LARGEST_YAML = 1 << 20
+_PROGRAM = Program("Picasso", "px", 0)
 
 
 class Field(NamedTuple):
@@ -166,35 +172,37 @@ class PicassoWriter:
         }
 
 
-def read_picasso(path: Path, pixel_size_nm: float | None = None) -> Localizations:
-    """Return the table of a Picasso file, in nm.
+def table_of(path: Path, read: Hdf5Table, units: TableUnits) -> ReadTable:
+    """Return a table that was read from a Picasso file, in nm.
 
     The camera pixel is the file's own: embedded, or in the YAML file of the same name.
 
     Raises
     ------
+    UnitNeeded
+        If the size of its pixels is stated nowhere.
     ValueError
         One sentence: what is wrong, in which row, and what to do.
     """
-    columns, metadata = read_hdf5_table(path, TABLE)
+    columns = read.columns
     missing = [f.label for f in FIELDS if f.name in REQUIRED_COLUMNS and f.label not in columns]
     if missing:
         raise ValueError(
             f"{path.name}: missing columns: {', '.join(missing)}; found: {', '.join(columns)}; "
             "export the table with them."
         )
-    pixel_nm = _stated_pixel_nm(path, metadata) or pixel_size_nm
+    stated_nm = stated_pixel_nm(path, read.metadata)
+    pixel_nm = stated_nm or units.pixel_size_nm
     if pixel_nm is None:
-        raise ValueError(
+        raise UnitNeeded(
             f"{path.name}: its positions are in camera pixels, and neither it nor "
-            f"{path.with_suffix('.yaml').name} states their size; give the pixel size in nm."
+            f"{path.with_suffix('.yaml').name} states their size; give the pixel size in nm "
+            "(--pixel-size).",
+            is_pixel=True,
         )
-    return Localizations.from_columns(_as_ours(path.name, columns, pixel_nm))
-
-
-def stated_pixel_size(path: Path) -> float | None:
-    """Return the camera pixel that a Picasso file states, nm."""
-    return _stated_pixel_nm(path, read_hdf5_metadata(path, TABLE))
+    labels = {own.name: own.label for own in FIELDS}
+    ours, remarks = usable_rows(path.name, _as_ours(columns, pixel_nm), labels, _PROGRAM)
+    return ReadTable(Localizations.from_columns(ours), stated_nm, tuple(remarks), _PROGRAM.name)
 
 
 # -- writing --------------------------------------------------------------------------------
@@ -218,9 +226,7 @@ def _to_file(name: str, values: Any, pixel_nm: float) -> Any:
 # -- reading --------------------------------------------------------------------------------
 
 
-def _as_ours(
-    name: str, columns: dict[str, npt.NDArray[Any]], pixel_nm: float
-) -> dict[str, npt.NDArray[Any]]:
+def _as_ours(columns: dict[str, npt.NDArray[Any]], pixel_nm: float) -> dict[str, npt.NDArray[Any]]:
     """Return the columns under our names and in our units."""
     ours: dict[str, npt.NDArray[Any]] = {}
     for label in list(columns):
@@ -228,22 +234,20 @@ def _as_ours(
         field = _BY_LABEL.get(label, Field(label, label))
         if field.name in REQUIRED_COLUMNS:
             values = values.astype(np.float64, copy=False)
-            require_finite(name, values, label)
-        if field.name == "frame":
-            values = frames_from_zero(name, values, 0)
         ours[field.name] = (values + field.offset_px) * pixel_nm if field.is_px else values
     if not any(np.any(ours[always]) for always in _ALWAYS if always in ours):
         ours = {own: values for own, values in ours.items() if own not in _ALWAYS}
     return ours
 
 
-def _stated_pixel_nm(path: Path, metadata: str) -> float | None:
+def stated_pixel_nm(path: Path, metadata: str) -> float | None:
     """Return the last plausible `Pixelsize`, as later steps of Picasso may correct it."""
     for info in (_embedded(metadata), _sidecar(path.with_suffix(".yaml"))):
         for part in reversed(info):
-            size = part.get("Pixelsize") if isinstance(part, dict) else None
-            if isinstance(size, int | float) and is_plausible_pixel_size(size):
-                return float(size)
+            for key in PIXEL_KEYS if isinstance(part, dict) else ():
+                size = part.get(key)
+                if isinstance(size, int | float) and is_plausible_pixel_size(size):
+                    return float(size)
     return None
 
 
@@ -256,20 +260,7 @@ def _embedded(metadata: str) -> list[Any]:
 
 
 def _sidecar(path: Path) -> list[Any]:
-    if not path.is_file() or path.stat().st_size > _LARGEST_YAML:
-        return []
     try:
-        return load_documents(path.read_text(encoding="utf-8", errors="replace"))
-    except (yaml.YAMLError, ValueError, RecursionError):
+        return read_documents(path) if path.is_file() else []
+    except ValueError:
         return []
-
-
-FORMAT = TableFormat(
-    name="Picasso",
-    key="picasso",
-    suffixes=(".hdf5", ".h5"),
-    is_mine=lambda head: head.startswith(SIGNATURE),
-    read=read_picasso,
-    writer=PicassoWriter,
-    pixel_size=stated_pixel_size,
-)

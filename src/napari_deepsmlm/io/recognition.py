@@ -7,22 +7,22 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_deepsmlm.io._file_names import by_place
 from napari_deepsmlm.io._hdf5 import SIGNATURE
 from napari_deepsmlm.io._pages import PageTable
 from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.io._zarr import is_zarr
-from napari_deepsmlm.io.challenge import is_challenge
-from napari_deepsmlm.io.columns import split_header
-from napari_deepsmlm.io.csv_tables import header_cells
 from napari_deepsmlm.io.frames import natural_order, open_frames
-from napari_deepsmlm.io.metadata import declared_sizes, describe
+from napari_deepsmlm.io.metadata import declared_sizes
 from napari_deepsmlm.io.picasso import TABLE
+from napari_deepsmlm.io.text_tables import looks_like_text_table
+from napari_deepsmlm.io.tiff import description_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MIN_MOVIE_FRAMES = 10
-TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8")
+TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8", ".stk")
 RAW_ENDINGS = (".raw", ".dax")
 
 _PLANE_NAME = re.compile(
@@ -32,6 +32,7 @@ _PLANE_NAME = re.compile(
 _MAX_MOVIE_PLANES = 4
 _MOVIE_SIDES = range(8, 4097)
 _TABLE_HEAD_BYTES = 1 << 16
+_MATLAB_BLOCK = 512
 
 
 def looks_like_frames(path: str | Path) -> bool:
@@ -69,7 +70,8 @@ def looks_like_series(paths: Sequence[Path]) -> bool:
 def movies_in_folder(folder: str | Path) -> list[list[Path]]:
     """Return the movies among the TIFFs directly in a folder, each as the files it is made of.
 
-    Single images are one movie in the order of their numbers, as cameras write them; a file that
+    Single images are one movie in the order of their numbers, as cameras write them, or one for
+    each colour, stage position and depth that their names tell apart; a file that
     another one describes as part of its set (Micro-Manager) is left to that one. Files that are no
     movies are left out.
     """
@@ -80,7 +82,7 @@ def movies_in_folder(folder: str | Path) -> list[list[Path]]:
         if path.suffix.lower() in TIFF_ENDINGS and not path.name.startswith(".")
     )
     if looks_like_series(files):
-        return [files]
+        return [group for group in by_place(files).values() if len(group) >= MIN_MOVIE_FRAMES]
     movies: list[list[Path]] = []
     parts: set[str] = set()
     for path in files:
@@ -122,7 +124,7 @@ def _set_of(path: Path) -> set[str]:
     """Return the names of the other files that an OME file describes."""
     table = PageTable(path, max_pages=1)
     try:
-        plane_map = describe(table.chain.remarks(table.pages[0]), path.name, {}).plane_map
+        plane_map = description_of(table, {}).plane_map
     finally:
         table.file.close()
     return set() if plane_map is None else set(plane_map.files) - {"", path.name}
@@ -145,7 +147,7 @@ def looks_like_localizations(path: str | Path) -> bool:
     """Whether a file is probably a table of localizations, judged by its first bytes alone.
 
     A napari reader must leave other CSV files to others: those that napari writes of points have
-    neither a `frame` nor units. Of HDF5 it takes those with a name `locs`, as Picasso writes.
+    no frames. Of HDF5 it takes those with the names that Picasso, DECODE and SMAP write.
     """
     try:
         file = ReadOnlyFile(Path(path))
@@ -154,10 +156,14 @@ def looks_like_localizations(path: str | Path) -> bool:
     except (ValueError, OSError):
         return False
     if head.startswith(SIGNATURE):
-        return TABLE.encode() + b"\0" in head
-    labels = dict(split_header(cell) for cell in header_cells(head))
-    has_positions = all(labels.get(name, "") for name in ("x", "y"))
-    return ("frame" in labels and has_positions) or is_challenge(head)
+        return _has_names(head, TABLE) or _has_names(head, "xyz", "frame_ix")
+    if head[_MATLAB_BLOCK:].startswith(SIGNATURE):
+        return _has_names(head, "saveloc")
+    return looks_like_text_table(head)
+
+
+def _has_names(head: bytes, *names: str) -> bool:
+    return all(name.encode() + b"\0" in head for name in names)
 
 
 def _is_movie_array(path: Path) -> bool:

@@ -2,45 +2,78 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepsmlm._boundary import reading
-from napari_deepsmlm.io import challenge, picasso, thunderstorm
+from napari_deepsmlm.io import challenge, hdf5_tables, thunderstorm
+from napari_deepsmlm.io._hdf5 import SIGNATURE
 from napari_deepsmlm.io._planes import is_plausible_pixel_size
 from napari_deepsmlm.io._storage import ReadOnlyFile
+from napari_deepsmlm.io.columns import ReadTable, TableUnits
+from napari_deepsmlm.io.meanings import UnitNeeded
 from napari_deepsmlm.io.thunderstorm import LocalizationWriter
 
 if TYPE_CHECKING:
     from napari_deepsmlm.io.columns import TableFormat
     from napari_deepsmlm.localizations import Localizations
 
+logger = logging.getLogger(__name__)
+
 __all__ = [
     "FORMATS",
     "LocalizationWriter",
+    "ReadTable",
+    "UnitNeeded",
     "read_localizations",
+    "read_table",
     "table_pixel_size",
     "write_localizations",
 ]
 
 # A new format is one file with a column map and one entry here, the more special first.
-FORMATS: tuple[TableFormat, ...] = (picasso.FORMAT, challenge.FORMAT, thunderstorm.FORMAT)
+FORMATS: tuple[TableFormat, ...] = (hdf5_tables.FORMAT, challenge.FORMAT, thunderstorm.FORMAT)
 
-_HEAD_BYTES = 4096
+# Text tables have these endings too; which program wrote them, their first lines tell.
+TEXT_ENDINGS = (".csv", ".txt", ".tsv", ".xls", ".dat", ".tab", ".asc")
+UNITS = ("nm", "um", "px")
+_HDF5_ENDINGS = hdf5_tables.FORMAT.suffixes
+_MATLAB_BLOCK = 512  # MATLAB's own bytes before those of HDF5
 
 
-def read_localizations(path: str | Path, *, pixel_size_nm: float | None = None) -> Localizations:
-    """Return the localizations of a file, in nm and with frames from 0.
+def read_table(
+    path: str | Path, *, pixel_size_nm: float | None = None, unit: str | None = None
+) -> ReadTable:
+    """Return the localizations of a file with remarks on what was done to read them.
 
     Parameters
     ----------
-    path : a table in one of `FORMATS`.
+    path : a table of any of `FORMATS`, or a text table of any program.
     pixel_size_nm : camera pixel, nm, for a file that states pixels and no size of its own.
+    unit : nm, um or px, for a file that states none.
 
     Raises
     ------
+    UnitNeeded
+        If the file leaves open in which unit positions are, or how large a pixel is.
     FileNotFoundError, PermissionError, ValueError
         One sentence: what is wrong, where, and what to do.
+    """
+    path = Path(path)
+    _require_plausible(pixel_size_nm)
+    if unit is not None and unit not in UNITS:
+        raise ValueError(f"Unknown unit '{unit}'. Available: {', '.join(UNITS)}.")
+    with reading(path):
+        return _format_of(path).read(path, TableUnits(pixel_size_nm, unit))
+
+
+def read_localizations(
+    path: str | Path, *, pixel_size_nm: float | None = None, unit: str | None = None
+) -> Localizations:
+    """Return the localizations of a file, in nm and with frames from 0; see :func:`read_table`.
+
+    What was done to read it is logged.
 
     Examples
     --------
@@ -51,10 +84,10 @@ def read_localizations(path: str | Path, *, pixel_size_nm: float | None = None) 
     >>> read_localizations(path).x_nm
     array([150.])
     """
-    path = Path(path)
-    _require_plausible(pixel_size_nm)
-    with reading(path):
-        return _format_of(path).read(path, pixel_size_nm)
+    table = read_table(path, pixel_size_nm=pixel_size_nm, unit=unit)
+    for remark in table.remarks:
+        logger.warning("%s: %s", Path(path).name, remark)
+    return table.localizations
 
 
 def table_pixel_size(path: str | Path) -> float | None:
@@ -101,14 +134,22 @@ def write_localizations(
 
 
 def _format_of(path: Path) -> TableFormat:
-    """Return the format of a file by its ending and first bytes."""
-    candidates = _formats_for(path)
+    """Return what reads a file, by its ending and first bytes."""
+    ending = path.suffix.lower()
+    if ending not in (*TEXT_ENDINGS, ".mat"):
+        _formats_for(path)
     file = ReadOnlyFile(path)
-    head = file.read_at(0, _HEAD_BYTES)
+    head = file.read_at(0, _MATLAB_BLOCK + len(SIGNATURE))
     file.close()
     if not head:
         raise ValueError(f"{path.name}: the file is empty; export the table again.")
-    return next((f for f in candidates if f.is_mine(head)), candidates[-1])
+    is_hdf5 = SIGNATURE in (head[: len(SIGNATURE)], head[_MATLAB_BLOCK:])
+    if ending == ".mat" and not is_hdf5:
+        raise ValueError(
+            f"{path.name}: is no MATLAB 7.3 file; save the table of SMAP as CSV, or again with "
+            "-v7.3."
+        )
+    return hdf5_tables.FORMAT if is_hdf5 or ending in _HDF5_ENDINGS else thunderstorm.FORMAT
 
 
 def _require_plausible(pixel_size_nm: float | None) -> None:

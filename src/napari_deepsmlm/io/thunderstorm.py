@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepsmlm.io.columns import UNCERTAINTY_XY, Column, TableFormat
-from napari_deepsmlm.io.csv_tables import CsvWriter, read_csv_table
+from napari_deepsmlm.io.columns import Column, TableFormat
+from napari_deepsmlm.io.csv_tables import CsvWriter
+from napari_deepsmlm.io.headers import UNCERTAINTY_XY
+from napari_deepsmlm.io.text_tables import read_text_table, text_pixel_size
+from napari_deepsmlm.localizations import KNOWN_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-    from napari_deepsmlm.localizations import Localizations
 
 # Ovesny et al. 2014, doi:10.1093/bioinformatics/btu202, as version 1.3 and later write it; the
 # probability is our own addition, which ThunderSTORM passes over.
@@ -65,41 +66,27 @@ class LocalizationWriter(CsvWriter):
         super().__init__(path, _written_columns(names), names, format_name=FORMAT.name, quoted=True)
 
 
-def read_thunderstorm(path: Path, pixel_size_nm: float | None = None) -> Localizations:
-    """Return the table of a ThunderSTORM CSV.
-
-    Headers may differ in case and spaces; `;` and tabs as separators and decimal commas are
-    understood. Positions in pixels need `pixel_size_nm`. Columns we do not know are left out and
-    logged.
-
-    Raises
-    ------
-    ValueError
-        One sentence saying what is wrong, in which row, and what to do.
-    """
-    return read_csv_table(path, COLUMNS, pixel_size_nm)
-
-
 def _written_columns(names: set[str]) -> list[Column]:
-    """Return the columns of the file, in ThunderSTORM's order."""
+    """Return the columns of the file, in ThunderSTORM's order, and then those of other programs."""
     is_3d_sigma = "sigma_y_nm" in names
     if names & {"uncertainty_x_nm", "uncertainty_y_nm"}:
         names = names | {UNCERTAINTY_XY}
     skipped = "sigma" if is_3d_sigma else "sigma1"
+    others = sorted(names - set(KNOWN_COLUMNS) - {column.name for column in COLUMNS})
     return [
         column
         for column in COLUMNS
         if column.is_written
         and (column.name in names or column.name == "id")
         and column.label != skipped
-    ]
+    ] + [Column(name, name) for name in others]
 
 
 FORMAT = TableFormat(
     name="ThunderSTORM",
     key="thunderstorm",
     suffixes=(".csv", ".txt", ".tsv"),
-    is_mine=lambda _: True,
-    read=read_thunderstorm,
+    read=read_text_table,
     writer=lambda path, names, _: LocalizationWriter(path, names),
+    pixel_size=text_pixel_size,
 )

@@ -15,9 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_deepsmlm.io._ndtiff import INDEX_NAME, describe_ndtiff, read_index
+from napari_deepsmlm.io._neighbours import ome_xml_of
 from napari_deepsmlm.io._pages import PageTable
-from napari_deepsmlm.io._planes import Frames, Opened, Shape, arrange_axes, check_axes
-from napari_deepsmlm.io.metadata import describe
+from napari_deepsmlm.io._planes import (
+    Frames,
+    Opened,
+    PlaneLayout,
+    Shape,
+    arrange_axes,
+    check_axes,
+    named_axes,
+)
+from napari_deepsmlm.io.metadata import SIGNED_16, describe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,18 +49,23 @@ class TiffPlanes:
     ----------
     tables : the files.
     file, page : (T, C) which file, and which page of it, holds each plane.
+    is_shifted : 16-bit values are stored as unsigned, 32768 above what they are.
     """
 
-    def __init__(self, tables: list[PageTable], file: Indices, page: Indices) -> None:
+    def __init__(
+        self, tables: list[PageTable], file: Indices, page: Indices, *, is_shifted: bool = False
+    ) -> None:
         self._tables = tables
         self._file = file
         self._page = page
         self.shape: Shape = (*file.shape, *tables[0].frame_shape)
-        self.dtype = tables[0].dtype
+        self._stored = tables[0].dtype
+        self._is_shifted = is_shifted and self._stored == np.uint16
+        self.dtype = np.dtype(np.int16) if self._is_shifted else self._stored
 
     def read(self, start: int, stop: int) -> Frames:
         """Return frames start <= t < stop as (stop - start, C, H, W)."""
-        frames = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        frames = np.empty((stop - start, *self.shape[1:]), self._stored)
         planes = frames.reshape(-1, *self.shape[2:])  # (n, C, H, W) -> (n * C, H, W), a view
         files = self._file[start:stop].ravel()
         pages = self._page[start:stop].ravel()
@@ -59,7 +74,15 @@ class TiffPlanes:
             if len(run):
                 first, last = int(run[0]), int(run[-1]) + 1
                 self._tables[files[first]].read(pages[first:last], planes[first:last])
+        if self._is_shifted:
+            frames ^= SIGNED_16  # the same as taking it off, in 16 bits
+            return frames.view(np.int16)
         return frames
+
+    def pick(self, planes: list[int]) -> TiffPlanes:
+        """Return the same frames with some of their planes only; the others are not read."""
+        file, page = self._file[:, planes], self._page[:, planes]
+        return TiffPlanes(self._tables, file, page, is_shifted=self._is_shifted)
 
     def close(self) -> None:
         """Close all files."""
@@ -111,16 +134,36 @@ def micro_manager_summary(file: ReadOnlyFile) -> dict[str, Any]:
     return summary if isinstance(summary, dict) else {}
 
 
+def description_of(table: PageTable, summary: dict[str, Any]) -> Description:
+    """Return what a file says about itself, or what the file says that it points to."""
+    folder = table.file.path.parent
+    tags = table.chain.remarks(table.pages[0])
+    found = describe(tags, table.name, summary, lambda name: ome_xml_of(folder, name))
+    if not (folder / INDEX_NAME).is_file():
+        return found
+    entries = read_index(folder / INDEX_NAME)
+    if table.name not in {entry.file for entry in entries}:
+        return found
+    indexed = describe_ndtiff(table.name, entries)
+    size, camera = found.pixel_size, found.camera
+    return replace(indexed, pixel_size=size, camera=camera, camera_settings=found.camera_settings)
+
+
 def _open(table: PageTable, axes: str | None, allow_truncated: bool, whole_set: bool) -> Opened:
     table.check_decoder()
     summary = micro_manager_summary(table.file)
-    description = describe(table.chain.remarks(table.pages[0]), table.name, summary)
+    description = description_of(table, summary)
     places = _places(table, description, whole_set)
-    index, _ = arrange_axes(*_named_axes(table.name, places.description, axes))
+    sizes, letters = _named_axes(table.name, places.description, axes)
+    letters = named_axes(table.name, sizes, letters)
+    index, time = arrange_axes(sizes, letters)
     file, page = places.file[index], places.page[index]  # (n_planes,) -> (T, C)
     n_complete = _n_complete(places.tables, file, page)
     warnings = list(places.description.warnings)
-    if n_complete < len(page) or places.is_open_ended:
+    planned = _planned_only(table, places, file, page, n_complete)
+    if planned:
+        warnings.append(planned)
+    elif n_complete < len(page) or places.is_open_ended:
         total = None if places.is_open_ended else len(page)
         if n_complete == 0 or not allow_truncated:
             raise ValueError(_cut_short(table, n_complete, total, places.missing))
@@ -130,13 +173,16 @@ def _open(table: PageTable, axes: str | None, allow_truncated: bool, whole_set: 
         warnings.append(f"The file is damaged ({table.problem}), but all its frames were found.")
     if description.pixel_size.warning:
         warnings.append(description.pixel_size.warning)
+    is_shifted = description.value_offset == -SIGNED_16
     return Opened(
-        TiffPlanes(places.tables, file[:n_complete], page[:n_complete]),
+        TiffPlanes(places.tables, file[:n_complete], page[:n_complete], is_shifted=is_shifted),
         description.pixel_size.nm,
         description.pixel_size.origin,
         tuple(warnings),
         description.camera,
         description.camera_settings,
+        layout=PlaneLayout.of(sizes, letters, time, description.channels),
+        z_step_nm=description.z_step_nm,
     )
 
 
@@ -265,6 +311,29 @@ def _form(table: PageTable) -> str:
     return f"{table.layout.width} x {table.layout.height} pixels, {table.dtype}"
 
 
+def _planned_only(
+    table: PageTable, places: _Places, file: Indices, page: Indices, n_complete: int
+) -> str:
+    """Return a sentence if frames are missing that were planned but never recorded, else "".
+
+    A recording that was stopped is whole: its header plans more images than it places, and its
+    pages end where they should. One that crashed ends in the zeros that were kept for it.
+    """
+    if n_complete == 0 or places.missing or (table.problem and not table.ends_in_zeros):
+        return ""
+    if places.is_open_ended:
+        return f"The recording ended before the file was finished: {n_complete} frames were found."
+    n_recorded = _n_recorded(places.tables, file, page)
+    n_placed = int(((file >= 0) & (page >= 0)).sum())
+    is_cut = n_recorded < n_placed and not table.ends_in_zeros
+    if n_complete == len(page) or is_cut:
+        return ""
+    n_over = n_recorded - n_complete * page.shape[1]
+    images = "image" if n_over == 1 else "images"
+    extra = f" ({n_over} {images} of an incomplete frame left out)" if n_over else ""
+    return f"{n_complete} of {len(page)} planned frames were recorded{extra}."
+
+
 # -- checks and sentences ---------------------------------------------------------------------
 
 
@@ -282,13 +351,21 @@ def _named_axes(
 
 def _n_complete(tables: list[PageTable], file: Indices, page: Indices) -> int:
     """Count the leading frames all of whose planes are inside their files."""
+    frames: npt.NDArray[np.bool_] = np.all(_are_there(tables, file, page), axis=1)
+    return len(frames) if frames.all() else int(np.argmin(frames))
+
+
+def _n_recorded(tables: list[PageTable], file: Indices, page: Indices) -> int:
+    return int(_are_there(tables, file, page).sum())
+
+
+def _are_there(tables: list[PageTable], file: Indices, page: Indices) -> npt.NDArray[np.bool_]:
     is_there = np.zeros(file.shape, bool)
     for number, table in enumerate(tables):
         complete = table.is_complete
         mine = (file == number) & (page >= 0) & (page < len(complete))
         is_there[mine] = complete[page[mine]]
-    frames: npt.NDArray[np.bool_] = np.all(is_there, axis=1)
-    return len(frames) if frames.all() else int(np.argmin(frames))
+    return is_there
 
 
 def _cut_short(
@@ -304,11 +381,11 @@ def _cut_short(
         return (
             f"{table.name}: {missing[0]}{_and_more(missing)} of its set of files is missing, "
             f"{count}; put it beside this file, or open frames 0:{n_complete} with "
-            "allow_truncated=True."
+            f"allow_truncated=True (--frames 0:{n_complete})."
         )
     return (
         f"{table.name}: cut short: {count}; fetch it again (or wait until it is written), or open "
-        f"frames 0:{n_complete} with allow_truncated=True."
+        f"frames 0:{n_complete} with allow_truncated=True (--frames 0:{n_complete})."
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_deepsmlm.plugin.editors import make_calm
@@ -26,6 +27,7 @@ class LayerList(QComboBox):
     ----------
     viewer : whose layers are listed, the top one first.
     accepts : whether a layer may serve.
+    why_not : the rest of a sentence about a layer that nearly serves; it is listed, not for choice.
     """
 
     changed = Signal()
@@ -37,11 +39,13 @@ class LayerList(QComboBox):
         accepts: Callable[[Layer], bool],
         tooltip: str,
         parent: QWidget | None = None,
+        *,
+        why_not: Callable[[Layer], str] = lambda layer: "",
     ) -> None:
         super().__init__(parent)
         make_calm(self)
         self.setToolTip(f"<qt>{tooltip}</qt>")
-        self._viewer, self._accepts = viewer, accepts
+        self._viewer, self._accepts, self._why_not = viewer, accepts, why_not
         self._choices: list[Any] = []
         self._last: Any = None
         self.activated.connect(self._on_choice)
@@ -70,14 +74,33 @@ class LayerList(QComboBox):
     def refresh(self, event: Any = None, *, wanted: Any = None) -> None:
         """List what there is now, and keep the choice if nothing else is wanted."""
         kept = self.chosen if wanted is None else wanted
-        entries = self.entries()
+        entries, refused = self.entries(), self.refused()
         with QSignalBlocker(self):
             self.clear()
             self._choices = [choice for _, choice in entries]
             self.addItems([text for text, _ in entries])
+            for layer, reason in refused:
+                self._list_refused(layer, reason)
             if kept in self._choices:
                 self.setCurrentIndex(self._choices.index(kept))
+            elif not entries:
+                self.setCurrentIndex(-1)
         self._on_choice()
+
+    def refused(self) -> list[tuple[Layer, str]]:
+        """Return the layers that nearly serve, with why they do not."""
+        reasons = [(layer, self._why_not(layer)) for layer in reversed(self._viewer.layers)]
+        return [(layer, reason) for layer, reason in reasons if reason]
+
+    def _list_refused(self, layer: Layer, reason: str) -> None:
+        self.addItem(f"{layer.name} (cannot be used)")
+        index = self.count() - 1
+        self.setItemData(index, f"<qt>{layer.name} {reason}</qt>", Qt.ItemDataRole.ToolTipRole)
+        model = self.model()
+        if isinstance(model, QStandardItemModel):
+            item = model.item(index)
+            if item is not None:
+                item.setEnabled(False)
 
     def abandon(self) -> None:
         """Follow the viewer no more."""
@@ -130,8 +153,9 @@ class LayerBox(LayerList):
         prefers: Callable[[Layer], bool] = lambda layer: False,
         none: str = NONE,
         parent: QWidget | None = None,
+        why_not: Callable[[Layer], str] = lambda layer: "",
     ) -> None:
-        super().__init__(viewer, accepts, tooltip, parent)
+        super().__init__(viewer, accepts, tooltip, parent, why_not=why_not)
         self._prefers, self._none = prefers, none
         self._files: list[Path] = []
         for layer in viewer.layers:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from napari.layers import Image
 
-from napari_deepsmlm.io import FrameReadError, open_frames
+from napari_deepsmlm.io import MAX_PLANES, FrameReadError, open_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,9 @@ HUES = "hues"
 RESULTS = ("reconstruction", "error map", HUES)
 """Kinds of images that are no camera frames: `layer.metadata[KEY]["kind"]`."""
 
+AS_MOVIE = "Layers > Data > As a movie of frames"
 SMALLEST_SIDE_PX = 8
+SQUARE_WITHIN = 0.01
 AXIS_LABELS = ("t", "c", "y", "x")
 N_CONTRAST_FRAMES = 8
 MOST_CONTRAST_VALUES = 100_000
@@ -89,15 +91,63 @@ def axis_labels(ndim: int) -> tuple[str, ...]:
 
 def can_hold_frames(layer: Layer) -> bool:
     """Whether a layer may be camera frames: grey levels, big enough, and not a result of ours."""
+    return _is_frame_like(layer) and not why_no_frames(layer)
+
+
+def why_no_frames(layer: Layer) -> str:
+    """Return why a layer that looks like camera frames cannot be used, "" if it can or does not.
+
+    A result is laid over its frames as a layer that is neither turned nor stretched, with the
+    slider of the frames: whatever does not allow that is refused, never shown beside its frames.
+    """
+    if not _is_frame_like(layer):
+        return ""
+    sides = np.asarray(layer.scale[-2:], dtype=float)
+    if _is_turned(layer):
+        return "is rotated or sheared, and a result would not lie on it; reset its transform."
+    if sides.min() <= 0:
+        return "is flipped, and a result would not lie on it; reset its scale."
+    if abs(sides[0] / sides[1] - 1) > SQUARE_WITHIN:
+        unit = "nm" if layer.units[-1].is_compatible_with("nm") else "px"
+        per = nm_per(layer.units[-1]) if unit == "nm" else 1.0
+        height, width = sides * per
+        return (
+            f"has pixels of {height:g} x {width:g} {unit}, and frames need square pixels; set its "
+            "scale right, or resample it."
+        )
+    return _why_no_movie(layer)
+
+
+def _why_no_movie(layer: Layer) -> str:
+    shape = layer.data.shape
+    outer = [n for n in shape[:-2] if n > 1]
+    how = f"choose {AS_MOVIE}"
+    if layer.multiscale:
+        return f"is a pyramid of several resolutions; {how} to use the finest."
+    if layer.ndim > len(AXIS_LABELS):
+        return f"has {layer.ndim} axes; {how} to drop those of length 1."
+    if layer.ndim == len(AXIS_LABELS) and shape[0] == 1 and shape[1] > MAX_PLANES:
+        return f"has 1 frame of {shape[1]} planes; {how} if those are frames."
+    if len(outer) > 2:
+        return f"has {len(outer)} axes besides rows and columns; split it first."
+    return ""
+
+
+def _is_frame_like(layer: Layer) -> bool:
     return (
         isinstance(layer, Image)
         and not layer.rgb
-        and not layer.multiscale
-        and 2 <= layer.ndim <= len(AXIS_LABELS)
+        and layer.ndim >= 2
         and np.dtype(layer.dtype).kind in "uif"
         and min(layer.data.shape[-2:]) >= SMALLEST_SIDE_PX
         and provenance(layer).get("kind") not in RESULTS
     )
+
+
+def _is_turned(layer: Layer) -> bool:
+    linear = np.asarray(layer.affine.linear_matrix) @ np.asarray(layer.rotate)
+    is_straight = np.allclose(linear, np.eye(len(linear)), atol=1e-6)
+    return not is_straight or bool(np.any(np.abs(layer.shear) > 1e-9))
 
 
 def n_frames_of(layer: Layer) -> int:
@@ -187,8 +237,9 @@ def frames_of(layer: Layer) -> FrameSource | Any:
     paths = known.get("paths")
     if not paths or tuple(layer.data.shape) != tuple(known.get("layer_shape", ())):
         return layer.data
-    if known.get("as_planes"):
-        return open_frames(list(paths), as_planes=True)
+    if known.get("as_planes") or known.get("warnings"):  # perhaps cut short: what is whole is used
+        as_planes = bool(known.get("as_planes"))
+        return open_frames(list(paths), as_planes=as_planes, allow_truncated=True)
     return list(paths)
 
 

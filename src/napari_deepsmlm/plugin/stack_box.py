@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm.plugin.layer_box import LayerList
-from napari_deepsmlm.plugin.layers import PixelSize, can_hold_frames, n_frames_of, pixel_size_of
+from napari_deepsmlm.plugin.layers import (
+    PixelSize,
+    can_hold_frames,
+    n_frames_of,
+    pixel_size_of,
+    why_no_frames,
+)
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.remembered import recall, remember
 
@@ -24,7 +30,7 @@ class StackBox(LayerList):
     """A list of the layers that may be frames, and a `note` about the chosen one."""
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
-        super().__init__(viewer, can_hold_frames, NOTHING_HERE, parent)
+        super().__init__(viewer, can_hold_frames, NOTHING_HERE, parent, why_not=why_no_frames)
         self.note = Note()
         self.known_size = PixelSize(None, "")
         self.describe(None)
@@ -42,7 +48,12 @@ class StackBox(LayerList):
         name = "" if stack is None else f": {stack.name}"
         self.setToolTip(f"<qt>The image layer that holds the camera frames{name}</qt>")
         if stack is None:
-            self.note.tell(NOTHING_HERE)
+            refused = self.refused()
+            if refused:
+                layer, reason = refused[0]
+                self.note.warn(f"{layer.name} {reason}")
+            else:
+                self.note.tell(NOTHING_HERE)
             return
         height, width = stack.data.shape[-2:]
         text = f"{n_frames_of(stack)} frames of {height} × {width} px, {stack.dtype}"

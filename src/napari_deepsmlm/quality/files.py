@@ -90,7 +90,7 @@ def write_quality(out: Path, quality: Quality) -> list[Path]:
 def _of_table(
     path: Path, options: QualityOptions, pixel_size_nm: float | None, reference: Path | None
 ) -> tuple[Quality, list[str]]:
-    table = read_localizations(path)
+    table = read_localizations(path, pixel_size_nm=pixel_size_nm)
     try:
         frc = frc_of_table(table, options)
     except ValueError as error:

@@ -21,7 +21,7 @@ from napari_deepsmlm.models import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.io import FrameSource, PlaneLayout
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
 
 SMALLEST_FRAME_PX = 8
@@ -57,7 +57,7 @@ def choose(
     known = camera or know_camera(source, options.camera)
     found = _find(source, options, pixel_size_nm, known)
     model = found.load()
-    _check_planes(source.shape[1], model.n_planes, found.name)
+    _check_planes(source.layout, source.shape[1], model.n_planes, found.name)
     if pixel_size_nm is not None:
         model.pixel_size_nm = pixel_size_nm
     compute = choose_compute(options.device, options.precision)
@@ -140,13 +140,18 @@ def chosen_region(source: FrameSource, region: tuple[int, int, int, int] | None)
     return chosen
 
 
-def _check_planes(n_here: int, n_read: int, name: str) -> None:
-    if n_here != n_read:
-        here, read = (f"{n} focal plane{'s' if n > 1 else ''}" for n in (n_here, n_read))
-        raise ValueError(
-            f"The stack has {here} per frame, {name} reads {read}: choose a model for {here}, "
-            f"or give a stack of {read}."
-        )
+def _check_planes(layout: PlaneLayout, n_here: int, n_read: int, name: str) -> None:
+    if n_here == n_read:
+        return
+    read = f"{n_read} focal plane{'s' if n_read > 1 else ''}"
+    here = layout.describe() if n_here > 1 else "1 focal plane"
+    way_out = f"choose a model for {n_here} of them, or give a stack of {read}"
+    if layout.n_channels > 1 and n_here // layout.n_channels == n_read:
+        one = next((channel for channel in layout.channels if channel), "1")
+        way_out = f"take one channel (--channel {one})"
+        if not layout.are_channels:
+            way_out += f", or choose a model for {n_here} planes"
+    raise ValueError(f"The stack has {here} per frame, {name} reads {read}: {way_out}.")
 
 
 def _pixel_warnings(pixel_size_nm: float | None, card: dict[str, Any], name: str) -> Iterator[str]:

@@ -76,7 +76,11 @@ class ReconstructJob:
         # Whoever names frames may name those that are there of a stack that was cut short.
         is_part = options.frame_range != (0, None)
         self.source = open_frames(
-            frames, allow_truncated=is_part, registration=options.registration
+            frames,
+            axes=options.axes,
+            allow_truncated=is_part,
+            registration=options.registration,
+            channel=options.channel,
         )
         self.options = options
         self.remarks = remarks
@@ -116,7 +120,7 @@ class ReconstructJob:
         options, source = self.options, self.source
         frames = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
-        choice = choose(source.slice(frames.start, frames.stop), options, self._camera)
+        choice = choose(source, options, self._camera)
         table = self._glance(choice, frames)
         warnings = [*self.remarks, *choice.warnings, *self._mismatches(choice, table)]
         brake = self._brake(choice, table, region)

@@ -67,6 +67,13 @@ class ReconstructOptions(FrozenModel):
         "from the noise; none: the numbers are photons.",
     )
     force: bool = Field(False, description="Go on with a warning where the result cannot be right.")
+    channel: int | str | None = Field(
+        None, description="One colour of several: its number, from 1, or its name in the file."
+    )
+    axes: str | None = Field(
+        None,
+        description="Letters of the file's axes, as TCYX or ZTYX, where it does not name them.",
+    )
     registration: str | None = Field(
         None, description="planes.yaml of a calibration: moves all planes onto the first."
     )

@@ -84,7 +84,12 @@ class PreviewMaker:
             One sentence each, as for the whole stack.
         """
         started = time.perf_counter()
-        source = open_frames(frames, registration=options.registration)
+        source = open_frames(
+            frames,
+            axes=options.axes,
+            registration=options.registration,
+            channel=options.channel,
+        )
         chosen = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
         pipelines = self._ready(source, options, camera)

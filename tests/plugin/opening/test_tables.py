@@ -174,7 +174,7 @@ def test_a_table_that_cannot_be_written_is_one_sentence_and_nothing_is_lost(
     [
         "index,axis-0,axis-1\n0,1,2\n",
         "index,shape-type,vertex-index,axis-0\n",
-        "frame,x,y\n1,2,3\n",
+        "frame,intensity\n1,2\n",
         "a b c\n",
         "",
         "name;value\n",

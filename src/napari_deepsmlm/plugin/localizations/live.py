@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Layer
 
 from napari_deepsmlm.plugin.hues import Hues
+from napari_deepsmlm.plugin.opening.asking import Stated, with_pixel
 from napari_deepsmlm.plugin.reconstruct.library import load_torch_beside_python
 from napari_deepsmlm.plugin.reconstruct.live import contrast_limits
 from napari_deepsmlm.plugin.table_layers import layer_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepsmlm.filtering import ColumnSummary
+    from napari_deepsmlm.io import UnitNeeded
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.render import RenderOptions
 
@@ -44,6 +46,15 @@ class OpenedFile:
     """A table as a layer, which is made in the other thread: napari imports much for its first."""
 
     layer: Layer
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsMissing:
+    """A table does not state its unit or the size of its pixels: only the main thread can ask."""
+
+    path: Path
+    problem: UnitNeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +109,33 @@ def look_at(table: Localizations, stopping: threading.Event) -> Generator[Opened
 
 
 def open_table(
-    path: Path, origin_of: Callable[[float | None], tuple[float, float]], stopping: threading.Event
-) -> Generator[OpenedFile, None, None]:
-    """Read a file and yield it as a layer.
+    path: Path,
+    stated: Stated | None,
+    origin_of: Callable[[float | None], tuple[float, float]],
+    stopping: threading.Event,
+) -> Generator[OpenedFile | UnitsMissing, None, None]:
+    """Read a file and yield it as a layer, or what has to be asked first.
 
     Parameters
     ----------
+    stated : what the person said of its units.
     origin_of : camera pixel of the table, nm, to (y, x) nm in the world of its origin.
     """
-    from napari_deepsmlm.io import read_localizations, table_pixel_size
+    from napari_deepsmlm.io import UnitNeeded, read_table
 
-    table, pixel_nm = read_localizations(path), table_pixel_size(path)
+    said = Stated() if stated is None else stated
+    try:
+        read = read_table(path, unit=said.unit, pixel_size_nm=said.pixel_size_nm)
+    except UnitNeeded as problem:
+        if stated is not None:
+            raise
+        yield UnitsMissing(path, problem)
+        return
+    read = with_pixel(read, stated)
+    pixel_nm = read.pixel_size_nm
     known = {"path": str(path.absolute()), "pixel_size_nm": pixel_nm}
-    yield OpenedFile(Layer.create(*layer_of(table, path.stem, origin_of(pixel_nm), known)))
+    layer = layer_of(read.localizations, path.stem, origin_of(pixel_nm), known)
+    yield OpenedFile(Layer.create(*layer), read.remarks)
 
 
 def keep(

@@ -16,7 +16,7 @@ from napari_deepsmlm.filtering import Filter
 from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.hues import PAUSE_MS
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.layers import provenance
+from napari_deepsmlm.plugin.layers import KEY, provenance
 from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
 from napari_deepsmlm.plugin.localizations.live import (
     Drawing,
@@ -24,6 +24,7 @@ from napari_deepsmlm.plugin.localizations.live import (
     OpenedFile,
     OpenedTable,
     TableKit,
+    UnitsMissing,
     Wanted,
     keep,
     load_table_kit,
@@ -34,6 +35,7 @@ from napari_deepsmlm.plugin.localizations.live import (
 from napari_deepsmlm.plugin.localizations.render_form import RenderForm
 from napari_deepsmlm.plugin.localizations.rendered_layer import RenderedLayer
 from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, RENDERING, TableBox
+from napari_deepsmlm.plugin.opening.asking import ask, tell_remarks
 from napari_deepsmlm.plugin.panels import VerticalScroll, button, in_turns
 from napari_deepsmlm.plugin.table_layers import (
     camera_pixel_nm,
@@ -51,10 +53,11 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.plugin.editors import Editor
     from napari_deepsmlm.plugin.jobs import Job
+    from napari_deepsmlm.plugin.opening.asking import Stated
 
 DELAY_MS = 250
 QUICK_S = 0.5
-OPEN_FILES = "Localizations (*.csv *.txt *.tsv *.hdf5 *.h5)"
+OPEN_FILES = "Localizations (*.csv *.txt *.tsv *.xls *.dat *.tab *.asc *.hdf5 *.h5 *.mat)"
 SAVE_KINDS = {
     "ThunderSTORM (*.csv)": "thunderstorm",
     "Picasso (*.hdf5)": "picasso",
@@ -180,21 +183,37 @@ class LocalizationsWidget(JobPanel):
         if path:
             self.open(Path(path))
 
-    def open(self, path: Path) -> None:
+    def open(self, path: Path, stated: Stated | None = None) -> None:
         """Read a table in another thread, and add it as a layer."""
         self.status_note.tell(f"Reading {path.name}…")
         with_stack = origin_nm(self._viewer, None)
         has_stack = camera_pixel_nm(self._viewer) is not None
         wait_for_stack(self._viewer)
         work = partial(
-            open_table, path, lambda nm: with_stack if has_stack else origin_nm(None, nm)
+            open_table, path, stated, lambda nm: with_stack if has_stack else origin_nm(None, nm)
         )
         self.begin(work, self._on_file, title=f"reading {path.name}")
 
-    def _on_file(self, opened: OpenedFile) -> None:
+    def _on_file(self, opened: OpenedFile | UnitsMissing) -> None:
+        if isinstance(opened, UnitsMissing):
+            self._on_units_missing(opened)
+            return
+        source = opened.layer.metadata[KEY]["path"]
+        tell_remarks(Path(source), opened.remarks)
         self._viewer.add_layer(opened.layer)
         self._viewer.reset_view()
         self.table_box.choose(opened.layer)
+
+    def _on_units_missing(self, missing: UnitsMissing) -> None:
+        stated = ask(missing.path, missing.problem, self._viewer)
+        if stated is None:
+            self.status_note.warn(str(missing.problem))
+        else:
+            in_turns(self._open_again(missing.path, stated), self)
+
+    def _open_again(self, path: Path, stated: Stated) -> Iterator[None]:
+        yield  # the job that asked ends first
+        self.open(path, stated)
 
     def _on_opened(self, opened: OpenedTable) -> None:
         self._opened = opened

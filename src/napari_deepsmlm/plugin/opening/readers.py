@@ -69,7 +69,8 @@ def layer_of(paths: Sequence[str | Path], *, as_planes: bool = False) -> LayerDa
     as_planes : the files are focal planes that were recorded together.
     """
     files: Any = list(paths) if len(paths) > 1 else paths[0]
-    source = open_frames(files, as_planes=as_planes)
+    # What is whole of a movie that was cut short is shown, and its warning says what is missing.
+    source = open_frames(files, as_planes=as_planes, allow_truncated=True)
     data, keywords, kind = image_of(source)
     keywords["contrast_limits"] = contrast_of(source)
     keywords["name"] = _stem(source.name)
@@ -82,10 +83,19 @@ def layer_of(paths: Sequence[str | Path], *, as_planes: bool = False) -> LayerDa
             "pixel_size_origin": source.pixel_size_origin,
             "camera_name": source.camera,
             "warnings": list(source.warnings),
+            "channels": _channel_names(source),
         }
     }
     _tell(source)
     return data, keywords, kind
+
+
+def _channel_names(source: FrameSource) -> list[str]:
+    """Return what the colours are called, [] if the planes are none."""
+    if not source.layout.are_channels or source.layout.n_channels != source.shape[1]:
+        return []
+    named = dict(enumerate(source.layout.channels))
+    return [named.get(i) or str(i + 1) for i in range(source.layout.n_channels)]
 
 
 def _read_folder(path: Paths) -> list[LayerData]:

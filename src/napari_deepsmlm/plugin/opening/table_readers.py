@@ -1,4 +1,4 @@
-"""Table readers: localizations from ThunderSTORM, Picasso and challenge files as a layer in nm."""
+"""Table readers: localizations of any program as a layer in nm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import napari
 from napari.utils.notifications import show_info
 
-from napari_deepsmlm.io import looks_like_localizations, read_localizations, table_pixel_size
+from napari_deepsmlm.io import looks_like_localizations
+from napari_deepsmlm.plugin.opening.asking import read_asking, tell_remarks
 from napari_deepsmlm.plugin.table_layers import layer_of, origin_nm, wait_for_stack
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def get_table_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
 def read_tables(path: Paths) -> list[LayerData]:
     """Return a layer for each table: points, or an image if they are many.
 
+    A table that does not state its unit, or the size of its pixels, is asked about in a window.
+
     Raises
     ------
     ValueError, OSError
@@ -36,9 +39,11 @@ def read_tables(path: Paths) -> list[LayerData]:
 
 
 def _read(path: Path) -> LayerData:
-    table, pixel_nm = read_localizations(path), table_pixel_size(path)
-    known = {"path": str(path.absolute()), "pixel_size_nm": pixel_nm}
     viewer = napari.current_viewer()
+    read = read_asking(path, viewer)
+    table, pixel_nm = read.localizations, read.pixel_size_nm
+    known = {"path": str(path.absolute()), "pixel_size_nm": pixel_nm}
+    tell_remarks(path, read.remarks)
     origin = origin_nm(viewer, pixel_nm)
     if viewer is not None:
         wait_for_stack(viewer)

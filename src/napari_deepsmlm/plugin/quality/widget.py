@@ -27,6 +27,7 @@ from napari_deepsmlm.plugin.layers import (
     frame_placement,
     frames_of,
     pixel_size_of,
+    why_no_frames,
 )
 from napari_deepsmlm.plugin.panels import VerticalScroll, button
 from napari_deepsmlm.plugin.quality.layers import (
@@ -107,6 +108,7 @@ class QualityWidget(JobPanel):
             "The camera frames that the result was made from: the error map shows where it does "
             "not explain them, and they are held against what the model was trained on.",
             prefers=lambda layer: layer.ndim > 2,
+            why_not=why_no_frames,
         )
         self.truth_image_box = LayerBox(
             viewer, can_be_image, "The true image, of the same pixels: NMSE, SSIM, PSNR."

@@ -23,6 +23,7 @@ from napari_deepsmlm.plugin.forms import editor_for
 from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
+from napari_deepsmlm.plugin.reconstruct.channel_box import ChannelBox
 from napari_deepsmlm.plugin.reconstruct.model_box import ModelBox
 from napari_deepsmlm.plugin.reconstruct.overlay import MOST_POINTS
 from napari_deepsmlm.plugin.reconstruct.region_box import RegionBox
@@ -65,6 +66,8 @@ class ReconstructForm(QWidget):
         self.stack_box = StackBox(viewer)
         self.stack_box.changed.connect(self._on_stack)
         self.region_box = RegionBox(viewer)
+        self.channel_box = ChannelBox()
+        self.channel_box.currentIndexChanged.connect(self._on_channel)
         self.model_box = ModelBox()
         self.camera_box = CameraBox(is_auto=True)
         self.camera_finder = CameraFinder(self)
@@ -152,6 +155,7 @@ class ReconstructForm(QWidget):
         values = {name: editor.read() for name, editor in self._editors.items()}
         values |= {"model": model.key, "camera": self.camera_box.camera}
         values["region"] = self.region_box.region
+        values["channel"] = self.channel_box.channel
         if not model.is_localizing:
             values[UPSAMPLING] = None  # it has its own
         first, last = self.first_frame.value(), self.last_frame.value()
@@ -171,6 +175,7 @@ class ReconstructForm(QWidget):
 
     def _add_rows(self, library: Library) -> None:
         self._editors[PIXEL_SIZE].add_to(self._rows)
+        self._rows.addRow("Channel", self.channel_box)
         self._rows.addRow("Frames", self._frames_row())
         self._rows.addRow("Region", self.region_box)
         self._rows.addRow(self.region_box.note)
@@ -219,6 +224,9 @@ class ReconstructForm(QWidget):
     def _on_stack(self) -> None:
         stack = self.stack
         self.region_box.set_stack(stack)
+        self.channel_box.set_stack(stack)
+        if self._library is not None:
+            show_row(self._rows, self.channel_box, self.channel_box.is_needed)
         if stack is not None and self._library is not None:
             self.fill_in(pixel_size_nm=self.stack_box.known_size.nm)
             n_frames = n_frames_of(stack)
@@ -229,9 +237,15 @@ class ReconstructForm(QWidget):
         self.changed.emit()
 
     def _on_pixel_size(self, *_: object) -> None:
-        n_planes = 1 if self.stack is None else n_planes_of(self.stack)
+        is_one = self.stack is None or self.channel_box.channel is not None
+        n_planes = 1 if is_one else n_planes_of(self.stack)
         self.model_box.set_data(self.pixel_size_nm, n_planes)
         self.stack_box.describe(self.pixel_size_nm)
+
+    def _on_channel(self, *_: object) -> None:
+        if self._library is not None:
+            self._on_pixel_size()
+            self.changed.emit()
 
     def _on_model(self) -> None:
         """Ask only for what the model needs."""

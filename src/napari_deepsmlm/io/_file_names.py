@@ -1,0 +1,64 @@
+"""What the names of files say: which colour, stage position and depth each of many images is of."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_WORDS = {
+    "channel": r"(?:channel|chan|ch|wavelength)",
+    "position": r"(?:position|pos|stage|site|xy)",
+    "depth": r"(?:slice|depth)",
+}
+# One letter says something only beside a time: p12.tif is the twelfth picture.
+_LETTERS = {"channel": "[cw]", "position": "[sp]", "depth": "z"}
+_TIME = re.compile(r"(?<![a-z])(?:time|t)[_-]?\d+(?!\d)")
+_MICRO_MANAGER = re.compile(r"img_\d{9}_(?P<channel>.+)_(?P<depth>\d{3})")
+
+
+class Place(NamedTuple):
+    """What an image is of besides its time, "" where the name does not say."""
+
+    channel: str = ""
+    position: str = ""
+    depth: str = ""
+
+    def describe(self) -> str:
+        """Return it in words: channel 1, position 0."""
+        return ", ".join(f"{name} {value}" for name, value in self._asdict().items() if value)
+
+
+def place_of(path: Path) -> Place:
+    """Return what the name of a file says of colour, stage position and depth.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> place_of(Path("img_channel001_position002_time000000007_z000.tif"))
+    Place(channel='1', position='2', depth='0')
+    >>> place_of(Path("cell_t0001_c2.tif")).channel, place_of(Path("c2.tif")).channel
+    ('2', '')
+    """
+    stem = path.name.partition(".")[0].casefold()
+    written = _MICRO_MANAGER.fullmatch(stem)
+    if written:
+        return Place(written["channel"], "", written["depth"].lstrip("0") or "0")
+    has_time = bool(_TIME.search(stem))
+    found = {}
+    for name, words in _WORDS.items():
+        kinds = rf"(?:{words}|{_LETTERS[name]})" if has_time else words
+        match = re.search(rf"(?<![a-z]){kinds}[_-]?(\d{{1,6}})(?!\d)", stem)
+        found[name] = "" if match is None else str(int(match[1]))
+    return Place(**found)
+
+
+def by_place(paths: Iterable[Path]) -> dict[Place, list[Path]]:
+    """Return files by what they are of, each in the order given."""
+    groups: dict[Place, list[Path]] = {}
+    for path in paths:
+        groups.setdefault(place_of(path), []).append(path)
+    return groups

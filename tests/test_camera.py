@@ -351,3 +351,42 @@ def test_a_camera_is_found_by_name_or_in_a_file(tmp_path: Path) -> None:
         find_camera(tmp_path / "none.yaml")
     with pytest.raises(ValueError, match="neither a file nor a camera preset"):
         find_camera("none")
+
+
+def test_maps_beside_their_file_are_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that are not absolute begin at the file that has them; a part of a chip is cut out."""
+    folder, elsewhere = tmp_path / "cam", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    offset = np.arange(80.0, 80.0 + 16 * 20).reshape(16, 20)
+    np.save(folder / "offset.npy", offset)
+    (folder / "camera.yaml").write_text(
+        "kind: scmos\nmaps: {offset: offset.npy, top_left_px: [3, 5]}\n"
+    )
+    monkeypatch.chdir(elsewhere)
+    for place in (folder / "camera.yaml", "../cam/camera.yaml"):
+        camera = find_camera(place)
+        part = torch.as_tensor(offset[3:11, 5:17], dtype=torch.float32)
+        assert camera.to_photons(part[None, None]).abs().max() == 0
+
+
+def test_maps_smaller_than_the_frames_or_turned_are_refused_with_both_sizes(
+    tmp_path: Path,
+) -> None:
+    np.save(tmp_path / "turned.npy", np.ones((20, 16)))
+    (tmp_path / "camera.yaml").write_text("kind: scmos\nmaps: {gain: turned.npy}\n")
+    camera = find_camera(tmp_path / "camera.yaml")
+    with pytest.raises(ValueError, match=r"16 x 20 pixels at \(0, 0\) do not fit .* of 20 x 16"):
+        camera.to_photons(torch.ones(1, 1, 16, 20))
+
+
+def test_a_dead_pixel_of_a_map_is_named(tmp_path: Path) -> None:
+    gain = np.ones((16, 20))
+    gain[5, 7] = 0
+    np.save(tmp_path / "gain.npy", gain)
+    (tmp_path / "camera.yaml").write_text("kind: scmos\nmaps: {gain: gain.npy}\n")
+    camera = find_camera(tmp_path / "camera.yaml")
+    with pytest.raises(ValueError, match=r"'gain.npy' has 0 in row 5, column 7"):
+        camera.to_photons(torch.ones(1, 1, 16, 20))

@@ -179,3 +179,33 @@ def test_bad_stacks_are_refused(stack, tmp_path: Path) -> None:
     assert "has a neighbour" in message(small_stack(places=touching))
     (tmp_path / "text.tif").write_text("no image")
     assert "text.tif" in one_sentence(tmp_path / "text.tif")
+
+
+@pytest.mark.parametrize(("given", "is_said"), [(60, False), (50, True)])
+def test_a_step_unlike_that_of_the_file_is_said(
+    stack, tmp_path: Path, given: int, is_said: bool
+) -> None:
+    path = tmp_path / "beads.ome.tif"
+    sizes = {"PhysicalSizeZ": 0.06, "PhysicalSizeZUnit": "µm"}
+    tifffile.imwrite(path, stack, metadata={"axes": "ZYX", **sizes})
+    words = ["--z-step", given, "--pixel-size", 100, "--out", tmp_path / "psf.safetensors"]
+    result = call(path, *words, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    said = [each for each in report["warnings"] if "the file says" in each]
+    assert len(said) == is_said
+    if is_said:
+        assert "beads.ome.tif: the file says that its images are 60 nm apart, and 50 nm" in said[0]
+    low, high = report["z_range_nm"]
+    assert high - low <= 20 * given
+
+
+def test_frames_at_each_depth_are_averaged_and_said(stack, tmp_path: Path) -> None:
+    path = tmp_path / "repeats.ome.tif"
+    tifffile.imwrite(path, np.stack([stack, stack, stack]), metadata={"axes": "TZYX"})
+    words = ["--z-step", 60, "--pixel-size", 100, "--out", tmp_path / "psf.safetensors"]
+    result = call(path, *words, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["n_beads"] == 3
+    assert any("the 3 frames at each of 21 depths" in each for each in report["warnings"])

@@ -152,3 +152,31 @@ def test_planes_from_separate_files_are_one_stack(tmp_path: Path) -> None:
     result = call("reconstruct", *paths, *words, "--planes")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["frames"] == 3
+
+
+def test_one_colour_is_reconstructed_as_if_it_were_alone(
+    spotter: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The sentence that refuses two colours names the option, which takes one of them."""
+    frames = np.random.default_rng(0).integers(100, 900, (6, 2, 16, 20)).astype(np.uint16)
+    both, alone = tmp_path / "two.ome.tif", tmp_path / "second.tif"
+    names = {"Channel": {"Name": ["AF647", "CF568"]}}
+    tifffile.imwrite(both, frames, metadata={"axes": "TCYX", **names})
+    tifffile.imwrite(alone, frames[:, 1], metadata={"axes": "TYX"})
+    words = ["--model", spotter(), "--camera", "none", "--pixel-size", 100, "--json"]
+    refused = call("reconstruct", both, *words, "--out", tmp_path / "no")
+    assert refused.exit_code == 2
+    said = " ".join(refused.stderr.split())
+    assert "2 channels (AF647, CF568)" in said
+    assert "--channel AF647" in said
+    outs = [tmp_path / name for name in ("named", "numbered", "alone")]
+    for path, out, choice in [
+        (both, outs[0], ["--channel", "cf568"]),
+        (both, outs[1], ["--channel", 2]),
+        (alone, outs[2], []),
+    ]:
+        result = call("reconstruct", path, *words, *choice, "--out", out)
+        assert result.exit_code == 0, result.output
+    first, second, third = (tifffile.imread(out / "reconstruction.tif") for out in outs)
+    np.testing.assert_array_equal(first, third)
+    np.testing.assert_array_equal(second, third)

@@ -404,6 +404,43 @@ def test_an_image_of_bioformats2raw_opens_if_it_is_the_only_one(
     assert open_frames(tmp_path / "m.zarr" / "1").n_frames == 12
 
 
+def plate(path: Path, movie: np.ndarray, wells: list[str], n_fields: int) -> Path:
+    """A high-content plate as OME-NGFF 0.4 lays it out: rows, columns, fields of view."""
+    root = zarr.open_group(path, mode="w", zarr_format=2)
+    root.attrs["plate"] = {"version": "0.4", "wells": [{"path": well} for well in wells]}
+    for well in wells:
+        group = root.create_group(well)
+        group.attrs["well"] = {"images": [{"path": str(k)} for k in range(n_fields)]}
+        for k in range(n_fields):
+            field = group.create_group(str(k))
+            field.create_array("0", shape=movie.shape, chunks=(4, H, W), dtype="u2")[:] = movie
+            axes = [{"name": name} for name in "tyx"]
+            field.attrs["multiscales"] = [{"axes": axes, "datasets": [{"path": "0"}]}]
+    return path
+
+
+def test_a_plate_opens_if_it_has_one_field_and_else_says_how(tmp_path: Path) -> None:
+    movie = np.random.default_rng(0).integers(0, 999, (12, H, W)).astype(np.uint16)
+    one = plate(tmp_path / "one.zarr", movie, ["B/03"], 1)
+    np.testing.assert_array_equal(open_frames(one).read(0, 12)[:, 0], movie)
+    wells = plate(tmp_path / "wells.zarr", movie, ["A/01", "B/03"], 1)
+    with pytest.raises(ValueError, match=r"2 images \(A/01, B/03\), .* as wells\.zarr/A/01\."):
+        open_frames(wells)
+    fields = plate(tmp_path / "fields.zarr", movie, ["B/03"], 2)
+    with pytest.raises(ValueError, match=r"2 images \(0, 1\), .* as fields\.zarr/B/03/0\."):
+        open_frames(fields)
+    np.testing.assert_array_equal(open_frames(fields / "B/03/1").read(0, 12)[:, 0], movie)
+
+
+@pytest.mark.parametrize("well", ["../../secret", "/etc", ""])
+def test_a_plate_names_nothing_outside_itself(tmp_path: Path, well: str) -> None:
+    movie = np.zeros((4, H, W), np.uint16)
+    path = plate(tmp_path / "p.zarr", movie, ["A/01"], 1)
+    zarr.open_group(path).attrs["plate"] = {"wells": [{"path": well}]}
+    with pytest.raises(ValueError, match=r"p\.zarr"):
+        open_frames(path)
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
 def test_a_header_of_picasso_is_read_in_the_encoding_of_its_editor(
     tmp_path: Path, encoding: str

@@ -81,7 +81,9 @@ def render(
     molecules, _ = _read(table, pixel_size, unit)
     if where is not None:
         molecules = filtering.filter_table(molecules, where)
+    n_outside = _warn_of_outside(molecules)
     report = {"inputs": [str(table)], "molecules": len(molecules), "where": where}
+    report |= {"outside": n_outside}
     report |= {"image": options.model_dump(), "file": str(out_file)}
     if color_by is None:
         image = draw(molecules, options=options).numpy()
@@ -94,7 +96,8 @@ def render(
         report |= {"color_by": column, "color_low": low, "color_high": high}
         write_rgb(out_file, image, pixel_size_nm=sr_pixel, report=report)
     rows, columns = image.shape[:2]
-    note = f"{len(molecules):,} molecules in {rows} x {columns} pixels: {out_file}"
+    n_inside = len(molecules) - n_outside
+    note = f"{n_inside:,} molecules in {rows} x {columns} pixels: {out_file}"
     if color_by is not None:
         note += f" (blue {low:.4g}, grey, orange {high:.4g})"
     _tell({**report, "shape": [rows, columns]}, note, as_json)
@@ -135,6 +138,17 @@ def _write(table: Any, path: Path, kind: str | None, pixel_nm: float | None) -> 
 
     with err.status(f"Writing {escape(path.name)}…"):
         write_localizations(table, path, kind=kind, pixel_size_nm=pixel_nm)
+
+
+def _warn_of_outside(molecules: Any) -> int:
+    """Return how many molecules lie left of or above the image, which begins at 0, and say so."""
+    n_outside = int(((molecules.x_nm < 0) | (molecules.y_nm < 0)).sum())
+    if n_outside:
+        who = "1 molecule lies" if n_outside == 1 else f"{n_outside:,} molecules lie"
+        print_warnings(
+            [f"{who} at negative x or y, outside the image, which begins at 0; not drawn."]
+        )
+    return n_outside
 
 
 def _tell(report: dict[str, Any], note: str, as_json: bool) -> None:

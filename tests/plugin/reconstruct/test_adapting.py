@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from napari_deepsmlm.adaptation import AdaptJob, AdaptOptions
+from napari_deepsmlm.adaptation import AdaptJob, AdaptOptions, sample_of
+from napari_deepsmlm.adaptation.store import Adaptation, keep
+from napari_deepsmlm.estimation import know_camera
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.models import adapted_models
+from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.models import adapted_models, built_in_models
 from napari_deepsmlm.plugin.reconstruct import adapting
 from napari_deepsmlm.plugin.reconstruct.library import known_models
+from napari_deepsmlm.plugin.reconstruct.model_box import nearest
+from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy as np
-
-    from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 WAIT_MS = 280_000
 MODEL = "dilated-loc:2d-100nm"
@@ -120,3 +125,49 @@ def test_a_model_that_was_adapted_before_is_offered(bright: np.ndarray, own_mode
     *_, done = AdaptJob(bright, options).run()
     assert done.is_better
     assert done.model in [choice.key for choice in known_models()]
+
+
+@pytest.fixture
+def kept(bright: np.ndarray, own_models: Path) -> str:
+    """A model that is kept as adapted to such frames, of the network that is suggested for them."""
+    plain = nearest([each for each in known_models() if not each.is_adapted], 160.0, 1)
+    source = open_frames(bright)
+    sample = sample_of(source, 160.0, know_camera(source, "auto").camera)
+    assert sample is not None
+    scores = {"efficiency_lateral": 40.0}, {"efficiency_lateral": 60.0}
+    adaptation = Adaptation(
+        started_from=plain.key,
+        made=date(2026, 11, 29),
+        minutes=5,
+        sample=sample,
+        before=scores[0],
+        after=scores[1],
+    )
+    return keep(built_in_models()[plain.key], plain.network, adaptation)
+
+
+@pytest.fixture
+def fresh(kept: str, viewer: Any, qtbot: Any, no_threads_left: None) -> Iterator[ReconstructWidget]:
+    """The panel without a model that a person chose."""
+    panel = ReconstructWidget(viewer)
+    qtbot.addWidget(panel)
+    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
+    yield panel
+    panel.abandon()
+
+
+def test_a_model_adapted_to_such_frames_is_chosen_and_no_other_time(
+    fresh: ReconstructWidget, viewer: Any, qtbot: Any, kept: str, bright: np.ndarray
+) -> None:
+    box = fresh.form.model_box
+    viewer.add_image(bright, name="cells", **NM)
+    qtbot.waitUntil(lambda: fresh.form.options().model == kept, timeout=WAIT_MS)
+    assert box.note.text().startswith("Suggested: adapted to this camera and such a sample on 29 ")
+    fresh.form.fill_in(pixel_size_nm=130.0)
+    assert fresh.form.options().model != kept, "at once: these pixels are others"
+    fresh.form.fill_in(pixel_size_nm=160.0)
+    qtbot.waitUntil(lambda: fresh.form.options().model == kept, timeout=WAIT_MS)
+    own = next(choice for choice in box.choices if not choice.is_adapted)
+    box.choose(own)
+    assert fresh.form.options().model == own.key
+    assert fresh.form.adapted_finder.suiting is None, "nothing is looked for any more"

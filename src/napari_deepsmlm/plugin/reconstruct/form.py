@@ -22,6 +22,7 @@ from napari_deepsmlm.plugin.fields import FoldedForm
 from napari_deepsmlm.plugin.forms import editor_for
 from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
 from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.reconstruct.adapted_finder import AdaptedFinder, Wanted
 from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
 from napari_deepsmlm.plugin.reconstruct.channel_box import ChannelBox
 from napari_deepsmlm.plugin.reconstruct.model_box import ModelBox
@@ -71,6 +72,7 @@ class ReconstructForm(QWidget):
         self.model_box = ModelBox()
         self.camera_box = CameraBox(is_auto=True)
         self.camera_finder = CameraFinder(self)
+        self.adapted_finder = AdaptedFinder(self)
         self.camera_box.follow(self.stack_box)
         self.first_frame, self.last_frame = QSpinBox(), QSpinBox()
         self.points_box = QComboBox()
@@ -101,6 +103,8 @@ class ReconstructForm(QWidget):
             box.changed.connect(self._tell_change)
         self.changed.connect(self._ask_camera)
         self.camera_finder.found.connect(self._tell_change)
+        self.changed.connect(self._ask_adapted)
+        self.adapted_finder.found.connect(self._on_adapted)
         self._on_model()
         self._explain_compute()
         self._on_stack()
@@ -172,6 +176,7 @@ class ReconstructForm(QWidget):
         self.stack_box.abandon()
         self.region_box.abandon()
         self.camera_finder.abandon()
+        self.adapted_finder.abandon()
 
     def _add_rows(self, library: Library) -> None:
         self._editors[PIXEL_SIZE].add_to(self._rows)
@@ -260,6 +265,18 @@ class ReconstructForm(QWidget):
         model = self.model_box.choice
         is_wanted = model is not None and model.needs_photons
         self.camera_finder.ask(self.stack if is_wanted else None, self.camera_box.camera)
+
+    def _ask_adapted(self) -> None:
+        """Look for a model that was adapted to such data, unless the user chose one."""
+        network, pixel_nm = self.model_box.wanted_network, self.pixel_size_nm
+        wanted = None
+        if network is not None and pixel_nm is not None:
+            sum_frames, channel = self._editors["sum_frames"].read(), self.channel_box.channel
+            wanted = Wanted(network, pixel_nm, self.camera_box.camera, sum_frames, channel)
+        self.adapted_finder.ask(self.stack, wanted)
+
+    def _on_adapted(self) -> None:
+        self.model_box.set_adapted(*(self.adapted_finder.suiting or (None,)))
 
     def _explain_compute(self, *_: object) -> None:
         from napari_deepsmlm._devices import choose_compute

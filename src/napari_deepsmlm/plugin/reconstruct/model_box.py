@@ -33,6 +33,7 @@ class ModelChoice:
     needs_photons: bool = False
     n_planes: int = 1
     is_for_any_pixel: bool = False
+    is_adapted: bool = False
 
     @classmethod
     def from_file(cls, path: Path, key: str = "") -> ModelChoice:
@@ -58,6 +59,7 @@ class ModelChoice:
             needs_photons=network.needs_photons,
             n_planes=int(card.get("n_planes", 1)),
             is_for_any_pixel=is_for_any_pixel(card),
+            is_adapted="adaptation" in card,
         )
 
     def misfit(self, pixel_size_nm: float) -> float:
@@ -75,9 +77,11 @@ def _title(path: Path) -> str:
 def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float, n_planes: int) -> ModelChoice:
     """Return the model for as many planes whose pixels are nearest, the first of equals.
 
-    One that was made for any pixel comes before those that were made for some.
+    One that was made for any pixel comes before those that were made for some. Models that were
+    adapted to a sample are no candidates: they are for its like only.
     """
-    fitting = [choice for choice in choices if choice.n_planes == n_planes] or choices
+    general = [choice for choice in choices if not choice.is_adapted] or choices
+    fitting = [choice for choice in general if choice.n_planes == n_planes] or general
     return min(
         fitting,
         key=lambda choice: (not choice.is_for_any_pixel, round(choice.misfit(pixel_size_nm), 3)),
@@ -101,6 +105,8 @@ class ModelBox(LongNamesBox):
         self._pixel_size_nm: float | None = None
         self._n_planes = 1
         self._is_users_choice = False
+        self._adapted: ModelChoice | None = None
+        self._reason = ""
         self.activated.connect(self._on_activated)
 
     @property
@@ -125,6 +131,21 @@ class ModelBox(LongNamesBox):
         """Choose what suits the data, unless the user chose."""
         self._pixel_size_nm = pixel_size_nm
         self._n_planes = n_planes
+        self._suggest()
+
+    @property
+    def wanted_network(self) -> str | None:
+        """The network of which an adapted model would be chosen, None if there is none."""
+        choice = self.choice
+        if choice is None or self._is_users_choice:
+            return None
+        is_there = any(each.is_adapted and each.network == choice.network for each in self._choices)
+        return choice.network if is_there else None
+
+    def set_adapted(self, key: str | None, reason: str = "") -> None:
+        """Choose the model that was adapted to such data, unless the user chose; None: no more."""
+        self._adapted = next((each for each in self._choices if each.key == key), None)
+        self._reason = reason
         self._suggest()
 
     def load_file(self, path: str | Path) -> None:
@@ -178,7 +199,8 @@ class ModelBox(LongNamesBox):
 
     def _suggest(self) -> None:
         if self._choices and self._pixel_size_nm is not None and not self._is_users_choice:
-            self._take(nearest(self._choices, self._pixel_size_nm, self._n_planes))
+            plain = nearest(self._choices, self._pixel_size_nm, self._n_planes)
+            self._take(self._adapted or plain)
         else:
             self._explain()
 
@@ -193,6 +215,8 @@ class ModelBox(LongNamesBox):
                 f"This model reads frames of {choice.n_planes} focal plane(s), the data has "
                 f"{self._n_planes}. Choose another one."
             )
+        elif choice == self._adapted and not self._is_users_choice:
+            self.note.tell(f"Suggested: {self._reason}.")
         elif pixel_nm is None:
             made_for = "any" if choice.is_for_any_pixel else f"{choice.pixel_size_nm:g} nm"
             self.note.tell(f"For {made_for} pixels. Give the pixel size first.")

@@ -1,0 +1,114 @@
+"""Adapted finder: which model was adapted to data like the chosen stack, looked up in a thread."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_deepsmlm.plugin.jobs import Job
+from napari_deepsmlm.plugin.layers import frames_of
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Generator
+
+    from napari.layers import Layer
+
+DELAY_MS = 100
+
+
+class Wanted(NamedTuple):
+    """What a model is wanted for."""
+
+    network: str
+    pixel_size_nm: float
+    camera: Any
+    """The option `camera`."""
+    sum_frames: int
+    channel: int | None
+
+
+class Suiting(NamedTuple):
+    """A model that was adapted to such data."""
+
+    name: str
+    reason: str
+
+
+class AdaptedFinder(QObject):
+    """Looks up the adapted model of a layer, as the command line does for a network's name."""
+
+    found = Signal()
+    """What :attr:`suiting` tells is new."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.suiting: Suiting | None = None
+        self._layer: Layer | None = None
+        self._wanted: Wanted | None = None
+        self._job: Job | None = None
+        self._delay = QTimer(self)
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(DELAY_MS)
+        self._delay.timeout.connect(self._begin)
+
+    def ask(self, layer: Layer | None, wanted: Wanted | None) -> None:
+        """Look a model up unless the same was asked before; None: there is nothing to find."""
+        if layer is self._layer and wanted == self._wanted:
+            return
+        self._let_go()
+        self._layer, self._wanted = layer, wanted
+        if self.suiting is not None:
+            self._keep(None)
+        if layer is not None and wanted is not None:
+            self._delay.start()
+
+    def abandon(self) -> None:
+        """Stop without waiting."""
+        self._let_go()
+        self._layer = None
+
+    def _let_go(self) -> None:
+        self._delay.stop()
+        if self._job is not None:
+            self._job.abandon()
+            self._job.deleteLater()
+        self._job = None
+
+    def _begin(self) -> None:
+        if self._layer is None or self._wanted is None:
+            return
+        work = partial(find, frames_of(self._layer), self._wanted)
+        self._job = Job(work, title="looking for an adapted model", parent=self, is_listed=False)
+        self._job.arrived.connect(self._keep)
+        self._job.start()
+
+    def _keep(self, suiting: Any) -> None:
+        self.suiting = suiting
+        self.found.emit()
+
+
+def find(frames: Any, wanted: Wanted, stopping: threading.Event) -> Generator[Suiting, None, None]:
+    """Yield the latest model that was adapted to such frames, if there is one.
+
+    Parameters
+    ----------
+    frames : what `open_frames` takes.
+    wanted : what for.
+    """
+    from napari_deepsmlm.adaptation import reason_of, sample_of, suiting
+    from napari_deepsmlm.estimation import know_camera
+    from napari_deepsmlm.io import open_frames
+    from napari_deepsmlm.reconstruction import ReconstructOptions
+
+    if stopping.is_set():
+        return
+    options = ReconstructOptions.from_dict({"camera": wanted.camera}, source="Camera")
+    source = open_frames(frames, channel=wanted.channel)
+    camera = know_camera(source, options.camera).camera
+    data = sample_of(source, wanted.pixel_size_nm, camera, sum_frames=wanted.sum_frames)
+    name = None if data is None else suiting(wanted.network, data)
+    if name is not None:
+        yield Suiting(name, reason_of(name))

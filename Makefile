@@ -18,7 +18,7 @@ SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pyside lint format builtins builtins-pause docs clean
+.PHONY: help demo test test-all test-pyside lint format builtins builtins-pause docs clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
@@ -30,6 +30,10 @@ demo: $(VENV)/.installed-base ## Reconstruct the built-in sample into demo/: no 
 test: $(VENV)/.installed-test ## Run the whole suite on a virtual screen (make test TESTS=tests/psf JOBS=0).
 	bash scripts/install_system_libraries.sh
 	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+
+test-all: $(VENV)/.installed-test ## Run the whole suite and the slow tests too (an hour).
+	bash scripts/install_system_libraries.sh
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -m "slow or not slow" -n $(JOBS) --dist loadfile $(TESTS)
 
 test-pyside: $(VENV)-pyside/.installed ## Run the tests of the panels with PySide6 instead of PyQt6.
 	bash scripts/install_system_libraries.sh

@@ -17,7 +17,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -26,6 +26,9 @@ from judging.judge import Row, Verdict, judge_model, needs_sums, verdict_of
 from judging.page import draw, write
 from judging.parts import merged
 from judging.sums import SumRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Row", "Verdict", "judge_model", "main"]
 
@@ -75,19 +78,24 @@ def judged(chosen: argparse.Namespace) -> list[dict[str, Any]]:
     verdicts: list[dict[str, Any]] = []
     for model in chosen.models:
         rows: list[Row | SumRow] = []
+        started = time.process_time()
 
-        def tell(row: Row | SumRow, model: str = model, rows: list[Any] = rows) -> None:
+        def tell(
+            row: Row | SumRow,
+            model: str = model,
+            rows: list[Row | SumRow] = rows,
+            started: float = started,
+        ) -> None:
             print_row(row)
             rows.append(row)
             if chosen.json:
-                so_far = verdict_of(
-                    model, rows, camera=chosen.camera, cpu_seconds=time.process_time()
-                )
+                seconds = time.process_time() - started
+                so_far = verdict_of(model, rows, camera=chosen.camera, cpu_seconds=seconds)
                 _write_json([*verdicts, so_far.to_dict()], chosen.json)
 
         verdict = judge_model(
             model,
-            None if names is None or needs_sums(model) else names,
+            names_for(model, names, is_quick=chosen.quick),
             seeds=chosen.seeds,
             camera=chosen.camera,
             adapt_minutes=chosen.adapt,
@@ -97,6 +105,13 @@ def judged(chosen: argparse.Namespace) -> list[dict[str, Any]]:
         verdicts.append(verdict.to_dict())
         print_verdict(verdict)
     return verdicts
+
+
+def names_for(model: str, names: Sequence[str] | None, *, is_quick: bool) -> Sequence[str] | None:
+    """Return the conditions for a model: sums of frames have their own."""
+    if needs_sums(model):
+        return ("sums",) if is_quick else None
+    return names
 
 
 def _write_json(verdicts: list[dict[str, Any]], path: Path) -> None:

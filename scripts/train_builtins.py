@@ -28,7 +28,7 @@ from pydantic import Field
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._files import atomic_write, folder_lock
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.models import load_model, read_card
+from napari_deepsmlm.models import load_model, read_card, save_model
 from napari_deepsmlm.training.events import StepDone, Validated
 from napari_deepsmlm.training.validation import judge
 
@@ -63,6 +63,9 @@ class Recipe(FrozenModel):
         description="The matrix of conditions, or efficiency on frames of its own experiment."
     )
     mark: float = Field(gt=0, le=100, description="Score to reach.")
+    threshold: float | None = Field(
+        None, gt=0, lt=1, description="Decision threshold in use; that of its validation if none."
+    )
     trained_on: str = Field(description="For the card.")
     limits: str = Field(description="For the card.")
     experiment: Experiment
@@ -190,6 +193,7 @@ class Line:
 
     def judge(self, model: Path, pretrained: Path = PRETRAINED) -> float:
         """Judge a model, publish it if it beats the one in the package, and keep the score."""
+        model = self._as_used(model)
         score, metrics = self.scored(model)
         shipped = pretrained / f"{self.recipe.name}.safetensors"
         is_better = not shipped.exists() or score > self._score_of(shipped)
@@ -216,6 +220,16 @@ class Line:
         )
         self.keep()
         return score
+
+    def _as_used(self, model: Path) -> Path:
+        """Return the model with the decision threshold that it is used with."""
+        if self.recipe.threshold is None:
+            return model
+        network, card = load_model(model)
+        network.config = network.config.replace(threshold=self.recipe.threshold)
+        kept = {key: card[key] for key in ("experiment", "training_record")}
+        save_model(self.folder / "candidate.safetensors", network, kept)
+        return self.folder / "candidate.safetensors"
 
     def scored(self, model: Path) -> tuple[float, dict[str, dict[str, float]]]:
         """Return the score of a model file and the figures it comes from."""

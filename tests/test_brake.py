@@ -86,7 +86,9 @@ def predicted(n_found: int, *, light: float, photons: float = 100.0, **more: Any
     )
     values = {"n_frames": 1, "n_constant": 0, "n_inputs": 1, **more}
     image = np.zeros((32, 32), np.float32)
-    return Predicted(first_frame=0, image=image, localizations=table, light=light, **values)
+    return Predicted(
+        first_frame=0, image=image, localizations=table, light=light, unusable=(), **values
+    )
 
 
 def judged(expected: Expected, part: Predicted, *, is_counted: bool = True) -> str:

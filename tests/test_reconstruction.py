@@ -388,9 +388,8 @@ def test_memory_does_not_grow_with_the_number_of_frames(
         source = dask.array.from_array(frames, chunks=(50, 16, 16))
         long = dask.array.concatenate([source] * (n // 50))
         tracemalloc.start()
-        job = ReconstructJob(
-            long, ReconstructOptions(model=model, threshold=1.0), out=tmp_path / str(n)
-        )
+        options = ReconstructOptions(model=model, threshold=1.0, camera=None)
+        job = ReconstructJob(long, options, out=tmp_path / str(n))
         n_found = [e.n_localizations for e in job.run() if isinstance(e, Progress)][-1]
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -398,4 +397,5 @@ def test_memory_does_not_grow_with_the_number_of_frames(
         return most
 
     most_memory(100)
-    assert most_memory(2000) < 1.3 * most_memory(500)
+    # A bounded sample of the frames tells the camera: it is full at about 2,000 of these.
+    assert most_memory(6000) < 1.3 * most_memory(2000)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,6 +19,7 @@ from judging.measures import Scores, as_opened, hold, measure
 from judging.reference import bound_lateral_nm, fitted
 from judging.stacks import default_cache, load
 from judging.sums import SUMS, SumRow, judge_sums
+from napari_deepsmlm.adaptation import Adapted, AdaptJob, AdaptOptions
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import find_model
 from napari_deepsmlm.reconstruction import ReconstructOptions
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from judging.stacks import Stack
+    from napari_deepsmlm.io import FrameSource
 
 SEEDS = (1,)
 CameraChoice = Literal["auto", "true", "none"]
@@ -108,19 +113,18 @@ def judge_model(
     conditions : names or conditions; all if none are given. Networks that draw an image of many
         frames have their own, `judging.sums.SUMS`.
     camera : "auto" states nothing; "true" states the camera; "none" asks for ADU as photons.
-    adapt_minutes : let the model adapt to each stack before, where the package can.
+    adapt_minutes : let the model adapt to each stack first, for so long; not for sums.
     cache : folder that keeps the stacks, the fitter's results and the bounds.
     tell : called with every row as it is ready.
 
     Raises
     ------
     ValueError
-        If there is no such condition, or adapting is asked of a package that cannot.
+        If there is no such condition.
     """
     started = time.process_time()
-    options = {"model": str(model), **adapt_options(adapt_minutes)}
     folder = default_cache() if cache is None else Path(cache)
-    judge = _Judge(options, camera, folder)
+    judge = _Judge(str(model), camera, adapt_minutes, folder)
     known, row_of = (SUMS, judge.sums) if needs_sums(model) else (ALL, judge.row)
     rows: list[Row | SumRow] = []
     for condition in find(conditions, known):
@@ -150,8 +154,11 @@ def needs_sums(model: str | Path) -> bool:
 class _Judge:
     """One model with the rows it has so far: a trap looks up the sample without it."""
 
-    def __init__(self, options: dict[str, Any], camera: CameraChoice, cache: Path) -> None:
-        self.options, self.camera, self.cache = options, camera, cache
+    def __init__(
+        self, model: str, camera: CameraChoice, adapt_minutes: float | None, cache: Path
+    ) -> None:
+        self.model, self.camera, self.cache = model, camera, cache
+        self.adapt_minutes = adapt_minutes
         self.done: dict[tuple[Condition, int], Row] = {}
 
     def row(self, condition: Condition, seed: int) -> Row:
@@ -160,7 +167,7 @@ class _Judge:
         return self.done[condition, seed]
 
     def sums(self, condition: Condition, seed: int) -> SumRow:
-        options = {**self.options, **camera_options(self.camera, condition)}
+        options = {"model": self.model, **camera_options(self.camera, condition)}
         return judge_sums(condition, seed, options, self.cache)
 
     def _judged(self, condition: Condition, seed: int) -> Row:
@@ -202,16 +209,25 @@ class _Judge:
         self, condition: Condition, stack: Stack
     ) -> tuple[Localizations, tuple[str, ...], bool, float]:
         """What the model finds and says. A run that refuses finds nothing, and says why."""
-        options = {**self.options, **camera_options(self.camera, condition)}
-        started = time.process_time()
-        try:
-            frames = as_opened(stack.frames)
-            result = ds.reconstruct(frames, pixel_size_nm=condition.pixel_nm, **options)
-        except ValueError as refusal:
+        options = {
+            "model": self.model,
+            "pixel_size_nm": condition.pixel_nm,
+            **camera_options(self.camera, condition),
+        }
+        frames = as_opened(stack.frames)
+        with TemporaryDirectory() as folder, own_data_folder(Path(folder)):
+            remarks: tuple[str, ...] = ()
+            if self.adapt_minutes is not None:
+                options["model"], remarks = adapted(frames, options, self.adapt_minutes)
+            started = time.process_time()
+            try:
+                result = ds.reconstruct(frames, **options)
+                found, said = result.localizations, tuple(result.report["warnings"])
+                is_refused = False
+            except ValueError as refusal:
+                found, said, is_refused = Localizations.empty(), (str(refusal),), True
             seconds = time.process_time() - started
-            return Localizations.empty(), (str(refusal),), True, seconds
-        seconds = time.process_time() - started
-        return result.localizations, tuple(result.report["warnings"]), False, seconds
+        return found, (*remarks, *said), is_refused, seconds
 
 
 def camera_options(camera: CameraChoice, condition: Condition) -> dict[str, Any]:
@@ -223,13 +239,35 @@ def camera_options(camera: CameraChoice, condition: Condition) -> dict[str, Any]
     return {}
 
 
-def adapt_options(minutes: float | None) -> dict[str, Any]:
-    """Return the option that lets a model adapt."""
-    if minutes is None:
-        return {}
-    if "adapt" not in ReconstructOptions.model_fields:
-        raise ValueError("This version cannot adapt a model as it reconstructs: leave it out.")
-    return {"adapt": minutes}
+def adapted(
+    frames: FrameSource, options: dict[str, Any], minutes: float
+) -> tuple[str, tuple[str, ...]]:
+    """Return the model that adapting to these frames gives, and what was said about it.
+
+    It is the better of before and after; where frames tell too little to adapt, that of before.
+    """
+    camera = options.get("camera", "auto")
+    values = {**options, "camera": None if camera == "none" else camera, "minutes": minutes}
+    try:
+        *_, done = AdaptJob(frames, AdaptOptions.from_dict(values, source="options")).run()
+    except ValueError as refusal:
+        return options["model"], (f"Not adapted: {refusal}",)
+    assert isinstance(done, Adapted)
+    return done.model, (done.sentence,)
+
+
+@contextmanager
+def own_data_folder(path: Path) -> Iterator[None]:
+    """Keep adapted models out of the person's own (on Linux, whose folder can be moved)."""
+    before = os.environ.get("XDG_DATA_HOME")
+    os.environ["XDG_DATA_HOME"] = str(path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XDG_DATA_HOME"]
+        else:
+            os.environ["XDG_DATA_HOME"] = before
 
 
 def _accepts(**options: Any) -> bool:

@@ -25,6 +25,9 @@ SLACK_POINTS = 1.0
 TRAP_SHARE = 0.95
 """Of the molecules found without a trap those that are to be found with it."""
 
+SOUND_PRECISION = 0.5
+"""Of less than this a recall is worth nothing."""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -71,8 +74,9 @@ def marks_of(row: Row) -> Iterator[Mark]:
 def _trap_marks(name: str, row: Row) -> Iterator[Mark]:
     before = float(np.nan_to_num(row.without_trap["recall"]))
     wanted, recall = TRAP_SHARE * before, float(np.nan_to_num(row.scores["recall"]))
-    # Who finds nothing without the trap either has not withstood it.
-    miss = below(recall, wanted) if before > 0 else 100.0
+    # Who finds nothing without the trap either, or names every pixel, has not withstood it.
+    is_sound = before > 0 and float(np.nan_to_num(row.scores["precision"])) >= SOUND_PRECISION
+    miss = below(recall, wanted) if is_sound else 100.0
     yield Mark(name, "recall of the sample without the trap", recall, wanted, miss)
 
 

@@ -9,7 +9,9 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from napari_deepsmlm._boundary import reading
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm._yaml import load_plain
 
 MAX_CONFIG_BYTES = 1_000_000
 
@@ -49,6 +51,9 @@ class FrozenModel(BaseModel):
             return cls.model_validate(values, context={"folder": folder})
         except ValidationError as error:
             raise ValueError(f"{source}: {_first_problem(error)}") from None
+        except (ArithmeticError, LookupError, RecursionError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ValueError(f"{source}: holds what cannot be used ({reason}).") from error
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
@@ -57,7 +62,8 @@ class FrozenModel(BaseModel):
         Files that it names are looked for in its folder.
         """
         path = Path(path)
-        return cls.from_dict(load_yaml(path), source=path.name, folder=path.parent)
+        with reading(path, "correct it"):
+            return cls.from_dict(load_yaml(path), source=path.name, folder=path.parent)
 
     def to_yaml(self) -> str:
         """Return the configuration as YAML, fields in their declared order."""
@@ -82,8 +88,7 @@ def load_yaml(path: str | Path) -> Any:
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise ValueError(f"{path.name}: larger than 1 MB, which is no configuration file.")
     try:
-        # A subclass of SafeLoader: plain values only.
-        values = yaml.load(decode_text(path.read_bytes()), Loader=_NoAliasLoader)  # noqa: S506
+        values = load_plain(decode_text(path.read_bytes()))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split()) or "nested too deeply"
         raise ValueError(f"{path.name}: not a readable YAML file ({reason}).") from None
@@ -106,13 +111,6 @@ def decode_text(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
-
-
-class _NoAliasLoader(yaml.SafeLoader):
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not allowed")
-        return super().compose_node(parent, index)
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm._files import atomic_write, refuse_to_replace
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.psf import MultiplanePSF, PupilPSF
 from napari_deepsmlm.psf.calibration import calibrate
@@ -64,6 +64,7 @@ def calibrate_files(
     pixel_nm = pixel_size_nm or stated_nm
     if pixel_nm is None:
         raise ValueError(f"{Path(beads[0]).name}: states no pixel size; give --pixel-size in nm.")
+    refuse_to_replace(*_outputs(out), inputs=map(Path, beads))
     result = calibrate(stacks, z_step_nm, pixel_nm, window_px=window_px, optics=pupil)
     report = save_calibration(result, out)
     return {**report, "warnings": [*remarks, *report["warnings"]]}
@@ -79,6 +80,7 @@ def save_calibration(result: Calibration, out: str | Path) -> dict[str, Any]:
     """
     out = _safetensors(out)
     out.parent.mkdir(parents=True, exist_ok=True)
+    refuse_to_replace(*_outputs(out))
     files = {"psf": out, "fit": out.with_suffix(".yaml"), "picture": out.with_suffix(".png")}
     save_psf(result.psf, files["psf"])
     save_psf(result.fitted, files["fit"])
@@ -93,6 +95,11 @@ def save_calibration(result: Calibration, out: str | Path) -> dict[str, Any]:
         figure.savefig(file, format="png", dpi=100)
     paths = {name: str(path) for name, path in files.items()}
     return {**calibration_report(result), "files": paths}
+
+
+def _outputs(out: Path) -> tuple[Path, list[Path]]:
+    """Return the file that was named, and those that are written beside it."""
+    return out, [out.with_suffix(ending) for ending in (".yaml", ".png", ".planes.yaml")]
 
 
 def _safetensors(out: str | Path) -> Path:

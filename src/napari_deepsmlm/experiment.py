@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._devices import choose_compute
-from napari_deepsmlm._files import folder_lock
+from napari_deepsmlm._files import folder_lock, refuse_to_replace
 from napari_deepsmlm.camera import SCMOS, Camera
 from napari_deepsmlm.io import LocalizationWriter, StackWriter
 from napari_deepsmlm.localizations import Localizations
@@ -191,6 +191,7 @@ class Experiment(FrozenModel):
         The number of molecules in the frames.
         """
         out = Path(out)
+        refuse_to_replace(out / "stack.tif", [out / "localizations.csv", out / "experiment.yaml"])
         n_done = 0
         with (
             folder_lock(out),

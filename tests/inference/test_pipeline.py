@@ -151,10 +151,19 @@ def test_running_out_of_memory_halves_the_batch_and_changes_nothing(
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_named_by_frame(model: DeepStorm, bad: float) -> None:
+def test_a_frame_that_is_not_finite_gives_nothing_and_costs_no_other(
+    model: DeepStorm, bad: float
+) -> None:
     frames = stack(5, (16, 16)).astype(np.float32)
+    _, expected = run(model, frames)
     frames[3, 2, 2] = bad
-    with pytest.raises(ValueError, match=r"Frame 3 \(counted from 0\) holds NaN or infinite"):
+    _, found = run(model, frames)
+    kept = expected[expected.frame != 3]
+    assert len(kept) > 0
+    np.testing.assert_array_equal(found.frame, kept.frame)
+    np.testing.assert_allclose(found.x_nm, kept.x_nm, atol=1e-3)
+    frames[:, 2, 2] = bad
+    with pytest.raises(ValueError, match=r"frames 0:5 \(counted from 0\) hold NaN or infinite"):
         run(model, frames)
 
 

@@ -329,8 +329,8 @@ def test_a_file_that_ends_or_stops_the_hdf5_library_is_refused(
     write_localizations(table_of(3), tmp_path / "t.hdf5")
     for what in ("import os; os.abort()", "import time; time.sleep(600)"):
         (tmp_path / "child.py").write_text(what)
-        monkeypatch.setattr("napari_deepsmlm.io._hdf5.CHILD", tmp_path / "child.py")
-        monkeypatch.setattr("napari_deepsmlm.io._hdf5.PATIENCE_S", 2.0)
+        monkeypatch.setattr("napari_deepsmlm._hdf5.CHILD", tmp_path / "child.py")
+        monkeypatch.setattr("napari_deepsmlm._hdf5.PATIENCE_S", 2.0)
         with pytest.raises(ValueError, match="the HDF5 library cannot read it"):
             read_localizations(tmp_path / "t.hdf5")
 

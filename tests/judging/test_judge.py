@@ -115,7 +115,7 @@ def test_the_fitter_is_near_the_bound_on_lone_molecules(cache: Path) -> None:
 def row_with(condition: str, **scores: float) -> Row:
     one = ALL[condition]
     good = {
-        "efficiency": 90.0, "jaccard": 0.97, "recall": 0.97, "false_per_um2": 0.0,
+        "efficiency": 90.0, "jaccard": 0.97, "recall": 0.97, "precision": 1.0, "false_per_um2": 0.0,
         "lone_rmse_nm": 10.0,
     }  # fmt: skip
     return Row(
@@ -135,6 +135,8 @@ def test_marks_are_reached_or_missed_by_a_share() -> None:
     assert far.miss_percent == pytest.approx(50)
     (false,) = [m for m in marks_of(row_with("empty", false_per_um2=1.0)) if not m.is_reached]
     assert false.miss_percent == pytest.approx(99)
+    everywhere = row_with("haze", recall=1.0, precision=0.01)
+    assert {mark.miss_percent for mark in marks_of(everywhere)} == {0, 100}
     (blind,) = [m for m in marks_of(row_with("bead", recall=0.0)) if not m.is_reached]
     assert worst_of([worse, far, false, blind]) == ("bead", 100)
 
@@ -168,6 +170,16 @@ def test_models_that_ship_localize_molecules_of_a_known_camera(model: str, cache
     lone, denser = verdict.rows
     assert lone.scores["jaccard"] > jaccard
     assert denser.efficiency > denser.fitter["efficiency"]
+
+
+def test_frames_that_tell_too_little_to_adapt_are_judged_as_they_are(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    one_frame = SMALL.replace(n_frames=1)
+    verdict = judge_model("dilated-loc:2d-100nm", [one_frame], adapt_minutes=0.01, cache=cache)
+    assert verdict.rows[0].said[0].startswith("Not adapted: ")
+    assert list(tmp_path.iterdir()) == []  # the person's own models and cameras are left alone
 
 
 def test_a_verdict_becomes_a_page_and_a_picture(cache: Path, tmp_path: Path) -> None:

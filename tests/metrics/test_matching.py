@@ -239,3 +239,50 @@ def test_options_that_cannot_be_are_refused(options, sentence):
     table = Localizations(frame=[0], x_nm=[1.0], y_nm=[1.0])
     with pytest.raises(ValueError, match=sentence):
         match(table, table, **options)
+
+
+@pytest.mark.parametrize("is_3d", [False, True])
+def test_a_crowded_frame_is_matched_in_shells_as_in_one_go(
+    monkeypatch: pytest.MonkeyPatch, is_3d: bool
+) -> None:
+    rng = np.random.default_rng(5)
+
+    def crowd(n: int) -> Localizations:
+        names = ("x_nm", "y_nm", "z_nm") if is_3d else ("x_nm", "y_nm")
+        return Localizations(
+            frame=rng.integers(0, 2, n), **{name: rng.uniform(0, 800, n) for name in names}
+        )
+
+    ours, theirs = crowd(300), crowd(260)
+    whole = match(ours, theirs)
+    monkeypatch.setattr(matching, "_MAX_PAIRS", 500)
+    shells = match(ours, theirs)
+    assert len(whole.true) > 150
+    assert sorted(zip(whole.predicted, whole.true, strict=True)) == sorted(
+        zip(shells.predicted, shells.true, strict=True)
+    )
+    with pytest.raises(ValueError, match="too many for the best assignment"):
+        match(ours, theirs, method="optimal")
+    one_place = Localizations(frame=np.zeros(50), x_nm=np.ones(50), y_nm=np.ones(50))
+    with pytest.raises(ValueError, match="lie at one place"):
+        match(one_place, one_place)
+
+
+def test_ten_thousand_molecules_in_one_frame_need_little_memory() -> None:
+    import tracemalloc
+
+    rng = np.random.default_rng(6)
+    tables = [
+        Localizations(
+            frame=np.zeros(10_000),
+            x_nm=rng.uniform(0, 300, 10_000),
+            y_nm=rng.uniform(0, 300, 10_000),
+        )
+        for _ in range(2)
+    ]
+    tracemalloc.start()
+    found = match(*tables)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found.true) > 9_000
+    assert peak < 1.2e9

@@ -120,3 +120,22 @@ def test_what_is_drawn_follows_the_columns() -> None:
     assert unknown.words == "molecules counted in each pixel"
     assert (known.draw(table(100, 200, 15, 25), SHAPE, PIXEL_NM) > 0).sum() > 9
     assert (unknown.draw(table(100, 200), SHAPE, PIXEL_NM) > 0).sum() == 1
+
+
+@pytest.mark.parametrize(("sigma_x_nm", "sigma_y_nm"), [(5000, 5000), (5000, 300), (2400, 1600)])
+def test_wide_gaussians_are_as_wide_as_they_say_and_soon_drawn(
+    sigma_x_nm: float, sigma_y_nm: float
+) -> None:
+    shape, pixel_nm = (217, 300), 20.0
+    place = {"frame": [0], "x_nm": [2410.0], "y_nm": [1333.0]}
+    widths = {"uncertainty_x_nm": [sigma_x_nm], "uncertainty_y_nm": [sigma_y_nm]}
+    one = Localizations(**place, **widths)
+
+    def along(n: int, centre_nm: float, sigma_nm: float) -> np.ndarray:
+        edges = (np.arange(n + 1) * pixel_nm - centre_nm) / (np.sqrt(2) * sigma_nm)
+        return np.diff(erf(edges)) / 2
+
+    expected = np.outer(along(217, 1333, sigma_y_nm), along(300, 2410, sigma_x_nm))
+    image = gaussian(one.to_torch(), shape, sr_pixel_nm=pixel_nm).numpy()
+    np.testing.assert_allclose(image, expected, atol=4e-3 * expected.max())
+    assert image.sum() == pytest.approx(expected.sum(), rel=2e-3)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+_MAX_PIXELS = 200_000_000
 _SUFFIXES = (".npy", ".tif", ".tiff")
 
 
@@ -190,15 +191,40 @@ def _modified(path: Path) -> float:
 def _load(name: str, path: Path, modified: float) -> Array:
     """Return a checked float32 map; `modified` makes a changed file a new entry of the cache."""
     try:
-        if path.suffix.lower() == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            import tifffile
+        values = _npy(path) if path.suffix.lower() == ".npy" else _tiff(path)
+        return _check(values, name, f"'{path.name}'")
+    except Exception as error:
+        text = " ".join(str(error).split())
+        if isinstance(error, ValueError) and text.startswith("Camera"):
+            raise
+        reason = text[:200] or type(error).__name__
+        raise ValueError(f"Camera map '{path.name}' cannot be read ({reason}).") from error
 
-            values = tifffile.imread(path)
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"Camera map '{path.name}' cannot be read ({error}).") from None
-    return _check(np.asarray(values), name, f"'{path.name}'")
+
+def _npy(path: Path) -> Array:
+    with path.open("rb") as file:  # a ZIP of arrays has the same reader
+        if file.read(6) != b"\x93NUMPY":
+            raise ValueError("it is no .npy file")
+    # Mapped: what a header promises is compared with the file before anything is allocated.
+    values = np.load(path, mmap_mode="r", allow_pickle=False)
+    _check_size(values.size)
+    return np.array(values)
+
+
+def _tiff(path: Path) -> Array:
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages.first
+        if len(tiff.pages) > 1:
+            raise ValueError(f"it has {len(tiff.pages)} pages, a map has one")
+        _check_size(page.size)
+        return np.asarray(page.asarray())
+
+
+def _check_size(n_pixels: int) -> None:
+    if n_pixels > _MAX_PIXELS:
+        raise ValueError(f"it has {n_pixels:,} pixels, more than any sensor")
 
 
 def _check(values: Array, name: str, source: str) -> Array:

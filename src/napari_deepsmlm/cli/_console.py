@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -40,7 +41,8 @@ def add_command(group: typer.Typer, name: str, function: Callable[P, None], exam
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            function(*args, **kwargs)
+            with _sigterm_as_ctrl_c():
+                function(*args, **kwargs)
         except (ValueError, OSError, FloatingPointError) as error:
             raise _exit(_one_line(error), 2) from None
         except KeyboardInterrupt:
@@ -88,6 +90,19 @@ def stop_on_ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for which, handler in previous.items():
             signal.signal(which, handler)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: in one line, with nothing half written left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def print_json(values: Any) -> None:

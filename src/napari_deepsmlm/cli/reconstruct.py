@@ -68,6 +68,9 @@ def reconstruct(
         bool,
         typer.Option("--planes", help="Several files: focal planes in this order, not a series."),
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results that lie in --out.")
+    ] = False,
     adapt: Annotated[
         float | None,
         typer.Option(
@@ -100,6 +103,7 @@ def reconstruct(
         ReconstructJob,
         ReconstructOptions,
         adapt_options,
+        refuse_results,
         remarks_of,
         with_adapted,
     )
@@ -129,9 +133,10 @@ def reconstruct(
         source = open_frames(stack, as_planes=True)
     remarks: tuple[str, ...] = ()
     if adapt is not None:
+        refuse_results(out_folder, None, overwrite=overwrite)  # before the minutes are spent
         done = adapted(source, adapt_options(options, adapt))
         options, remarks = with_adapted(options, done), remarks_of(done)
-    job = ReconstructJob(source, options, out=out_folder, remarks=remarks)
+    job = ReconstructJob(source, options, out=out_folder, remarks=remarks, overwrite=overwrite)
     report: dict[str, Any] = {}
     with progress("Reconstructing") as show, stop_on_ctrl_c(job.stop):
         for event in job.run():
@@ -144,12 +149,16 @@ def reconstruct(
             elif isinstance(event, Finished):
                 report = event.result.report
     print_warnings(report["warnings"])
+    if not report["frames"]:
+        raise KeyboardInterrupt  # stopped before there was anything
     if as_json:
         print_json(report)
-        return
-    out.print(
-        f"{report['frames']} frames in {report['seconds']:.1f} s "
-        f"({report['frames_per_second']:.1f} frames/s): "
-        f"{report['quality']['molecules']:.0f} molecules in the image, "
-        f"{report['localizations']} localizations; in {out_folder}"
-    )
+    else:
+        out.print(
+            f"{report['frames']} frames in {report['seconds']:.1f} s "
+            f"({report['frames_per_second']:.1f} frames/s): "
+            f"{report['quality']['molecules']:.0f} molecules in the image, "
+            f"{report['localizations']} localizations; in {out_folder}"
+        )
+    if "problem" in report:
+        raise OSError(f"Not all frames could be read; what was done until then is in {out_folder}.")

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_deepsmlm.inference.stopping import raise_if
+from napari_deepsmlm.inference.usable import usable_frames
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
+    from napari_deepsmlm.inference.tiles import Region
     from napari_deepsmlm.io import FrameSource
 
     Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -38,6 +40,8 @@ class Inputs(NamedTuple):
     """Camera frames that went into the B."""
     n_constant: int
     """Camera frames among them without any contrast."""
+    unusable: tuple[int, ...] = ()
+    """Those that are damaged, or hold NaN in the region; they add nothing to a sum."""
 
 
 class Groups:
@@ -100,6 +104,7 @@ def read_inputs(
     per_batch: int,
     *,
     context: int = 0,
+    region: Region | None = None,
     stopping: threading.Event | None = None,
 ) -> Iterator[Inputs]:
     """Yield all groups in order, `per_batch` at a time, none reaching over a window.
@@ -115,7 +120,7 @@ def read_inputs(
         stop = min(len(groups), start + groups.per_window)
         for first in range(start, stop, per_batch):
             last = min(stop, first + per_batch)
-            yield _read(source, groups, first, last, context, stopping)
+            yield _read(source, groups, first, last, context, region, stopping)
 
 
 def has_contrast(frames: np.ndarray[Any, Any]) -> Bools:
@@ -142,13 +147,15 @@ def _read(
     first: int,
     last: int,
     context: int,
+    region: Region | None,
     stopping: threading.Event | None,
 ) -> Inputs:
     low, high = groups.with_neighbours(first, last, context)
     edges = np.array([groups.start(group) for group in range(low, high + 1)])
-    summed, is_constant = _summed(source, edges, stopping)
+    summed, is_dead, unusable = _summed(source, edges, region, stopping)
     own = slice(edges[first - low] - edges[0], edges[last - low] - edges[0])
-    n_alive = np.add.reduceat(~is_constant, edges[:-1] - edges[0], dtype=np.int64)
+    lost = tuple(t for t in unusable if groups.start(first) <= t < groups.start(last))
+    n_alive = np.add.reduceat(~is_dead, edges[:-1] - edges[0], dtype=np.int64)
     chosen = np.arange(first - context, last + context).clip(low, high - 1) - low
     nearest = _nearest(n_alive > 0)[chosen]
     is_plain = context == 0 and n_alive.all()
@@ -158,30 +165,34 @@ def _read(
         counts=np.maximum(n_alive, 1)[nearest],
         has_contrast=n_alive[first - low : last - low] > 0,
         n_frames=groups.start(last) - groups.start(first),
-        n_constant=int(is_constant[own].sum()),
+        n_constant=int(is_dead[own].sum()) - len(lost),
+        unusable=lost,
     )
 
 
 def _summed(
-    source: FrameSource, edges: Ints, stopping: threading.Event | None
-) -> tuple[np.ndarray[Any, Any], Bools]:
+    source: FrameSource, edges: Ints, region: Region | None, stopping: threading.Event | None
+) -> tuple[np.ndarray[Any, Any], Bools, list[int]]:
     """Sum frames between edges, reading a bounded number of bytes at a time.
 
     Returns
     -------
     summed : (groups, C, H, W) float32; frames without contrast add nothing to a sum.
-    is_constant : of each frame, whether it has no contrast at all.
+    is_dead : of each frame, whether it has no contrast, or cannot be used.
+    unusable : numbers of the frames that cannot.
     """
     _, C, H, W = source.shape
     start, stop = int(edges[0]), int(edges[-1])
     summed = np.zeros((len(edges) - 1, C, H, W), np.float32)
-    is_constant = np.zeros(stop - start, bool)
+    is_dead = np.zeros(stop - start, bool)
+    unusable: list[int] = []
     per_read = max(1, READ_BYTES // max(1, C * H * W * source.dtype.itemsize))
     for first in range(start, stop, per_read):
         raise_if(stopping)
-        raw = source.read(first, min(stop, first + per_read))
-        is_flat = _check_values(raw, first)
-        is_constant[first - start : first - start + len(raw)] = is_flat
+        raw, is_bad = usable_frames(source, first, min(stop, first + per_read), region)
+        unusable += (first + np.flatnonzero(is_bad)).tolist()
+        is_flat = is_bad | ~has_contrast(raw)
+        is_dead[first - start : first - start + len(raw)] = is_flat
         if len(summed) == stop - start:
             summed[first - start : first - start + len(raw)] = raw
         else:
@@ -191,7 +202,7 @@ def _summed(
             added = raw.astype(np.float32)
             added[is_flat] = 0
             summed[group[starts]] += np.add.reduceat(added, starts, axis=0)
-    return summed, is_constant
+    return summed, is_dead, unusable
 
 
 def _nearest(is_there: Bools) -> Ints:
@@ -207,13 +218,3 @@ def _nearest(is_there: Bools) -> Ints:
         return own
     nearest: Ints = there[np.abs(own[:, None] - there).argmin(axis=1)]
     return nearest
-
-
-def _check_values(frames: np.ndarray[Any, Any], first: int) -> Bools:
-    """Refuse NaN and Inf; return of each frame whether it has no contrast at all."""
-    if frames.dtype.kind == "f":
-        is_bad = ~np.isfinite(frames).all(axis=(1, 2, 3))
-        if is_bad.any():
-            number = first + int(np.flatnonzero(is_bad)[0])
-            raise ValueError(f"Frame {number} (counted from 0) holds NaN or infinite values.")
-    return ~has_contrast(frames)

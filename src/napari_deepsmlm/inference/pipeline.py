@@ -54,6 +54,8 @@ class Predicted:
     first_frame: int
     n_frames: int
     n_constant: int
+    unusable: tuple[int, ...]
+    """Frames that are damaged or hold NaN, and gave nothing."""
     image: np.ndarray[Any, Any]
     """(r H, r W) molecules per super-resolution pixel, summed over the batch."""
     localizations: Localizations
@@ -146,7 +148,12 @@ class Pipeline:
             INPUT_BYTES // (4 * C * H * W),
         )
         batches = read_inputs(
-            source, groups, max(1, per_call), context=self.model.context, stopping=stopping
+            source,
+            groups,
+            max(1, per_call),
+            context=self.model.context,
+            region=region,
+            stopping=stopping,
         )
         try:
             for inputs in prefetch(batches, stopping=stopping):
@@ -185,6 +192,7 @@ class Pipeline:
             inputs.first_frame,
             inputs.n_frames,
             inputs.n_constant,
+            inputs.unusable,
             image.cpu().numpy(),
             table if table.is_sorted else table.sort("frame"),
             n_inputs=len(prepared),

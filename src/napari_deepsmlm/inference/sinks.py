@@ -62,6 +62,11 @@ class MemorySink:
         # Here, and not in the thread of a window that asks for them.
         self._tables = [Localizations.concatenate(self._tables)]
 
+    def taking(self, report: dict[str, Any]) -> Self:
+        """Return the same sink with a report."""
+        self.report = report
+        return self
+
     def add(self, predicted: Predicted) -> None:
         """Take one batch; batches come in frame order and none reaches over a window."""
         if self._window is not None and self._window_frames >= self._window:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_deepsmlm.io._planes import MAX_PLANES, PlaneLayout
-from napari_deepsmlm.io._storage import FrameReadError
+from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
 from napari_deepsmlm.io.frames import FrameSource, open_frames
 from napari_deepsmlm.io.images import (
     ImageWriter,
@@ -32,6 +32,7 @@ from napari_deepsmlm.io.tables import (
 
 __all__ = [
     "MAX_PLANES",
+    "DamagedFrameError",
     "FrameReadError",
     "FrameSource",
     "ImageWriter",

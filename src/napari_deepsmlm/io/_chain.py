@@ -37,6 +37,10 @@ _RATIONAL = 5
 _INTEGER_TYPES = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 _MAX_TAGS = 4096
 _MAX_TAG_BYTES = 1 << 28
+_MAX_DESCRIPTIONS = 8
+# Values of tags lie in the file once each; where many tags point at the same place they do not.
+_MAX_TIMES_FILE = 4
+_SMALL_BYTES = 1 << 20
 
 Tags = dict[int, tuple[Any, ...]]
 
@@ -116,6 +120,7 @@ class PageChain:
         self._entry = struct.Struct(f"{self.byte_order}HH{'Q8s' if self.is_big else 'I4s'}")
         self.first_offset: int = self._offset.unpack_from(header, 8 if self.is_big else 4)[0]
         self._window = _Window(file)
+        self._n_read = 0  # bytes of values that stand outside of their tags
 
     def pages(self) -> Iterator[Page]:
         """Yield pages in order.
@@ -142,6 +147,7 @@ class PageChain:
     def remarks(self, page: Page) -> Tags:
         """Return the tags of a page that say what the image is; damaged ones are left out."""
         tags: Tags = {}
+        self._n_read = 0
         for tag in _REMARK_TAGS:
             with suppress(BrokenChain):
                 tags.update(self._read_ifd(page.ifd_offset, frozenset((tag,)))[0])
@@ -199,6 +205,8 @@ class PageChain:
         tags: Tags = {}
         for tag, kind, count, raw in self._entry.iter_unpack(block[:size]):
             if tag in wanted:
+                if tag == DESCRIPTION and len(tags.get(tag, ())) >= _MAX_DESCRIPTIONS:
+                    continue
                 values = self._values(kind, count, raw)
                 # a second description is kept: Micro-Manager writes one for OME, one for ImageJ
                 tags[tag] = tags.get(tag, ()) + values if tag == DESCRIPTION else values
@@ -221,6 +229,9 @@ class PageChain:
         """Return a tag's bytes, which stand in the tag itself if they fit."""
         if n_bytes <= len(raw):
             return raw[:n_bytes]
+        self._n_read += n_bytes
+        if self._n_read > _MAX_TIMES_FILE * self.file.size + _SMALL_BYTES:
+            raise BrokenChain("its pages claim more bytes than the file has")
         return self._bytes(self._offset.unpack(raw)[0], n_bytes)
 
     def _bytes(self, offset: int, n_bytes: int) -> bytes:

@@ -1,26 +1,21 @@
-"""HDF5 tables, read by a child process: a damaged file ends in a sentence, whatever it does."""
+"""Tables in HDF5 files, whose numbers a child process reads."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import threading
-from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_deepsmlm._hdf5 import SIGNATURE, damaged, hdf5_child
 from napari_deepsmlm.io._storage import ReadOnlyFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
-CHILD = Path(__file__).with_name("_hdf5_child.py")
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-PATIENCE_S = 60.0
+__all__ = ["SIGNATURE", "Hdf5Table", "read_hdf5_metadata", "read_hdf5_table"]
+
 _ROWS_PER_BLOCK = 1 << 16
 
 
@@ -52,7 +47,7 @@ def read_hdf5_table(path: Path, table: str) -> Hdf5Table:
             n_block = min(_ROWS_PER_BLOCK, n_rows - start)
             data = stream.read(n_block * kind.itemsize)
             if len(data) < n_block * kind.itemsize:
-                raise _damaged(path, f"row {start + 1:,} and those after it cannot be read")
+                raise damaged(path, f"row {start + 1:,} and those after it cannot be read")
             block = np.frombuffer(data, kind)
             for name, values in columns.items():
                 values[start : start + n_block] = block[name]
@@ -65,34 +60,10 @@ def read_hdf5_metadata(path: Path, table: str) -> Hdf5Table:
         return Hdf5Table({}, str(head["metadata"]), str(head["kind"]))
 
 
-@contextmanager
-def _child(path: Path, table: str) -> Iterator[tuple[dict[str, Any], IO[bytes]]]:
-    """Run the child and yield what it says first, and its stream of rows."""
+def _child(path: Path, table: str) -> AbstractContextManager[tuple[dict[str, Any], IO[bytes]]]:
     ReadOnlyFile(path).close()  # missing, a folder, no permission
-    # -P: the folder of the script has names that Python's own library has too
-    command = [sys.executable, "-P", str(CHILD), str(path.absolute()), table]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - our own script
-    assert process.stdout is not None  # noqa: S101 - it is a pipe
-    watch = threading.Timer(PATIENCE_S, process.kill)
-    watch.start()
-    try:
-        line = process.stdout.readline()
-        head = json.loads(line) if line.endswith(b"\n") else None
-        if head is None:
-            raise _damaged(path, "the HDF5 library cannot read it")
-        if "problem" in head:
-            raise ValueError(f"{path.name}: {head['problem']}; copy or export it again.")
-        yield head, process.stdout
-    finally:
-        watch.cancel()
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    return hdf5_child(path, "table", table)
 
 
 def _wide(kind: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.int64) if kind.kind in "iub" else np.dtype(np.float64)
-
-
-def _damaged(path: Path, reason: str) -> ValueError:
-    return ValueError(f"{path.name}: is damaged or incomplete ({reason}); copy or export it again.")

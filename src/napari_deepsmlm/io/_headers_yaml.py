@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from napari_deepsmlm._base import decode_text
+from napari_deepsmlm._yaml import check_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,8 @@ def read_documents(path: Path) -> list[Any]:
     if path.stat().st_size > _MAX_BYTES:
         raise ValueError(f"{path.name}: larger than 1 MB, which is no movie header.")
     try:
-        return list(yaml.load_all(decode_text(path.read_bytes()), Loader=_Lenient))
+        text = decode_text(path.read_bytes())
+        check_yaml(text, has_aliases=True)
+        return list(yaml.load_all(text, Loader=_Lenient))
     except (yaml.YAMLError, ValueError, RecursionError):
         return []

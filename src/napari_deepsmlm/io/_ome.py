@@ -23,6 +23,9 @@ from napari_deepsmlm.io._description import (
     whole,
 )
 
+_MAX_PLANES = 10_000_000
+_MAX_FILLED = 100_000_000  # blocks may lie over each other, but not without end
+
 
 def parse_ome(text: str, name: str) -> Description:
     """Read an OME-XML description: sizes, order of planes, files of a set, pixel size.
@@ -142,12 +145,13 @@ def _plane_map(
     """Follow the TiffData blocks; None if there are none or they make no sense."""
     n_planes = math.prod(sizes)
     blocks = [e for e in pixels if _local(e) == "TiffData"]
-    if not blocks or n_planes > 100_000_000:
+    if not blocks or n_planes > _MAX_PLANES:
         return None
     file = np.full(n_planes, -1, np.int64)
     page = np.full(n_planes, -1, np.int64)
     names: dict[str, int] = {}
     uuids: dict[str, str] = {}
+    n_filled = 0
     for block in blocks:
         source = next((e for e in block if _local(e) == "UUID"), None)
         file_name = "" if source is None else _base_name(source.get("FileName", ""))
@@ -161,6 +165,9 @@ def _plane_map(
         ifd = whole(block.get("IFD"), 0)
         if count < 1 or not 0 <= ifd < 1 << 31:
             continue
+        n_filled += count
+        if n_filled > _MAX_FILLED:
+            return None
         file[plane : plane + count] = names.setdefault(file_name, len(names))
         page[plane : plane + count] = np.arange(ifd, ifd + count)
     if not names:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_deepsmlm.io._chain import BrokenChain, Layout, Page, PageChain
-from napari_deepsmlm.io._storage import FrameReadError, ReadOnlyFile
+from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError, ReadOnlyFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,7 +199,7 @@ class PageTable:
         except FrameReadError:
             raise
         except Exception as error:  # noqa: BLE001 - codecs raise anything on damaged data
-            raise FrameReadError(self._decoding_problem(page, error)) from None
+            raise DamagedFrameError(self._decoding_problem(page, error)) from None
 
     def _make_decoder(self) -> Decode:
         import tifffile

@@ -18,6 +18,10 @@ class FrameReadError(OSError):
     """Frames that were promised when the file was opened can no longer be read."""
 
 
+class DamagedFrameError(FrameReadError):
+    """One frame cannot be made out, which says nothing against the others."""
+
+
 class ReadOnlyFile:
     """A regular file open for positional reads.
 

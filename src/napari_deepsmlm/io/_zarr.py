@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_deepsmlm.io._description import NM_PER_UNIT
 from napari_deepsmlm.io._planes import Opened, is_plausible_pixel_size
+from napari_deepsmlm.io._zarr_meta import UnknownZarr, ZarrArray, read_array, read_metadata
 from napari_deepsmlm.io.arrays import ArrayPlanes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MAX_CHUNK_BYTES = 1 << 30
 _MARKS = (".zarray", ".zgroup", "zarr.json")
 
 
@@ -36,28 +37,18 @@ def open_zarr(path: Path, *, axes: str | None) -> Opened:
     ValueError
         If the folder holds neither, or its chunks are too large to be read one by one.
     """
-    import zarr
-
     try:
-        node: Any = zarr.open(path, mode="r")
-        image: dict[str, Any] = {}
-        if not isinstance(node, zarr.Array):
-            node = _one_image(path.name, node)
-            image = _ome_image(dict(node.attrs))
-            node = node[_inside(image["datasets"][0]["path"])]
-        shape, chunks, dtype = node.shape, node.chunks, node.dtype
-    except _SeveralImages as error:
-        raise ValueError(str(error)) from None
-    except Exception as error:  # noqa: BLE001 - zarr raises many kinds for a damaged store
+        folder, image = _array_folder(path)
+        array = read_array(folder, path.name)
+        if array is None:
+            raise UnknownZarr("there is no array in it")
+        node = _opened(folder, array)
+    except (UnknownZarr, OSError, RecursionError) as error:
         raise ValueError(
-            f"{path.name}: is not a readable zarr array or OME-Zarr image "
-            f"({type(error).__name__}); give the folder of one array."
+            f"{path.name}: is not a readable zarr array or OME-Zarr image ({error}); give the "
+            "folder of one array."
         ) from None
-    if math.prod(chunks) * dtype.itemsize > _MAX_CHUNK_BYTES:
-        raise ValueError(
-            f"{path.name}: its chunks of {' x '.join(map(str, chunks))} values are over 1 GB each; "
-            "save it again with a few frames to a chunk."
-        )
+    shape = array.shape
     letters = axes or _axes(image, len(shape))
     pixel_size_nm = _pixel_size_nm(image)
     planes = ArrayPlanes(path.name, node, letters)
@@ -69,29 +60,65 @@ def open_zarr(path: Path, *, axes: str | None) -> Opened:
     )
 
 
-class _SeveralImages(Exception):
-    """A group that holds images of more than one place; the message says which."""
+def _array_folder(path: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the folder of the array to open, and what OME says of it, {} if nothing."""
+    if read_array(path, path.name) is not None:
+        return path, {}
+    try:
+        path = _one_image(path.name, path)
+        image = _ome_image(_attributes(path))
+        return path / _inside(image["datasets"][0]["path"]), image
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise UnknownZarr("it names no image") from None
 
 
-def _one_image(name: str, group: Any) -> Any:
-    """Return the group of the only image, of bioformats2raw's layout and of plates too."""
-    ome = dict(group.attrs).get("ome", dict(group.attrs))
+def _attributes(folder: Path) -> dict[str, Any]:
+    group = read_metadata(folder, "zarr.json")
+    return dict(group.get("attributes") or read_metadata(folder, ".zattrs"))
+
+
+def _opened(folder: Path, array: ZarrArray) -> Any:
+    """Open an array whose metadata have been checked."""
+    import zarr
+
+    from napari_deepsmlm.io._zarr_store import BoundedStore
+
+    try:
+        store = BoundedStore(folder, array=array)
+        node = zarr.open_array(store, mode="r", zarr_format=array.zarr_format)
+    except Exception as error:  # noqa: BLE001 - zarr raises many kinds for a damaged store
+        raise UnknownZarr(type(error).__name__) from None
+    if tuple(node.shape) != array.shape or np.dtype(node.dtype) != array.dtype:
+        raise UnknownZarr("its metadata contradict themselves")
+    return node
+
+
+def _one_image(name: str, folder: Path) -> Path:
+    """Return the folder of the only image, of bioformats2raw's layout and of plates too.
+
+    Raises
+    ------
+    ValueError
+        If it holds images of more than one place; the message says which.
+    """
+    attributes = _attributes(folder)
+    ome = attributes.get("ome", attributes)
     if "multiscales" in ome:
-        return group
-    inside = [key for key, _ in group.groups()]
+        return folder
     if "plate" in ome:
         inside = [_inside(well["path"]) for well in ome["plate"]["wells"]]
     elif "well" in ome:
         inside = [_inside(image["path"]) for image in ome["well"]["images"]]
     else:
-        inside = sorted((key for key in inside if key.isdecimal()), key=int)
+        inside = [p.name for p in folder.iterdir() if p.name.isdecimal() and p.is_dir()]
+        inside.sort(key=int)
     if len(inside) > 1:
         shown = ", ".join(inside[:4]) + (", ..." if len(inside) > 4 else "")
-        raise _SeveralImages(
+        raise ValueError(
             f"{name}: holds {len(inside)} images ({shown}), which are not to be mixed; give the "
             f"folder of one, as {name}/{inside[0]}."
         )
-    return _one_image(f"{name}/{inside[0]}", group[inside[0]])
+    return _one_image(f"{name}/{inside[0]}", folder / inside[0])
 
 
 def _ome_image(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +131,7 @@ def _inside(name: Any) -> str:
     """Refuse a name that leads out of the group."""
     parts = PurePosixPath(str(name)).parts
     if not parts or ".." in parts or str(name).startswith(("/", "\\")):
-        raise ValueError("a dataset outside its group")
+        raise UnknownZarr("it names a dataset outside its group")
     return "/".join(parts)
 
 

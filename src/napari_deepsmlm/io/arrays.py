@@ -23,12 +23,13 @@ from napari_deepsmlm.io._planes import (
     unnamed_axes,
 )
 from napari_deepsmlm.io._raw import open_raw
-from napari_deepsmlm.io._storage import FrameReadError, ReadOnlyFile
+from napari_deepsmlm.io._storage import DamagedFrameError, ReadOnlyFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _NPY_HEADER_BYTES = 10_000
+_MAX_PLANES_LISTED = 10_000_000  # the order of all planes is held in memory
 
 
 class ArrayPlanes:
@@ -59,7 +60,7 @@ class ArrayPlanes:
             frames = np.asarray(self._array[tuple(part)])
         except Exception as error:  # a lazy array can fail in any way
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise FrameReadError(
+            raise DamagedFrameError(
                 f"{self._name}: frames {start}:{stop} could not be computed ({reason})."
             ) from error
         frames = np.moveaxis(frames, self._time, 0) if self._time >= 0 else frames[None][start:stop]
@@ -82,6 +83,7 @@ def open_npy(path: Path, *, axes: str | None, allow_truncated: bool) -> Opened:
     file = ReadOnlyFile(path)
     stored_shape, is_fortran, dtype, offset = _npy_header(file)
     check_dtype(path.name, dtype)
+    _check_npy_size(file, stored_shape, dtype, offset, allow_truncated)
     if axes is None and len(stored_shape) == 4 and stored_shape[1] > stored_shape[0]:
         named_axes(path.name, stored_shape[:2], unnamed := unnamed_axes(stored_shape[:2]))
         axes = unnamed or "QTYX"
@@ -115,11 +117,35 @@ def _npy_header(file: ReadOnlyFile) -> tuple[tuple[int, ...], bool, np.dtype[Any
     return tuple(map(int, shape)), bool(is_fortran), dtype, stream.tell()
 
 
+def _check_npy_size(
+    file: ReadOnlyFile,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    offset: int,
+    allow_truncated: bool,
+) -> None:
+    """Raise if the values are not there and nobody asks for the part that is."""
+    if len(shape) < 2 or min(shape) < 1 or allow_truncated:
+        return
+    there = max(0, file.size - offset)
+    if math.prod(shape) * dtype.itemsize > there:
+        n_complete = there // (math.prod(shape[1:]) * dtype.itemsize)
+        raise ValueError(
+            f"{file.name}: cut short: {n_complete} of {shape[0]} frames are complete; fetch it "
+            f"again, or open frames 0:{n_complete} with allow_truncated=True."
+        )
+
+
 def _array_axes(name: str, shape: tuple[int, ...], axes: str | None) -> tuple[tuple[int, ...], str]:
     """Return lengths and letters of the axes before Y and X."""
     if len(shape) < 2:
         raise ValueError(f"{name}: frames need two axes (Y, X) or more, got {len(shape)}.")
     check_shape(name, shape)
+    if math.prod(shape[:-2]) > _MAX_PLANES_LISTED:
+        raise ValueError(
+            f"{name}: declares {math.prod(shape[:-2]):,} frames ({times(shape)}), more than any "
+            "movie has; it is damaged, or give a part of it."
+        )
     if axes is not None:
         return shape[:-2], check_axes(name, axes, len(shape))
     if shape[-1] in (3, 4) and len(shape) > 2 and shape[-3] > MAX_PLANES:

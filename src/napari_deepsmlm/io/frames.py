@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from napari_deepsmlm._boundary import reading
 from napari_deepsmlm.io._file_names import by_place
 from napari_deepsmlm.io._picked import pick
 from napari_deepsmlm.io._planes import (
@@ -25,7 +26,7 @@ from napari_deepsmlm.io._planes import (
 )
 from napari_deepsmlm.io._raw import open_dax, open_picasso_raw
 from napari_deepsmlm.io._series import open_series, open_side_by_side
-from napari_deepsmlm.io._storage import ReadOnlyFile, require_file
+from napari_deepsmlm.io._storage import FrameReadError, ReadOnlyFile, require_file
 from napari_deepsmlm.io._zarr import is_zarr, open_zarr
 from napari_deepsmlm.io.arrays import ArrayPlanes, open_npy
 from napari_deepsmlm.io.tiff import open_tiff
@@ -138,7 +139,16 @@ class FrameSource:
         """
         if not 0 <= start <= stop <= self.n_frames:
             raise IndexError(f"Frames {start}:{stop} are not within 0:{self.n_frames}.")
-        return self._planes.read(self._frames.start + start, self._frames.start + stop)
+        first = self._frames.start
+        try:
+            return self._planes.read(first + start, first + stop)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise FrameReadError(
+                f"{self.name}: frames {start}:{stop} could not be read ({reason})."
+            ) from error
 
     def chunks(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
         """Yield (up to `size`, C, H, W) blocks of frames in order."""
@@ -278,7 +288,8 @@ def open_frames(
         opened = source
     elif isinstance(source, str | Path):
         path = Path(source)
-        opened = _source(_open_path(path, axes, allow_truncated), path)
+        with reading(path):
+            opened = _source(_open_path(path, axes, allow_truncated), path)
     elif _is_array(source):
         planes = ArrayPlanes("array", source, axes)
         opened = _source(Opened(planes, layout=planes.layout), None)
@@ -351,7 +362,8 @@ def _open_list(
         paths = natural_order(paths)
 
     def open_one(path: Path) -> Opened:
-        return _open_path(path, axes, allow_truncated, whole_set=len(paths) == 1)
+        with reading(path):
+            return _open_path(path, axes, allow_truncated, whole_set=len(paths) == 1)
 
     if as_planes:
         return _source(

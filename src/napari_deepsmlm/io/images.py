@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 import numpy.typing as npt
 
+from napari_deepsmlm._boundary import reading
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.io._ome import ome_report
 from napari_deepsmlm.io._pages import PageTable
@@ -261,11 +262,12 @@ def read_report(path: str | Path) -> dict[str, Any] | None:
     ValueError
         If the file is no readable TIFF.
     """
-    table = PageTable(Path(path), max_pages=1)
-    try:
-        return ome_report(table.chain.remarks(table.pages[0]))
-    finally:
-        table.file.close()
+    with reading(path):
+        table = PageTable(Path(path), max_pages=1)
+        try:
+            return ome_report(table.chain.remarks(table.pages[0]))
+        finally:
+            table.file.close()
 
 
 def _as_4d(name: str, frames: Array) -> Array:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm._files import atomic_write, refuse_to_replace
+from napari_deepsmlm._hdf5 import ShieldedFile
 from napari_deepsmlm.io._headers_yaml import read_documents
 from napari_deepsmlm.io._planes import is_plausible_pixel_size
 from napari_deepsmlm.io.columns import ReadTable
@@ -100,8 +101,11 @@ class PicassoWriter:
         self._rows: Any = None
 
     def __enter__(self) -> Self:
+        movie = self.path.with_suffix(".raw")
+        refuse_to_replace(self.path, [self.path.with_suffix(".yaml")], inputs=[movie])
         handle = self._stack.enter_context(atomic_write(self.path))
-        self._file = self._stack.enter_context(h5py.File(handle, "w"))
+        self._shield = self._stack.enter_context(ShieldedFile(handle))
+        self._file = self._stack.enter_context(h5py.File(self._shield, "w"))
         self._rows = self._file.create_dataset(
             TABLE, shape=(0,), maxshape=(None,), chunks=(_ROWS_PER_BLOCK,), dtype=self._type
         )
@@ -112,9 +116,12 @@ class PicassoWriter:
         try:
             if kind is None:
                 self._file.create_dataset("metadata", data=json.dumps(info))
-        finally:
+        except BaseException as error:
             self._rows = None
-            self._stack.__exit__(kind, *rest)
+            self._stack.__exit__(type(error), error, error.__traceback__)
+            raise
+        self._rows = None
+        self._stack.__exit__(kind, *rest)
         if kind is None:
             with atomic_write(self.path.with_suffix(".yaml")) as file:
                 file.write(yaml.safe_dump_all(info, sort_keys=False).encode())
@@ -151,6 +158,7 @@ class PicassoWriter:
         n_all = self.n_written + len(block)
         self._rows.resize((n_all,))
         self._rows[self.n_written : n_all] = rows
+        self._shield.check()
         self.n_written = n_all
 
     def _info(self) -> dict[str, Any]:

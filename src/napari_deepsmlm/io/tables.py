@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_deepsmlm._boundary import reading
 from napari_deepsmlm.io import challenge, hdf5_tables, thunderstorm
 from napari_deepsmlm.io._hdf5 import SIGNATURE
 from napari_deepsmlm.io._planes import is_plausible_pixel_size
@@ -63,7 +64,8 @@ def read_table(
     _require_plausible(pixel_size_nm)
     if unit is not None and unit not in UNITS:
         raise ValueError(f"Unknown unit '{unit}'. Available: {', '.join(UNITS)}.")
-    return _format_of(path).read(path, TableUnits(pixel_size_nm, unit))
+    with reading(path):
+        return _format_of(path).read(path, TableUnits(pixel_size_nm, unit))
 
 
 def read_localizations(
@@ -91,7 +93,8 @@ def read_localizations(
 def table_pixel_size(path: str | Path) -> float | None:
     """Return the camera pixel that a table states, nm, None if its format has no place for it."""
     path = Path(path)
-    return _format_of(path).pixel_size(path)
+    with reading(path):
+        return _format_of(path).pixel_size(path)
 
 
 def write_localizations(

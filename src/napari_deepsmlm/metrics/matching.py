@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 AXES = ("x", "y", "z")
 _ROWS_PER_CHUNK = 100_000  # whole frames are matched together up to about this many rows
+_MAX_PAIRS = 5_000_000  # that are listed at once, about 400 MB
+_MAX_HALVINGS = 60
 _PAIRS_PER_PROBLEM = 300  # the assignment solver's time per pair grows with those given at once
 
 
@@ -103,16 +106,12 @@ def match(
     is_counted = _is_bright(truth, least_photons)
     has_z = predicted.is_3d and truth.is_3d
     ours, theirs = _positions(predicted, has_z), _positions(truth, has_z)
-    choose = _greedy if method == "greedy" else _optimal
+    choose = _nearest_first if method == "greedy" else _most_pairs
     pairs = [np.zeros((2, 0), np.intp)]
     for rows, columns in _chunks(predicted.frame, truth.frame):
-        near = _pairs_within(
-            (ours[rows], predicted.frame[rows]),
-            (theirs[columns], truth.frame[columns]),
-            lateral_nm,
-            axial_nm,
-        )
-        taken = choose(ours[rows], theirs[columns], near)
+        here = ours[rows], predicted.frame[rows]
+        there = theirs[columns], truth.frame[columns]
+        taken = choose(here, there, lateral_nm, axial_nm)
         pairs.append(np.stack([rows[taken[0]], columns[taken[1]]]))
     row, column = np.concatenate(pairs, axis=1)
     is_single, is_missed = np.ones(len(predicted), bool), is_counted.copy()
@@ -209,6 +208,92 @@ def _chunks(our_frames: Indices, their_frames: Indices) -> Iterator[tuple[Indice
     for k in range(len(firsts)):
         a, b = (slice(start[k], start[k + 1]) for start in starts)
         yield ours[a], theirs[b]
+
+
+def _nearest_first(
+    ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], lateral: float, axial: float
+) -> tuple[Indices, Indices]:
+    """Greedy pairs, in shells of growing distance that hold a bounded number of pairs each.
+
+    Pairs are taken in the order of their distance, so those of a shell do not depend on any beyond
+    it, and the molecules that they use up are out of the way of those that follow.
+    """
+    has_z = ours[0].shape[1] > 2
+    farthest = math.hypot(lateral, axial) * (1 + 1e-9) if has_z else lateral
+    rows, columns, done = np.arange(len(ours[0])), np.arange(len(theirs[0])), 0.0
+    none = np.zeros(0, np.intp)
+    taken: list[tuple[Indices, Indices]] = [(none, none)]
+    while len(rows) and len(columns) and done < farthest:
+        a, b = _parts(ours, rows), _parts(theirs, columns)
+        done = _reach_of_few(a, b, done, farthest)
+        row, column = _greedy(a[0], b[0], _pairs_in_reach(a, b, done, lateral, axial))
+        taken.append((rows[row], columns[column]))
+        rows, columns = np.delete(rows, row), np.delete(columns, column)
+    return np.concatenate([t[0] for t in taken]), np.concatenate([t[1] for t in taken])
+
+
+def _most_pairs(
+    ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], lateral: float, axial: float
+) -> tuple[Indices, Indices]:
+    flat = [(positions[:, :2], frame) for positions, frame in (ours, theirs)]
+    if _n_pairs(flat[0], flat[1], lateral) > _MAX_PAIRS:
+        raise ValueError(
+            f"More than {_MAX_PAIRS:,} pairs of a frame are within {lateral:g} nm, too many for "
+            "the best assignment: give a smaller tolerance, or method 'greedy'."
+        )
+    near = _pairs_within(ours, theirs, lateral, axial)
+    return _optimal(ours[0], theirs[0], near)
+
+
+def _parts(table: tuple[Floats, Indices], rows: Indices) -> tuple[Floats, Indices]:
+    return table[0][rows], table[1][rows]
+
+
+def _reach_of_few(
+    ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], done: float, farthest: float
+) -> float:
+    """Return a distance above `done`, at most `farthest`, with not too many pairs in between."""
+    if _n_pairs(ours, theirs, farthest) <= _MAX_PAIRS:
+        return farthest
+    n_done = _n_pairs(ours, theirs, done) if done else 0
+    reach = farthest
+    for _ in range(_MAX_HALVINGS):
+        reach = (done + reach) / 2
+        if reach > done and _n_pairs(ours, theirs, reach) - n_done <= _MAX_PAIRS:
+            return reach
+    raise ValueError(
+        "More molecules of a frame lie at one place than can be matched: the table is damaged, or "
+        "holds many frames under one number."
+    )
+
+
+def _n_pairs(ours: tuple[Floats, Indices], theirs: tuple[Floats, Indices], reach: float) -> int:
+    """Count the pairs of the same frame within a distance, or within a bit more."""
+    if len(ours[0]) * len(theirs[0]) <= _MAX_PAIRS:
+        return len(ours[0]) * len(theirs[0])
+    trees = [_tree(table, reach) for table in (ours, theirs)]
+    return int(trees[0].count_neighbors(trees[1], reach * (1 + 1e-9)))
+
+
+def _tree(table: tuple[Floats, Indices], reach: float) -> cKDTree:
+    return cKDTree(np.column_stack([table[0], table[1] * (4 * reach)]))
+
+
+def _pairs_in_reach(
+    ours: tuple[Floats, Indices],
+    theirs: tuple[Floats, Indices],
+    reach: float,
+    lateral: float,
+    axial: float,
+) -> tuple[Indices, Indices]:
+    """Rows of all pairs in the same frame within a distance and both tolerances."""
+    trees = [_tree(table, reach) for table in (ours, theirs)]
+    found = trees[0].sparse_distance_matrix(trees[1], reach * (1 + 1e-9), output_type="ndarray")
+    row, column = found["i"], found["j"]
+    squares = np.square(ours[0][row] - theirs[0][column])
+    is_near = (squares.sum(1) <= reach**2) & (squares[:, :2].sum(1) <= lateral**2)
+    is_near &= (squares[:, 2:] <= axial**2).all(1)
+    return row[is_near], column[is_near]
 
 
 def _pairs_within(

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from napari_deepsmlm._boundary import reading
 from napari_deepsmlm.known_cameras import data_folder
 from napari_deepsmlm.models._checkpoint import load_model, read_card
 
@@ -81,6 +82,13 @@ def find_model(
     if not candidates:
         listed = ", ".join([*built_in, *adapted]) or "none"
         raise ValueError(f"No model '{text}'. Built-in: {listed}; or give a .safetensors file.")
+    with reading(text, "copy it again"):
+        return _best_of(candidates, text, pixel_size_nm, upsampling)
+
+
+def _best_of(
+    candidates: dict[str, Path], text: str, pixel_size_nm: float | None, upsampling: int | None
+) -> FoundModel:
     cards = {key: read_card(path) for key, path in candidates.items()}
     if upsampling is not None:
         found = {key: _upsampling(card) for key, card in cards.items()}

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from napari_deepsmlm._boundary import reading
 from napari_deepsmlm._files import atomic_write
 
 if TYPE_CHECKING:
@@ -63,9 +64,13 @@ def load_model(path: str | Path) -> tuple[SMLMModel, dict[str, Any]]:
         One sentence, if the file is not a model of this package, is damaged, or holds values
         that are not finite.
     """
+    with reading(path, "copy it again"):
+        return _load(Path(path))
+
+
+def _load(path: Path) -> tuple[SMLMModel, dict[str, Any]]:
     from napari_deepsmlm.models import build_model
 
-    path = Path(path)
     card, tensors = read_tensors(path)
     for key in ("network", "config", "sha256"):
         if key not in card:
@@ -116,6 +121,11 @@ def read_card(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No model file at {path}.")
+    with reading(path, "copy it again"):
+        return _card(path)
+
+
+def _card(path: Path) -> dict[str, Any]:
     _check_header(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -128,7 +138,7 @@ def read_card(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path.name}: not a napari-deepsmlm model.") from None
     except (json.JSONDecodeError, RecursionError):
         raise ValueError(f"{path.name}: the model's header is damaged.") from None
-    if not isinstance(card, dict):
+    if not isinstance(card, dict) or not isinstance(card.get("config", {}), dict):
         raise ValueError(f"{path.name}: the model's header is damaged.")
     return card
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import h5py
 import numpy as np
 
+from napari_deepsmlm._boundary import reading
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm._hdf5 import SIGNATURE, read_hdf5_arrays
+from napari_deepsmlm.psf._mat5 import field, numbers, read_mat5
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +19,7 @@ Volume = np.ndarray[Any, Any]
 
 FORMAT = "napari-deepsmlm calibrated PSF 1"
 MAX_COEFFICIENTS = 200_000_000
+MAX_POLYNOMIALS = 60_000_000  # a few times as many numbers are held while they are converted
 
 
 class SplineVolume(NamedTuple):
@@ -52,7 +55,8 @@ def read_spline(path: Path) -> SplineVolume:
     """
     if not path.is_file():
         raise ValueError(f"there is no calibration file {path}")
-    spline = _read_mat(path) if path.suffix.lower() == ".mat" else _read_safetensors(path)
+    with reading(path):
+        spline = _read_mat(path) if path.suffix.lower() == ".mat" else _read_safetensors(path)
     c = spline.coefficients
     if c.ndim != 4 or min(c.shape) < 1 or c.shape[1] < 4 or c.shape[2] != c.shape[3]:
         raise ValueError(f"{path.name}: coefficients of shape {c.shape} are no PSF")
@@ -97,10 +101,14 @@ def _read_mat(path: Path) -> SplineVolume:
     that of z slowest. z = (k - z0) dz as in SMAP's fitter, where k counts knots from 0.
     """
     try:
-        found = _mat73(path) if h5py.is_hdf5(path) else _mat5(path)
-    except (OSError, ValueError, NotImplementedError) as error:
+        with path.open("rb") as file:
+            is_hdf5 = SIGNATURE in (file.read(len(SIGNATURE)), file.seek(512) and file.read(8))
+        found = _mat73(path) if is_hdf5 else _mat5(path)
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path.name}: not a readable SMAP calibration ({error})") from None
     coeff, z0, dz = found
+    if coeff.size > MAX_POLYNOMIALS:
+        raise ValueError(f"{path.name}: {coeff.size:,} coefficients are too many for a PSF")
     if coeff.ndim != 4 or coeff.shape[-1] != 64 or coeff.shape[0] != coeff.shape[1]:
         raise ValueError(f"{path.name}: cspline.coeff must be (n, n, Z, 64), found {coeff.shape}")
     return SplineVolume(
@@ -139,38 +147,21 @@ def b_spline_from_polynomials(coeff: Volume) -> Volume:
 
 
 def _mat73(path: Path) -> tuple[Volume, float, float]:
-    with h5py.File(path, "r") as file:
-        group: Any = file.get("SXY/cspline", file.get("cspline"))
-        _check_fields(group, h5py.Group)
-        coeff = _deref(file, group["coeff"])
-        if coeff.size > MAX_COEFFICIENTS:
-            raise ValueError("too many coefficients for a PSF")
-        # HDF5 holds MATLAB's axes in reverse order.
-        values = np.asarray(coeff, np.float64).transpose()
-        z0, dz = (float(np.asarray(_deref(file, group[key])).ravel()[0]) for key in ("z0", "dz"))
-        return values, z0, dz
-
-
-def _check_fields(spline: Any, kind: type) -> None:
-    if not isinstance(spline, kind) or not {"coeff", "z0", "dz"} <= set(cast("Any", spline)):
-        raise ValueError("it has no cspline with coeff, z0 and dz")
-
-
-def _deref(file: Any, node: Any) -> Any:
-    """Follow the reference of a 1 x 1 cell array."""
-    if node.dtype == h5py.ref_dtype:
-        return file[np.asarray(node).ravel()[0]]
-    return node
+    coeff, z0, dz = read_hdf5_arrays(path, ("SXY/cspline", "cspline"), ("coeff", "z0", "dz"))
+    # HDF5 holds MATLAB's axes in reverse order.
+    return coeff.transpose(), _number(z0), _number(dz)
 
 
 def _mat5(path: Path) -> tuple[Volume, float, float]:
-    from scipy.io import loadmat
+    content = read_mat5(path, ("SXY", "cspline"))
+    spline = field(content.get("SXY"), "cspline") or content.get("cspline")
+    coeff, z0, dz = (field(spline, name) for name in ("coeff", "z0", "dz"))
+    if coeff is None or z0 is None or dz is None:
+        raise ValueError("it has no cspline with coeff, z0 and dz")
+    return numbers(coeff), _number(numbers(z0)), _number(numbers(dz))
 
-    content = loadmat(path, simplify_cells=True)
-    holder = content.get("SXY", content)
-    holder = holder.flat[0] if isinstance(holder, np.ndarray) and holder.size else holder
-    spline: Any = holder.get("cspline") if isinstance(holder, dict) else None
-    _check_fields(spline, dict)
-    coeff = np.asarray(spline["coeff"])
-    coeff = np.asarray(coeff.flat[0]) if coeff.dtype == object and coeff.size else coeff
-    return coeff, float(np.ravel(spline["z0"])[0]), float(np.ravel(spline["dz"])[0])
+
+def _number(values: Volume) -> float:
+    if not values.size:
+        raise ValueError("z0 and dz must be numbers")
+    return float(values.ravel()[0])

@@ -11,6 +11,7 @@ from napari_deepsmlm.reconstruction.events import (
     Reconstruction,
 )
 from napari_deepsmlm.reconstruction.job import ReconstructJob, reconstruct
+from napari_deepsmlm.reconstruction.keeping import refuse_results
 from napari_deepsmlm.reconstruction.options import ReconstructOptions
 from napari_deepsmlm.reconstruction.preview import Preview, PreviewMaker
 
@@ -28,6 +29,7 @@ __all__ = [
     "Reconstruction",
     "adapt_options",
     "reconstruct",
+    "refuse_results",
     "remarks_of",
     "with_adapted",
 ]

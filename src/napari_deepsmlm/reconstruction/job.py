@@ -6,7 +6,7 @@ import json
 import math
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,11 @@ from napari_deepsmlm.reconstruction.adapting import (
 from napari_deepsmlm.reconstruction.brake import WAY_OUT, Brake, BrakeError, expected_of
 from napari_deepsmlm.reconstruction.choice import Choice, choose, chosen_frames, chosen_region
 from napari_deepsmlm.reconstruction.events import Finished, Prepared, Progress, Reconstruction
+from napari_deepsmlm.reconstruction.keeping import (
+    KeptNothing,
+    Losses,
+    refuse_results,
+)
 from napari_deepsmlm.reconstruction.options import ReconstructOptions
 from napari_deepsmlm.reconstruction.report import make_report
 
@@ -51,6 +56,7 @@ class ReconstructJob:
     options : what to do with them.
     out : folder for `reconstruction.tif`, `localizations.csv` and `report.json`; if not given,
         results stay in memory.
+    overwrite : replace results that lie in `out`; without it they are a reason not to begin.
     stopping : a flag of the caller's that stops the job when set, as :meth:`stop` does.
     camera : what :func:`know_camera` found for these frames and options, where that was done.
     remarks : sentences that are said among the warnings.
@@ -63,6 +69,7 @@ class ReconstructJob:
         *,
         out: str | Path | None = None,
         stopping: threading.Event | None = None,
+        overwrite: bool = True,
         camera: KnownCamera | None = None,
         remarks: tuple[str, ...] = (),
     ) -> None:
@@ -78,6 +85,8 @@ class ReconstructJob:
         self.options = options
         self.remarks = remarks
         self.out = None if out is None else Path(out)
+        if self.out is not None:
+            refuse_results(self.out, self.source, overwrite=overwrite)
         self._camera = camera
         self._sink: MemorySink | None = None  # set once frames are being read
         self._stopping = threading.Event() if stopping is None else stopping
@@ -111,23 +120,25 @@ class ReconstructJob:
         options, source = self.options, self.source
         frames = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
-        choice = choose(source.slice(frames.start, frames.stop), options, self._camera)
+        choice = choose(source, options, self._camera)
         table = self._glance(choice, frames)
         warnings = [*self.remarks, *choice.warnings, *self._mismatches(choice, table)]
         brake = self._brake(choice, table, region)
         prepared = _prepared(choice, region, len(frames), warnings)
         yield prepared
-        with self._open_sink(choice, prepared) as sink:
+        with suppress(KeptNothing), self._open_sink(choice, prepared) as sink:
             self._sink = sink
             done, n_constant, seconds, started = 0, 0, 0.0, time.perf_counter()
             is_judged = False
-            for predicted in choice.pipeline.run(
+            losses = Losses()
+            predictions = choice.pipeline.run(
                 source,
                 frames=frames,
                 window=options.window,
                 region=region,
                 stopping=self._stopping,
-            ):
+            )
+            for predicted in losses.until_unreadable(predictions):
                 sink.add(predicted)
                 brake.add(predicted)
                 if brake.can_judge and not is_judged:
@@ -139,20 +150,25 @@ class ReconstructJob:
                 yield Progress(done, len(frames), seconds, sink.n_localizations)
                 if self._stopping.is_set():
                     break
-            if not is_judged:
+            if done and not is_judged:
                 warnings += self._braked(choice, brake.objection())
             if n_constant:
                 warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
-            if done < len(frames):
-                warnings.append(f"Stopped after {done} of {len(frames)} frames.")
+            warnings += losses.sentences(done, len(frames))
             sink.report = make_report(
                 source, options, choice, region, sink,
                 n_frames=done, seconds=seconds, warnings=warnings,
             )  # fmt: skip
-        if self.out is not None:
+            if losses.problem:
+                sink.report["problem"] = losses.problem
+            if done == 0:
+                raise KeptNothing  # earlier results stay as they are
+        if self.out is not None and done:
             with atomic_write(self.out / "report.json") as file:
                 file.write(json.dumps(sink.report, indent=2).encode())
         y, x = sink.report["origin_nm"]
+        if done == 0:
+            sink = MemorySink(prepared.sr_shape, columns=choice.model.columns).taking(sink.report)
         yield Finished(Reconstruction(sink, sink.report, prepared.sr_pixel_nm, (y, x)))
 
     def _glance(self, choice: Choice, frames: range) -> MismatchTable | None:

@@ -1,0 +1,93 @@
+"""Keeping: what is done is not lost for a frame, a file that goes, or a run that is stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_deepsmlm._files import refuse_to_replace
+from napari_deepsmlm.inference.sinks import IMAGE_NAME, TABLE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from napari_deepsmlm.inference.pipeline import Predicted
+    from napari_deepsmlm.io import FrameSource
+
+REPORT_NAME = "report.json"
+_MOST_NAMED = 10
+
+
+class KeptNothing(Exception):
+    """Nothing was done, so nothing is written, and what there was before stays."""
+
+
+class Losses:
+    """What a run could not use, and how it ended.
+
+    Attributes
+    ----------
+    unusable : numbers of the frames that gave nothing.
+    problem : why reading ended early, "" if it did not.
+    """
+
+    def __init__(self) -> None:
+        self.unusable: list[int] = []
+        self.problem = ""
+
+    def until_unreadable(self, predictions: Iterable[Predicted]) -> Iterator[Predicted]:
+        """Yield predictions; frames that can no longer be read end them once there are some.
+
+        Raises
+        ------
+        OSError, ValueError
+            If already the first cannot be read, or not one of the frames can be used.
+        """
+        n_done = 0
+        try:
+            for predicted in predictions:
+                self.unusable += predicted.unusable
+                n_done += predicted.n_frames
+                yield predicted
+        except (OSError, ValueError) as error:
+            if n_done == len(self.unusable):  # not one that was of use
+                raise
+            self.problem = " ".join(str(error).split())
+
+    def sentences(self, done: int, n_frames: int) -> Iterator[str]:
+        """Yield what the person who judges the result must know."""
+        if self.unusable:
+            named = ", ".join(map(str, self.unusable[:_MOST_NAMED]))
+            more = len(self.unusable) - _MOST_NAMED
+            named += f" and {more} more" if more > 0 else ""
+            yield (
+                f"{len(self.unusable)} of {done} frames are damaged or hold NaN or infinite values "
+                f"and gave nothing: {named} (counted from 0)."
+            )
+        if self.problem:
+            yield (
+                f"{self.problem.rstrip('.')}. The {done} of {n_frames} frames before it were kept."
+            )
+        elif done < n_frames:
+            yield f"Stopped after {done} of {n_frames} frames."
+            if not done:
+                yield "Nothing was written; earlier results are as they were."
+
+
+def refuse_results(folder: Path, source: FrameSource | None, *, overwrite: bool) -> None:
+    """Keep earlier results, and inputs of the same names.
+
+    Raises
+    ------
+    FileExistsError
+        One sentence: what lies there and what to do.
+    """
+    names = (IMAGE_NAME, TABLE_NAME, REPORT_NAME)
+    inputs = [] if source is None or source.path is None else [source.path]
+    refuse_to_replace(folder / IMAGE_NAME, [], inputs=inputs)
+    there = [name for name in names if (folder / name).exists()]
+    if there and not overwrite:
+        raise FileExistsError(
+            f"{folder} holds {' and '.join(there)} already: choose another --out, or give "
+            "--overwrite to replace them."
+        )

@@ -1,4 +1,4 @@
-"""The camera chooser: not known or found by itself, a preset, or two numbers of a data sheet."""
+"""The camera chooser: found by itself or not known, a preset, or two numbers of a data sheet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.layer_box import LayerList
 
 UNKNOWN = "not known: ADU as photons"
-AUTO = "auto: from the file or the noise"
+AUTO = "auto: file or noise"
 NONE = "none: ADU are photons"
 BY_NUMBERS = "baseline and gain below"
 
@@ -44,7 +44,8 @@ class CameraBox(QComboBox):
         self.note = Note()
         self.setToolTip(
             "<qt>What turns the numbers in the file (ADU) into photons. This model needs it for "
-            "photons and precision.</qt>"
+            "photons and precision. <i>auto</i> takes it from the file, from what was entered for "
+            "such stacks, or from the noise of the frames.</qt>"
         )
         self.baseline = _number(100.0, 1, 65_535.0, "Offset that the camera adds, ADU.")
         self.photons_per_adu = _number(

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.kept_form import KeptForm
 from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import in_turns
+from napari_deepsmlm.plugin.panels import in_turns, let_shrink
 from napari_deepsmlm.plugin.shortcuts import add_shortcuts
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class JobPanel(QWidget):
         """
         row = QHBoxLayout()
         for each in buttons:
+            let_shrink(each)
             row.addWidget(each)
         if self.kept_as:
             row.addWidget(self.kept.reset_button)

@@ -163,6 +163,13 @@ def frame_under_slider(viewer: Viewer, stack: Layer) -> int:
     return min(max(frame, 0), n_frames_of(stack) - 1)
 
 
+def show_plane(viewer: Viewer, stack: Layer, plane: int) -> None:
+    """Move the viewer's slider of planes to one of a stack's."""
+    if stack.ndim > 3:
+        point = stack.translate[-3] + plane * stack.scale[-3]
+        viewer.dims.set_point(viewer.dims.ndim - 3, float(point))
+
+
 def frames_around(viewer: Viewer, stack: Layer) -> Callable[[int, int], Any]:
     """Return a function that reads the frame shown and those beside it, from any thread.
 
@@ -266,7 +273,13 @@ def overlay_placement(corner: tuple[float, float], sr_pixel_nm: float) -> dict[s
 
 
 def lapse_placement(
-    corner: tuple[float, float], sr_pixel_nm: float, *, first_frame: int, window: int, ndim: int
+    corner: tuple[float, float],
+    sr_pixel_nm: float,
+    *,
+    first_frame: int,
+    window: int,
+    ndim: int,
+    plane: int = 0,
 ) -> dict[str, Any]:
     """Return the same of a time-lapse: each image lies where the slider is on its frames.
 
@@ -275,20 +288,21 @@ def lapse_placement(
     first_frame : of the first image, on the slider.
     window : frames of each image.
     ndim : axes of the camera frames; the image has as many, and at least (t, y, x).
+    plane : of the frames, on which the image lies if they have several.
     """
     n_between = max(0, ndim - 3)  # focal planes: (t, c, y, x)
     flat = overlay_placement(corner, sr_pixel_nm)
     middle = first_frame + (window - 1) / 2
     return {
         "scale": (float(window), *(1.0,) * n_between, *flat["scale"]),
-        "translate": (middle, *(0.0,) * n_between, *flat["translate"]),
+        "translate": (middle, *(float(plane),) * n_between, *flat["translate"]),
         "units": ("pixel",) * (1 + n_between) + flat["units"],
         "axis_labels": axis_labels(3 + n_between),
     }
 
 
 def points_of(
-    localizations: Localizations, corner: tuple[float, float], ndim: int
+    localizations: Localizations, corner: tuple[float, float], ndim: int, plane: int = 0
 ) -> tuple[Any, dict[str, Any], str]:
     """Return molecules as napari's (data, keywords, type), in the frames they were found in.
 
@@ -297,12 +311,15 @@ def points_of(
     localizations : nm from the corner, frames counted in the stack.
     corner : (y, x) nm in the world.
     ndim : axes of the camera frames: the points follow their slider.
+    plane : of the frames, on which the points lie if they have several.
     """
     table: pd.DataFrame = localizations.to_dataframe()
     data = np.zeros((len(table), ndim))
     data[:, -2:] = table[["y_nm", "x_nm"]]
     if ndim > 2:
         data[:, 0] = table["frame"]
+    if ndim > 3:
+        data[:, -3] = plane
     keywords = {
         "features": table,
         "translate": (0.0,) * (ndim - 2) + corner,

@@ -10,6 +10,8 @@ from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QWidge
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+BUTTON_PADDING_PX = 8
+
 
 class VerticalScroll(QScrollArea):
     """Scrolls up and down only: never narrower than what it shows."""
@@ -42,6 +44,12 @@ def button(text: str, tooltip: str) -> QPushButton:
     made = QPushButton(text)
     made.setToolTip(f"<qt>{tooltip}</qt>")
     return made
+
+
+def let_shrink(button: QPushButton) -> None:
+    """Let a button be as narrow as its text: styles make short ones 80 pixels wide."""
+    text_px = button.fontMetrics().horizontalAdvance(button.text())
+    button.setMinimumWidth(text_px + 2 * BUTTON_PADDING_PX)
 
 
 def in_turns(steps: Iterator[None], parent: QObject, *, pause_ms: int = 0) -> None:

@@ -388,9 +388,9 @@ def test_colour_images_and_our_results_are_not_offered(
     assert not panel.run_button.isEnabled()
     viewer.add_image(stack, name="cells", **NM)
     run()
-    assert [panel.form.stack_box.itemText(i) for i in range(panel.form.stack_box.count())] == [
-        "cells"
-    ]
+    box = panel.form.stack_box
+    shown = [box.itemText(k) for k in range(box.count())]
+    assert shown == ["cells", "Image [1] (cannot be used)"], "a pyramid, whose way out is said"
 
 
 def test_nan_is_one_sentence_in_the_panel_and_a_notification(

@@ -20,7 +20,7 @@ from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
 from napari_deepsmlm.plugin.editors import Editor, editor_around, make_calm
 from napari_deepsmlm.plugin.fields import FoldedForm
 from napari_deepsmlm.plugin.forms import editor_for
-from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of
+from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of, show_plane
 from napari_deepsmlm.plugin.notes import Note
 from napari_deepsmlm.plugin.reconstruct.adapted_finder import AdaptedFinder, Wanted
 from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
@@ -63,6 +63,7 @@ class ReconstructForm(QWidget):
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._library: Library | None = None
+        self._viewer = viewer
         self._editors: dict[str, Editor] = {}
         self.stack_box = StackBox(viewer)
         self.stack_box.changed.connect(self._on_stack)
@@ -248,6 +249,9 @@ class ReconstructForm(QWidget):
         self.stack_box.describe(self.pixel_size_nm)
 
     def _on_channel(self, *_: object) -> None:
+        channel, stack = self.channel_box.channel, self.stack
+        if channel is not None and stack is not None:
+            show_plane(self._viewer, stack, channel - 1)
         if self._library is not None:
             self._on_pixel_size()
             self.changed.emit()

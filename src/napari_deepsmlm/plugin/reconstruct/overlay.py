@@ -48,6 +48,7 @@ class Overlay:
     pixel_size_nm : its camera pixel.
     name : of the image layer.
     first_frame, window : of a time-lapse: its first frame, and the frames of each image.
+    channel : which of the frames' planes it was made from, from 1; None: all of them.
     is_see_through : whether the frames under it are to be seen as well.
     """
 
@@ -60,6 +61,7 @@ class Overlay:
         *,
         first_frame: int = 0,
         window: int | None = None,
+        channel: int | None = None,
         is_see_through: bool = False,
     ) -> None:
         self.stack = stack
@@ -68,6 +70,7 @@ class Overlay:
         self._viewer = viewer
         self._name = name
         self._first_frame, self._window = first_frame, window
+        self._plane = 0 if channel is None else channel - 1
         self._blending = "additive" if is_see_through else "translucent_no_depth"
         self._report: dict[str, Any] = {"kind": "reconstruction", "of": stack.name}
         if is_see_through:
@@ -104,7 +107,9 @@ class Overlay:
 
     def show_points(self, localizations: Localizations) -> None:
         """Add the molecules, each in the frame it was found in; depth is colour."""
-        data, keywords, _ = points_of(localizations, self._corner, self.stack.ndim)
+        data, keywords, _ = points_of(
+            localizations, self._corner, self.stack.ndim, plane=self._plane
+        )
         keywords |= {"name": f"{self.stack.name} molecules", "size": self.pixel_size_nm}
         if localizations.is_3d:
             keywords |= depth_colors(localizations)
@@ -170,6 +175,7 @@ class Overlay:
                 first_frame=self._first_frame,
                 window=self._window,
                 ndim=self.stack.ndim,
+                plane=self._plane,
             )
         self.layer = self._viewer.add_image(
             image,

@@ -205,6 +205,7 @@ class ReconstructWidget(JobPanel):
             f"{stack.name} SR",
             first_frame=options.frame_range[0],
             window=options.window,
+            channel=self.form.channel_box.channel,
         )
 
     def _on_event(self, event: object) -> None:

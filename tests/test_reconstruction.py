@@ -366,7 +366,9 @@ def test_the_number_of_planes_must_fit_before_anything_is_read(
         next(four.run())
     planes = np.repeat(stack, 4, 1)
     one = ReconstructJob(planes, ReconstructOptions(model=str(spotter())))
-    with pytest.raises(ValueError, match="4 planes per frame, spotter reads 1 focal plane: take one channel"):
+    with pytest.raises(
+        ValueError, match="4 planes per frame, spotter reads 1 focal plane: take one channel"
+    ):
         next(one.run())
     found = ds.reconstruct(planes, model=str(spotter(planes=4))).localizations
     assert len(found) > 0

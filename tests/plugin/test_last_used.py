@@ -186,7 +186,7 @@ def test_what_belongs_to_the_data_is_not_kept(
     assert options.pixel_size_nm == 100
     assert options.frame_range == (0, None)
     assert again.form.model_box.choice == suited
-    assert "Nearest to the data" in again.form.model_box.note.text()
+    assert "made for any pixel size" in again.form.model_box.note.text()
 
 
 def test_the_step_that_a_stack_states_comes_before_the_last_one(

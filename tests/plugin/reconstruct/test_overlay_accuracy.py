@@ -62,10 +62,17 @@ def beads_for(name: str, n_frames: int, n_summed: int) -> Beads:
     return Beads(frames.astype(np.uint16), places, pixel)
 
 
+# A known miss of a model with a short training: strict, so that a better one cannot pass unnoticed.
+BIASED = {"dilated-loc:2d": [pytest.mark.xfail(strict=True, reason="1.5 nm off on sums of three")]}
 CASES: list[Any] = [
     *(pytest.param(name, {}, id=name) for name in built_in_models()),
     *(
-        pytest.param(name, {"sum_frames": 3, "region": (7, 12, 61, 58)}, id=f"{name}-part-of-sums")
+        pytest.param(
+            name,
+            {"sum_frames": 3, "region": (7, 12, 61, 58)},
+            id=f"{name}-part-of-sums",
+            marks=BIASED.get(name, []),
+        )
         for name in built_in_models()
     ),
     *(pytest.param(name, {"upsampling": 5}, id=f"{name}-x5") for name in LOCALIZING),

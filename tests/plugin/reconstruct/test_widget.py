@@ -67,7 +67,7 @@ def test_the_image_is_what_the_library_gives(
     panel.form.fill_in(sum_frames=3)
     run()
     expected = reconstruction.reconstruct(
-        stack[2:10], str(model_file), pixel_size_nm=100.0, sum_frames=3
+        stack, str(model_file), pixel_size_nm=100.0, sum_frames=3, frame_range=(2, 10)
     )
     np.testing.assert_array_equal(viewer.layers[-1].data, expected.image)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LOAD_FILE = "Load model file…"
+OWN_MISFIT = 1.05
+"""Up to here the pixels of a person's own model are those of the data."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class ModelChoice:
             is_adapted="adaptation" in card,
         )
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a file of the person's, not a built-in model."""
+        return self.key.endswith(".safetensors")
+
     def misfit(self, pixel_size_nm: float) -> float:
         """Return the factor between its pixels and the data's, 1 or more."""
         if self.is_for_any_pixel:
@@ -77,14 +84,18 @@ def _title(path: Path) -> str:
 def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float, n_planes: int) -> ModelChoice:
     """Return the model for as many planes whose pixels are nearest, the first of equals.
 
-    One that was made for any pixel comes before those that were made for some. Models that were
-    adapted to a sample are no candidates: they are for its like only.
+    A person's own model comes first where its pixels are the data's, then one that was made for any
+    pixel. Models that were adapted to a sample are no candidates: they are for its like only.
     """
     general = [choice for choice in choices if not choice.is_adapted] or choices
     fitting = [choice for choice in general if choice.n_planes == n_planes] or general
     return min(
         fitting,
-        key=lambda choice: (not choice.is_for_any_pixel, round(choice.misfit(pixel_size_nm), 3)),
+        key=lambda choice: (
+            not (choice.is_own and choice.misfit(pixel_size_nm) < OWN_MISFIT),
+            not choice.is_for_any_pixel,
+            round(choice.misfit(pixel_size_nm), 3),
+        ),
     )
 
 

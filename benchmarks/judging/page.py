@@ -82,10 +82,7 @@ def write(verdicts: Verdicts, picture: str, path: Path) -> None:
         _INTRODUCTION,
         _summary(verdicts),
         f"![Efficiency of every model on every condition]({picture})",
-        "",
-        'Columns named "before" are the first built-in models while ADU counted as photons unless a camera',
-        "was stated; the others had their camera found from the stack. So the difference is that of model and",
-        "camera together: the first models with the camera found have not been judged. Blank: not judged.",
+        _BEFORE,
         _EXPLANATION,
         "## Conditions\n\n" + _conditions(shown),
         "## Traps\n\n" + _traps(shown),
@@ -207,6 +204,12 @@ How the built-in models do on microscopes that they were not trained for, and th
 described to them: only the pixel size is stated. This page is made by `python
 benchmarks/conditions.py`.
 """
+
+_BEFORE = """\
+Columns named "before" are the first built-in models while ADU counted as photons unless a camera
+was stated; the others had their camera found from the stack. So the difference is that of model
+and camera together: the first models with the camera found have not been judged. Blank: not
+judged."""
 
 _EXPLANATION = """
 The stacks come from a simulator that shares no code with the one that models are trained on:

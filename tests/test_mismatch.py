@@ -10,12 +10,14 @@ import pytest
 import napari_deepsmlm as ds
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.mismatch import mismatches, trained_on
-from napari_deepsmlm.models import built_in_models, read_card
+from napari_deepsmlm.models import built_in_models, is_for_any_pixel, read_card
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MODELS = built_in_models()
+BUILT_IN = built_in_models()
+MODELS = {name: path for name, path in BUILT_IN.items() if not is_for_any_pixel(read_card(path))}
+UNIVERSAL = [name for name in BUILT_IN if name not in MODELS]
 IN_FOCUS = [name for name in MODELS if ":2d-" in name]
 
 
@@ -77,6 +79,35 @@ def test_a_model_for_sums_knows_the_background_of_many_frames() -> None:
     experiment = changed(name, background=(50, 50))
     assert judged(name, experiment, 0, sum_frames=60) == []
     assert any("Background is" in s for s in judged(name, experiment, 0, sum_frames=400))
+
+
+@pytest.mark.parametrize("name", UNIVERSAL)
+@pytest.mark.parametrize("pixel_nm", [65.0, 100.0, 160.0])
+@pytest.mark.parametrize("background", [5.0, 900.0])
+def test_a_model_for_any_microscope_is_at_home_on_each(
+    name: str, pixel_nm: float, background: float
+) -> None:
+    experiment = changed("dilated-loc:2d-100nm", background=(background, background))
+    psf = experiment.psf.replace(pixel_size_nm=pixel_nm)
+    stack = experiment.replace(psf=psf).simulate(60, seed=0).stack
+    card = read_card(BUILT_IN[name])
+    assert mismatches(card, name, open_frames(stack), camera=experiment.camera) == []
+
+
+@pytest.mark.parametrize("name", UNIVERSAL)
+@pytest.mark.parametrize(
+    ("pixel_nm", "background", "said"),
+    [(35.0, 5.0, "pixels wide"), (100.0, 15_000.0, "Background is about")],
+)
+def test_a_model_for_any_microscope_says_what_is_beyond_it(
+    name: str, pixel_nm: float, background: float, said: str
+) -> None:
+    experiment = changed("dilated-loc:2d-100nm", background=(background, background))
+    psf = experiment.psf.replace(pixel_size_nm=pixel_nm)
+    stack = experiment.replace(psf=psf).simulate(60, seed=0).stack
+    card = read_card(BUILT_IN[name])
+    found = mismatches(card, name, open_frames(stack), camera=experiment.camera)
+    assert any(said in sentence for sentence in found), found
 
 
 @pytest.mark.parametrize("name", [name for name in IN_FOCUS if "drsn" not in name])
@@ -144,7 +175,7 @@ def test_frames_that_cannot_be_judged_stop_nothing(frames: np.ndarray) -> None:
 
 
 def test_ranges_of_all_built_in_models_are_read() -> None:
-    for path in MODELS.values():
+    for path in BUILT_IN.values():
         trained = trained_on(read_card(path))
         assert trained is not None
         assert 0.3 < trained.sigma_px[0] <= trained.sigma_px[1] < 8

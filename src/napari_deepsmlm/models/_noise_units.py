@@ -55,7 +55,7 @@ def to_noise_units(equivalent: Tensor) -> NoiseUnits:
     --------
     >>> flat = torch.poisson(torch.full((1, 1, 64, 64), 400.0))
     >>> units = to_noise_units(flat)
-    >>> 0.9 < units.frames.std() < 1.1, round(units.noise.mean().item())
+    >>> 0.9 < units.frames.std().item() < 1.1, round(units.noise.mean().item())
     (True, 20)
     """
     root = 2 * (equivalent.clamp(min=0) + 0.375).sqrt()

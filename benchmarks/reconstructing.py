@@ -258,7 +258,7 @@ def add_stack(
     pixel_nm: float = 100.0,
 ) -> Any:
     """Add frames that the model reads, and choose it."""
-    from napari_deepsmlm.plugin.reconstruct.model_box import ModelChoice
+    from napari_deepsmlm.plugin.library.choices import ModelChoice
 
     planes = shape_of(model)[0]
     if stack is None:

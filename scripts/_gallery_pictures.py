@@ -9,10 +9,10 @@ import matplotlib as mpl
 import numpy as np
 import torch
 
+from napari_deepsmlm.calibration.calibrate import calibrate
 from napari_deepsmlm.camera import SCMOS, SensorMaps, camera_preset
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.psf import GaussianPSF
-from napari_deepsmlm.psf.calibration import calibrate
 from napari_deepsmlm.simulation import Simulation, Simulator
 
 mpl.use("Agg")

@@ -22,7 +22,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QComboBox, QMainWindow, QMenu, QWidget
 
-from napari_deepsmlm.plugin.camera_box import BY_NUMBERS
+from napari_deepsmlm.plugin.forms.camera_box import BY_NUMBERS
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QAction

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import write_localizations
-from napari_deepsmlm.plugin.camera_box import BY_NUMBERS
+from napari_deepsmlm.plugin.forms.camera_box import BY_NUMBERS
 from napari_deepsmlm.psf import AstigmaticPSF
 
 if TYPE_CHECKING:

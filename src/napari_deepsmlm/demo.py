@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm.evaluation.before_after import save_before_after
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.figures import save_before_after
 from napari_deepsmlm.metrics import count_image, nmse_percent
 from napari_deepsmlm.reconstruction import Finished, Progress, ReconstructJob, ReconstructOptions
 

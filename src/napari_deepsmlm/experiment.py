@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.models import SMLMModel
     from napari_deepsmlm.simulation.simulator import Batch
-    from napari_deepsmlm.training.ahead import Batches
     from napari_deepsmlm.training.events import Event
+    from napari_deepsmlm.training.prefetch import Batches
 
 
 class Movie(NamedTuple):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_deepsmlm.models._blocks import (
+from napari_deepsmlm.models.blocks import (
     ConvBlock,
     PooledRepeatedConv,
     UpsampledConv2d,

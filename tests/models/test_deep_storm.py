@@ -11,8 +11,8 @@ from torch import nn
 
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model
-from napari_deepsmlm.models._decode import sharpen
-from napari_deepsmlm.models._losses import gaussian_blur, spike_image
+from napari_deepsmlm.models.decode import sharpen
+from napari_deepsmlm.models.losses import gaussian_blur, spike_image
 
 if TYPE_CHECKING:
     from napari_deepsmlm.models.deep_storm import DeepStorm

@@ -14,8 +14,8 @@ from torch import nn
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model, load_model, save_model
-from napari_deepsmlm.models._decode import highest_cells, share_out
-from napari_deepsmlm.models._likelihood import count_loss, mixture_loss, weighted_cross_entropy
+from napari_deepsmlm.models.decode import highest_cells, share_out
+from napari_deepsmlm.models.likelihood import count_loss, mixture_loss, weighted_cross_entropy
 
 if TYPE_CHECKING:
     from pathlib import Path

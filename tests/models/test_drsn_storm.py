@@ -15,7 +15,7 @@ from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model, load_model, save_model
-from napari_deepsmlm.models._losses import gaussian_blur, weighted_spikes
+from napari_deepsmlm.models.losses import gaussian_blur, weighted_spikes
 from napari_deepsmlm.psf import GaussianPSF
 
 if TYPE_CHECKING:

@@ -91,8 +91,8 @@ def test_its_choices_are_checked_in_its_own_words(experiment: Path, tmp_path: Pa
 
 
 def test_its_form_and_its_file_are_offered(experiment: Path, tmp_path: Path, qtbot) -> None:
-    from napari_deepsmlm.plugin.forms import editor_for
-    from napari_deepsmlm.plugin.reconstruct.model_box import ModelBox
+    from napari_deepsmlm.plugin.forms.field import editor_for
+    from napari_deepsmlm.plugin.forms.model_box import ModelBox
 
     config = available_models()["spot-finder"].Config
     editors = {name: editor_for(config, name) for name in config.model_fields}

@@ -9,7 +9,7 @@ from napari_deepsmlm.camera import EMCCD, SCMOS, Camera, IdealCamera
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model, take_over
-from napari_deepsmlm.models._noise_units import (
+from napari_deepsmlm.models.noise_units import (
     KNEE,
     background_level,
     to_noise_units,

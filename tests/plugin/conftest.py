@@ -15,8 +15,8 @@ from qtpy.QtCore import QThreadPool
 
 from napari_deepsmlm import known_cameras
 from napari_deepsmlm.models import build_model, save_model
-from napari_deepsmlm.plugin import last_used
-from napari_deepsmlm.plugin.reconstruct import library
+from napari_deepsmlm.plugin.library import loading
+from napari_deepsmlm.plugin.memory import last_choices
 from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def no_threads_left() -> Iterator[None]:
 def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the models that the user trained are: none at first."""
     folder = tmp_path / "runs"
-    monkeypatch.setattr(library, "runs_folder", lambda: folder)
+    monkeypatch.setattr(loading, "runs_folder", lambda: folder)
     return folder
 
 

@@ -1,7 +1,7 @@
 """Cameras: photons on pixels to ADU in a file, and back."""
 
+from napari_deepsmlm.camera.cameras import EMCCD, SCMOS, Camera, IdealCamera
 from napari_deepsmlm.camera.maps import SensorMaps
-from napari_deepsmlm.camera.models import EMCCD, SCMOS, Camera, IdealCamera
 from napari_deepsmlm.camera.presets import camera_preset, camera_presets, find_camera
 from napari_deepsmlm.camera.vocabularies import (
     ConvertedCamera,

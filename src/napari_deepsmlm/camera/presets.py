@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_deepsmlm._base import FrozenModel, load_yaml
-from napari_deepsmlm.camera.models import EMCCD, SCMOS, Camera, IdealCamera
+from napari_deepsmlm.camera.cameras import EMCCD, SCMOS, Camera, IdealCamera
 
 _PRESETS: dict[str, Camera] = {
     "ideal": IdealCamera(),

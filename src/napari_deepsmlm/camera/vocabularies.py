@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from napari_deepsmlm.camera.models import EMCCD, SCMOS
+from napari_deepsmlm.camera.cameras import EMCCD, SCMOS
 
 if TYPE_CHECKING:
-    from napari_deepsmlm.camera.models import Camera
+    from napari_deepsmlm.camera.cameras import Camera
 
 Values = Mapping[str, Any]
 

@@ -29,7 +29,7 @@ def calibrate(
     as_json: JsonFlag = False,
 ) -> None:
     """Make a PSF from bead z-stacks, with its fit (.yaml) and a picture (.png) beside it."""
-    from napari_deepsmlm.calibration import calibrate_files
+    from napari_deepsmlm.calibration.files import calibrate_files
 
     report = calibrate_files(
         beads,

@@ -47,7 +47,7 @@ def evaluate(
     as_json: JsonFlag = False,
 ) -> None:
     """Compare a prediction with true molecules: NMSE of images, Jaccard and RMSE of tables."""
-    from napari_deepsmlm.evaluation import EvaluateOptions, evaluate_files
+    from napari_deepsmlm.evaluation.against_truth import EvaluateOptions, evaluate_files
     from napari_deepsmlm.experiment import Experiment
 
     values = {

@@ -87,7 +87,7 @@ def quality(
         raise ValueError("Give a result, or --frames with --model.")
     if frames is None and model is not None:
         raise ValueError("--model belongs to --frames: give the camera frames, too.")
-    from napari_deepsmlm.quality import is_image
+    from napari_deepsmlm.evaluation import is_image
 
     # A mistake in the call is told before anything is measured.
     settings = None
@@ -132,7 +132,7 @@ def _measure(
     blocks: int,
     seed: int,
 ) -> dict[str, Any]:
-    from napari_deepsmlm.quality import QualityOptions, quality_files
+    from napari_deepsmlm.evaluation import QualityOptions, quality_files
 
     values = {"sr_pixel_nm": sr_pixel, "n_blocks": blocks, "seed": seed}
     options = QualityOptions.from_dict(values, source="options")

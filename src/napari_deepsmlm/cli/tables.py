@@ -70,8 +70,8 @@ def render(
     """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
     from napari_deepsmlm import filtering
     from napari_deepsmlm.io import write_image, write_rgb
-    from napari_deepsmlm.io.columns import merged_uncertainty
-    from napari_deepsmlm.io.headers import UNCERTAINTY_XY
+    from napari_deepsmlm.io.tables.columns import merged_uncertainty
+    from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
     from napari_deepsmlm.render import RenderOptions, draw, draw_colored
 
     if out_file.suffix.lower() not in (".tif", ".tiff"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari_deepsmlm.filtering.columns import column_names, find_column
 from napari_deepsmlm.filtering.filters import Filter, filter_table
 from napari_deepsmlm.filtering.summary import ColumnSummary, summarize
-from napari_deepsmlm.filtering.words import FilterError
+from napari_deepsmlm.filtering.tokens import FilterError
 
 __all__ = [
     "ColumnSummary",

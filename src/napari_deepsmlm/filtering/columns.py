@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepsmlm.io.columns import merged_uncertainty, unit_factor
-from napari_deepsmlm.io.csv_tables import FIRST_FRAME
-from napari_deepsmlm.io.headers import UNCERTAINTY_XY
-from napari_deepsmlm.io.thunderstorm import COLUMNS
+from napari_deepsmlm.io.tables.columns import merged_uncertainty, unit_factor
+from napari_deepsmlm.io.tables.csv_tables import FIRST_FRAME
+from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
+from napari_deepsmlm.io.tables.thunderstorm import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from napari_deepsmlm.io.columns import Column
+    from napari_deepsmlm.io.tables.columns import Column
     from napari_deepsmlm.localizations import Localizations
 
 _BY_LABEL = {column.label: column for column in COLUMNS}

@@ -50,7 +50,7 @@ class Filter:
     >>> Filter("frme >= 2", table.names)
     Traceback (most recent call last):
         ...
-    napari_deepsmlm.filtering.words.FilterError: Filter, character 1: no column 'frme'. Available:
+    napari_deepsmlm.filtering.tokens.FilterError: Filter, character 1: no column 'frme'. Available:
     frame, x, y.
     """
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from napari_deepsmlm.filtering.columns import column_names, find_column, per_unit
+from napari_deepsmlm.filtering.tokens import FilterError, Word, split
 from napari_deepsmlm.filtering.tree import (
     ARITHMETIC,
     COMPARISONS,
@@ -32,7 +33,6 @@ from napari_deepsmlm.filtering.tree import (
     Operation,
     OverRows,
 )
-from napari_deepsmlm.filtering.words import FilterError, Word, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

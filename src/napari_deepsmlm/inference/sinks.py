@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from napari_deepsmlm.inference.lapse import Lapse
+from napari_deepsmlm.inference.time_lapse import Lapse
 from napari_deepsmlm.io import ImageWriter, LocalizationWriter, read_localizations, write_image
 from napari_deepsmlm.localizations import Localizations
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from napari_deepsmlm.io._planes import MAX_PLANES, PlaneLayout
 from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
-from napari_deepsmlm.io.frames import FrameSource, open_frames
-from napari_deepsmlm.io.images import (
+from napari_deepsmlm.io.frames._planes import MAX_PLANES, PlaneLayout
+from napari_deepsmlm.io.frames.source import FrameSource, open_frames
+from napari_deepsmlm.io.images.ome_tiff import (
     ImageWriter,
     StackWriter,
     read_report,
     write_image,
     write_stack,
 )
+from napari_deepsmlm.io.images.rgb import write_rgb
 from napari_deepsmlm.io.recognition import (
     are_planes,
     looks_like_frames,
@@ -19,8 +20,7 @@ from napari_deepsmlm.io.recognition import (
     looks_like_series,
     movies_in_folder,
 )
-from napari_deepsmlm.io.rgb import write_rgb
-from napari_deepsmlm.io.tables import (
+from napari_deepsmlm.io.tables.files import (
     LocalizationWriter,
     ReadTable,
     UnitNeeded,

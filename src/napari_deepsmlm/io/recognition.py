@@ -7,16 +7,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepsmlm.io._file_names import by_place
-from napari_deepsmlm.io._hdf5 import SIGNATURE
-from napari_deepsmlm.io._pages import PageTable
 from napari_deepsmlm.io._storage import ReadOnlyFile
-from napari_deepsmlm.io._zarr import is_zarr
-from napari_deepsmlm.io.frames import natural_order, open_frames
-from napari_deepsmlm.io.metadata import declared_sizes
-from napari_deepsmlm.io.picasso import TABLE
-from napari_deepsmlm.io.text_tables import looks_like_text_table
-from napari_deepsmlm.io.tiff import description_of
+from napari_deepsmlm.io.frames._file_names import by_place
+from napari_deepsmlm.io.frames._pages import PageTable
+from napari_deepsmlm.io.frames._zarr import is_zarr
+from napari_deepsmlm.io.frames.metadata import declared_sizes
+from napari_deepsmlm.io.frames.source import natural_order, open_frames
+from napari_deepsmlm.io.frames.tiff import description_of
+from napari_deepsmlm.io.tables._hdf5 import SIGNATURE
+from napari_deepsmlm.io.tables.picasso import TABLE
+from napari_deepsmlm.io.tables.text_tables import looks_like_text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

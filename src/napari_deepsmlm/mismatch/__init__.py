@@ -1,5 +1,6 @@
 """Mismatch: whether data look like what a model was trained on, and in words what does not."""
 
+from napari_deepsmlm.mismatch.advice import pixel_sentence
 from napari_deepsmlm.mismatch.check import (
     InputSettings,
     compare_with_training,
@@ -10,7 +11,6 @@ from napari_deepsmlm.mismatch.check import (
 )
 from napari_deepsmlm.mismatch.table import PIXEL_TOLERANCE, MismatchTable, Row
 from napari_deepsmlm.mismatch.trained import trained_on
-from napari_deepsmlm.mismatch.words import pixel_sentence
 
 __all__ = [
     "PIXEL_TOLERANCE",

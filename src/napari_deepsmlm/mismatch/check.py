@@ -14,6 +14,7 @@ from pydantic import Field
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.camera import Camera
 from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.mismatch.advice import expectation
 from napari_deepsmlm.mismatch.measured import look, measure
 from napari_deepsmlm.mismatch.table import (
     MISFIT_SIGMA_FACTOR,
@@ -23,7 +24,6 @@ from napari_deepsmlm.mismatch.table import (
     Row,
 )
 from napari_deepsmlm.mismatch.trained import stated_pixel_nm, trained_on
-from napari_deepsmlm.mismatch.words import expectation
 from napari_deepsmlm.models import find_model
 
 if TYPE_CHECKING:

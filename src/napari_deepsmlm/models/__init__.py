@@ -8,7 +8,6 @@ from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm.models._base import ImageModel, ModelConfig, SMLMModel
 from napari_deepsmlm.models._catalog import (
     FoundModel,
     adapted_folder,
@@ -18,6 +17,7 @@ from napari_deepsmlm.models._catalog import (
     is_for_any_pixel,
 )
 from napari_deepsmlm.models._checkpoint import load_model, read_card, save_model, take_over
+from napari_deepsmlm.models.base import ImageModel, ModelConfig, SMLMModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

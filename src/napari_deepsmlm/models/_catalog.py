@@ -12,7 +12,7 @@ from napari_deepsmlm.known_cameras import data_folder
 from napari_deepsmlm.models._checkpoint import load_model, read_card
 
 if TYPE_CHECKING:
-    from napari_deepsmlm.models._base import SMLMModel
+    from napari_deepsmlm.models.base import SMLMModel
 
 SUFFIX = ".safetensors"
 

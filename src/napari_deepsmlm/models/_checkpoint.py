@@ -20,7 +20,7 @@ from napari_deepsmlm._files import atomic_write
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_deepsmlm.models._base import SMLMModel
+    from napari_deepsmlm.models.base import SMLMModel
 
 HEADER_KEY = "napari-deepsmlm"
 MAX_HEADER_BYTES = 4_000_000

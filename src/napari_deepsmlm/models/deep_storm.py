@@ -9,16 +9,16 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from napari_deepsmlm.models._base import ImageModel, ModelConfig
-from napari_deepsmlm.models._blocks import (
+from napari_deepsmlm.models.base import ImageModel, ModelConfig
+from napari_deepsmlm.models.blocks import (
     ConvBlock,
     PooledRepeatedConv,
     fold_batch_norm,
     to_unit_range,
 )
-from napari_deepsmlm.models._decode import counting_scale, sharpen
-from napari_deepsmlm.models._losses import gaussian_blur, spike_image
-from napari_deepsmlm.models._noise_units import to_noise_units
+from napari_deepsmlm.models.decode import counting_scale, sharpen
+from napari_deepsmlm.models.losses import gaussian_blur, spike_image
+from napari_deepsmlm.models.noise_units import to_noise_units
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,12 +10,12 @@ from torch import nn
 from torch.nn import functional
 
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.models._base import ModelConfig, SMLMModel
-from napari_deepsmlm.models._blocks import DilatedConv2d, UpsampledConv2d, channels_last
-from napari_deepsmlm.models._decode import highest_cells, share_out
-from napari_deepsmlm.models._likelihood import count_loss, mixture_loss, weighted_cross_entropy
-from napari_deepsmlm.models._losses import spike_image
-from napari_deepsmlm.models._noise_units import to_noise_units
+from napari_deepsmlm.models.base import ModelConfig, SMLMModel
+from napari_deepsmlm.models.blocks import DilatedConv2d, UpsampledConv2d, channels_last
+from napari_deepsmlm.models.decode import highest_cells, share_out
+from napari_deepsmlm.models.likelihood import count_loss, mixture_loss, weighted_cross_entropy
+from napari_deepsmlm.models.losses import spike_image
+from napari_deepsmlm.models.noise_units import to_noise_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

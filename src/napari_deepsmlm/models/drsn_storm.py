@@ -10,11 +10,11 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from napari_deepsmlm.models._base import ImageModel, ModelConfig
-from napari_deepsmlm.models._blocks import channels_last, conv_to_one, to_unit_range
-from napari_deepsmlm.models._decode import counting_scale
-from napari_deepsmlm.models._losses import gaussian_blur, weighted_spikes
-from napari_deepsmlm.models._noise_units import to_robust_range
+from napari_deepsmlm.models.base import ImageModel, ModelConfig
+from napari_deepsmlm.models.blocks import channels_last, conv_to_one, to_unit_range
+from napari_deepsmlm.models.decode import counting_scale
+from napari_deepsmlm.models.losses import gaussian_blur, weighted_spikes
+from napari_deepsmlm.models.noise_units import to_robust_range
 
 if TYPE_CHECKING:
     from torch import Tensor

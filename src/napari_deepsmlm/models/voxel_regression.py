@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.models._base import ModelConfig, SMLMModel
-from napari_deepsmlm.models._blocks import ConvBlock, fold_batch_norm
-from napari_deepsmlm.models._decode import merged_neighbours
+from napari_deepsmlm.models.base import ModelConfig, SMLMModel
+from napari_deepsmlm.models.blocks import ConvBlock, fold_batch_norm
+from napari_deepsmlm.models.decode import merged_neighbours
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -18,11 +18,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_deepsmlm.plugin.forms.kept_form import KeptForm
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.kept_form import KeptForm
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import in_turns, let_shrink
-from napari_deepsmlm.plugin.shortcuts import add_shortcuts
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import in_turns, let_shrink
+from napari_deepsmlm.plugin.widgets.shortcuts import add_shortcuts
 
 if TYPE_CHECKING:
     import threading
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QPushButton
 
-    from napari_deepsmlm.plugin.editors import Editor
     from napari_deepsmlm.plugin.jobs import Events
+    from napari_deepsmlm.plugin.widgets.editors import Editor
 
 
 class JobPanel(QWidget):

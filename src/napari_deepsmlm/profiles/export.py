@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm._palette import ON_PAPER
 from napari_deepsmlm.profiles.curves import MODELS
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-# Okabe and Ito's colours, which all eyes tell apart, dark enough for white paper.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLORS = ON_PAPER
 FIGURE_KINDS = (".png", ".svg", ".pdf")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from napari_deepsmlm._palette import ORANGE, SKY
 from napari_deepsmlm.render.options import RenderOptions, draw, field_shape
 from napari_deepsmlm.render.points import column
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.localizations import Localizations
 
-# Okabe and Ito's blue and orange, with a grey between: all of one lightness (CIE L* 70 to 71), so
+# Blue and orange with a grey between: all of one lightness (CIE L* 70 to 71), so
 # that brightness is left to density, and told apart by all eyes.
-STOPS = ("#56b4e9", "#ababab", "#e69f00")
+STOPS = (SKY, "#ababab", ORANGE)
 N_COLORS = 257
 STOP_NAMES = ("blue", "grey", "orange")
 RANGE_PERCENT = (1.0, 99.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from napari_deepsmlm.models._blocks import channels_last
+from napari_deepsmlm.models.blocks import channels_last
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

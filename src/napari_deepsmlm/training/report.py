@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepsmlm._files import atomic_write
-from napari_deepsmlm.figures import frames_figure, training_figure
+from napari_deepsmlm.metrics.labels import label_of
+from napari_deepsmlm.training.figures import frames_figure, training_figure
 from napari_deepsmlm.training.preview import preview_images
 
 if TYPE_CHECKING:
@@ -44,17 +45,18 @@ pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto; font-size: 13px; }}
 </html>
 """
 
-_NAMES = {
-    "threshold": "Decision threshold",
-    "jaccard": "Jaccard index",
-    "precision": "Precision",
-    "recall": "Recall",
-    "rmse_lateral_nm": "RMSE lateral, x and y together (nm)",
-    "bound_lateral_nm": "Cramér-Rao bound of it, molecules alone (nm)",
-    "rmse_axial_nm": "RMSE axial (nm)",
-    "bound_axial_nm": "Cramér-Rao bound of it, molecules alone (nm)",
-    "efficiency": "Efficiency (%)",
-}
+# in the order in which they are listed
+_SCORES = (
+    "threshold",
+    "jaccard",
+    "precision",
+    "recall",
+    "rmse_lateral_nm",
+    "bound_lateral_nm",
+    "rmse_axial_nm",
+    "bound_axial_nm",
+    "efficiency",
+)
 
 
 def write_report(trainer: Trainer, validation: Batch) -> None:
@@ -80,9 +82,9 @@ def write_report(trainer: Trainer, validation: Batch) -> None:
         frames=_embedded(frames_figure(_shown(frames), preview_images(model, frames))),
         real=_real(trainer),
         scores="".join(
-            f"<tr><td>{name}</td><td>{columns[key][-1]:.4g}</td></tr>"
-            for key, name in _NAMES.items()
-            if key in columns and np.isfinite(columns[key][-1])
+            f"<tr><td>{label_of(name)}</td><td>{columns[name][-1]:.4g}</td></tr>"
+            for name in _SCORES
+            if name in columns and np.isfinite(columns[name][-1])
         ),
         settings=escape(_settings(trainer)),
     )

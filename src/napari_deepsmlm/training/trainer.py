@@ -13,7 +13,6 @@ from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.models import save_model
 from napari_deepsmlm.training._state import History, load_state, save_state
-from napari_deepsmlm.training.ahead import Ahead
 from napari_deepsmlm.training.events import (
     Event,
     Finished,
@@ -25,6 +24,7 @@ from napari_deepsmlm.training.events import (
     Validated,
 )
 from napari_deepsmlm.training.learner import Learner
+from napari_deepsmlm.training.prefetch import Ahead
 from napari_deepsmlm.training.preview import preview_images
 from napari_deepsmlm.training.ranks import Ranks, local_device
 from napari_deepsmlm.training.report import write_report
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.models import SMLMModel
     from napari_deepsmlm.simulation.batch import Batch
-    from napari_deepsmlm.training.ahead import Batches
+    from napari_deepsmlm.training.prefetch import Batches
     from napari_deepsmlm.training.settings import Training
 
 # Good weights are remembered this often, to go back to, and a run that goes back more often than

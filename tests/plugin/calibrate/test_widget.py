@@ -11,6 +11,7 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QComboBox, QFileDialog
 from tests.psf.conftest import simulate_beads
 
+from napari_deepsmlm.calibration.calibrate import calibrate
 from napari_deepsmlm.plugin.calibrate.widget import (
     MEASURED,
     PLANES,
@@ -18,11 +19,10 @@ from napari_deepsmlm.plugin.calibrate.widget import (
     WIDTHS,
     CalibrateWidget,
 )
-from napari_deepsmlm.plugin.fields import Fields
-from napari_deepsmlm.plugin.layers import frame_placement
+from napari_deepsmlm.plugin.forms.rows import Fields
+from napari_deepsmlm.plugin.layers.world import frame_placement
 from napari_deepsmlm.plugin.train import widget as train_widget
 from napari_deepsmlm.psf import AstigmaticPSF, CalibratedPSF, MultiplanePSF
-from napari_deepsmlm.psf.calibration import calibrate
 from napari_deepsmlm.psf.files import load_psf
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit
 from napari_deepsmlm.filtering import filter_table
 from napari_deepsmlm.io import read_localizations, table_pixel_size, write_localizations
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.plugin import table_layers
-from napari_deepsmlm.plugin.layer_tables import keep_table, table_of
+from napari_deepsmlm.plugin.layers import localizations
+from napari_deepsmlm.plugin.layers.localizations import layer_of
+from napari_deepsmlm.plugin.layers.tables import keep_table, table_of
 from napari_deepsmlm.plugin.localizations.widget import DELAY_MS, LocalizationsWidget
-from napari_deepsmlm.plugin.table_layers import layer_of
 from napari_deepsmlm.render import RenderOptions, draw, draw_mean
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def test_a_file_is_opened_from_the_panel(
     qtbot: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(table_layers, "MOST_POINTS", 10)
+    monkeypatch.setattr(localizations, "MOST_POINTS", 10)
     write_localizations(TABLE, tmp_path / "large.csv")
     tables.open(tmp_path / "large.csv")
     qtbot.waitUntil(lambda: tables._kept is not None, timeout=WAIT_MS)

@@ -16,7 +16,12 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
 from napari_deepsmlm.io import FrameSource, open_frames, write_stack
-from napari_deepsmlm.plugin.layers import can_hold_frames, contrast_of, frames_of, pixel_size_of
+from napari_deepsmlm.plugin.layers.world import (
+    can_hold_frames,
+    contrast_of,
+    frames_of,
+    pixel_size_of,
+)
 from napari_deepsmlm.plugin.opening.planes import stack_as_planes
 from napari_deepsmlm.plugin.opening.readers import get_reader
 

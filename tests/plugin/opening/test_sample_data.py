@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from npe2 import PluginManager, PluginManifest
 
+from napari_deepsmlm.calibration.calibrate import calibrate
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.plugin.layers import can_hold_frames, n_planes_of, pixel_size_of
-from napari_deepsmlm.psf.calibration import calibrate
+from napari_deepsmlm.plugin.layers.world import can_hold_frames, n_planes_of, pixel_size_of
 
 PLUGIN = "napari-deepsmlm"
 KEY = "napari_deepsmlm"

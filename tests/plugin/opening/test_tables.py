@@ -14,12 +14,12 @@ from napari.utils.notifications import notification_manager
 
 from napari_deepsmlm.io import read_localizations, write_localizations
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.plugin import table_layers
-from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
+from napari_deepsmlm.plugin.layers import localizations
+from napari_deepsmlm.plugin.layers.localizations import sr_pixel_for
+from napari_deepsmlm.plugin.layers.tables import origin_of, table_of
 from napari_deepsmlm.plugin.opening.table_readers import get_table_reader
 from napari_deepsmlm.plugin.opening.table_writer import write_table
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
-from napari_deepsmlm.plugin.table_layers import sr_pixel_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ def test_a_table_lies_on_the_frames_that_are_there(
 def test_a_table_of_an_unknown_pixel_moves_onto_the_frames_opened_later(
     viewer: Any, tmp_path: Path, table: Localizations, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(table_layers, "MOST_POINTS", most)
+    monkeypatch.setattr(localizations, "MOST_POINTS", most)
     write_localizations(table, tmp_path / "a.csv")
     write_localizations(table, tmp_path / "b.hdf5", pixel_size_nm=90)
     (layer,) = viewer.open(str(tmp_path / "a.csv"), plugin=PLUGIN)
@@ -102,7 +102,7 @@ def test_frames_in_nm_place_a_table_at_once(
 def test_a_large_table_opens_as_an_image_that_keeps_it(
     viewer: Any, tmp_path: Path, table: Localizations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_layers, "MOST_POINTS", 10)
+    monkeypatch.setattr(localizations, "MOST_POINTS", 10)
     notification_manager.records.clear()
     write_localizations(table, tmp_path / "a.hdf5", pixel_size_nm=130)
     (layer,) = viewer.open(str(tmp_path / "a.hdf5"), plugin=PLUGIN)

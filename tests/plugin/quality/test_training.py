@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.models import build_model, built_in_models, read_card, save_model
-from napari_deepsmlm.plugin.layers import KEY, frame_placement, overlay_placement
+from napari_deepsmlm.plugin.layers.world import KEY, frame_placement, overlay_placement
 from napari_deepsmlm.plugin.quality.training_rows import NO_MODEL, OF_RESULT
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox
 from scipy.ndimage import gaussian_filter
 
+from napari_deepsmlm.evaluation import frc_of_table, squirrel_of_image
 from napari_deepsmlm.io import open_frames, write_localizations
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import count_image, match, nmse_percent
-from napari_deepsmlm.plugin.fields import Fields
-from napari_deepsmlm.plugin.layer_tables import keep_table
-from napari_deepsmlm.plugin.layers import (
+from napari_deepsmlm.plugin.forms.rows import Fields
+from napari_deepsmlm.plugin.layers.tables import keep_table
+from napari_deepsmlm.plugin.layers.world import (
     KEY,
     can_hold_frames,
     frame_placement,
@@ -25,7 +26,6 @@ from napari_deepsmlm.plugin.layers import (
     points_of,
 )
 from napari_deepsmlm.plugin.quality.widget import QualityWidget
-from napari_deepsmlm.quality import frc_of_table, squirrel_of_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -353,7 +353,7 @@ def test_the_panel_fits_a_narrow_dock(quality: QualityWidget) -> None:
 
 
 def test_frames_are_read_in_pieces(stack: np.ndarray) -> None:
-    from napari_deepsmlm.quality import summed
+    from napari_deepsmlm.evaluation import summed
 
     source = open_frames(stack)
     np.testing.assert_allclose(summed(source, mean=True), stack.mean(0))

@@ -13,9 +13,9 @@ from napari_deepsmlm.estimation import know_camera
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import adapted_models, built_in_models
+from napari_deepsmlm.plugin.library.choices import nearest
+from napari_deepsmlm.plugin.library.loading import known_models
 from napari_deepsmlm.plugin.reconstruct import adapting
-from napari_deepsmlm.plugin.reconstruct.library import known_models
-from napari_deepsmlm.plugin.reconstruct.model_box import nearest
 from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:

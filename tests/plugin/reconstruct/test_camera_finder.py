@@ -10,7 +10,7 @@ from qtpy.QtCore import QStandardPaths
 from napari_deepsmlm import known_cameras
 from napari_deepsmlm.camera import SCMOS
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.plugin.camera_box import AUTO, BY_NUMBERS, NONE
+from napari_deepsmlm.plugin.forms.camera_box import AUTO, BY_NUMBERS, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ import pytest
 
 from napari_deepsmlm import reconstruction
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
-from napari_deepsmlm.plugin.reconstruct import live
+from napari_deepsmlm.plugin.layers.tables import origin_of, table_of
+from napari_deepsmlm.plugin.reconstruct import work
 from napari_deepsmlm.plugin.reconstruct.depth import depth_image
 from napari_deepsmlm.plugin.reconstruct.report_box import in_words
 
@@ -136,7 +136,7 @@ def test_three_dimensions_are_drawn_in_colour_where_they_belong(
     found = reconstruction.Reconstruction.localizations.func
     with_z = lambda result: found(result).with_columns(z_nm=found(result).x_nm - 1000)  # noqa: E731
     monkeypatch.setattr(reconstruction.Reconstruction, "localizations", property(with_z))
-    monkeypatch.setattr(live, "MOST_DEPTH_PIXELS", 8000)
+    monkeypatch.setattr(work, "MOST_DEPTH_PIXELS", 8000)
     viewer.add_image(stack, name="cells", **NM)
     panel.form.model_box.load_file(spotter())
     run()

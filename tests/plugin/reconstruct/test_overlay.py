@@ -13,7 +13,7 @@ from napari_deepsmlm import models
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import ImageModel, ModelConfig, save_model
 from napari_deepsmlm.plugin.reconstruct import overlay
-from napari_deepsmlm.plugin.reconstruct.live import ImageSoFar
+from napari_deepsmlm.plugin.reconstruct.work import ImageSoFar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ from napari.components import ViewerModel
 from napari_deepsmlm.camera import IdealCamera
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.models import built_in_models, read_card
-from napari_deepsmlm.plugin.reconstruct.live import ImageSoFar, reconstruct_live
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
+from napari_deepsmlm.plugin.reconstruct.work import ImageSoFar, reconstruct_live
 from napari_deepsmlm.reconstruction import Finished, ReconstructOptions
 
 if TYPE_CHECKING:

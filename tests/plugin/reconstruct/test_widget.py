@@ -15,9 +15,10 @@ from napari_deepsmlm import reconstruction
 from napari_deepsmlm.camera import IdealCamera, camera_preset
 from napari_deepsmlm.io import read_localizations, read_report
 from napari_deepsmlm.models import build_model, save_model
-from napari_deepsmlm.plugin.camera_box import BY_NUMBERS
-from napari_deepsmlm.plugin.reconstruct import live
-from napari_deepsmlm.plugin.reconstruct.model_box import ModelBox, ModelChoice
+from napari_deepsmlm.plugin.forms.camera_box import BY_NUMBERS
+from napari_deepsmlm.plugin.forms.model_box import ModelBox
+from napari_deepsmlm.plugin.library.choices import ModelChoice
+from napari_deepsmlm.plugin.reconstruct import work
 from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def test_the_layer_grows_while_frames_come(
     long_stack: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(live, "REFRESH_S", 0.0)
+    monkeypatch.setattr(work, "REFRESH_S", 0.0)
     viewer.add_image(long_stack, name="long", **NM)
     panel.run_button.click()
     sums: list[float] = []
@@ -122,7 +123,7 @@ def test_contrast_follows_until_the_user_sets_it(
     long_stack: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(live, "REFRESH_S", 0.0)
+    monkeypatch.setattr(work, "REFRESH_S", 0.0)
     viewer.add_image(long_stack, name="long", **NM)
     panel.run_button.click()
     qtbot.waitUntil(lambda: "long SR" in viewer.layers, timeout=WAIT_MS)

@@ -10,8 +10,8 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox
 
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.plugin.fields import Fields
-from napari_deepsmlm.plugin.layers import can_hold_frames, pixel_size_of
+from napari_deepsmlm.plugin.forms.rows import Fields
+from napari_deepsmlm.plugin.layers.world import can_hold_frames, pixel_size_of
 from napari_deepsmlm.plugin.simulate import widget as simulate_widget
 from napari_deepsmlm.plugin.simulate.widget import SimulateWidget
 from napari_deepsmlm.psf import AstigmaticPSF, CalibratedPSF

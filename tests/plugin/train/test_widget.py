@@ -16,14 +16,14 @@ from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QMessageBox
 from napari_deepsmlm._files import is_in_use
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.models import load_model, model_class
-from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.train import look_box
 from napari_deepsmlm.plugin.train import widget as train_widget
 from napari_deepsmlm.plugin.train.look import frames_to_watch
 from napari_deepsmlm.plugin.train.run import LossCurve
 from napari_deepsmlm.plugin.train.widget import TrainWidget
-from napari_deepsmlm.runs import BEST, STATE, read_record, unfinished_runs
-from napari_deepsmlm.training_process import TrainingProcess, TrainingThread
+from napari_deepsmlm.runs import TrainingProcess, TrainingThread
+from napari_deepsmlm.runs.record import BEST, STATE, read_record, unfinished_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,8 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QSizePolicy, QWidget
 
-from napari_deepsmlm.plugin.layers import KEY, can_hold_frames
+from napari_deepsmlm._palette import YELLOW
+from napari_deepsmlm.plugin.layers.world import KEY, can_hold_frames
 
 if TYPE_CHECKING:
     from napari.layers import Layer, Points
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 HEIGHT_PX = 76
-YELLOW = "#f0e442"  # Okabe and Ito's
 
 
 class BeadStackList(QListWidget):

@@ -10,12 +10,13 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.editors import make_calm
-from napari_deepsmlm.plugin.train.curves import BLUE, ORANGE, Plot, colored
+from napari_deepsmlm._palette import ORANGE, SKY
+from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.plots import Plot, colored
 
 if TYPE_CHECKING:
-    from napari_deepsmlm.plugin.calibrate.live import Calibrated
-    from napari_deepsmlm.psf.calibration import Calibration
+    from napari_deepsmlm.calibration.calibrate import Calibration
+    from napari_deepsmlm.plugin.calibrate.work import Calibrated
 
     Array = np.ndarray[Any, Any]
 
@@ -72,11 +73,11 @@ class WidthPlot(Plot):
         self.setFixedHeight(HEIGHT_PX)
         self.setLabel("bottom", "z (nm)")
         self.getPlotItem().setContentsMargins(0, 7, 4, 6)
-        self.measured = {"x": self.add_points("σ x", BLUE), "y": self.add_points("σ y", ORANGE)}
+        self.measured = {"x": self.add_points("σ x", SKY), "y": self.add_points("σ y", ORANGE)}
         for line in self.measured.values():
             line.setPen(None)
-        self.fitted = {"x": self.add_line("σ x", BLUE), "y": self.add_line("σ y", ORANGE)}
-        self.key = QLabel(f"{colored('σ x', BLUE)}&nbsp;&nbsp;{colored('σ y', ORANGE)}")
+        self.fitted = {"x": self.add_line("σ x", SKY), "y": self.add_line("σ y", ORANGE)}
+        self.key = QLabel(f"{colored('σ x', SKY)}&nbsp;&nbsp;{colored('σ y', ORANGE)}")
         self.key.setAlignment(Qt.AlignmentFlag.AlignRight)
 
     def show_curve(self, result: Calibration, plane: int) -> None:

@@ -23,7 +23,7 @@ from napari_deepsmlm.plugin.calibrate.bead_layers import (
     volume_of,
     z_step_of,
 )
-from napari_deepsmlm.plugin.calibrate.live import (
+from napari_deepsmlm.plugin.calibrate.work import (
     BeadOptions,
     BeadsFound,
     Calibrated,
@@ -38,13 +38,13 @@ from napari_deepsmlm.plugin.calibrate.live import (
     planes_of,
     save_live,
 )
-from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
-from napari_deepsmlm.plugin.editors import Editor, editor_around, make_calm
-from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.forms.camera_box import CameraBox
+from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.layers import pixel_size_of
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import VerticalScroll, button
+from napari_deepsmlm.plugin.layers.world import pixel_size_of
+from napari_deepsmlm.plugin.widgets.editors import Editor, editor_around, make_calm
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button, show_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 
-from napari_deepsmlm.plugin.editors import make_calm
-from napari_deepsmlm.plugin.fields import Fields, editable
-from napari_deepsmlm.plugin.long_names import LongNamesBox
+from napari_deepsmlm.plugin.forms.rows import Fields, editable
+from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.experiment.camera_form import CameraForm
 from napari_deepsmlm.plugin.experiment.psf_form import PsfForm
 from napari_deepsmlm.plugin.experiment.structure_form import StructureForm
-from napari_deepsmlm.plugin.fields import Fields, FoldedForm, editable
-from napari_deepsmlm.plugin.panels import button
+from napari_deepsmlm.plugin.forms.rows import Fields, FoldedForm, editable
+from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.parts import button
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

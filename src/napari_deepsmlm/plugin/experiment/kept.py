@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from napari_deepsmlm.plugin.editors import Editor
-from napari_deepsmlm.plugin.reconstruct.model_box import ModelChoice
+from napari_deepsmlm.plugin.library.choices import ModelChoice
+from napari_deepsmlm.plugin.widgets.editors import Editor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

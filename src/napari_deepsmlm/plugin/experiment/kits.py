@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from napari_deepsmlm.plugin.reconstruct.library import load_torch_beside_python
-from napari_deepsmlm.plugin.reconstruct.model_box import ModelChoice
-from napari_deepsmlm.runs import RunRecord, trained_models, unfinished_runs
+from napari_deepsmlm.plugin.library.choices import ModelChoice
+from napari_deepsmlm.plugin.library.loading import load_torch_beside_python
+from napari_deepsmlm.runs.record import RunRecord, trained_models, unfinished_runs
 
 if TYPE_CHECKING:
     import threading

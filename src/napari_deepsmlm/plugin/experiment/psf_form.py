@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QWidget
 
-from napari_deepsmlm.plugin.editors import make_calm
-from napari_deepsmlm.plugin.fields import Fields
-from napari_deepsmlm.plugin.long_names import LongNamesBox
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import button
+from napari_deepsmlm.plugin.forms.rows import Fields
+from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import button
 
 if TYPE_CHECKING:
     from napari_deepsmlm.psf import AnyPSF

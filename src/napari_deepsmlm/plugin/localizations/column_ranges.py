@@ -10,10 +10,11 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPolygonF
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QDoubleRangeSlider
 
+from napari_deepsmlm._palette import GREY, SKY
 from napari_deepsmlm.filtering.summary import STEPS
 from napari_deepsmlm.localizations import KNOWN_COLUMNS
-from napari_deepsmlm.plugin.editors import make_calm, range_boxes
-from napari_deepsmlm.plugin.forms import UNITS
+from napari_deepsmlm.plugin.forms.field import UNITS
+from napari_deepsmlm.plugin.widgets.editors import make_calm, range_boxes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.filtering import ColumnSummary
 
 HEIGHT_PX = 30
-BLUE, GREY = QColor("#56b4e9"), QColor("#808080")
+KEPT, ALL = QColor(SKY), QColor(GREY)
 # First what a table is judged by, then where its molecules are.
 ORDER = (
     "probability",
@@ -183,7 +184,7 @@ class HistogramBars(QWidget):
         painter = QPainter(self)
         painter.setPen(Qt.PenStyle.NoPen)
         most = max(1.0, float(self._all.max(initial=0)))
-        for counts, color in ((self._all, GREY), (self._kept, BLUE)):
+        for counts, color in ((self._all, ALL), (self._kept, KEPT)):
             painter.setBrush(color)
             painter.drawPolygon(self._outline(counts / most))
         painter.setBrush(QColor(0, 0, 0, 110))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
-from napari_deepsmlm.plugin.editors import Editor, choice, make_calm
-from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.localizations.column_ranges import title_of
+from napari_deepsmlm.plugin.widgets.editors import Editor, choice, make_calm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm.plugin.hues import GREY, put_hues, show_legend
-from napari_deepsmlm.plugin.layer_tables import keep_table
-from napari_deepsmlm.plugin.layers import HUES, KEY, overlay_placement
+from napari_deepsmlm.plugin.layers.hues import GREY, put_hues, show_legend
+from napari_deepsmlm.plugin.layers.tables import keep_table
+from napari_deepsmlm.plugin.layers.world import HUES, KEY, overlay_placement
 from napari_deepsmlm.plugin.localizations.column_ranges import title_of
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.localizations import Localizations
-    from napari_deepsmlm.plugin.hues import Hues
-    from napari_deepsmlm.plugin.localizations.live import Drawing
+    from napari_deepsmlm.plugin.layers.hues import Hues
+    from napari_deepsmlm.plugin.localizations.work import Drawing
 
 COLORMAP = "magma"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepsmlm.plugin.layer_box import LayerList
-from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
-from napari_deepsmlm.plugin.layers import provenance
+from napari_deepsmlm.plugin.layers.chooser import LayerList
+from napari_deepsmlm.plugin.layers.tables import origin_of, table_of
+from napari_deepsmlm.plugin.layers.world import provenance
 
 if TYPE_CHECKING:
     from napari.layers import Layer

@@ -13,12 +13,21 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
 from napari_deepsmlm.filtering import Filter
-from napari_deepsmlm.plugin.editors import make_calm
-from napari_deepsmlm.plugin.hues import PAUSE_MS
+from napari_deepsmlm.plugin.forms.asking import ask, tell_remarks
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.layers import KEY, provenance
+from napari_deepsmlm.plugin.layers.hues import PAUSE_MS
+from napari_deepsmlm.plugin.layers.localizations import (
+    camera_pixel_nm,
+    origin_nm,
+    sr_pixel_for,
+    wait_for_stack,
+)
+from napari_deepsmlm.plugin.layers.world import KEY, provenance
 from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
-from napari_deepsmlm.plugin.localizations.live import (
+from napari_deepsmlm.plugin.localizations.render_form import RenderForm
+from napari_deepsmlm.plugin.localizations.rendered_layer import RenderedLayer
+from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, RENDERING, TableBox
+from napari_deepsmlm.plugin.localizations.work import (
     Drawing,
     Kept,
     OpenedFile,
@@ -32,17 +41,8 @@ from napari_deepsmlm.plugin.localizations.live import (
     open_table,
     save_table,
 )
-from napari_deepsmlm.plugin.localizations.render_form import RenderForm
-from napari_deepsmlm.plugin.localizations.rendered_layer import RenderedLayer
-from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, RENDERING, TableBox
-from napari_deepsmlm.plugin.opening.asking import ask, tell_remarks
-from napari_deepsmlm.plugin.panels import VerticalScroll, button, in_turns
-from napari_deepsmlm.plugin.table_layers import (
-    camera_pixel_nm,
-    origin_nm,
-    sr_pixel_for,
-    wait_for_stack,
-)
+from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button, in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtGui import QEnterEvent
 
-    from napari_deepsmlm.plugin.editors import Editor
+    from napari_deepsmlm.plugin.forms.asking import Stated
     from napari_deepsmlm.plugin.jobs import Job
-    from napari_deepsmlm.plugin.opening.asking import Stated
+    from napari_deepsmlm.plugin.widgets.editors import Editor
 
 DELAY_MS = 250
 QUICK_S = 0.5

@@ -10,7 +10,7 @@ from napari.layers import Image
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer  # noqa: TC002 - napari reads the annotation to hand it over
 
-from napari_deepsmlm.plugin.layers import KEY, frame_placement, pixel_size_of
+from napari_deepsmlm.plugin.layers.world import KEY, frame_placement, pixel_size_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer

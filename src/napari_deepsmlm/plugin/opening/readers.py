@@ -21,7 +21,7 @@ from napari_deepsmlm.io import (
     movies_in_folder,
     open_frames,
 )
-from napari_deepsmlm.plugin.layers import KEY, contrast_of, image_of
+from napari_deepsmlm.plugin.layers.world import KEY, contrast_of, image_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

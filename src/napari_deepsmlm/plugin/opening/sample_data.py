@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepsmlm.plugin.layers import KEY, frame_placement, points_of
+from napari_deepsmlm.plugin.layers.world import KEY, frame_placement, points_of
 
 if TYPE_CHECKING:
     from napari_deepsmlm.experiment import Experiment

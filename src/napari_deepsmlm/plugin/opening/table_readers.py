@@ -9,8 +9,8 @@ import napari
 from napari.utils.notifications import show_info
 
 from napari_deepsmlm.io import looks_like_localizations
-from napari_deepsmlm.plugin.opening.asking import read_asking, tell_remarks
-from napari_deepsmlm.plugin.table_layers import layer_of, origin_nm, wait_for_stack
+from napari_deepsmlm.plugin.forms.asking import read_asking, tell_remarks
+from napari_deepsmlm.plugin.layers.localizations import layer_of, origin_nm, wait_for_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

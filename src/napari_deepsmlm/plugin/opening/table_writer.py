@@ -9,8 +9,8 @@ import numpy as np
 
 from napari_deepsmlm.io import write_localizations
 from napari_deepsmlm.localizations import REQUIRED_COLUMNS, Localizations
-from napari_deepsmlm.plugin.layer_tables import TABLE
-from napari_deepsmlm.plugin.layers import KEY
+from napari_deepsmlm.plugin.layers.tables import TABLE
+from napari_deepsmlm.plugin.layers.world import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepsmlm.io import StackWriter
-from napari_deepsmlm.plugin.layers import KEY, nm_per
+from napari_deepsmlm.plugin.layers.world import KEY, nm_per
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

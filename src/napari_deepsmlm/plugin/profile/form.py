@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, cast
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.editors import (
+from napari_deepsmlm.plugin.profile.lines import LinesBox
+from napari_deepsmlm.plugin.profile.work import Choices, ProfileKit
+from napari_deepsmlm.plugin.widgets.editors import (
     Editor,
     check_box,
     editor_around,
     make_calm,
     spin_box,
 )
-from napari_deepsmlm.plugin.panels import button
-from napari_deepsmlm.plugin.profile.lines import LinesBox
-from napari_deepsmlm.plugin.profile.live import Choices, ProfileKit
+from napari_deepsmlm.plugin.widgets.parts import button
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

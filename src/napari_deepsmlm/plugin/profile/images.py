@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from napari.layers import Image
 
-from napari_deepsmlm.plugin.layers import HUES, RESULTS, provenance
+from napari_deepsmlm.plugin.layers.world import HUES, RESULTS, provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Shapes
 
-from napari_deepsmlm.plugin.layer_box import LayerList
+from napari_deepsmlm._palette import YELLOW
+from napari_deepsmlm.plugin.layers.chooser import LayerList
 from napari_deepsmlm.plugin.profile.images import viewer_places
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 LAYER_NAME = "profile lines"
-COLOR = "#f0e442"
+COLOR = YELLOW
 FEATURE = "line"
 MEASURED_KINDS = ("line", "path")
 _LINE_EVENTS = ("set_data", "data", "scale", "translate", "rotate", "shear", "affine", "units")

@@ -9,7 +9,8 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.train.curves import BLUE, GREEN, GREY, ORANGE, Plot, colored
+from napari_deepsmlm._palette import GREY, IN_WINDOW
+from napari_deepsmlm.plugin.widgets.plots import Plot, colored
 from napari_deepsmlm.profiles.export import fine_positions, normalisation
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.profiles.export import Measurement
 
 # Okabe and Ito's, seen on dark and on light.
-COLORS = (BLUE, ORANGE, GREEN, "#cc79a7", "#d55e00", "#0072b2")
+COLORS = IN_WINDOW
 PLOT_HEIGHT_PX, NAME_LENGTH = 190, 28
 _DASHES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
 

@@ -10,11 +10,11 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import VerticalScroll, button
 from napari_deepsmlm.plugin.profile.form import ProfileForm
 from napari_deepsmlm.plugin.profile.images import SeenImage, finest, seen_images
-from napari_deepsmlm.plugin.profile.live import (
+from napari_deepsmlm.plugin.profile.means import StackMeans
+from napari_deepsmlm.plugin.profile.table import ResultTable
+from napari_deepsmlm.plugin.profile.work import (
     Measured,
     Measurer,
     ProfileKit,
@@ -23,8 +23,8 @@ from napari_deepsmlm.plugin.profile.live import (
     save_figure,
     save_results,
 )
-from napari_deepsmlm.plugin.profile.means import StackMeans
-from napari_deepsmlm.plugin.profile.table import ResultTable
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-    from napari_deepsmlm.plugin.editors import Editor
     from napari_deepsmlm.plugin.profile.plot import ProfilePlot
+    from napari_deepsmlm.plugin.widgets.editors import Editor
     from napari_deepsmlm.profiles.export import Measurement
 
 DELIVERY_MS = 8

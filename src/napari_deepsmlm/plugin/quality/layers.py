@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image
 
-from napari_deepsmlm.plugin.layer_tables import origin_of, table_of
-from napari_deepsmlm.plugin.layers import HUES, corner_nm, pixel_size_of, provenance
+from napari_deepsmlm.plugin.layers.tables import origin_of, table_of
+from napari_deepsmlm.plugin.layers.world import HUES, corner_nm, pixel_size_of, provenance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.layers import Layer
 
-    from napari_deepsmlm.plugin.layer_box import LayerBox
+    from napari_deepsmlm.plugin.layers.chooser import LayerBox
 
 NO_IMAGES = ("error map", HUES)
 """Kinds of layers whose values are no numbers of molecules."""

@@ -8,7 +8,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QLabel, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm._palette import GREY, ORANGE, SKY
+from napari_deepsmlm.plugin.widgets.notes import Note
 
 if TYPE_CHECKING:
     from napari_deepsmlm.mismatch import MismatchTable
@@ -18,9 +19,9 @@ LONGEST_LABEL = 15
 """Characters of a line: the unit of a longer label goes below."""
 # Okabe and Ito's colours, told apart by all eyes; the words say the same.
 VERDICTS = {
-    "inside": ("✓ inside", "#56b4e9"),
-    "outside": ("✗ outside", "#e69f00"),
-    "cannot be told": ("? not told", "#999999"),
+    "inside": ("✓ inside", SKY),
+    "outside": ("✗ outside", ORANGE),
+    "cannot be told": ("? not told", GREY),
 }
 TIPS = {
     "pixel_size_nm": "Side of a camera pixel in the sample.",

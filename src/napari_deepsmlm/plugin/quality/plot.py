@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 import pyqtgraph as pg
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_deepsmlm._palette import GREY, ORANGE, SKY
 from napari_deepsmlm.metrics.frc import THRESHOLD
-from napari_deepsmlm.plugin.train.curves import BLUE, GREY, ORANGE, Plot, colored
+from napari_deepsmlm.plugin.widgets.plots import Plot, colored
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from napari_deepsmlm.evaluation import RingPair
     from napari_deepsmlm.metrics import RingCorrelation
-    from napari_deepsmlm.quality import RingPair
 
 HEIGHT_PX = 170
-NAMES = {"time": ("time&nbsp;blocks", BLUE), "random": ("random&nbsp;halves", ORANGE)}
+NAMES = {"time": ("time&nbsp;blocks", SKY), "random": ("random&nbsp;halves", ORANGE)}
 
 
 class RingPlot(QWidget):

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QWidget
 
-from napari_deepsmlm.plugin.camera_box import CameraBox
-from napari_deepsmlm.plugin.editors import make_calm
-from napari_deepsmlm.plugin.fields import Fields
-from napari_deepsmlm.plugin.layers import provenance
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.reconstruct.model_box import LOAD_FILE, ModelChoice
+from napari_deepsmlm.plugin.forms.camera_box import CameraBox
+from napari_deepsmlm.plugin.forms.model_box import LOAD_FILE
+from napari_deepsmlm.plugin.forms.rows import Fields
+from napari_deepsmlm.plugin.layers.world import provenance
+from napari_deepsmlm.plugin.library.choices import ModelChoice
+from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_deepsmlm.mismatch import InputSettings
-    from napari_deepsmlm.plugin.layer_box import LayerBox
+    from napari_deepsmlm.plugin.layers.chooser import LayerBox
 
 OF_RESULT, NO_MODEL = "that of the result", "none"
 NOT_KNOWN = "not known: from the noise"

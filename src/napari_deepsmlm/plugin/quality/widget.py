@@ -18,10 +18,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_deepsmlm.plugin.fields import Fields, FoldedForm
+from napari_deepsmlm.plugin.forms.rows import Fields, FoldedForm
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.layer_box import LayerBox
-from napari_deepsmlm.plugin.layers import (
+from napari_deepsmlm.plugin.layers.chooser import LayerBox
+from napari_deepsmlm.plugin.layers.world import (
     KEY,
     can_hold_frames,
     frame_placement,
@@ -29,7 +29,6 @@ from napari_deepsmlm.plugin.layers import (
     pixel_size_of,
     why_no_frames,
 )
-from napari_deepsmlm.plugin.panels import VerticalScroll, button
 from napari_deepsmlm.plugin.quality.layers import (
     can_be_image,
     common_origin,
@@ -39,7 +38,9 @@ from napari_deepsmlm.plugin.quality.layers import (
     placed_table,
     shared_region,
 )
-from napari_deepsmlm.plugin.quality.live import (
+from napari_deepsmlm.plugin.quality.results import ResultList
+from napari_deepsmlm.plugin.quality.training_rows import TrainingRows
+from napari_deepsmlm.plugin.quality.work import (
     Comparison,
     Kit,
     Measured,
@@ -48,17 +49,16 @@ from napari_deepsmlm.plugin.quality.live import (
     load_quality_kit,
     measure_live,
 )
-from napari_deepsmlm.plugin.quality.results import ResultList
-from napari_deepsmlm.plugin.quality.training_rows import TrainingRows
+from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari.viewer import Viewer
 
+    from napari_deepsmlm.evaluation import QualityOptions
     from napari_deepsmlm.metrics import ErrorMap
-    from napari_deepsmlm.plugin.editors import Editor
-    from napari_deepsmlm.quality import QualityOptions
+    from napari_deepsmlm.plugin.widgets.editors import Editor
 
 TABLES = "Localizations (*.csv *.txt *.hdf5 *.h5);;All files (*)"
 TRUTH_NAME = "true positions"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.layers import frames_of
+from napari_deepsmlm.plugin.layers.world import frames_of
 
 if TYPE_CHECKING:
     import threading

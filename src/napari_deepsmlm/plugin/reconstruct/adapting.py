@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QDoubleSpinBox
 
-from napari_deepsmlm.plugin.editors import make_calm
-from napari_deepsmlm.plugin.layers import frame_under_slider, frames_of
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import button, duration
-from napari_deepsmlm.plugin.reconstruct.live import ImageSoFar, contrast_limits
+from napari_deepsmlm.plugin.layers.contrast import contrast_limits
+from napari_deepsmlm.plugin.layers.world import frame_under_slider, frames_of
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
+from napari_deepsmlm.plugin.reconstruct.work import ImageSoFar
+from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import button, duration
 
 if TYPE_CHECKING:
     import threading
@@ -37,7 +38,7 @@ def adapt_live(
 ) -> Generator[object, None, None]:
     """Yield the events of an `AdaptJob` that trains in a process of its own."""
     from napari_deepsmlm.adaptation import AdaptJob
-    from napari_deepsmlm.training_process import TrainingProcess
+    from napari_deepsmlm.runs import TrainingProcess
 
     yield from AdaptJob(
         frames, options, make_run=TrainingProcess, watch_frame=watch_frame, stopping=stopping

@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import button
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import button
 
 WAYS_OUT = (
     "The run was stopped. Adapt the model to these data, give the camera, or choose another model."

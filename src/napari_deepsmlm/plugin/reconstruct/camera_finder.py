@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.layers import frames_of
-from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.layers.world import frames_of
+from napari_deepsmlm.plugin.widgets.notes import Note
 
 if TYPE_CHECKING:
     import threading

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QComboBox
 
-from napari_deepsmlm.plugin.editors import make_calm
-from napari_deepsmlm.plugin.layers import n_planes_of, provenance
+from napari_deepsmlm.plugin.layers.world import n_planes_of, provenance
+from napari_deepsmlm.plugin.widgets.editors import make_calm
 
 if TYPE_CHECKING:
     from napari.layers import Layer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepsmlm.plugin.hues import Hues, hue_colormap
+from napari_deepsmlm.plugin.layers.hues import Hues, hue_colormap
 
 if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations

@@ -16,26 +16,27 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_deepsmlm.plugin.camera_box import CameraBox, show_row
-from napari_deepsmlm.plugin.editors import Editor, editor_around, make_calm
-from napari_deepsmlm.plugin.fields import FoldedForm
-from napari_deepsmlm.plugin.forms import editor_for
-from napari_deepsmlm.plugin.layers import n_frames_of, n_planes_of, show_plane
-from napari_deepsmlm.plugin.notes import Note
+from napari_deepsmlm.plugin.forms.camera_box import CameraBox
+from napari_deepsmlm.plugin.forms.field import editor_for
+from napari_deepsmlm.plugin.forms.model_box import ModelBox
+from napari_deepsmlm.plugin.forms.rows import FoldedForm
+from napari_deepsmlm.plugin.forms.stack_box import StackBox
+from napari_deepsmlm.plugin.layers.world import n_frames_of, n_planes_of, show_plane
+from napari_deepsmlm.plugin.memory.settings import compute_settings
 from napari_deepsmlm.plugin.reconstruct.adapted_finder import AdaptedFinder, Wanted
 from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
 from napari_deepsmlm.plugin.reconstruct.channel_box import ChannelBox
-from napari_deepsmlm.plugin.reconstruct.model_box import ModelBox
 from napari_deepsmlm.plugin.reconstruct.overlay import MOST_POINTS
 from napari_deepsmlm.plugin.reconstruct.region_box import RegionBox
-from napari_deepsmlm.plugin.settings import compute_settings
-from napari_deepsmlm.plugin.stack_box import StackBox
+from napari_deepsmlm.plugin.widgets.editors import Editor, editor_around, make_calm
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import show_row
 
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-    from napari_deepsmlm.plugin.reconstruct.library import Library
+    from napari_deepsmlm.plugin.library.loading import Library
     from napari_deepsmlm.reconstruction import ReconstructOptions
 
 PIXEL_SIZE = "pixel_size_nm"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm.plugin.hues import put_hues
-from napari_deepsmlm.plugin.layer_tables import keep_table
-from napari_deepsmlm.plugin.layers import (
+from napari_deepsmlm.plugin.layers.hues import put_hues
+from napari_deepsmlm.plugin.layers.localizations import place_waiting
+from napari_deepsmlm.plugin.layers.tables import keep_table
+from napari_deepsmlm.plugin.layers.world import (
     KEY,
     corner_nm,
     is_in_nm,
@@ -18,7 +19,6 @@ from napari_deepsmlm.plugin.layers import (
     set_pixel_size,
 )
 from napari_deepsmlm.plugin.reconstruct.depth import depth_colors
-from napari_deepsmlm.plugin.table_layers import place_waiting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.plugin.reconstruct.depth import DepthImage
-    from napari_deepsmlm.plugin.reconstruct.live import ImageSoFar
+    from napari_deepsmlm.plugin.reconstruct.work import ImageSoFar
 
 # A step of the slider looks at all points: it takes 17 ms without any, 28 with 50,000 and 75 with
 # 200,000 (two cores, no graphics card). With more the slider is not smooth any more.

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.layers import frame_under_slider, n_frames_of
-from napari_deepsmlm.plugin.panels import button
-from napari_deepsmlm.plugin.reconstruct.live import ImageSoFar, contrast_limits
+from napari_deepsmlm.plugin.layers.contrast import contrast_limits
+from napari_deepsmlm.plugin.layers.world import frame_under_slider, n_frames_of
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
+from napari_deepsmlm.plugin.reconstruct.work import ImageSoFar
+from napari_deepsmlm.plugin.widgets.parts import button
 
 if TYPE_CHECKING:
     import threading

@@ -9,10 +9,10 @@ from napari.layers import Shapes
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.layer_box import LayerBox
-from napari_deepsmlm.plugin.layers import frame_placement, is_in_nm, set_pixel_size
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import button
+from napari_deepsmlm.plugin.layers.chooser import LayerBox
+from napari_deepsmlm.plugin.layers.world import frame_placement, is_in_nm, set_pixel_size
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import button
 
 if TYPE_CHECKING:
     from napari.layers import Layer

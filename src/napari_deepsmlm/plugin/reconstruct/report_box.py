@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QPlainTextEdit
 
-from napari_deepsmlm.plugin.fields import FoldedForm
-from napari_deepsmlm.plugin.panels import duration
+from napari_deepsmlm.plugin.forms.rows import FoldedForm
+from napari_deepsmlm.plugin.widgets.parts import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

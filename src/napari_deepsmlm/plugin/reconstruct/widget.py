@@ -5,20 +5,20 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm.plugin.hues import PAUSE_MS, show_legend
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.layers import frames_of
-from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration, in_turns
+from napari_deepsmlm.plugin.layers.hues import PAUSE_MS, show_legend
+from napari_deepsmlm.plugin.layers.world import frames_of
+from napari_deepsmlm.plugin.library.loading import load_library
 from napari_deepsmlm.plugin.reconstruct.adapting import Adapting
 from napari_deepsmlm.plugin.reconstruct.brake_box import BrakeBox
 from napari_deepsmlm.plugin.reconstruct.depth import DepthImage
 from napari_deepsmlm.plugin.reconstruct.form import ReconstructForm
-from napari_deepsmlm.plugin.reconstruct.library import load_library
-from napari_deepsmlm.plugin.reconstruct.live import Braked, ImageSoFar, reconstruct_live
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.reconstruct.preview import FramePreview
 from napari_deepsmlm.plugin.reconstruct.report_box import ReportBox
 from napari_deepsmlm.plugin.reconstruct.results import NAMES, ask_for_folder, write_results
+from napari_deepsmlm.plugin.reconstruct.work import Braked, ImageSoFar, reconstruct_live
+from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button, duration, in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.adaptation import Adapted
-    from napari_deepsmlm.plugin.editors import Editor
-    from napari_deepsmlm.plugin.reconstruct.library import Library
+    from napari_deepsmlm.plugin.library.loading import Library
+    from napari_deepsmlm.plugin.widgets.editors import Editor
     from napari_deepsmlm.reconstruction import Progress, Reconstruction, ReconstructOptions
 
 
@@ -184,7 +184,7 @@ class ReconstructWidget(JobPanel):
     def _take_adapted(self, done: Adapted) -> None:
         """Choose the better model and run, or say that the adaptation can go on."""
         from napari_deepsmlm.models import adapted_models
-        from napari_deepsmlm.plugin.reconstruct.model_box import ModelChoice
+        from napari_deepsmlm.plugin.library.choices import ModelChoice
 
         if done.is_stopped:
             self.status_note.tell("Stopped and saved: Adapt goes on where it was.")

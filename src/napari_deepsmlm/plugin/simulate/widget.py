@@ -12,11 +12,11 @@ from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.plugin.experiment.form import ExperimentForm, save_experiment
 from napari_deepsmlm.plugin.experiment.kept import experiment_editor, prepare_experiment
 from napari_deepsmlm.plugin.experiment.kits import Kit, load_kit
-from napari_deepsmlm.plugin.fields import Fields
+from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.layers import KEY, frame_placement, points_of
-from napari_deepsmlm.plugin.panels import VerticalScroll, button
-from napari_deepsmlm.plugin.simulate.live import FramesDone, Simulated, simulate_live
+from napari_deepsmlm.plugin.layers.world import KEY, frame_placement, points_of
+from napari_deepsmlm.plugin.simulate.work import FramesDone, Simulated, simulate_live
+from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.experiment import Experiment
-    from napari_deepsmlm.plugin.editors import Editor
+    from napari_deepsmlm.plugin.widgets.editors import Editor
 
 MOST_POINTS = 50_000
 NAME = "simulated"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.fields import FoldedForm
+from napari_deepsmlm.plugin.forms.rows import FoldedForm
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.layers import frames_of
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import button
+from napari_deepsmlm.plugin.layers.world import frames_of
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import button
 
 if TYPE_CHECKING:
     import threading
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.experiment import Experiment
-    from napari_deepsmlm.plugin.stack_box import StackBox
+    from napari_deepsmlm.plugin.forms.stack_box import StackBox
     from napari_deepsmlm.plugin.train.form import TrainForm
 
 

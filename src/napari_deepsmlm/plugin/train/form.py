@@ -15,16 +15,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_deepsmlm.plugin.camera_box import show_row
-from napari_deepsmlm.plugin.editors import make_calm
 from napari_deepsmlm.plugin.experiment.form import ExperimentForm, save_experiment
-from napari_deepsmlm.plugin.fields import Fields, FoldedForm, editable
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import button
-from napari_deepsmlm.plugin.reconstruct.model_box import ModelChoice
-from napari_deepsmlm.plugin.settings import compute_settings
+from napari_deepsmlm.plugin.forms.rows import Fields, FoldedForm, editable
+from napari_deepsmlm.plugin.library.choices import ModelChoice
+from napari_deepsmlm.plugin.memory.settings import compute_settings
 from napari_deepsmlm.plugin.train.recorded_form import RecordedForm
 from napari_deepsmlm.plugin.train.start_box import StartBox
+from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import button, show_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.reconstruct.live import contrast_limits
-from napari_deepsmlm.plugin.train.curves import BLUE, ORANGE, Plot, colored
+from napari_deepsmlm._palette import ORANGE, SKY
+from napari_deepsmlm.plugin.layers.contrast import contrast_limits
 from napari_deepsmlm.plugin.train.look import says
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.plots import Plot, colored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ class LookStrip(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.simulated = FrameView(colored("simulated", BLUE), "A frame as these settings make it.")
+        self.simulated = FrameView(colored("simulated", SKY), "A frame as these settings make it.")
         self.real = FrameView(
             colored("real", ORANGE), "The frame under the slider, with the same contrast."
         )
@@ -103,7 +104,7 @@ class LookStrip(QWidget):
         self.histograms.set_log(True)
         self.histograms.setAxisItems({"bottom": _SparseAxis("bottom")})
         self._curves = {
-            "simulated": self.histograms.add_line("simulated", BLUE),
+            "simulated": self.histograms.add_line("simulated", SKY),
             "real": self.histograms.add_line("real", ORANGE),
         }
         self.note = Note()

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from napari_deepsmlm.plugin.forms.stack_box import StackBox
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.layers import frames_around
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.stack_box import StackBox
+from napari_deepsmlm.plugin.layers.world import frames_around
 from napari_deepsmlm.plugin.train.look import look_at
+from napari_deepsmlm.plugin.widgets.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable

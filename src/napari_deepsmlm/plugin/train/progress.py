@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import duration
 from napari_deepsmlm.plugin.train.curves import TrainCurves
 from napari_deepsmlm.plugin.train.frames import PreviewGrid
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import duration
 
 if TYPE_CHECKING:
     from napari_deepsmlm.plugin.train.run import TrainingSession
+    from napari_deepsmlm.runs import Resources
     from napari_deepsmlm.training.events import Finished, RolledBack, Started, Validated
-    from napari_deepsmlm.training_process import Resources
 
 
 class TrainProgress(QWidget):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QWidget
 
-from napari_deepsmlm.plugin.fields import Fields, FoldedForm, editable
-from napari_deepsmlm.plugin.panels import button
+from napari_deepsmlm.plugin.forms.rows import Fields, FoldedForm, editable
+from napari_deepsmlm.plugin.widgets.parts import button
 
 if TYPE_CHECKING:
     from napari_deepsmlm.training.experimental import ExperimentalData

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QMessageBox, QVBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.notes import Note
-from napari_deepsmlm.plugin.panels import button
-from napari_deepsmlm.runs import BEST, RunRecord, discard
+from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import button
+from napari_deepsmlm.runs.record import BEST, RunRecord, discard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_deepsmlm.plugin.train.look import frames_to_watch
-from napari_deepsmlm.runs import HISTORY
+from napari_deepsmlm.runs.record import HISTORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

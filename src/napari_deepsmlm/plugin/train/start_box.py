@@ -7,9 +7,10 @@ from pathlib import Path
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_deepsmlm.plugin.editors import make_calm
-from napari_deepsmlm.plugin.long_names import LongNamesBox
-from napari_deepsmlm.plugin.reconstruct.model_box import LOAD_FILE, ModelChoice
+from napari_deepsmlm.plugin.forms.model_box import LOAD_FILE
+from napari_deepsmlm.plugin.library.choices import ModelChoice
+from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
 
 FROM_SCRATCH = "random weights"
 

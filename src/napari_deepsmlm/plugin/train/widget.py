@@ -11,15 +11,15 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 from napari_deepsmlm.plugin.experiment.kept import experiment_editor, prepare_experiment
 from napari_deepsmlm.plugin.experiment.kits import load_training_kit
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.panels import VerticalScroll, button, duration
-from napari_deepsmlm.plugin.settings import PLUGIN, runs_folder
+from napari_deepsmlm.plugin.memory.settings import PLUGIN, runs_folder
 from napari_deepsmlm.plugin.train.estimate_box import EstimateBox
 from napari_deepsmlm.plugin.train.form import TrainForm
 from napari_deepsmlm.plugin.train.look_box import LookBox
 from napari_deepsmlm.plugin.train.resume_box import ResumeBox
 from napari_deepsmlm.plugin.train.run import TrainingSession, Watching
-from napari_deepsmlm.runs import EXPERIMENT, new_run_folder, read_record, unfinished_runs
-from napari_deepsmlm.training_process import Resources, TrainingProcess
+from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button, duration
+from napari_deepsmlm.runs import Resources, TrainingProcess
+from napari_deepsmlm.runs.record import EXPERIMENT, new_run_folder, read_record, unfinished_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.experiment import Experiment
-    from napari_deepsmlm.plugin.editors import Editor
     from napari_deepsmlm.plugin.experiment.kits import TrainingKit
+    from napari_deepsmlm.plugin.widgets.editors import Editor
     from napari_deepsmlm.training.events import Finished, StepDone
 
 REDRAW_S = 0.5

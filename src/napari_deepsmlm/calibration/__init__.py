@@ -1,0 +1,1 @@
+"""Calibration: from a bead stack to a PSF."""

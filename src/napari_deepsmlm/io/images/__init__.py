@@ -1,0 +1,1 @@
+"""Super-resolved images and stacks as OME-TIFF."""

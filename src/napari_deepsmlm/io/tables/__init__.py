@@ -1,0 +1,1 @@
+"""Localization tables: those of every program, read and written."""

@@ -1,0 +1,274 @@
+"""Reading molecules out of predictions, on the device."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from napari_deepsmlm.localizations import Localizations
+from napari_deepsmlm.models.losses import gaussian_blur
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def sharpen(
+    image: Tensor, power: float, *, reach_px: float = 2.5, faintest: float = 0.01
+) -> Tensor:
+    """Draw the mass of each blob together without moving or brightening it.
+
+    A network trained on squared error answers with the mean over all places where a molecule may
+    be: a blob as wide as its uncertainty, around a centre that is itself off by as much. Summed
+    over frames the uncertainty counts twice. Raised to a power n, a Gaussian blob gets narrower by
+    the root of n; multiplying with the ratio of local masses before and after gives it back its
+    mass. What is much fainter than `faintest` is haze and goes.
+
+    Parameters
+    ----------
+    image : (B, H, W) >= 0, about 1 at the peak of a certain molecule; H and W even.
+    power : 1 only removes haze.
+    reach_px : standard deviation of the Gaussian that defines "local", pixels.
+    faintest : level at which mass is halved.
+    """
+    powered: Tensor = image.pow(power)
+    # Local masses vary slowly: on pixels of twice the size they cost an eighth.
+    before, after = (_coarse_blur(x, reach_px / 2) for x in (image, powered))
+    ratio = before / (after + faintest**power)
+    return powered * functional.interpolate(ratio[:, None], scale_factor=2)[:, 0]
+
+
+def _coarse_blur(image: Tensor, sigma_px: float) -> Tensor:
+    """(B, H, W), H and W even, -> (B, H / 2, W / 2), blurred by a sigma in its pixels."""
+    coarse = functional.avg_pool2d(image[:, None], 2)[:, 0]
+    return gaussian_blur(coarse, sigma_px, 2 * math.ceil(3 * sigma_px) + 1)
+
+
+def peaks(image: Tensor, *, pixel_nm: float, threshold: float) -> Localizations:
+    """Return one molecule for each local maximum of an image of molecules per pixel.
+
+    A pixel that is not below any of its eight neighbours is a peak; its 3x3 neighbourhood gives
+    the probability (its sum, at most 1) and the position (its centre of gravity). Of equal
+    neighbours the first in reading order counts.
+
+    Parameters
+    ----------
+    image : (B, H, W) molecules per pixel, >= 0.
+    pixel_nm : side of its pixels, nm.
+    threshold : least probability.
+
+    Returns
+    -------
+    Columns frame (index in the batch), x_nm, y_nm, probability; sorted by frame.
+    """
+    padded = functional.pad(image, (1, 1, 1, 1))
+    is_highest = (image > 0) & (image == _highest_of_three(_highest_of_three(padded, 2), 1))
+    frame, row, column = torch.nonzero(is_highest, as_tuple=True)
+    step = torch.arange(3, device=image.device)
+    window = padded[
+        frame[:, None, None], (row[:, None] + step)[:, :, None], (column[:, None] + step)[:, None]
+    ]  # (N, 3, 3)
+    mass = window.sum((1, 2))
+    has_equal_before = (window.flatten(1)[:, :4] == window[:, 1, 1, None]).any(1)
+    kept = (mass >= threshold) & ~has_equal_before
+    frame, row, column, window, mass = (x[kept] for x in (frame, row, column, window, mass))
+    offset = step.to(image.dtype) - 1
+    y = (row + 0.5 + (window.sum(2) * offset).sum(1) / mass) * pixel_nm
+    x = (column + 0.5 + (window.sum(1) * offset).sum(1) / mass) * pixel_nm
+    return Localizations(frame=frame, x_nm=x, y_nm=y, probability=mass.clamp(max=1.0))
+
+
+def highest_cells(probability: Tensor, *, candidate: float = 0.3, second: float = 0.6) -> Tensor:
+    """Return the probability of a molecule in cells that are found, 0 elsewhere, as published.
+
+    A cell above `candidate` that is the highest of its 3x3 neighbourhood, or any above `second`,
+    is found; the probability of its four neighbours is added, as a molecule near a border
+    is shared by both cells.
+
+    Parameters
+    ----------
+    probability : (B, H, W).
+    """
+    above = probability * (probability > candidate)
+    highest = functional.max_pool2d(above[:, None], 3, 1, 1)[:, 0]
+    is_highest = (above > 0) & (above == highest)
+    padded = functional.pad(probability, (1, 1, 1, 1))
+    shared = (
+        probability
+        + padded[:, :-2, 1:-1]
+        + padded[:, 2:, 1:-1]
+        + padded[:, 1:-1, :-2]
+        + padded[:, 1:-1, 2:]
+    )
+    return (is_highest | (probability > second)) * shared.clamp(max=1)
+
+
+class Shares(NamedTuple):
+    """Molecules as weighted means of neighbouring cells."""
+
+    mass: Tensor
+    """(M,) probability of each molecule: what its cells say together, at most 1."""
+    cells: Tensor
+    """(M, 9) cells that have a part in it, as indices of the candidates; -1: none."""
+    weights: Tensor
+    """(M, 9) parts of the cells, of sum 1."""
+
+    def mean(self, values: Tensor) -> Tensor:
+        """(N, D) values of the candidates -> (M, D) of the molecules."""
+        mean: Tensor = (self.weights[..., None] * values[self.cells]).sum(1)
+        return mean
+
+
+def share_out(
+    probability: Tensor,
+    position: Tensor,
+    sigma: Tensor,
+    cell: tuple[Tensor, Tensor, Tensor],
+    *,
+    threshold: float,
+    least_distance: float = 0.3,
+    rounds: int = 4,
+) -> Shares:
+    """Gather the probability that neighbouring cells give to the same place into molecules.
+
+    A molecule near a border is told by two cells, each with a part of the probability and both
+    pointing at the same place; two close molecules are told by two cells pointing at different
+    places. How far cells speak of the same place is judged by the distance of their positions
+    against their standard deviations. In each round the cells in which most mass comes together
+    become molecules, and that mass, at most 1, is taken off all that gave it: what is left may
+    make up another molecule.
+
+    Parameters
+    ----------
+    probability : (N,) of candidate cells, in ascending order of frame, row and column.
+    position : (N, 2) of what they speak of, in cells.
+    sigma : (N, 2) standard deviations of `position`, in cells.
+    cell : (N,) frame, row and column of the candidates.
+    threshold : least mass of a molecule.
+    least_distance : cells; positions nearer than this are the same place at any precision.
+    """
+    near = _neighbours(*cell)
+    n, is_there = len(probability), near >= 0
+    variance = sigma.square().mean(1)
+    between = (variance[near] + variance[:, None]).clamp(min=least_distance**2)
+    apart = (position[near] - position[:, None]).square().sum(-1)
+    same = torch.exp(-apart / (2 * between)) * is_there
+    left = probability.clone()
+    found = [Shares(left[:0], near[:0], same[:0])]
+    for _ in range(rounds):
+        part = same * left[near]
+        mass = part.sum(1) * (left > 0)
+        rank = torch.empty_like(near[:, 0])
+        rank[mass.argsort(descending=True, stable=True)] = torch.arange(n, device=rank.device)
+        is_first = rank == rank[near].where(is_there, n).amin(1)
+        is_found = is_first & (mass >= threshold) & (mass > 0)
+        if not is_found.any():
+            break
+        weights = part[is_found] / mass[is_found, None]
+        found.append(Shares(mass[is_found].clamp(max=1), near[is_found], weights))
+        taken = is_found / mass.clamp(min=1)
+        left = left * (1 - (same * taken[near]).sum(1)).clamp(min=0)
+    return Shares(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+
+def _neighbours(frame: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """(N,) sorted places of candidates -> (N, 9) indices of those in the 3x3 around, or -1."""
+    if len(frame) == 0:
+        return frame.new_zeros(0, 9)
+    step = torch.arange(3, device=frame.device)
+    shape = (int(frame.max()) + 1, int(row.max()) + 3, int(column.max()) + 3)
+    index = frame.new_full(shape, -1)
+    index[frame, row + 1, column + 1] = torch.arange(len(frame), device=frame.device)
+    rows = (row[:, None] + step)[:, :, None]
+    return index[frame[:, None, None], rows, (column[:, None] + step)[:, None]].flatten(1)
+
+
+def counting_scale(found: Tensor, truth: Localizations) -> float | None:
+    """Return the factor that makes sums of images numbers of molecules; None if all are empty.
+
+    Networks find a few too many in sparse frames and too few where they crowd: relative misses
+    are made least, those of nearly empty frames counting less.
+
+    Parameters
+    ----------
+    found : (B,) sums of images.
+    truth : torch table; `frame` is the index in the batch.
+    """
+    true = torch.bincount(truth.frame, minlength=len(found)).double()
+    weight = 1 / (10 + true).square()
+    power = (weight * found.double().square()).sum()
+    if power == 0 or len(truth) == 0:
+        return None
+    return float((weight * found * true).sum() / power)
+
+
+def _highest_of_three(image: Tensor, axis: int) -> Tensor:
+    """Maxima of three neighbours along an axis, which loses its ends (a pooling, but faster)."""
+    n = image.shape[axis] - 2
+    first, second, third = (image.narrow(axis, start, n) for start in range(3))
+    return torch.maximum(torch.maximum(first, second), third)
+
+
+def merged_neighbours(
+    voxel: Tensor, position: Tensor, probability: Tensor, shape: torch.Size, distance: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Join detections in adjacent voxels that lie closer together than `distance`.
+
+    Greedy by probability: the highest takes all its neighbours within reach, then the highest of
+    those left, and so on; of equals the first. All detections that are the highest around them
+    are settled at once, so there are as many rounds as the longest chain has links, a few.
+
+    Parameters
+    ----------
+    voxel : (N, 4) frame, plane, row and column of each detection, in this order sorted.
+    position : (N, 2 or 3) predicted positions, voxel sides.
+    probability : (N,).
+    shape : (B, P, H, W) of the voxels.
+    distance : voxel sides.
+
+    Returns
+    -------
+    kept : (M,) rows that took others or stand alone.
+    position : (M, 2 or 3) means over what each row took, weighted by probability.
+    probability : (M,) sums over it, at most 1.
+    """
+    near, neighbour = _near_neighbours(voxel, position, shape, distance)
+    rank = torch.empty_like(voxel[:, 0])
+    best_first = probability.argsort(descending=True, stable=True)
+    rank[best_first] = torch.arange(len(rank), device=rank.device)
+    owner = torch.full_like(rank, -1)  # the row that a detection became part of
+    is_open = torch.ones_like(rank, dtype=torch.bool)
+    itself = torch.arange(len(rank), device=rank.device)
+    while bool(is_open.any()):
+        rivals = torch.where(near & is_open[neighbour], rank[neighbour], len(rank))
+        is_peak = is_open & (rank < rivals.amin(1))
+        owner[is_peak] = itself[is_peak]
+        taker_rank = torch.where(near & is_peak[neighbour], rank[neighbour], len(rank)).amin(1)
+        is_taken = is_open & (taker_rank < len(rank))
+        owner[is_taken] = best_first[taker_rank[is_taken]]
+        is_open = is_open & ~is_peak & ~is_taken
+    kept = torch.nonzero(owner == itself)[:, 0]
+    parts = neighbour[kept]  # (M, 26)
+    share = probability[parts] * (near[kept] & (owner[parts] == kept[:, None]))
+    total = probability[kept] + share.sum(1)
+    mean = position[kept] * probability[kept, None] + (position[parts] * share[..., None]).sum(1)
+    return kept, mean / total[:, None], total.clamp(max=1.0)
+
+
+def _near_neighbours(
+    voxel: Tensor, position: Tensor, shape: torch.Size, distance: float
+) -> tuple[Tensor, Tensor]:
+    """Whether each of the 26 neighbours is a detection within reach, and its row: (N, 26) both."""
+    B, P, H, W = shape
+    padded = voxel.new_full((B, P + 2, H + 2, W + 2), -1)
+    frame, plane, row, column = voxel.unbind(1)
+    padded[frame, plane + 1, row + 1, column + 1] = torch.arange(len(voxel), device=voxel.device)
+    step = torch.arange(3, device=voxel.device)
+    steps = torch.cartesian_prod(step, step, step)
+    steps = steps[torch.arange(27, device=voxel.device) != 13]  # all but the voxel itself
+    z, y, x = (axis[:, None] + steps[:, i] for i, axis in enumerate((plane, row, column)))
+    neighbour = padded[frame[:, None], z, y, x]
+    apart = (position[neighbour] - position[:, None]).square().sum(-1)
+    return (neighbour >= 0) & (apart < distance**2), neighbour.clamp(min=0)

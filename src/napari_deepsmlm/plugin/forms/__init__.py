@@ -1,0 +1,1 @@
+"""Forms: editors of configurations, and the choosers that panels share."""

@@ -1,0 +1,172 @@
+"""The model chooser: built-in models, files of the user's, and which one suits the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_deepsmlm.plugin.library.choices import ModelChoice, nearest
+from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
+from napari_deepsmlm.plugin.widgets.notes import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOAD_FILE = "Load model file…"
+
+
+class ModelBox(LongNamesBox):
+    """A list of models, and a `note` that says why one is chosen, or that none fits."""
+
+    changed = Signal()
+    failed = Signal(str)
+    """One sentence about a file that is no model."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        make_calm(self)
+        self.note = Note()
+        self._choices: list[ModelChoice] = []
+        self._chosen = -1
+        self._tolerance = 1.15
+        self._pixel_size_nm: float | None = None
+        self._n_planes = 1
+        self._is_users_choice = False
+        self._adapted: ModelChoice | None = None
+        self._reason = ""
+        self.activated.connect(self._on_activated)
+
+    @property
+    def choice(self) -> ModelChoice | None:
+        """The chosen model, None while there is none."""
+        return self._choices[self._chosen] if self._choices else None
+
+    @property
+    def choices(self) -> tuple[ModelChoice, ...]:
+        """All models that are offered."""
+        return tuple(self._choices)
+
+    def set_models(self, choices: Sequence[ModelChoice], tolerance: float) -> None:
+        """Offer these; `tolerance` is the misfit that still works."""
+        self._tolerance = tolerance
+        self._choices = list(choices)
+        self._chosen = 0
+        self._list_choices()
+        self._suggest()
+
+    def set_data(self, pixel_size_nm: float | None, n_planes: int = 1) -> None:
+        """Choose what suits the data, unless the user chose."""
+        self._pixel_size_nm = pixel_size_nm
+        self._n_planes = n_planes
+        self._suggest()
+
+    @property
+    def wanted_network(self) -> str | None:
+        """The network of which an adapted model would be chosen, None if there is none."""
+        choice = self.choice
+        if choice is None or self._is_users_choice:
+            return None
+        is_there = any(each.is_adapted and each.network == choice.network for each in self._choices)
+        return choice.network if is_there else None
+
+    def set_adapted(self, key: str | None, reason: str = "") -> None:
+        """Choose the model that was adapted to such data, unless the user chose; None: no more."""
+        self._adapted = next((each for each in self._choices if each.key == key), None)
+        self._reason = reason
+        self._suggest()
+
+    def load_file(self, path: str | Path) -> None:
+        """Offer and choose a model file; `failed` says if it is none."""
+        try:
+            choice = ModelChoice.from_file(Path(path))
+        except (ValueError, OSError) as error:
+            self.failed.emit(str(error))
+            return
+        self.add(choice)
+        self.choose(choice)
+
+    def add(self, choice: ModelChoice) -> None:
+        """Offer one more."""
+        if choice not in self._choices:
+            self._choices.append(choice)
+        self._list_choices()
+
+    def choose(self, choice: ModelChoice) -> None:
+        """Take one of the models; it stays chosen whatever the data."""
+        self._is_users_choice = True
+        self._take(choice)
+
+    def _list_choices(self) -> None:
+        self.clear()
+        for choice in self._choices:
+            self.addItem(choice.title)
+            self.setItemData(self.count() - 1, choice.key, Qt.ItemDataRole.ToolTipRole)
+        if self._choices:
+            self.insertSeparator(self.count())
+        else:
+            self.addItem("none")
+        self.addItem(LOAD_FILE)
+        self.setCurrentIndex(max(0, self._chosen))
+
+    def _on_activated(self, index: int) -> None:
+        self.setCurrentIndex(max(0, self._chosen))  # until a file was read, nothing is chosen
+        if index == self.count() - 1:
+            path, _ = QFileDialog.getOpenFileName(
+                self, "Load model file", filter="Models (*.safetensors)"
+            )
+            if path:
+                self.load_file(path)
+        elif index < len(self._choices):
+            self.choose(self._choices[index])
+
+    def _take(self, choice: ModelChoice) -> None:
+        self._chosen = self._choices.index(choice)
+        self.setCurrentIndex(self._chosen)
+        self._explain()
+
+    def _suggest(self) -> None:
+        if self._choices and self._pixel_size_nm is not None and not self._is_users_choice:
+            plain = nearest(self._choices, self._pixel_size_nm, self._n_planes)
+            self._take(self._adapted or plain)
+        else:
+            self._explain()
+
+    def _explain(self) -> None:
+        choice, pixel_nm = self.choice, self._pixel_size_nm
+        name = "" if choice is None else f"<br>{choice.key}"
+        self.setToolTip(f"<qt>The trained network. Its pixels must be the data's.{name}</qt>")
+        if choice is None:
+            self.note.warn("There is no built-in model here: load a model file.")
+        elif choice.n_planes != self._n_planes:
+            self.note.warn(
+                f"This model reads frames of {choice.n_planes} focal plane(s), the data has "
+                f"{self._n_planes}. Choose another one."
+            )
+        elif choice == self._adapted and not self._is_users_choice:
+            self.note.tell(f"Suggested: {self._reason}.")
+        elif pixel_nm is None:
+            made_for = "any" if choice.is_for_any_pixel else f"{choice.pixel_size_nm:g} nm"
+            self.note.tell(f"For {made_for} pixels. Give the pixel size first.")
+        elif choice.misfit(pixel_nm) > self._tolerance:
+            is_best = choice == nearest(self._choices, pixel_nm, self._n_planes)
+            which = "No model fits: the nearest" if is_best else "This model"
+            self.note.warn(
+                f"{which} was trained for {choice.pixel_size_nm:g} nm pixels, the data has "
+                f"{pixel_nm:g} nm. Expect missed and false molecules; adapt it, or train one for "
+                "your data."
+            )
+        else:
+            suggested = "Suggested" if choice.is_for_any_pixel else "Nearest to the data"
+            why = "Chosen by you" if self._is_users_choice else suggested
+            gives = f", {choice.upsampling}× finer" if choice.upsampling else ""
+            made_for = (
+                f"made for any pixel size{gives}"
+                if choice.is_for_any_pixel
+                else f"trained for {choice.pixel_size_nm:g} nm pixels, data {pixel_nm:g} nm{gives}"
+            )
+            self.note.tell(f"{why}: {made_for}.")
+        self.changed.emit()

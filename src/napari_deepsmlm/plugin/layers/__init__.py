@@ -1,0 +1,1 @@
+"""Layers: where they lie in nm, what they hold, and which of them may serve for something."""

@@ -1,0 +1,91 @@
+"""Choices: what is known of each model before it is loaded, and which one suits the data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+OWN_MISFIT = 1.05
+"""Up to here the pixels of a person's own model are those of the data."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model by the name or path that the library knows it by."""
+
+    key: str
+    title: str
+    network: str
+    pixel_size_nm: float
+    upsampling: int | None = None
+    is_localizing: bool = False
+    needs_photons: bool = False
+    n_planes: int = 1
+    is_for_any_pixel: bool = False
+    is_adapted: bool = False
+
+    @classmethod
+    def from_file(cls, path: Path, key: str = "") -> ModelChoice:
+        """Read a model's header.
+
+        Raises
+        ------
+        ValueError, OSError
+            One sentence, if the file is no model.
+        """
+        from napari_deepsmlm.models import ImageModel, is_for_any_pixel, model_class, read_card
+
+        card = read_card(path)
+        config = card.get("config", {})
+        network = model_class(str(card.get("network")))
+        return cls(
+            key=key or str(path),
+            title=key or _title(path),
+            network=network.name,
+            pixel_size_nm=float(config.get("pixel_size_nm", 100.0)),
+            upsampling=config.get("upsampling"),
+            is_localizing=not issubclass(network, ImageModel),
+            needs_photons=network.needs_photons,
+            n_planes=int(card.get("n_planes", 1)),
+            is_for_any_pixel=is_for_any_pixel(card),
+            is_adapted="adaptation" in card,
+        )
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a file of the person's, not a built-in model."""
+        return self.key.endswith(".safetensors")
+
+    def misfit(self, pixel_size_nm: float) -> float:
+        """Return the factor between its pixels and the data's, 1 or more."""
+        if self.is_for_any_pixel:
+            return 1.0
+        return math.exp(abs(math.log(self.pixel_size_nm / pixel_size_nm)))
+
+
+def _title(path: Path) -> str:
+    """The name of a file, or that of its run: all runs call their models `best` and `last`."""
+    return f"{path.parent.name}/{path.stem}" if path.stem in ("best", "last") else path.name
+
+
+def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float, n_planes: int) -> ModelChoice:
+    """Return the model for as many planes whose pixels are nearest, the first of equals.
+
+    A person's own model comes first where its pixels are the data's, then one that was made for any
+    pixel. Models that were adapted to a sample are no candidates: they are for its like only.
+    """
+    general = [choice for choice in choices if not choice.is_adapted] or choices
+    fitting = [choice for choice in general if choice.n_planes == n_planes] or general
+    return min(
+        fitting,
+        key=lambda choice: (
+            not (choice.is_own and choice.misfit(pixel_size_nm) < OWN_MISFIT),
+            not choice.is_for_any_pixel,
+            round(choice.misfit(pixel_size_nm), 3),
+        ),
+    )

@@ -1,0 +1,201 @@
+"""Live filtering: what the panel shows of a table, worked out in another thread."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Layer
+
+from napari_deepsmlm.plugin.forms.asking import Stated, with_pixel
+from napari_deepsmlm.plugin.layers.contrast import contrast_limits
+from napari_deepsmlm.plugin.layers.hues import Hues
+from napari_deepsmlm.plugin.layers.localizations import layer_of
+from napari_deepsmlm.plugin.library.loading import load_torch_beside_python
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
+
+    from napari_deepsmlm.filtering import ColumnSummary
+    from napari_deepsmlm.io import UnitNeeded
+    from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.render import RenderOptions
+
+
+@dataclass(frozen=True)
+class TableKit:
+    """What the panel is put together from."""
+
+    options: type[RenderOptions]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTable:
+    """A table and its columns."""
+
+    table: Localizations
+    columns: tuple[ColumnSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A table as a layer, which is made in the other thread: napari imports much for its first."""
+
+    layer: Layer
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsMissing:
+    """A table does not state its unit or the size of its pixels: only the main thread can ask."""
+
+    path: Path
+    problem: UnitNeeded
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the panel asks for."""
+
+    where: str
+    """The condition, "" for all."""
+    options: RenderOptions | None
+    """How to draw them, None if not."""
+    color_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """An image of molecules, and what its colours tell."""
+
+    image: np.ndarray[Any, Any]
+    """(rows, columns) molecules per pixel."""
+    limits: tuple[float, float]
+    """Contrast of the image."""
+    hues: Hues | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The molecules that fulfil the condition, and what is drawn of them."""
+
+    wanted: Wanted
+    mask: np.ndarray[Any, Any]
+    table: Localizations
+    counts: tuple[np.ndarray[Any, Any], ...]
+    """Rows per bin, for each of the columns."""
+    drawing: Drawing | None = None
+    seconds: float = 0.0
+    """What it took so far."""
+
+
+def load_table_kit(stopping: threading.Event) -> Generator[TableKit, None, None]:
+    """Import what draws, and yield it."""
+    load_torch_beside_python()
+    from napari_deepsmlm.render import RenderOptions
+
+    yield TableKit(RenderOptions)
+
+
+def look_at(table: Localizations, stopping: threading.Event) -> Generator[OpenedTable, None, None]:
+    """Yield a table with its histograms."""
+    from napari_deepsmlm.filtering import summarize
+
+    yield OpenedTable(table, tuple(summarize(table)))
+
+
+def open_table(
+    path: Path,
+    stated: Stated | None,
+    origin_of: Callable[[float | None], tuple[float, float]],
+    stopping: threading.Event,
+) -> Generator[OpenedFile | UnitsMissing, None, None]:
+    """Read a file and yield it as a layer, or what has to be asked first.
+
+    Parameters
+    ----------
+    stated : what the person said of its units.
+    origin_of : camera pixel of the table, nm, to (y, x) nm in the world of its origin.
+    """
+    from napari_deepsmlm.io import UnitNeeded, read_table
+
+    said = Stated() if stated is None else stated
+    try:
+        read = read_table(path, unit=said.unit, pixel_size_nm=said.pixel_size_nm)
+    except UnitNeeded as problem:
+        if stated is not None:
+            raise
+        yield UnitsMissing(path, problem)
+        return
+    read = with_pixel(read, stated)
+    pixel_nm = read.pixel_size_nm
+    known = {"path": str(path.absolute()), "pixel_size_nm": pixel_nm}
+    layer = layer_of(read.localizations, path.stem, origin_of(pixel_nm), known)
+    yield OpenedFile(Layer.create(*layer), read.remarks)
+
+
+def keep(
+    table: Localizations,
+    columns: Sequence[ColumnSummary],
+    wanted: Wanted,
+    stopping: threading.Event,
+) -> Generator[Kept, None, None]:
+    """Yield the molecules that fulfil a condition, and once more when they are drawn.
+
+    Drawing is given up within a fraction of a second once `stopping` is set.
+
+    Raises
+    ------
+    ValueError
+        One sentence: the table has no uncertainties to draw, or the image would be too large.
+    """
+    from napari_deepsmlm.filtering import Filter
+    from napari_deepsmlm.render import field_shape
+
+    begin = time.perf_counter()
+    mask = np.ones(len(table), bool)
+    if wanted.where:
+        mask = Filter(wanted.where, table.names).mask(table)
+    counts = tuple(column.counts_of(mask) for column in columns)
+    kept = table[mask] if wanted.where else table
+    yield Kept(wanted, mask, kept, counts)
+    if wanted.options is None or stopping.is_set():
+        return
+    shape = field_shape(table, wanted.options.sr_pixel_nm)  # of all: the image stays in place
+    try:
+        drawing = _draw(kept, shape, wanted, stopping)
+    except InterruptedError:
+        return
+    yield Kept(wanted, mask, kept, counts, drawing, time.perf_counter() - begin)
+
+
+def _draw(
+    table: Localizations, shape: tuple[int, int], wanted: Wanted, stopping: threading.Event
+) -> Drawing:
+    from napari_deepsmlm.render import draw, draw_mean
+
+    assert wanted.options is not None  # noqa: S101 - else nothing is drawn
+    if wanted.color_by is None or not len(table):
+        image = draw(table, shape, options=wanted.options, stopping=stopping).numpy()
+        return Drawing(image, contrast_limits(image))
+    made = draw_mean(table, wanted.color_by, shape, options=wanted.options, stopping=stopping)
+    hues = Hues(made.mean, (made.low, made.high))
+    return Drawing(made.density, contrast_limits(made.density), hues)
+
+
+def save_table(
+    table: Localizations,
+    path: Path,
+    kind: str | None,
+    pixel_size_nm: float | None,
+    stopping: threading.Event,
+) -> Generator[str, None, None]:
+    """Write a table and yield what was done."""
+    from napari_deepsmlm.io import write_localizations
+
+    write_localizations(table, path, kind=kind, pixel_size_nm=pixel_size_nm)
+    yield f"Saved {len(table):,} molecules in {path}."

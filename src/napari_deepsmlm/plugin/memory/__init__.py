@@ -1,0 +1,1 @@
+"""Memory: what was chosen and set, kept for the next time."""

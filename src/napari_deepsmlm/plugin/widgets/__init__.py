@@ -1,0 +1,1 @@
+"""Widgets: the small parts that panels are made of; they know no layer and no model."""

@@ -1,0 +1,93 @@
+"""Panels: what every panel of the plugin is put together from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qtpy.QtWidgets import QFormLayout
+
+BUTTON_PADDING_PX = 8
+
+
+class VerticalScroll(QScrollArea):
+    """Scrolls up and down only: never narrower than what it shows."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setWidget(content)
+        content.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the content needs, with its scroll bar."""
+        content, bar = self.widget(), self.verticalScrollBar()
+        if content is None or bar is None:
+            return super().minimumSizeHint()
+        return QSize(content.minimumSizeHint().width() + bar.sizeHint().width(), 80)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Ask for room again when rows were added."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
+def button(text: str, tooltip: str) -> QPushButton:
+    """Return a push button with a tooltip that wraps."""
+    made = QPushButton(text)
+    made.setToolTip(f"<qt>{tooltip}</qt>")
+    return made
+
+
+def let_shrink(button: QPushButton) -> None:
+    """Let a button be as narrow as its text: styles make short ones 80 pixels wide."""
+    text_px = button.fontMetrics().horizontalAdvance(button.text())
+    button.setMinimumWidth(text_px + 2 * BUTTON_PADDING_PX)
+
+
+def in_turns(steps: Iterator[None], parent: QObject, *, pause_ms: int = 0) -> None:
+    """Do the steps of a long piece of work one after the other, the window having turns between.
+
+    Parameters
+    ----------
+    pause_ms : between steps, so that what one has changed is painted before the next.
+    """
+    timer = QTimer(parent)
+
+    def do_next() -> None:
+        timer.stop()  # again only if there is no error
+        for _ in steps:
+            timer.start(pause_ms)
+            return
+        timer.deleteLater()
+
+    timer.timeout.connect(do_next)
+    timer.start(0)
+
+
+def duration(seconds: float) -> str:
+    """Return 0.4 s, 12 s, 3 min 20 s or 2 h 5 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def show_row(form: QFormLayout | None, widget: QWidget, is_shown: bool) -> None:
+    """Show or hide an editor with its label (`setRowVisible` came with Qt 6.4)."""
+    widget.setVisible(is_shown)
+    label = None if form is None else form.labelForField(widget)
+    if label is not None:
+        label.setVisible(is_shown)

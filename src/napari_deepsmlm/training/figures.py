@@ -1,0 +1,97 @@
+"""Figures of a run: its curves over the steps, and frames above what the network makes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_deepsmlm._palette import ON_PAPER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    Image = np.ndarray[Any, Any]
+
+MARKERS = ("o", "s", "^")
+
+
+def training_figure(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Return curves of a training run over its steps: losses, molecules found, errors in nm.
+
+    Parameters
+    ----------
+    history : columns of `history.csv`; what is missing or NaN is not drawn.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 8.5), layout="constrained", facecolor="white")
+    loss, found, error = figure.subplots(3, 1, sharex=True)
+    _lines(loss, history, {"training_loss": "training", "validation_loss": "validation"})
+    values = [v for name in ("training_loss", "validation_loss") for v in history.get(name, ())]
+    if values and np.nanmin(values) > 0:
+        loss.set_yscale("log")
+        for axis in ("major", "minor"):  # 6.2, not 6.2 x 10^0
+            getattr(loss.yaxis, f"set_{axis}_formatter")("{x:g}")
+    loss.set(ylabel="loss", title="Training")
+    _lines(found, history, {"recall": "recall", "precision": "precision", "jaccard": "Jaccard"})
+    found.set(ylabel="fraction", ylim=(-0.03, 1.03))
+    axes = {"lateral": "lateral (x and y)", "axial": "axial (z)"}
+    _lines(error, history, {f"rmse_{axis}_nm": f"RMSE {label}" for axis, label in axes.items()})
+    bounds = {f"bound_{axis}_nm": f"Cramér-Rao bound, {axis}" for axis in axes}
+    _lines(error, history, bounds, linestyle=":")
+    error.set_ylim(bottom=0)
+    error.set(ylabel="error (nm)", xlabel="step")
+    for panel in (loss, found, error):
+        panel.grid(visible=True, color="0.9")
+        panel.spines[["top", "right"]].set_visible(False)
+        if panel.lines:
+            panel.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return figure
+
+
+def frames_figure(frames: Sequence[Image], images: Sequence[Image]) -> Figure:
+    """Return frames side by side, all with one contrast, above what a network makes of each.
+
+    Parameters
+    ----------
+    frames : (H, W) photons each.
+    images : (r H, r W) molecules per super-resolution pixel each.
+    """
+    from matplotlib.figure import Figure
+
+    n = len(frames)
+    figure = Figure(figsize=(3 * n, 6), layout="constrained", facecolor="white")
+    rows = figure.subplots(2, n, squeeze=False)
+    limits = np.percentile(np.stack(frames), (0.5, 99.8)), (0.0, _bright(np.stack(images)))
+    for row, pictures, (low, high) in zip(rows, (frames, images), limits, strict=True):
+        for axes, picture in zip(row, pictures, strict=True):
+            axes.imshow(picture, cmap="inferno", vmin=low, vmax=max(high, low + 1e-9))
+            axes.set_xticks([])
+            axes.set_yticks([])
+    rows[0, 0].set_ylabel("camera")
+    rows[1, 0].set_ylabel("network")
+    return figure
+
+
+def _lines(
+    axes: Axes,
+    history: Mapping[str, Sequence[float]],
+    labels: dict[str, str],
+    *,
+    linestyle: str = "-",
+) -> None:
+    for (name, label), color, marker in zip(labels.items(), ON_PAPER, MARKERS, strict=False):
+        values = history.get(name, ())
+        if np.isfinite(values).any():
+            line = axes.plot(history["step"], values, linestyle, color=color, label=label)[0]
+            line.set(marker=marker if linestyle == "-" else "", markersize=4)
+
+
+def _bright(image: Image) -> float:
+    """Upper contrast limit: the 99.5th percentile of what is not empty."""
+    filled = image[image > 0.01 * image.max()] if image.any() else image
+    return float(np.percentile(filled, 99.5)) if filled.size else 1.0

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_deepsmlm.inference import time_lapse as module
+from napari_deepsmlm.inference.time_lapse import Lapse
+
+
+@pytest.mark.parametrize("most_bytes", [1 << 20, 0])
+def test_images_come_back_from_memory_and_from_a_file(
+    most_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", most_bytes)
+    lapse = Lapse(4, (5, 7))
+    assert isinstance(lapse.images, np.memmap) == (most_bytes == 0)
+    images = np.random.default_rng(0).random((3, 5, 7)).astype(np.float32)
+    lapse.write(0, images[2])
+    for number, image in enumerate(images):
+        lapse.write(number, image)
+    lapse.close()
+    seen = lapse.images
+    del lapse
+    np.testing.assert_array_equal(seen[:3], images)
+    assert seen[3].max() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full disk at hand")
+def test_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 0)
+    lapse = Lapse(2, (3, 3))
+    lapse.close()
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(lapse, "_file", full)
+        with pytest.raises(OSError, match="No space left"):
+            lapse.write(0, np.ones((3, 3), np.float32))

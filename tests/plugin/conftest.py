@@ -31,7 +31,7 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     folder = tmp_path / "own settings"
     folder.mkdir()
     monkeypatch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
-    for module in (known_cameras, last_used):
+    for module in (known_cameras, last_choices):
         monkeypatch.setattr(module, "data_folder", lambda: folder)
     napari.settings._clear_plugin_settings_cache()
     yield

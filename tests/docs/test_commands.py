@@ -33,6 +33,16 @@ SCRIPTS = sorted(
         for name in re.findall(r"(?:benchmarks|scripts)/\w+\.py", page.read_text("utf-8"))
     }
 )
+# `python benchmarks/speed.py --option` within a line of text
+OPTIONS_OF = {
+    name: {
+        option
+        for page in PAGES
+        for rest in re.findall(rf"{name}([^`]*)`", page.read_text("utf-8"))
+        for option in re.findall(r"--[a-z-]+", rest)
+    }
+    for name in SCRIPTS
+}
 TARGETS = sorted(
     {target for line in shell_lines() for target in re.findall(r"^make ([a-z-]+)", line)}
 )
@@ -57,7 +67,10 @@ def test_a_shown_script_starts(
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(ROOT / name), run_name="__main__")
     assert ended.value.code == 0
-    assert "usage:" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "usage:" in shown
+    for option in OPTIONS_OF.get(name, ()):
+        assert re.search(rf"{option}\b", shown), option
 
 
 @pytest.mark.parametrize("target", TARGETS)

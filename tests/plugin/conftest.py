@@ -55,7 +55,7 @@ def no_other_viewer(shared_viewer: SharedViewer) -> None:
 
 @pytest.fixture
 def make_napari_viewer(no_other_viewer: None, make_napari_viewer: Any) -> Any:
-    """napari's own fixture, for tests that need a viewer of their own and none beside it."""
+    """The fixture of napari, for tests that need a viewer of their own and none beside it."""
     return make_napari_viewer
 
 

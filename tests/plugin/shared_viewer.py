@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 from contextlib import ExitStack
+from copy import copy
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 from napari import Viewer
 from napari._app_model._app import NapariApplication, _napari_names
 from napari._qt._qapp_model.qactions import init_qactions
@@ -93,8 +95,8 @@ class SharedViewer:
     def _remember(self, viewer: Viewer) -> None:
         self._docks = set(viewer.window._qt_window.findChildren(QtViewerDockWidget))
         canvas, scene = viewer.canvas, viewer.scene
-        models = [scene.camera, canvas, canvas.grid, *scene.overlays.values()]
-        models += canvas.overlays.values()
+        models = [viewer, viewer.dims, scene.camera, canvas, canvas.grid]
+        models += [*scene.overlays.values(), *canvas.overlays.values()]
         self._at_first = [(model, plain_values(model)) for model in models]
         self._listeners = [(each, list(each.callbacks)) for each in emitters(viewer)]
         self._size = viewer.window._qt_window.size()
@@ -113,16 +115,11 @@ class SharedViewer:
         for emitter, callbacks in self._listeners:
             for callback in [each for each in emitter.callbacks if each not in callbacks]:
                 emitter.disconnect(callback)
-        viewer.dims.ndisplay = 2
-        viewer.dims.ndim = 2
-        viewer.dims.axis_labels = ("0", "1")
-        viewer.dims.reset()
         get_settings().reset()
-        viewer.theme = get_settings().appearance.theme
-        viewer.title, viewer.help, viewer.status = "napari", "", "Ready"
         for model, values in self._at_first:
             for name, value in values.items():
-                setattr(model, name, value)
+                if not is_equal(getattr(model, name), value):
+                    setattr(model, name, copy(value))
         viewer.window._qt_window.resize(self._size)
         notification_manager.records.clear()
 
@@ -137,7 +134,15 @@ def plain_values(model: EventedModel) -> dict[str, Any]:
     """Return what can be set of a model, without the models in it."""
     fields = type(model).model_fields
     values = {name: getattr(model, name) for name, field in fields.items() if not field.frozen}
-    return {name: value for name, value in values.items() if not isinstance(value, EventedModel)}
+    return {
+        name: list(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if not isinstance(value, EventedModel)
+    }
+
+
+def is_equal(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(np.all(one == other))
 
 
 def emitters(viewer: Any) -> list[Any]:
@@ -160,4 +165,3 @@ def let_qt_delete() -> None:
     for _ in range(2):
         QApplication.processEvents()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-

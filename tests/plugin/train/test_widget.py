@@ -239,7 +239,7 @@ def test_a_run_of_before_is_offered_when_the_panel_opens(
     assert unfinished_runs(runs) == {}
 
 
-def test_pause_stop_and_resume_of_a_real_child(
+def test_pause_stop_resume_and_death_of_a_real_child(
     train: TrainWidget, qtbot: Any, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train_widget, "TrainingProcess", TrainingProcess)
@@ -256,20 +256,8 @@ def test_pause_stop_and_resume_of_a_real_child(
     train.progress.scores_note.clear()
     train.resume_box.resume_button.click()
     wait_for_scores(train, qtbot)
-    train.stop()
-    wait_for_end(train, qtbot)
-    assert len(unfinished_runs(runs)) == 1
-
-
-def test_a_killed_child_is_one_sentence_and_can_be_resumed(
-    train: TrainWidget, qtbot: Any, runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(train_widget, "TrainingProcess", TrainingProcess)
-    train.form.experiment_form.show_experiment(tiny(ENDLESS))
-    train.start_button.click()
-    wait_for_scores(train, qtbot)
-    (folder,) = (path for path in runs.iterdir() if path.is_dir())
-    qtbot.waitUntil(lambda: (folder / STATE).exists(), timeout=WAIT_MS)
+    (folder,) = unfinished_runs(runs)
+    assert (folder / STATE).exists()
     os.kill(train._session._run.pid, signal.SIGKILL)
     wait_for_end(train, qtbot)
     sentence = train.message_note.text()
@@ -283,17 +271,17 @@ def test_a_killed_child_is_one_sentence_and_can_be_resumed(
 # -- the form -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", Experiment.presets())
-def test_every_preset_goes_through_the_form_unchanged(train: TrainWidget, name: str) -> None:
-    preset = Experiment.from_preset(name)
-    train.form.experiment_form.show_experiment(preset, name)
-    made = train.form.experiment()
-    for part in ("psf", "camera", "simulation", "training", "network", "image_px"):
-        assert getattr(made, part) == getattr(preset, part)
-    config = model_class(preset.network).Config
-    values = ({"pixel_size_nm": 100.0, **experiment.model} for experiment in (preset, made))
-    first, second = (config.from_dict(each) for each in values)
-    assert first == second
+def test_every_preset_goes_through_the_form_unchanged(train: TrainWidget) -> None:
+    for name in Experiment.presets():
+        preset = Experiment.from_preset(name)
+        train.form.experiment_form.show_experiment(preset, name)
+        made = train.form.experiment()
+        for part in ("psf", "camera", "simulation", "training", "network", "image_px"):
+            assert getattr(made, part) == getattr(preset, part), name
+        config = model_class(preset.network).Config
+        values = ({"pixel_size_nm": 100.0, **experiment.model} for experiment in (preset, made))
+        first, second = (config.from_dict(each) for each in values)
+        assert first == second, name
 
 
 def test_an_experiment_file_is_loaded_and_saved(

@@ -41,7 +41,7 @@ def untrained(name: str) -> SMLMModel:
     """A network whose batch norms have seen frames, so that its answers are not all the same."""
     torch.manual_seed(0)
     model = build_model(name)
-    frames = photons(model, 2, (16, 16))
+    frames = photons(model, 2, (8, 8))
     model.fit_input(frames)
     model.train()
     with torch.no_grad():
@@ -149,9 +149,9 @@ def test_no_frames_are_no_molecules(model: SMLMModel) -> None:
 
 @torch.no_grad()
 def test_a_frame_is_predicted_the_same_alone_and_among_others(model: SMLMModel) -> None:
-    frames = photons(model, 16, (16, 16))
+    frames = photons(model, 8, (8, 8))
     together = model(frames)
-    for k in (0, 7, 15):
+    for k in (0, 3, 7):
         assert_close(model(frames[k : k + 1])[0], together[k])
 
 

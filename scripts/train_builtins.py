@@ -154,7 +154,7 @@ class Line:
         trainer = experiment.trainer(self.run, device=device)
         ends, began = time.monotonic() + 60 * minutes, time.process_time()
         is_paused = False
-        for event in trainer.run(resume=True):
+        for event in trainer.run(resume=trainer.can_resume):
             if isinstance(event, StepDone):
                 self.progress.step = event.step
                 is_paused = pause.exists()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._devices import choose_compute
@@ -30,7 +30,7 @@ from napari_deepsmlm.training.varied import VariedBatches
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from napari_deepsmlm.models import SMLMModel
+    from napari_deepsmlm.models import ModelConfig, SMLMModel
     from napari_deepsmlm.simulation.simulator import Batch
     from napari_deepsmlm.training.events import Event
     from napari_deepsmlm.training.prefetch import Batches
@@ -70,7 +70,9 @@ class Experiment(FrozenModel):
     network: str = Field("deep-storm", description="Name of the network to train.")
     model: dict[str, Any] = Field({}, description="The network's own choices.")
     start_from: str | None = Field(
-        None, description="Trained model to begin with, name or file; none: random weights."
+        None,
+        description="Trained model to begin with, its name or file, as seen from the YAML's "
+        "folder; none: random weights.",
     )
     training: Training = Field(Training(), description="How it is trained.")
     experimental: ExperimentalData | None = Field(
@@ -84,9 +86,18 @@ class Experiment(FrozenModel):
             raise ValueError("sides must be 4 to 8192 pixels")
         return value
 
+    @field_validator("start_from")
+    @classmethod
+    def _as_seen_from_the_file(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None or not value.endswith(".safetensors"):
+            return value
+        folder = (info.context or {}).get("folder") or Path()
+        # Absolute, so that the copy in the folder of a run finds it too.
+        return str((folder / value).absolute())
+
     @model_validator(mode="after")
     def _model_fits(self) -> Experiment:
-        model_class(self.network).Config.from_dict(self._model_values(), source="model")
+        self.network_config()
         return self
 
     @model_validator(mode="after")
@@ -142,6 +153,11 @@ class Experiment(FrozenModel):
         raise ValueError(
             f"'{name_or_path}' is neither a file nor a preset. Presets: {', '.join(cls.presets())}."
         )
+
+    def network_config(self) -> ModelConfig:
+        """Return all choices of the network, those included that are left to it."""
+        values = self._model_values()
+        return model_class(self.network).Config.from_dict(values, source="model")
 
     def simulator(self) -> Simulator:
         """Return the source of simulated frames."""
@@ -305,7 +321,19 @@ class Experiment(FrozenModel):
         return ExperimentalBatches.from_stack(self.experimental, simulated)
 
     def train(self, out: str | Path, *, device: str = "auto", resume: bool = False) -> SMLMModel:
-        """Train to the end and return the best model."""
+        """Train to the end and return the best model.
+
+        Parameters
+        ----------
+        out : folder for the files.
+        device : `auto` or a device's name.
+        resume : go on with the run in `out`; one that is over is not trained any more.
+
+        Raises
+        ------
+        FileExistsError, FileNotFoundError
+            If `out` holds another run or a model, or nothing to resume.
+        """
         events: list[Event] = list(self.trainer(out, device=device).run(resume=resume))
         return load_model(events[-1].model_path)[0]  # type: ignore[union-attr]
 

@@ -23,10 +23,10 @@ from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import adapted_folder, load_model
-from napari_deepsmlm.runs import TrainingThread
-from napari_deepsmlm.runs.record import EXPERIMENT, new_run_folder, unfinished_runs
+from napari_deepsmlm.runs import TrainingThread, new_run_folder, unfinished_runs
 from napari_deepsmlm.training.events import Finished
 from napari_deepsmlm.training.preview import preview_images
+from napari_deepsmlm.training.record import EXPERIMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

@@ -22,8 +22,13 @@ from napari_deepsmlm.plugin.train import widget as train_widget
 from napari_deepsmlm.plugin.train.look import frames_to_watch
 from napari_deepsmlm.plugin.train.run import LossCurve
 from napari_deepsmlm.plugin.train.widget import TrainWidget
-from napari_deepsmlm.runs import TrainingProcess, TrainingThread
-from napari_deepsmlm.runs.record import BEST, STATE, read_record, unfinished_runs
+from napari_deepsmlm.runs import (
+    TrainingProcess,
+    TrainingThread,
+    read_record,
+    unfinished_runs,
+)
+from napari_deepsmlm.training.record import BEST, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

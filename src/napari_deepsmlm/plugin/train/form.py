@@ -247,6 +247,7 @@ class TrainForm(QWidget):
         chosen = QFileDialog.getExistingDirectory(self, "Folder for the runs", str(self.runs))
         if chosen:
             self.out_line.setText(chosen)
+            self.out_line.editingFinished.emit()
 
     def _on_save(self) -> None:
         try:

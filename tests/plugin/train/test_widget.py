@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QMessageBox
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QCheckBox, QComboBox, QMessageBox
+from tests.cli.conftest import call, call_and_ctrl_c
 
 from napari_deepsmlm._files import is_in_use
 from napari_deepsmlm.experiment import Experiment
@@ -28,7 +30,7 @@ from napari_deepsmlm.runs import (
     read_record,
     unfinished_runs,
 )
-from napari_deepsmlm.training.record import BEST, STATE
+from napari_deepsmlm.training.record import BEST, RECORD, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -242,6 +244,29 @@ def test_a_run_of_before_is_offered_when_the_panel_opens(
     assert train.resume_box.folder is None
     assert not train.resume_box.isVisible()
     assert unfinished_runs(runs) == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_runs_of_the_command_line_go_on_here_until_they_are_over(
+    runs: Path, tmp_path: Path, qtbot: Any, open_train: Callable[[], TrainWidget]
+) -> None:
+    tiny(16, validate_every=16).to_file(tmp_path / "mine.yaml")
+    folders = [runs / "2026-11-20_1400_a", runs / "2026-11-20_1500_b"]
+    for folder in folders:
+        words = ("train", tmp_path / "mine.yaml", "--out", folder, "--device", "cpu")
+        assert call_and_ctrl_c(*words, once=folder / RECORD).exit_code == 0
+    train = open_train()
+    assert train.resume_box.folder == folders[1]
+    train.resume_box.resume_button.click()
+    wait_for_end(train, qtbot)
+    assert train.status_note.text().startswith("Done. 16 steps")
+    assert train.resume_box.folder == folders[0]
+    assert call("train", "--out", folders[0], "--resume", "--device", "cpu").exit_code == 0
+    QApplication.sendEvent(train, QEvent(QEvent.Type.WindowActivate))
+    assert train.resume_box.folder is None
+    train.resume(folders[0])
+    wait_for_end(train, qtbot)
+    assert train.status_note.text().startswith("This run was over already, at step 16")
 
 
 def test_pause_stop_and_resume_of_a_real_child(

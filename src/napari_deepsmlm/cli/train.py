@@ -134,9 +134,7 @@ def _tell_end(finished: Finished, out_folder: Path, loss: float, *, as_json: boo
             f"nothing was trained; with {more} it goes on."
         )
     elif finished.reason == "stopped":
-        _tell(
-            f"deepsmlm train --out {out_folder} --resume goes on with it, as does the Train panel."
-        )
+        _tell(f"deepsmlm train --out {out_folder} --resume goes on with it.")
     summary: dict[str, Any] = {
         "model": str(finished.model_path),
         "steps": finished.step,

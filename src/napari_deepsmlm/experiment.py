@@ -233,9 +233,9 @@ class Experiment(FrozenModel):
         """Return the trained model to begin with."""
         name = str(self.start_from)
         found = find_model(name, pixel_size_nm=self.psf.pixel_size_nm)
-        if found.card["network"] != self.network:
+        if found.card.network != self.network:
             raise ValueError(
-                f"Cannot start a {self.network} from '{name}', which is a {found.card['network']}."
+                f"Cannot start a {self.network} from '{name}', which is a {found.card.network}."
             )
         return found.load()
 

@@ -166,9 +166,9 @@ class AdaptJob:
         is_better = efficiency(after) > efficiency(before)
         model = self._name(twin)
         if is_better:
-            minutes = card.get("training_record", {}).get("minutes", 0.0)
+            minutes = card.training_record.get("minutes", 0.0)
             adaptation = self._adaptation(twin, before, after, minutes)
-            model = keep(finished.model_path, found.card["network"], adaptation)
+            model = keep(finished.model_path, found.card.network, adaptation)
         for weights in finished.model_path.parent.glob("*.safetensors"):
             weights.unlink()
         sentence = comparison(found.name, before, after, is_better=is_better)
@@ -200,7 +200,7 @@ class AdaptJob:
         measured = twin.estimate
         return Adaptation(
             started_from=twin.found.name,
-            from_sha256=twin.found.card.get("sha256"),
+            from_sha256=twin.found.card.sha256,
             made=date.today(),
             minutes=minutes,
             sample=Sample(

@@ -78,7 +78,7 @@ def _describe_model(choice: Choice) -> dict[str, Any]:
         "reason": found.reason,
         "network": model.name,
         "parameters": model.n_parameters,
-        "sha256": found.card.get("sha256"),
+        "sha256": found.card.sha256,
         "adaptation": described(found),
     }
 

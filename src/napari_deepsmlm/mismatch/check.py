@@ -27,7 +27,7 @@ from napari_deepsmlm.mismatch.trained import trained_on
 from napari_deepsmlm.models import find_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from napari_deepsmlm.io import FrameSource
@@ -50,7 +50,7 @@ class InputSettings(FrozenModel):
     sum_frames: int = Field(1, ge=1, description="Camera frames summed for each input.")
 
 
-def settings_of(report: dict[str, Any]) -> InputSettings | None:
+def settings_of(report: Mapping[str, Any]) -> InputSettings | None:
     """Return how the frames of a result were given to its model, None if its report has no model.
 
     Parameters
@@ -71,7 +71,7 @@ def settings_of(report: dict[str, Any]) -> InputSettings | None:
         return None
 
 
-def _camera_of(report: dict[str, Any]) -> Any:
+def _camera_of(report: Mapping[str, Any]) -> Any:
     """Return the camera of a report; None if it was estimated, which is done better with time."""
     known = report.get("camera")
     if not isinstance(known, dict):  # reports of before

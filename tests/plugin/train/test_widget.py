@@ -132,7 +132,7 @@ def test_a_run_trains_saves_and_is_shown(train: TrainWidget, qtbot: Any, runs: P
     (folder,) = (path for path in runs.iterdir() if path.is_dir())
     assert folder.name.endswith("_deep-storm")
     _, card = load_model(folder / BEST)
-    assert card["training_record"]["steps"] in (2, 4)
+    assert card.training_record["steps"] in (2, 4)
     curves = train.progress.curves
     assert list(curves.loss.getData()[0]) == [1, 2, 3, 4]
     assert list(curves.jaccard.getData()[0]) == [2, 4]

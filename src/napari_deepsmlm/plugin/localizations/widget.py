@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.plugin.forms.asking import Stated
     from napari_deepsmlm.plugin.jobs import Job
-    from napari_deepsmlm.plugin.widgets.editors import Editor
 
 DELAY_MS = 250
 QUICK_S = 0.5
@@ -117,7 +116,7 @@ class LocalizationsWidget(JobPanel):
         column = QVBoxLayout(scrolled)
         self.form = QFormLayout()
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.form.addRow("Table", self.table_box)
+        self.form.addRow("Table", self.table_box.native)
         self.form.addRow("", self.open_button)
         self.form.addRow("Filter", self.where_line)
         column.addLayout(self.form)
@@ -133,7 +132,7 @@ class LocalizationsWidget(JobPanel):
         yield
         QTimer.singleShot(0, self._on_table)
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
         return self.drawing.kept_editors()
 

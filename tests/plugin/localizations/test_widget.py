@@ -111,7 +111,7 @@ def test_ranges_and_filter_keep_what_both_allow(
     tables: LocalizationsWidget, points: Any, settle: Callable[[], None]
 ) -> None:
     range_of(tables, "photons").set_range(500.0, 10_000.0)
-    range_of(tables, "frame").boxes.write((1, 50))
+    range_of(tables, "frame").boxes.value = (1, 50)
     tables.where_line.setText("x < 1000 | y < 200")
     settle()
     expected = (
@@ -179,8 +179,8 @@ def test_colours_say_what_they_mean(
 ) -> None:
     tables.render_button.click()
     settle()
-    box = tables.drawing.color_box.widget
-    box.setCurrentIndex(box.findData("z_nm"))
+    box = tables.drawing.color_box
+    box.value = "z_nm"
     tables.drawing.fields.fill({"kind": "gaussian"})
     settle()
     names = ["mine", "mine rendered", "Z (nm)"]
@@ -197,7 +197,7 @@ def test_colours_say_what_they_mean(
     assert hues.name_overlay.visible
     assert tuple(hues.contrast_limits) == pytest.approx((depths.low, depths.high))
     np.testing.assert_allclose(hues.translate, density.translate)
-    box.setCurrentIndex(box.findData("photons"))
+    box.value = "photons"
     tables.drawing.fields.fill({"sr_pixel_nm": 25.0})
     settle()
     assert [layer.name for layer in viewer.layers] == [*names[:2], "Photons"]
@@ -206,7 +206,7 @@ def test_colours_say_what_they_mean(
         np.testing.assert_allclose(layer.scale, 25)
         np.testing.assert_allclose(layer.translate, -50 + 12.5)
         assert layer.data.shape == (40, 80)
-    box.setCurrentIndex(0)
+    box.value = ""
     settle()
     assert (hues.visible, density.colormap.name) == (False, "magma")
 
@@ -214,8 +214,8 @@ def test_colours_say_what_they_mean(
 def test_colours_that_the_user_sets_or_removes_stay_so(
     tables: LocalizationsWidget, points: Any, settle: Callable[[], None], viewer: Any
 ) -> None:
-    box = tables.drawing.color_box.widget
-    box.setCurrentIndex(box.findData("z_nm"))
+    box = tables.drawing.color_box
+    box.value = "z_nm"
     tables.render_button.click()
     settle()
     hues = viewer.layers["Z (nm)"]
@@ -227,7 +227,7 @@ def test_colours_that_the_user_sets_or_removes_stay_so(
     tables.where_line.setText("x < 500")
     settle()
     assert [layer.name for layer in viewer.layers] == ["mine", "mine rendered"]
-    box.setCurrentIndex(box.findData("photons"))
+    box.value = "photons"
     settle()
     assert "Photons" in viewer.layers
     viewer.layers.remove("mine rendered")
@@ -336,10 +336,9 @@ def test_tables_of_other_layers_are_offered(
     viewer.add_points(np.zeros((3, 2)), name="somebody's")
     viewer.add_image(np.zeros((20, 20)), name="an image")
     box = tables.table_box
-    assert [box.itemText(i) for i in range(box.count())] == ["reconstructed", "mine"]
+    assert box.choices == (image, points)
     assert box.layer == points
-    box.setCurrentIndex(0)
-    box.activated.emit(0)
+    box.value = image
     qtbot.waitUntil(lambda: tables.status_note.text().startswith("30 of 30"), timeout=WAIT_MS)
     viewer.layers.remove(image)
     qtbot.waitUntil(lambda: tables.status_note.text().startswith("400 of"), timeout=WAIT_MS)
@@ -351,7 +350,7 @@ def test_a_table_that_a_layer_gets_later_is_found(
     tables: LocalizationsWidget, viewer: Any, qtbot: Any
 ) -> None:
     image = viewer.add_image(np.zeros((20, 20)), name="reconstructed")
-    assert tables.table_box.count() == 0
+    assert not tables.table_box.choices
     keep_table(image, random_table(30, 1), (0.0, 0.0))
     inside = QPointF(5, 5)
     tables.enterEvent(QEnterEvent(inside, inside, inside))

@@ -170,10 +170,16 @@ class LayerBox(LayerList):
 
     def entries(self, _: Any = None) -> list[tuple[str, Any]]:
         """Return the layers and the files; magicgui puts none of them before."""
-        names = [path.name for path in self._files]  # magicgui tells entries apart by their texts
+        layers = [(_unlike(name, self.null_string), layer) for name, layer in super().entries()]
+        names = [path.name for path in self._files]
         files = [(path.name if names.count(path.name) == 1 else path, path) for path in self._files]
-        return [*super().entries(), *((f"file: {name}", path) for name, path in files)]
+        return [*layers, *((f"file: {name}", path) for name, path in files)]
 
     def wants(self, layer: Layer) -> bool:
         """Whether none is chosen and this one is preferred."""
         return self.value is None and self._prefers(layer)
+
+
+def _unlike(name: str, other: str) -> str:
+    """Return a name that differs from another: magicgui tells entries apart by their texts."""
+    return f"{name} (layer)" if name == other else name

@@ -96,7 +96,9 @@ class NumberRange(TupleEdit):
         super().__init__(options=end, **options)
         row = self.native.layout()
         row.setSpacing(4)
-        row.insertWidget(1, QLabel("to"))
+        between = QLabel("to")
+        between.setStyleSheet("min-width: 0px;")
+        row.insertWidget(1, between)
         for number in self:
             make_calm(number.native)
             make_narrow(number.native)

@@ -119,7 +119,7 @@ def measure_panel(n: int) -> None:
         rows["photons"].set_range(float(low), rows["photons"].column.high)
 
     gaps.measure("moving a slider", after(6, slide))
-    panel.where_line.setText(WHERE)
+    panel.where_line.value = WHERE
     gaps.measure("a filter", after(3))
     panel.render_button.click()
     gaps.measure("the first image", after(4))
@@ -129,7 +129,7 @@ def measure_panel(n: int) -> None:
     panel.drawing.fields.fill({"kind": "histogram"})
     panel.drawing.color_box.native.setCurrentIndex(1)
     gaps.measure("colours", after(6))
-    panel.where_line.setText("z > 0")
+    panel.where_line.value = "z > 0"
     gaps.measure("a filter with colours", after(4))
     panel.drawing.color_box.native.setCurrentIndex(0)
     gaps.measure("no colours", after(4))

@@ -281,7 +281,7 @@ def localizations(choices: argparse.Namespace) -> None:
         wait_until(lambda: panel._kept is not None)
     rows = {row.column.name: row for row in panel.ranges.rows}
     rows["photons"].set_range(600.0, rows["photons"].column.high)
-    panel.where_line.setText("uncertainty_xy < 12")
+    panel.where_line.value = "uncertainty_xy < 12"
     panel.drawing.color_box.value = "z_nm"
     panel.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 10.0})
     click(panel.render_button)

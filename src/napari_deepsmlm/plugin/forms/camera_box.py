@@ -78,10 +78,10 @@ class CameraBox(ComboBox):
         self.set_needed(False)
 
     def _offered(self, _: object) -> list[str]:
+        if self._rows is None:
+            return []
         nothing = [NONE] if self._is_auto else []
-        return (
-            [self._unknown, BY_NUMBERS, *self._presets, *nothing] if self._rows is not None else []
-        )
+        return [self._unknown, BY_NUMBERS, *self._presets, *nothing]
 
     def set_needed(self, is_needed: bool) -> None:
         """Show the rows only for models that count photons."""

@@ -49,7 +49,7 @@ class TrainingRows(QObject):
         self._models: list[ModelChoice] = []
         self._chosen = 0
         self._fields: Fields | None = None
-        self.box, self.note = QComboBox(), Note()
+        self.box, self.note = QComboBox(), Note()  # its last entry opens a file: not in magicgui
         make_calm(self.box)
         self.box.setToolTip(
             "<qt>The model whose training the camera frames are held against: pixel size, PSF "

@@ -1,145 +1,157 @@
-"""A large table: the panel's event loop while it is browsed, and the library with ten times more.
+"""Accuracy of a network that localizes, on simulated movies that it has not seen.
 
-    xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/localizations.py [--rows 1000000]
-    python benchmarks/localizations.py --library [--rows 10000000]
+    python benchmarks/localizations.py [MODEL] [--seeds 3000 3001] [--frames 100] [--json FILE]
+    python benchmarks/localizations.py dilated-loc:2d --ground dilated-loc:2d-100nm
 
-The first prints gaps of the event loop as `window.py` does: opening the table, moving sliders,
-typing a filter, rendering; and, to compare with, what napari takes for the smallest layer. Without
-a graphics card most of the rest is napari's drawing too. The second reads, filters, renders and
-writes without a window, and prints seconds and the largest memory so far.
+Prints one row per kind of sample, over all seeds: Jaccard index, precision, recall, RMSE beside the
+Cramér-Rao bound of lone molecules, efficiency, bias, and the spread of error / predicted standard
+error. With `--ground` the movies are of another model's microscope: how a model for any microscope
+does where one was made for just this one. The whole pipeline runs, with the camera known; matching
+is that of the SMLM Challenge.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import resource
-import tempfile
-import time
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from napari_deepsmlm.io import read_localizations, write_localizations
+import napari_deepsmlm as ds
 from napari_deepsmlm.localizations import Localizations
+from napari_deepsmlm.metrics import match, truth_bounds
+from napari_deepsmlm.models import find_model, load_model
 
-FIELD_NM = 25_600.0
-WHERE = "uncertainty_xy < 30 & (intensity > 500 | frame <= 100)"
+LIGHT = {"photons": [1200.0, 1800.0], "background": [20.0, 20.0]}
+BUNDLE = {
+    "kind": "filaments",
+    "bundles": [1, 1],
+    "filaments_per_bundle": [10, 11],
+    "spacing_nm": [200.0, 550.0],
+    "tilt_degrees": 4.0,
+    "wave_nm": [20.0, 60.0],
+    "centred": 0.8,
+}
+FEW = {"kind": "filaments", "bundles": [1, 2], "centred": 0.8}
+IN_FOCUS: dict[str, dict[str, Any]] = {
+    "bundles, 5.5/um2": {"structure": BUNDLE, "density_per_um2": [4.8, 4.8], **LIGHT},
+    "uniform, 5.5/um2": {
+        "structure": {"kind": "uniform"}, "density_per_um2": [5.5, 5.5], **LIGHT,
+    },
+    "filaments, 2/um2": {
+        "structure": FEW, "density_per_um2": [2.0, 2.0], **LIGHT,
+    },
+    "filaments, 0.6/um2": {
+        "structure": FEW, "density_per_um2": [0.6, 0.6], **LIGHT,
+    },
+    "uniform, 0.3/um2": {
+        "structure": {"kind": "uniform"}, "density_per_um2": [0.3, 0.3], **LIGHT,
+    },
+}  # fmt: skip
+DEEP = {"kind": "uniform", "z_nm": [-600.0, 600.0]}
+BRIGHT = {"photons": [5000.0, 5000.0], "background": [50.0, 50.0]}
+IN_DEPTH: dict[str, dict[str, Any]] = {
+    "tubes, 1/um2": {
+        "structure": {"kind": "microtubules", "z_nm": [-500.0, 500.0]},
+        "density_per_um2": [1.0, 1.0],
+        **BRIGHT,
+    },
+    "uniform, 1/um2": {"structure": DEEP, "density_per_um2": [1.0, 1.0], **BRIGHT},
+    "uniform, 0.05/um2": {"structure": DEEP, "density_per_um2": [0.05, 0.05], **BRIGHT},
+}
+SHOWN = {
+    "n_true_positive": "{:.0f}",
+    "jaccard": "{:.3f}",
+    "precision": "{:.3f}",
+    "recall": "{:.3f}",
+    "rmse_lateral_nm": "{:.1f}",
+    "bound_lateral_nm": "{:.1f}",
+    "efficiency_lateral": "{:.1f}",
+    "rmse_axial_nm": "{:.1f}",
+    "bound_axial_nm": "{:.1f}",
+    "efficiency_3d": "{:.1f}",
+    "bias_x_nm": "{:.2f}",
+    "bias_y_nm": "{:.2f}",
+    "z_score_sd_x": "{:.2f}",
+    "z_score_sd_y": "{:.2f}",
+    "z_score_sd_z": "{:.2f}",
+}
+
+
+def experiments(model_name: str) -> dict[str, ds.Experiment]:
+    """Return what a model is judged on: samples before the optics that it is made for."""
+    model, card = load_model(find_model(model_name).path)
+    if model.n_planes > 1:
+        paper = ds.Experiment.from_preset("voxel-wise")
+        return {
+            f"uniform, {density:g}/um2": paper.replace(
+                simulation=paper.simulation.replace(density_per_um2=(density, density))
+            )
+            for density in (0.1, 0.331, 1.0)
+        }
+    values = card["experiment"]
+    optics = {name: values[name] for name in ("psf", "camera")}
+    if not model.is_3d:
+        optics["psf"] = {**optics["psf"], "sigma_nm": [103.0, 117.0]}
+    return {
+        name: ds.Experiment.from_dict({**optics, "simulation": simulation}, source=name)
+        for name, simulation in (IN_DEPTH if model.is_3d else IN_FOCUS).items()
+    }
+
+
+def judge(
+    model: str, experiment: ds.Experiment, seeds: list[int], n_frames: int, **options: Any
+) -> dict[str, float]:
+    """Simulate movies, reconstruct them and score all molecules together."""
+    found, true = [], []
+    for number, seed in enumerate(seeds):
+        stack, truth = experiment.simulate(n_frames, seed=seed)
+        result = ds.reconstruct(
+            stack,
+            model=model,
+            camera=experiment.camera,
+            pixel_size_nm=experiment.psf.pixel_size_nm,
+            **options,
+        )
+        for tables, table in ((found, result.localizations), (true, truth)):
+            tables.append(table.with_columns(frame=table.frame + number * n_frames))
+    predicted, truth = Localizations.concatenate(found), Localizations.concatenate(true)
+    bound = np.sqrt(
+        np.nanmean(np.square(truth_bounds(truth, experiment.psf, experiment.camera)), 0)
+    )
+    scores = match(predicted, truth if predicted.is_3d else truth.without("z_nm")).scores()
+    scores["bound_lateral_nm"] = float(np.hypot(bound[0], bound[1]))
+    if predicted.is_3d:
+        scores["bound_axial_nm"] = float(bound[2])
+    return {name: round(scores[name], 4) for name in SHOWN if np.isfinite(scores.get(name, np.nan))}
 
 
 def main() -> None:
-    """Measure one or the other."""
+    """Judge a model on all kinds of sample and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int)
-    parser.add_argument("--library", action="store_true", help="without a window")
+    parser.add_argument("model", nargs="?", default="dilated-loc")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[3000, 3001])
+    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--threshold", type=float)
+    parser.add_argument("--ground", help="the model whose microscope is simulated")
+    parser.add_argument("--json", type=Path, help="also write the table here, for a model's card")
     chosen = parser.parse_args()
-    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
-    if chosen.library:
-        measure_library(chosen.rows or 10_000_000)
-    else:
-        measure_panel(chosen.rows or 1_000_000)
-
-
-def random_table(n: int) -> Localizations:
-    """Return molecules all over the field."""
-    chance = np.random.default_rng(0)
-    return Localizations(
-        frame=np.sort(chance.integers(0, 20_000, n)),
-        x_nm=chance.uniform(0, FIELD_NM, n),
-        y_nm=chance.uniform(0, FIELD_NM, n),
-        z_nm=chance.uniform(-400, 400, n),
-        photons=chance.gamma(3, 400, n),
-        background=chance.gamma(9, 2, n),
-        sigma_nm=chance.normal(130, 10, n),
-        uncertainty_x_nm=chance.gamma(4, 3, n),
-        uncertainty_y_nm=chance.gamma(4, 3, n),
-        probability=chance.beta(5, 1, n),
-    )
-
-
-def measure_library(n: int) -> None:
-    """Print seconds and memory of each step."""
-    from napari_deepsmlm.filtering import filter_table
-    from napari_deepsmlm.render import RenderOptions, draw, draw_colored
-
-    print(f"| {n:,} rows | seconds | largest memory so far, GB |\n| --- | --- | --- |")
-    with tempfile.TemporaryDirectory() as folder:
-        csv, hdf5 = Path(folder) / "table.csv", Path(folder) / "table.hdf5"
-        steps = {
-            "made": lambda: random_table(n),
-            "CSV written": lambda: write_localizations(table, csv),
-            "HDF5 written": lambda: write_localizations(table, hdf5, pixel_size_nm=100),
-            "CSV read": lambda: read_localizations(csv),
-            "HDF5 read": lambda: read_localizations(hdf5),
-            "filtered": lambda: filter_table(table, WHERE),
-            "histogram, 10 nm": lambda: draw(table, options=RenderOptions()),
-            "average shifted histogram": lambda: draw(table, options=RenderOptions(kind="ash")),
-            "coloured by z": lambda: draw_colored(table, "z_nm", options=RenderOptions()),
-            "Gaussians": lambda: draw(table, options=RenderOptions(kind="gaussian")),
-        }
-        table = Localizations.empty()
-        for name, step in steps.items():
-            begin = time.perf_counter()
-            result = step()
-            table = result if name == "made" else table
-            seconds = time.perf_counter() - begin
-            print(f"| {name} | {seconds:.1f} | {memory_gb():.1f} |", flush=True)
-            del result
-
-
-def memory_gb() -> float:
-    """Return the largest resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kB on Linux
-
-
-def measure_panel(n: int) -> None:
-    """Print gaps of the event loop while the panel is used."""
-    import napari
-    from napari.layers import Image
-    from qtpy.QtCore import QTimer
-    from window import Gaps, after
-
-    path = Path(tempfile.mkdtemp()) / "table.csv"
-    write_localizations(random_table(n), path)
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(1366, 720)
-    print("| phase | turns | median, ms | 99 %, ms | longest, ms | over 50 ms | most work, ms |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    gaps = Gaps()
-    gaps.measure("idle", after(2))
-    _, panel = viewer.window.add_plugin_dock_widget("napari-deepsmlm", "Localizations")
-    gaps.measure("loading", lambda: panel.is_ready)
-    panel.open(path)
-    gaps.measure("opening the table", lambda: panel._kept is not None)
-    rows = {row.column.name: row for row in panel.ranges.rows}
-    start = time.perf_counter()
-
-    def slide() -> None:
-        low = 100 + 500 * (np.sin(3 * (time.perf_counter() - start)) + 1)
-        rows["photons"].set_range(float(low), rows["photons"].column.high)
-
-    gaps.measure("moving a slider", after(6, slide))
-    panel.where_line.value = WHERE
-    gaps.measure("a filter", after(3))
-    panel.render_button.click()
-    gaps.measure("the first image", after(4))
-    gaps.measure("moving a slider with the image", after(8, slide))
-    panel.drawing.fields.fill({"kind": "gaussian"})
-    gaps.measure("Gaussians", after(12))
-    panel.drawing.fields.fill({"kind": "histogram"})
-    panel.drawing.color_box.native.setCurrentIndex(1)
-    gaps.measure("colours", after(6))
-    panel.where_line.value = "z > 0"
-    gaps.measure("a filter with colours", after(4))
-    panel.drawing.color_box.native.setCurrentIndex(0)
-    gaps.measure("no colours", after(4))
-    small = Image(np.zeros((64, 64), np.float32), contrast_limits=(0, 1), rgb=False)
-    QTimer.singleShot(0, lambda: viewer.add_layer(small))
-    gaps.measure("napari adds 64 x 64 pixels", after(2))
-    QTimer.singleShot(0, lambda: viewer.layers.remove(small))
-    gaps.measure("napari removes them", after(2))
-    print(panel.status_note.text(), panel.message_note.text())
-    viewer.close()
+    rows = {
+        name: judge(
+            chosen.model, experiment, chosen.seeds, chosen.frames, threshold=chosen.threshold
+        )
+        for name, experiment in experiments(chosen.ground or chosen.model).items()
+    }
+    columns = [name for name in SHOWN if any(name in row for row in rows.values())]
+    print("| sample | " + " | ".join(columns) + " |")
+    print("| --- |" + " ---: |" * len(columns))
+    for name, row in rows.items():
+        cells = [SHOWN[key].format(row[key]) if key in row else "" for key in columns]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    if chosen.json:
+        chosen.json.write_text(json.dumps(rows, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

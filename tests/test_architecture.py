@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -32,11 +33,27 @@ def test_the_gui_rule_covers_every_module_but_the_plugin() -> None:
     }
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_every_module_begins_with_its_story(path: Path) -> None:
-    story = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert story
-    assert story.splitlines()[0].endswith((".", "?"))
+@pytest.mark.parametrize("contract", ["floors", "panels"])
+def test_contributing_shows_the_floors_as_they_are(contract: str) -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = {c["id"]: c for c in settings["tool"]["importlinter"]["contracts"]}
+    shown = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    floors = [re.findall(r"\w+", layer) for layer in contracts[contract]["layers"]]
+    blocks = [
+        [re.findall(r"\w+", line) for line in block.strip().splitlines()]
+        for block in re.findall(r"^```\w*\n(.*?)^```$", shown, re.DOTALL | re.MULTILINE)
+    ]
+    assert floors in blocks
+
+
+def test_every_module_begins_with_its_story() -> None:
+    stories = {p: ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))) for p in MODULES}
+    untold = [
+        path.relative_to(PACKAGE).as_posix()
+        for path, story in stories.items()
+        if not story or not story.splitlines()[0].endswith((".", "?"))
+    ]
+    assert not untold
 
 
 def top_level_modules() -> list[Path]:

@@ -1,0 +1,146 @@
+"""A large table: the panel's event loop while it is browsed, and the library with ten times more.
+
+    xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/large_tables.py [--rows 1000000]
+    python benchmarks/large_tables.py --library [--rows 10000000]
+
+The first prints gaps of the event loop as `window.py` does: opening the table, moving sliders,
+typing a filter, rendering; and, to compare with, what napari takes for the smallest layer. Without
+a graphics card most of the rest is napari's drawing too. The second reads, filters, renders and
+writes without a window, and prints seconds and the largest memory so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from napari_deepsmlm.io import read_localizations, write_localizations
+from napari_deepsmlm.localizations import Localizations
+
+FIELD_NM = 25_600.0
+WHERE = "uncertainty_xy < 30 & (intensity > 500 | frame <= 100)"
+
+
+def main() -> None:
+    """Measure one or the other."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--library", action="store_true", help="without a window")
+    chosen = parser.parse_args()
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
+    if chosen.library:
+        measure_library(chosen.rows or 10_000_000)
+    else:
+        measure_panel(chosen.rows or 1_000_000)
+
+
+def random_table(n: int) -> Localizations:
+    """Return molecules all over the field."""
+    chance = np.random.default_rng(0)
+    return Localizations(
+        frame=np.sort(chance.integers(0, 20_000, n)),
+        x_nm=chance.uniform(0, FIELD_NM, n),
+        y_nm=chance.uniform(0, FIELD_NM, n),
+        z_nm=chance.uniform(-400, 400, n),
+        photons=chance.gamma(3, 400, n),
+        background=chance.gamma(9, 2, n),
+        sigma_nm=chance.normal(130, 10, n),
+        uncertainty_x_nm=chance.gamma(4, 3, n),
+        uncertainty_y_nm=chance.gamma(4, 3, n),
+        probability=chance.beta(5, 1, n),
+    )
+
+
+def measure_library(n: int) -> None:
+    """Print seconds and memory of each step."""
+    from napari_deepsmlm.filtering import filter_table
+    from napari_deepsmlm.render import RenderOptions, draw, draw_colored
+
+    print(f"| {n:,} rows | seconds | largest memory so far, GB |\n| --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        csv, hdf5 = Path(folder) / "table.csv", Path(folder) / "table.hdf5"
+        steps = {
+            "made": lambda: random_table(n),
+            "CSV written": lambda: write_localizations(table, csv),
+            "HDF5 written": lambda: write_localizations(table, hdf5, pixel_size_nm=100),
+            "CSV read": lambda: read_localizations(csv),
+            "HDF5 read": lambda: read_localizations(hdf5),
+            "filtered": lambda: filter_table(table, WHERE),
+            "histogram, 10 nm": lambda: draw(table, options=RenderOptions()),
+            "average shifted histogram": lambda: draw(table, options=RenderOptions(kind="ash")),
+            "coloured by z": lambda: draw_colored(table, "z_nm", options=RenderOptions()),
+            "Gaussians": lambda: draw(table, options=RenderOptions(kind="gaussian")),
+        }
+        table = Localizations.empty()
+        for name, step in steps.items():
+            begin = time.perf_counter()
+            result = step()
+            table = result if name == "made" else table
+            seconds = time.perf_counter() - begin
+            print(f"| {name} | {seconds:.1f} | {memory_gb():.1f} |", flush=True)
+            del result
+
+
+def memory_gb() -> float:
+    """Return the largest resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kB on Linux
+
+
+def measure_panel(n: int) -> None:
+    """Print gaps of the event loop while the panel is used."""
+    import napari
+    from napari.layers import Image
+    from qtpy.QtCore import QTimer
+    from window import Gaps, after
+
+    path = Path(tempfile.mkdtemp()) / "table.csv"
+    write_localizations(random_table(n), path)
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1366, 720)
+    print("| phase | turns | median, ms | 99 %, ms | longest, ms | over 50 ms | most work, ms |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    gaps = Gaps()
+    gaps.measure("idle", after(2))
+    _, panel = viewer.window.add_plugin_dock_widget("napari-deepsmlm", "Localizations")
+    gaps.measure("loading", lambda: panel.is_ready)
+    panel.open(path)
+    gaps.measure("opening the table", lambda: panel._kept is not None)
+    rows = {row.column.name: row for row in panel.ranges.rows}
+    start = time.perf_counter()
+
+    def slide() -> None:
+        low = 100 + 500 * (np.sin(3 * (time.perf_counter() - start)) + 1)
+        rows["photons"].set_range(float(low), rows["photons"].column.high)
+
+    gaps.measure("moving a slider", after(6, slide))
+    panel.where_line.value = WHERE
+    gaps.measure("a filter", after(3))
+    panel.render_button.click()
+    gaps.measure("the first image", after(4))
+    gaps.measure("moving a slider with the image", after(8, slide))
+    panel.drawing.fields.fill({"kind": "gaussian"})
+    gaps.measure("Gaussians", after(12))
+    panel.drawing.fields.fill({"kind": "histogram"})
+    panel.drawing.color_box.native.setCurrentIndex(1)
+    gaps.measure("colours", after(6))
+    panel.where_line.value = "z > 0"
+    gaps.measure("a filter with colours", after(4))
+    panel.drawing.color_box.native.setCurrentIndex(0)
+    gaps.measure("no colours", after(4))
+    small = Image(np.zeros((64, 64), np.float32), contrast_limits=(0, 1), rgb=False)
+    QTimer.singleShot(0, lambda: viewer.add_layer(small))
+    gaps.measure("napari adds 64 x 64 pixels", after(2))
+    QTimer.singleShot(0, lambda: viewer.layers.remove(small))
+    gaps.measure("napari removes them", after(2))
+    print(panel.status_note.text(), panel.message_note.text())
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ from magicgui.widgets import ComboBox
 
 from napari_deepsmlm.plugin.memory.known_stacks import recall, remember
 from napari_deepsmlm.plugin.memory.settings import read_settings
-from napari_deepsmlm.plugin.widgets.editors import Number, make_calm, set_tooltip
+from napari_deepsmlm.plugin.widgets.editors import Number, make_calm
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
 
@@ -148,7 +148,5 @@ class CameraBox(ComboBox):
 
 
 def _number(label: str, value: float, least: float, tooltip: str) -> Number:
-    box = Number(limits=(least, LARGEST), value=value, label=label)
-    set_tooltip(box, tooltip)
-    make_calm(box.native)
-    return box
+    tooltip = f"<qt>{tooltip}</qt>"
+    return Number(limits=(least, LARGEST), value=value, label=label, tooltip=tooltip)

@@ -75,7 +75,8 @@ def editor_for(
     )
     widget.native.setObjectName(name)
     set_tooltip(widget, _tooltip(field, name))
-    make_calm(widget.native)
+    if not isinstance(widget, Number):  # which is calm by itself
+        make_calm(widget.native)
     if isinstance(widget, CheckBox):
         widget.text = ""  # its label stands before it
     if not field.is_required():

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.profile.lines import LinesBox
 from napari_deepsmlm.plugin.profile.work import Choices, ProfileKit
-from napari_deepsmlm.plugin.widgets.editors import Number, choice, make_calm, set_tooltip
+from napari_deepsmlm.plugin.widgets.editors import Number, choice
 from napari_deepsmlm.plugin.widgets.parts import add_row, button
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ STACKS_TIP = (
     "background. Where no reconstruction is visible, the first choice takes the frame"
 )
 MODEL_TIP = "The curve that is fitted, which says what the object is"
+WIDTH_TIP = "<qt>The profile is averaged over so much across the line</qt>"
 UNIT_TIP = "px: pixels of each image, so wider in a coarse one; nm: the same"
 NORMALISED_TIP = "<qt>From the least value along the line to the greatest; else as is</qt>"
 ALL_TIP = "<qt>Plot all lines; else the one that was drawn or clicked last</qt>"
@@ -61,9 +62,7 @@ class ProfileForm(QWidget):
         self.new_button.clicked.connect(self.lines_box.add_layer)
         self._models: list[tuple[str, str]] = []
         self.model_box = choice(lambda _: self._models, label="Model", tooltip=MODEL_TIP)
-        self.width_box = Number(limits=(0.1, WIDEST), value=3.0, label="Width")
-        make_calm(self.width_box.native)
-        set_tooltip(self.width_box, "The profile is averaged over so much across the line")
+        self.width_box = Number(limits=(0.1, WIDEST), value=3.0, label="Width", tooltip=WIDTH_TIP)
         self.unit_box = choice(["px", "nm"], label="Unit of the width", tooltip=UNIT_TIP)
         self.stacks_box = choice(list(STACKS.items()), label="Stacks", tooltip=STACKS_TIP)
         self.normalised_box = CheckBox(value=True, label="0 to 1", tooltip=NORMALISED_TIP)

@@ -11,7 +11,7 @@ from napari_deepsmlm.plugin.layers.contrast import contrast_limits
 from napari_deepsmlm.plugin.layers.world import frame_under_slider, frames_of
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.reconstruct.work import ImageSoFar
-from napari_deepsmlm.plugin.widgets.editors import Number, make_calm, set_tooltip
+from napari_deepsmlm.plugin.widgets.editors import Number
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import button, duration
 
@@ -69,13 +69,12 @@ class Adapting(QObject):
             "own, and reconstruct with the better of the two.",
         )
         self.minutes_box = Number(
-            limits=(0.1, LONGEST_MINUTES), value=DEFAULT_MINUTES, label="Adapt for (min)"
+            limits=(0.1, LONGEST_MINUTES),
+            value=DEFAULT_MINUTES,
+            label="Adapt for (min)",
+            tooltip="<qt>How long <i>Adapt</i> trains; it ends earlier when nothing improves any "
+            "more.</qt>",
         )
-        set_tooltip(
-            self.minutes_box,
-            "How long <i>Adapt</i> trains; it ends earlier when nothing improves any more.",
-        )
-        make_calm(self.minutes_box.native)
         self.note = Note()
 
     def begin(self, stack: Layer, options: ReconstructOptions) -> Events:

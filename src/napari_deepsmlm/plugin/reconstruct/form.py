@@ -25,13 +25,7 @@ from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
 from napari_deepsmlm.plugin.reconstruct.channel_box import ChannelBox
 from napari_deepsmlm.plugin.reconstruct.overlay import MOST_POINTS
 from napari_deepsmlm.plugin.reconstruct.region_box import RegionBox
-from napari_deepsmlm.plugin.widgets.editors import (
-    Number,
-    choice,
-    make_calm,
-    make_narrow,
-    set_tooltip,
-)
+from napari_deepsmlm.plugin.widgets.editors import Number, choice, make_narrow
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
 
@@ -287,9 +281,8 @@ class ReconstructForm(QWidget):
 
 
 def _frame_box(which: str) -> Number:
-    box = Number(kind=int, limits=(0, 0), label=f"{which} frame")
-    set_tooltip(box, f"{which} frame to use, counted from 0 as on the slider.")
-    make_calm(box.native)
+    tooltip = f"<qt>{which} frame to use, counted from 0 as on the slider.</qt>"
+    box = Number(kind=int, limits=(0, 0), label=f"{which} frame", tooltip=tooltip)
     make_narrow(box.native)
     return box
 

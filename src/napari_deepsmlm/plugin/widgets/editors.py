@@ -66,6 +66,7 @@ class Number(RangedWidget[Any]):
             **options,
         )
         self.native.setSpecialValueText(none_text)
+        make_calm(self.native)
 
     def get_value(self) -> Any:
         """Return the number, None where the words are shown."""
@@ -100,7 +101,6 @@ class NumberRange(TupleEdit):
         between.setStyleSheet("min-width: 0px;")
         row.insertWidget(1, between)
         for number in self:
-            make_calm(number.native)
             make_narrow(number.native)
 
 

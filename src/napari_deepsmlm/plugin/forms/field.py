@@ -67,11 +67,12 @@ def editor_for(
     if not can_edit(field):
         raise TypeError(f"No editor for field '{name}' of type {field.annotation}.")
     kind, is_optional = _kind(field.annotation)
+    options = _options(field, choices, none_text if is_optional else "")
     widget: Any = create_widget(
-        annotation=kind,
+        annotation=None if "widget_type" in options else kind,  # resolving it takes its time
         name=name,
         label=label_of(model, name, label),
-        options=_options(field, choices, none_text if is_optional else ""),
+        options=options,
     )
     widget.native.setObjectName(name)
     set_tooltip(widget, _tooltip(field, name))

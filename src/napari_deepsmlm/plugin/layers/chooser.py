@@ -67,15 +67,10 @@ class LayerList(ComboBox):
         """List what there is now, and keep the choice if nothing else is wanted."""
         kept = self.value if wanted is None else wanted
         self._is_listing = True
-        self.choices = ()  # magicgui keeps the order of what was listed before
-        super().reset_choices()
-        for layer, reason in self.refused():
-            self._list_refused(layer, reason)
-        if kept in self.choices:
-            self.value = kept
-        elif not self.choices:
-            self.native.setCurrentIndex(-1)
-        self._is_listing = False
+        try:
+            self._list(kept)
+        finally:
+            self._is_listing = False
         self._on_value_change()
 
     def reset_choices(self, *_: Any) -> None:
@@ -86,6 +81,16 @@ class LayerList(ComboBox):
         """Return the layers that nearly serve, with why they do not."""
         reasons = [(layer, self._why_not(layer)) for layer in reversed(self._viewer.layers)]
         return [(layer, reason) for layer, reason in reasons if reason]
+
+    def _list(self, kept: Any) -> None:
+        self.choices = ()  # magicgui keeps the order of what was listed before
+        super().reset_choices()
+        for layer, reason in self.refused():
+            self._list_refused(layer, reason)
+        if kept in self.choices:
+            self.value = kept
+        elif not self.choices:
+            self.native.setCurrentIndex(-1)
 
     def _list_refused(self, layer: Layer, reason: str) -> None:
         """Add what cannot be chosen, which magicgui has not, but for separators."""

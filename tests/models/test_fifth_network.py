@@ -97,8 +97,8 @@ def test_its_form_and_its_file_are_offered(experiment: Path, tmp_path: Path, qtb
     config = available_models()["spot-finder"].Config
     editors = {name: editor_for(config, name) for name in config.model_fields}
     assert editors["channels"].label == "Channels"
-    editors["channels"].write(32)
-    values = {name: editor.read() for name, editor in editors.items()}
+    editors["channels"].value = 32
+    values = {name: editor.value for name, editor in editors.items()}
     assert config.from_dict(values).channels == 32
 
     call("train", experiment, "--out", tmp_path / "run")

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.adaptation import Adapted
     from napari_deepsmlm.plugin.library.loading import Library
-    from napari_deepsmlm.plugin.widgets.editors import Editor
     from napari_deepsmlm.reconstruction import Progress, Reconstruction, ReconstructOptions
 
 
@@ -94,7 +93,7 @@ class ReconstructWidget(JobPanel):
         if self._wanted_model is not None:
             self.form.model_box.load_file(self._wanted_model)
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
         return self.form.kept_editors()
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.plugin.experiment.kits import TrainingKit
-    from napari_deepsmlm.plugin.widgets.editors import Editor
     from napari_deepsmlm.training.events import Finished, StepDone
 
 REDRAW_S = 0.5
@@ -115,7 +114,7 @@ class TrainWidget(JobPanel):
         self.estimate_box.update_button()
         yield  # what was used last fills the form again
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
         form = self.form
         return experiment_editor(form.experiment_form, form.experiment, form.changed)

@@ -83,7 +83,7 @@ class TrainWidget(JobPanel):
         self.use_button.clicked.connect(self.use_in_reconstruct)
         self.bar.setRange(0, 1000)
         self.form.done.connect(self.status_note.tell)
-        self.form.out_line.editingFinished.connect(self.offer_runs)
+        self.form.out_line.changed.connect(self._on_folder)
 
     def _lay_out(self) -> None:
         """Give the form and the progress a page each."""
@@ -264,6 +264,9 @@ class TrainWidget(JobPanel):
         """Tidy up after a run, and offer it if it can go on."""
         self.pause_button.setChecked(False)
         super().on_ended()
+        self.offer_runs()
+
+    def _on_folder(self, folder: object) -> None:
         self.offer_runs()
 
     def offer_runs(self) -> None:

@@ -139,7 +139,7 @@ def test_a_file_fills_the_form_and_the_frame_size(simulate: SimulateWidget, tmp_
     experiment.to_file(tmp_path / "mine.yaml")
     simulate.form.load(tmp_path / "mine.yaml")
     assert simulate.experiment() == experiment
-    assert simulate.form.source_box.currentText() == "mine.yaml"
+    assert simulate.form.source_box.value == "mine.yaml"
     assert simulate.form.structure_form.currentText() == "nuclear pores"
 
 

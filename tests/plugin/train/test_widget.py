@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QMessageBox
+from tests.cli.conftest import call, call_and_ctrl_c
 
 from napari_deepsmlm._files import is_in_use
 from napari_deepsmlm.experiment import Experiment
@@ -21,8 +23,13 @@ from napari_deepsmlm.plugin.train import widget as train_widget
 from napari_deepsmlm.plugin.train.look import frames_to_watch
 from napari_deepsmlm.plugin.train.run import LossCurve
 from napari_deepsmlm.plugin.train.widget import TrainWidget
-from napari_deepsmlm.runs import TrainingProcess, TrainingThread
-from napari_deepsmlm.runs.record import BEST, STATE, read_record, unfinished_runs
+from napari_deepsmlm.runs import (
+    TrainingProcess,
+    TrainingThread,
+    read_record,
+    unfinished_runs,
+)
+from napari_deepsmlm.training.record import BEST, RECORD, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,7 +131,7 @@ def test_a_run_trains_saves_and_is_shown(train: TrainWidget, qtbot: Any, runs: P
     (folder,) = (path for path in runs.iterdir() if path.is_dir())
     assert folder.name.endswith("_deep-storm")
     _, card = load_model(folder / BEST)
-    assert card["training_record"]["steps"] in (2, 4)
+    assert card.training_record["steps"] in (2, 4)
     curves = train.progress.curves
     assert list(curves.loss.getData()[0]) == [1, 2, 3, 4]
     assert list(curves.jaccard.getData()[0]) == [2, 4]
@@ -238,6 +245,29 @@ def test_a_run_of_before_is_offered_when_the_panel_opens(
     assert unfinished_runs(runs) == {}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_runs_of_the_command_line_go_on_here_until_they_are_over(
+    runs: Path, tmp_path: Path, qtbot: Any, open_train: Callable[[], TrainWidget]
+) -> None:
+    tiny(16, validate_every=16).to_file(tmp_path / "mine.yaml")
+    folders = [runs / "2026-11-20_1400_a", runs / "2026-11-20_1500_b"]
+    for folder in folders:
+        words = ("train", tmp_path / "mine.yaml", "--out", folder, "--device", "cpu")
+        assert call_and_ctrl_c(*words, once=folder / RECORD).exit_code == 0
+    train = open_train()
+    assert train.resume_box.folder == folders[1]
+    train.resume_box.resume_button.click()
+    wait_for_end(train, qtbot)
+    assert train.status_note.text().startswith("Done. 16 steps")
+    assert train.resume_box.folder == folders[0]
+    assert call("train", "--out", folders[0], "--resume", "--device", "cpu").exit_code == 0
+    QApplication.sendEvent(train, QEvent(QEvent.Type.WindowActivate))
+    assert train.resume_box.folder is None
+    train.resume(folders[0])
+    wait_for_end(train, qtbot)
+    assert train.status_note.text().startswith("This run was over already, at step 16")
+
+
 def test_pause_stop_resume_and_death_of_a_real_child(
     train: TrainWidget, qtbot: Any, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,7 +319,7 @@ def test_an_experiment_file_is_loaded_and_saved(
     experiment = tiny(7).replace(camera="challenge-emccd")
     experiment.to_file(tmp_path / "mine.yaml")
     train.form.experiment_form.load(tmp_path / "mine.yaml")
-    assert train.form.experiment_form.source_box.currentText() == "mine.yaml"
+    assert train.form.experiment_form.source_box.value == "mine.yaml"
     monkeypatch.setattr(
         "napari_deepsmlm.plugin.experiment.form.QFileDialog.getSaveFileName",
         lambda *_: (str(tmp_path / "saved.yaml"), ""),
@@ -329,7 +359,7 @@ def test_recorded_molecules_are_trained_on(
     sparse = Experiment(simulation={"density_per_um2": (0.05, 0.05), "photons": (8000.0, 9000.0)})
     sparse.replace(image_px=(96, 96)).write_movie(tmp_path, 12)
     recorded = train.form.recorded_form
-    recorded.stack_line.setText(str(tmp_path / "stack.tif"))
+    recorded.stack_line.value = tmp_path / "stack.tif"
     recorded.fields.fill({"share": 0.5, "mirror": True})
     asked = train.form.experiment().experimental
     assert asked is not None
@@ -345,7 +375,7 @@ def test_recorded_molecules_are_trained_on(
 def test_recorded_frames_that_are_not_there_are_one_sentence(
     train: TrainWidget, qtbot: Any, tmp_path: Path
 ) -> None:
-    train.form.recorded_form.stack_line.setText(str(tmp_path / "gone.tif"))
+    train.form.recorded_form.stack_line.value = tmp_path / "gone.tif"
     train.start_button.click()
     wait_for_end(train, qtbot)
     assert "gone.tif" in train.message_note.text()
@@ -361,27 +391,27 @@ def test_only_models_of_the_network_can_be_started_from(train: TrainWidget) -> N
 
     assert offered() == ["deep-storm:2d-100nm"]
     network = train.form.network_box
-    network.setCurrentIndex(network.findData("drsn-storm"))
+    network.value = "drsn-storm"
     assert offered() == ["drsn-storm:2d-100nm-x4"]
     assert train.form.experiment().network == "drsn-storm"
 
 
 def test_a_network_names_the_presets_that_suit_it(train: TrainWidget) -> None:
     network = train.form.network_box
-    network.setCurrentIndex(network.findData("voxel-regression"))
+    network.value = "voxel-regression"
     assert train.form.network_note.text() == "Presets that suit it: quad-plane."
     source = train.form.experiment_form.source_box
-    source.setCurrentText("quad-plane")
-    source.activated.emit(source.currentIndex())
+    source.value = "quad-plane"
+    source.native.activated.emit(source.native.currentIndex())
     assert train.form.network_note.text() == ""
 
 
 def test_zero_minutes_are_as_many_as_the_steps_take(train: TrainWidget) -> None:
     editors = train.form.training_fields.editors
-    editors["minutes"].widget.setValue(0)
-    assert editors["minutes"].widget.text() == "by steps"
+    editors["minutes"].native.setValue(0)
+    assert editors["minutes"].native.text() == "by steps"
     assert train.form.experiment().training.minutes is None
-    editors["minutes"].widget.setValue(0.5)
+    editors["minutes"].native.setValue(0.5)
     assert train.form.experiment().training.minutes == 0.5
 
 
@@ -447,7 +477,7 @@ def test_the_microscope_is_measured_from_the_layer(
     assert low < 150 < high
     assert high < 1.3 * low
     assert train.form.experiment().psf.pixel_size_nm == 120
-    assert train.form.experiment_form.source_box.currentText() == "estimated: cells"
+    assert train.form.experiment_form.source_box.value == "estimated: cells"
     assert "nm" in box.told_note.text()
     assert box.told.isVisibleTo(train)
 

@@ -40,7 +40,8 @@ TINY = {
 
 
 def trainer(out: Path, **training) -> Trainer:
-    return Experiment(training={**TINY, **training}).trainer(out, device="cpu")
+    experiment = Experiment(training={**TINY, **training}, model={"upsampling": 4})
+    return experiment.trainer(out, device="cpu")
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -125,7 +126,7 @@ def test_two_runs_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 def test_resuming_another_network_configuration_is_refused(tmp_path: Path) -> None:
     list(trainer(tmp_path, steps=2).run())
-    other = Experiment(training=TINY, model={"upsampling": 4}).trainer(tmp_path, device="cpu")
+    other = Experiment(training=TINY, model={"upsampling": 8}).trainer(tmp_path, device="cpu")
     with pytest.raises(ValueError, match="another network or configuration"):
         next(other.run(resume=True))
 

@@ -119,7 +119,7 @@ def measure_panel(n: int) -> None:
         rows["photons"].set_range(float(low), rows["photons"].column.high)
 
     gaps.measure("moving a slider", after(6, slide))
-    panel.where_line.setText(WHERE)
+    panel.where_line.value = WHERE
     gaps.measure("a filter", after(3))
     panel.render_button.click()
     gaps.measure("the first image", after(4))
@@ -127,11 +127,11 @@ def measure_panel(n: int) -> None:
     panel.drawing.fields.fill({"kind": "gaussian"})
     gaps.measure("Gaussians", after(12))
     panel.drawing.fields.fill({"kind": "histogram"})
-    panel.drawing.color_box.widget.setCurrentIndex(1)
+    panel.drawing.color_box.native.setCurrentIndex(1)
     gaps.measure("colours", after(6))
-    panel.where_line.setText("z > 0")
+    panel.where_line.value = "z > 0"
     gaps.measure("a filter with colours", after(4))
-    panel.drawing.color_box.widget.setCurrentIndex(0)
+    panel.drawing.color_box.native.setCurrentIndex(0)
     gaps.measure("no colours", after(4))
     small = Image(np.zeros((64, 64), np.float32), contrast_limits=(0, 1), rgb=False)
     QTimer.singleShot(0, lambda: viewer.add_layer(small))

@@ -183,10 +183,10 @@ def main() -> None:
     panel.form.fill_in(sum_frames=choices.sum_frames)
     for model in choices.models:
         choose_in_list(panel.form.model_box, model)
-        if panel.form.camera_box.isVisible():
-            choose_in_list(panel.form.camera_box, BY_NUMBERS)
-            panel.form.camera_box.baseline.setValue(choices.baseline)
-            panel.form.camera_box.photons_per_adu.setValue(choices.photons_per_adu)
+        if panel.form.camera_box.native.isVisible():
+            choose_in_list(panel.form.camera_box.native, BY_NUMBERS)
+            panel.form.camera_box.baseline.value = choices.baseline
+            panel.form.camera_box.photons_per_adu.value = choices.photons_per_adu
         steps.done(f"{model}: {run(panel)}")
     viewer.close()
 

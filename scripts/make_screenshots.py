@@ -79,7 +79,7 @@ def reconstruct(choices: argparse.Namespace) -> None:
     if choices.model:
         panel.form.model_box.load_file(choices.model)
     if choices.last_frame is not None:
-        panel.form.last_frame.setValue(choices.last_frame)
+        panel.form.last_frame.value = choices.last_frame
     take(choices.out / "reconstruct_before.png")
     click(panel.preview.button)
     wait_until(lambda: "Preview of" in panel.status_note.text())
@@ -127,12 +127,12 @@ def adapt(choices: argparse.Namespace) -> None:
     form.model_box.choose(
         next(c for c in form.model_box.choices if c.key == "dilated-loc:2d-100nm")
     )
-    form.camera_box.setCurrentText(BY_NUMBERS)
-    form.camera_box.photons_per_adu.setValue(0.5)
+    form.camera_box.value = BY_NUMBERS
+    form.camera_box.photons_per_adu.value = 0.5
     click(panel.run_button)
     wait_until(lambda: not panel.is_busy)
     take(choices.out / "adapt_brake.png")
-    panel.adapting.minutes_box.setValue(choices.minutes)
+    panel.adapting.minutes_box.value = choices.minutes
     click(panel.brake_box.adapt_button)
     wait_until(lambda: "now" in panel.adapting.note.text() or not panel.is_busy, 3000)
     take(choices.out / "adapt_running.png")
@@ -152,7 +152,7 @@ def part_of_3d(viewer: napari.Viewer, panel: ReconstructWidget, path: Path) -> N
 
     model = "dilated-loc:astigmatic-100nm"
     card = read_card(built_in_models()[model])
-    like = Experiment.from_dict(card["experiment"], source=model)
+    like = Experiment.from_dict(card.experiment, source=model)
     simulation = like.simulation.replace(structure=Microtubules(filaments=(7, 8)))
     camera = IdealCamera(baseline=100, gain=2)
     experiment = like.replace(simulation=simulation, camera=camera, image_px=(64, 64))
@@ -163,8 +163,8 @@ def part_of_3d(viewer: napari.Viewer, panel: ReconstructWidget, path: Path) -> N
     viewer.reset_view()
     form = panel.form
     form.model_box.choose(next(c for c in form.model_box.choices if c.key == model))
-    form.camera_box.setCurrentText(BY_NUMBERS)
-    form.camera_box.photons_per_adu.setValue(0.5)
+    form.camera_box.value = BY_NUMBERS
+    form.camera_box.photons_per_adu.value = 0.5
     form.region_box.draw()
     viewer.layers["region"].add_rectangles(
         np.array([(9.5, 11.5), (9.5, 51.5), (49.5, 51.5), (49.5, 11.5)])
@@ -184,10 +184,10 @@ def train(choices: argparse.Namespace) -> None:
         viewer = new_viewer(choices.stack)
         _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
         wait_until(lambda: panel.is_ready)
-        panel.form.out_line.setText(folder)
+        panel.form.out_line.value = folder
         form = panel.form.experiment_form
-        form.source_box.setCurrentText("microtubules")
-        form.source_box.activated.emit(form.source_box.currentIndex())
+        form.source_box.value = "microtubules"
+        form.source_box.native.activated.emit(0)
         panel.form.start_box.choose("deep-storm:2d-100nm")
         panel.form.training_fields.fill({"minutes": choices.minutes, "batch_size": 2})
         panel.form.training_fields.fill({"patch_px": 16, "learning_rate": 0.0005})
@@ -210,8 +210,8 @@ def simulate(choices: argparse.Namespace) -> None:
     viewer.window.resize(*SIZE)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Simulate")
     wait_until(lambda: panel.is_ready)
-    panel.form.source_box.setCurrentText("nuclear-pores")
-    panel.form.source_box.activated.emit(panel.form.source_box.currentIndex())
+    panel.form.source_box.value = "nuclear-pores"
+    panel.form.source_box.native.activated.emit(0)
     panel.movie.fill({"n_frames": 200, "height_px": 64, "width_px": 64})
     click(panel.run_button)
     wait_until(lambda: not panel.is_busy)
@@ -257,9 +257,8 @@ def profile(choices: argparse.Namespace) -> None:
     lines = viewer.layers["profile lines"]
     lines.add([np.array(line) for line in FIBRES_NM], shape_type="line")
     viewer.scene.camera.center, viewer.scene.camera.zoom = (3450, 4300), 0.26
-    panel.form.width_editor.write(200)
-    panel.form.unit_box.setCurrentText("nm")
-    panel.form.unit_box.activated.emit(1)
+    panel.form.width_box.value = 200
+    panel.form.unit_box.value = "nm"
     wait_until(lambda: panel.table.rowCount() == 2 * len(FIBRES_NM))
     QTest.qWait(1000)
     panel.table.cellClicked.emit(0, 0)
@@ -282,8 +281,8 @@ def localizations(choices: argparse.Namespace) -> None:
         wait_until(lambda: panel._kept is not None)
     rows = {row.column.name: row for row in panel.ranges.rows}
     rows["photons"].set_range(600.0, rows["photons"].column.high)
-    panel.where_line.setText("uncertainty_xy < 12")
-    panel.drawing.color_box.widget.setCurrentIndex(panel.drawing.color_box.widget.findData("z_nm"))
+    panel.where_line.value = "uncertainty_xy < 12"
+    panel.drawing.color_box.value = "z_nm"
     panel.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 10.0})
     click(panel.render_button)
     wait_until(lambda: len(viewer.layers) == 3 and viewer.layers[2].name_overlay.visible)

@@ -16,6 +16,7 @@ from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm._files import folder_lock, refuse_to_replace
 from napari_deepsmlm.camera import SCMOS, Camera
 from napari_deepsmlm.io import LocalizationWriter, StackWriter
+from napari_deepsmlm.io.result_files import TABLE_NAME
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model, find_model, load_model, model_class, take_over
 from napari_deepsmlm.psf import AnyPSF, GaussianPSF
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.simulation.simulator import Batch
     from napari_deepsmlm.training.events import Event
     from napari_deepsmlm.training.prefetch import Batches
+
+STACK_NAME = "stack.tif"
 
 
 class Movie(NamedTuple):
@@ -207,12 +210,12 @@ class Experiment(FrozenModel):
         The number of molecules in the frames.
         """
         out = Path(out)
-        refuse_to_replace(out / "stack.tif", [out / "localizations.csv", out / "experiment.yaml"])
+        refuse_to_replace(out / STACK_NAME, [out / TABLE_NAME, out / "experiment.yaml"])
         n_done = 0
         with (
             folder_lock(out),
             StackWriter(
-                out / "stack.tif", pixel_size_nm=self.psf.pixel_size_nm, n_frames=n_frames
+                out / STACK_NAME, pixel_size_nm=self.psf.pixel_size_nm, n_frames=n_frames
             ) as stack,
             ExitStack() as open_table,
         ):
@@ -220,7 +223,7 @@ class Experiment(FrozenModel):
             for frames, found in self.movie(n_frames, seed):
                 truth = found.to_numpy().without("molecule")  # the format has no column for it
                 if table is None:
-                    table = LocalizationWriter(out / "localizations.csv", truth.names)
+                    table = LocalizationWriter(out / TABLE_NAME, truth.names)
                     open_table.enter_context(table)
                 stack.append(frames.numpy().astype(np.uint16))
                 table.append(truth)
@@ -249,9 +252,9 @@ class Experiment(FrozenModel):
         """Return the trained model to begin with."""
         name = str(self.start_from)
         found = find_model(name, pixel_size_nm=self.psf.pixel_size_nm)
-        if found.card["network"] != self.network:
+        if found.card.network != self.network:
             raise ValueError(
-                f"Cannot start a {self.network} from '{name}', which is a {found.card['network']}."
+                f"Cannot start a {self.network} from '{name}', which is a {found.card.network}."
             )
         return found.load()
 
@@ -284,12 +287,13 @@ class Experiment(FrozenModel):
         preview : (B, C, H, W) photons, frames to look at after each validation.
         """
         model = self.build_model()
+        compute = choose_compute(local_device(device), self.training.precision)
         return Trainer(
             model,
-            self.batches(model, choose_compute(local_device(device)).device),
+            self.batches(model, compute.device),
             self.training,
             out=out,
-            device=device,
+            compute=compute,
             card={"experiment": self.model_dump(mode="json")},
             is_new=self._needs_fitting(model),
             preview=preview,

@@ -164,7 +164,7 @@ def test_numbers_go_to_tensorboard_if_it_is_asked_for(config: Path, tmp_path: Pa
 def test_training_goes_on_from_a_trained_model(config: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert call("train", config, "--out", run, "--steps", 1, "--from", "deep-storm").exit_code == 0
-    assert read_card(run / "best.safetensors")["experiment"]["start_from"] == "deep-storm"
+    assert read_card(run / "best.safetensors").experiment["start_from"] == "deep-storm"
     wrong = call("train", config, "--out", tmp_path / "b", "--steps", 1, "--from", "dilated-loc")
     assert wrong.exit_code == 2
     assert "which is a dilated-loc" in " ".join(wrong.output.split())

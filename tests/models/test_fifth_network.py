@@ -65,7 +65,7 @@ def test_it_is_listed_trained_saved_and_reconstructs(experiment: Path, tmp_path:
     model, card = load_model(run / "best.safetensors")
     assert type(model) is available_models()["spot-finder"]
     assert model.config.channels == 4
-    assert card["experiment"]["network"] == "spot-finder"
+    assert card.experiment["network"] == "spot-finder"
     info = json.loads(call("models", "info", run / "best.safetensors", "--json").stdout)
     assert info["network"] == "spot-finder"
     assert info["parameters"] == 4 * 10 + 4 * 37 + 3 * 5
@@ -97,8 +97,8 @@ def test_its_form_and_its_file_are_offered(experiment: Path, tmp_path: Path, qtb
     config = available_models()["spot-finder"].Config
     editors = {name: editor_for(config, name) for name in config.model_fields}
     assert editors["channels"].label == "Channels"
-    editors["channels"].write(32)
-    values = {name: editor.read() for name, editor in editors.items()}
+    editors["channels"].value = 32
+    values = {name: editor.value for name, editor in editors.items()}
     assert config.from_dict(values).channels == 32
 
     call("train", experiment, "--out", tmp_path / "run")

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QPushButton
 
     from napari_deepsmlm.plugin.jobs import Events
-    from napari_deepsmlm.plugin.widgets.editors import Editor
 
 
 class JobPanel(QWidget):
@@ -128,7 +127,7 @@ class JobPanel(QWidget):
         """Complete the panel with what was loaded; the window has a turn at each yield."""
         yield from ()
 
-    def kept_editors(self) -> Mapping[str, Editor]:
+    def kept_editors(self) -> Mapping[str, Any]:
         """Return, by names for a file, those editors whose values do not belong to the data."""
         return {}
 

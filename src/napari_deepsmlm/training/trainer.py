@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.models import save_model
 from napari_deepsmlm.training._state import load_state, save_state
@@ -27,7 +26,7 @@ from napari_deepsmlm.training.history import History, Means
 from napari_deepsmlm.training.learner import Learner
 from napari_deepsmlm.training.prefetch import Ahead
 from napari_deepsmlm.training.preview import preview_images
-from napari_deepsmlm.training.ranks import Ranks, local_device
+from napari_deepsmlm.training.ranks import Ranks
 from napari_deepsmlm.training.record import (
     HISTORY,
     REPORT,
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.models import SMLMModel
     from napari_deepsmlm.simulation.batch import Batch
     from napari_deepsmlm.training.prefetch import Batches
@@ -73,8 +73,8 @@ class Trainer:
     data : makes the training frames, on the model's device.
     config : steps, rates, sizes.
     out : folder for the files.
-    device : `auto` or a device's name.
-    card : plain values for the saved models' headers.
+    compute : device, on which `data` makes its frames, and number format.
+    card : what the cards of the saved models say besides: fields of a `ModelCard`.
     is_new : whether the model's input normalisation is still to be measured.
     preview : (B, C, H, W) photons, frames that are looked at after each validation.
     """
@@ -86,7 +86,7 @@ class Trainer:
         config: Training,
         *,
         out: str | Path,
-        device: str = "auto",
+        compute: Compute,
         card: dict[str, Any] | None = None,
         is_new: bool = True,
         preview: Tensor | None = None,
@@ -96,7 +96,7 @@ class Trainer:
         self.card = card or {}
         self.data = data
         self.preview = preview
-        self.compute = choose_compute(local_device(device), config.precision)
+        self.compute = compute
         self.ranks = Ranks(self.compute.device)
         self.learner = Learner(model, config, self.compute, self.ranks)
         self.history = History(self.out / HISTORY)

@@ -129,7 +129,7 @@ def test_files_are_saved_and_train_takes_them(
     monkeypatch.setattr(train_widget, "runs_folder", lambda: tmp_path / "runs")
     add_stack(viewer, stack)
     assert not panel.save_button.isEnabled()
-    panel.kind_box.setCurrentIndex(panel.kind_box.findData(WIDTHS))
+    panel.kind_box.value = WIDTHS
     click(panel.run_button)
     path = tmp_path / "results" / "psf.safetensors"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), ""))
@@ -167,12 +167,12 @@ def test_layers_are_focal_planes_of_one_field(
     planes = beads(quad, places=PLACES[:2])
     layers = [add_stack(viewer, plane, f"plane {i}") for i, plane in enumerate(planes)]
     panel.stack_list.tick(*layers)
-    panel.several_box.setCurrentText(PLANES)
+    panel.several_box.value = PLANES
     click(panel.run_button)
     foci = panel._made.result.gaussian.plane_z_nm
     assert abs(foci[0] - foci[1]) == pytest.approx(400, abs=20)
-    assert panel.view.plane_box.count() == 2
-    panel.view.plane_box.setCurrentIndex(1)
+    assert panel.view.plane_box.choices == (0, 1)
+    panel.view.plane_box.value = 1
     focus = panel._made.result.curves[1].x.focus_nm
     z, width = panel.view.plot.fitted["x"].getData()
     assert z[width.argmin()] == pytest.approx(focus, abs=15)
@@ -245,7 +245,7 @@ def test_cancel_answers_during_the_long_fit(
     panel: CalibrateWidget, viewer: Any, qtbot: Any, stack: np.ndarray
 ) -> None:
     add_stack(viewer, stack)
-    panel.kind_box.setCurrentIndex(panel.kind_box.findData(PUPIL))
+    panel.kind_box.value = PUPIL
     panel.run_button.click()
     qtbot.waitUntil(lambda: "Zernike" in panel.status_note.text(), timeout=WAIT_MS)
     panel.cancel_button.click()
@@ -260,7 +260,7 @@ def test_closing_stops(
     panel: CalibrateWidget, viewer: Any, qtbot: Any, stack: np.ndarray, how: str
 ) -> None:
     add_stack(viewer, stack)
-    panel.kind_box.setCurrentIndex(panel.kind_box.findData(PUPIL))
+    panel.kind_box.value = PUPIL
     panel.run_button.click()
     stream = panel._job._stream
     if how == "viewer":
@@ -296,7 +296,7 @@ def test_every_editor_has_a_unit_and_a_tooltip(panel: CalibrateWidget) -> None:
     editors = [e for fields in panel.findChildren(Fields) for e in fields.editors.values()]
     assert [editor.label for editor in editors] == ["Z step (nm)", "Pixel size (nm)", "Window (px)"]
     for editor in editors:
-        assert len(editor.widget.toolTip()) > 20
+        assert len(editor.native.toolTip()) > 20
     for box in panel.findChildren(QComboBox):
         assert box.toolTip(), box.objectName()
 

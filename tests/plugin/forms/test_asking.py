@@ -59,12 +59,12 @@ def picasso(tmp_path: Path) -> Path:
 
 
 def test_the_pixel_of_picasso_is_asked_for_and_used(viewer: Any, picasso: Path) -> None:
-    answer = Answer(None, 160.0)
+    answer = Answer(None, 106.667)  # as many decimals as cameras have
     (layer,) = viewer.open(str(picasso), plugin=PLUGIN)
     table = table_of(layer)
     assert table is not None
-    np.testing.assert_allclose(table.x_nm, [240, 720])
-    assert (answer.n_units, layer.metadata["napari_deepsmlm"]["pixel_size_nm"]) == (0, 160)
+    np.testing.assert_allclose(table.x_nm, [1.5 * 106.667, 4.5 * 106.667])
+    assert (answer.n_units, layer.metadata["napari_deepsmlm"]["pixel_size_nm"]) == (0, 106.667)
 
 
 def test_the_pixel_of_the_open_frames_is_proposed(viewer: Any, picasso: Path) -> None:

@@ -6,10 +6,11 @@ import pytest
 from pydantic import Field
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QFormLayout, QWidget
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.plugin.forms.field import editor_for
+from napari_deepsmlm.plugin.widgets.parts import add_row
 
 
 class Sample(FrozenModel):
@@ -19,6 +20,7 @@ class Sample(FrozenModel):
     is_on: bool = Field(True, description="Whether.")
     kind: Literal["a", "b"] = Field("b", description="Which.")
     name: str = Field("x", description="Its name.")
+    photons: tuple[float, float] = Field((1.0, 5.0), description="From, to.")
     parts: tuple[int, ...] = Field((), description="No editor for this.")
 
 
@@ -31,46 +33,104 @@ class Sample(FrozenModel):
         ("is_on", False),
         ("kind", "a"),
         ("name", "y"),
+        ("photons", (2.0, 4.5)),
     ],
 )
 def test_an_editor_starts_at_the_default_and_gives_back_what_is_written(
     qtbot: Any, name: str, other: Any
 ) -> None:
     editor = editor_for(Sample, name)
-    qtbot.addWidget(editor.widget)
-    assert editor.read() == Sample.model_fields[name].default
-    with qtbot.waitSignal(editor.changed):
-        editor.write(other)
-    assert editor.read() == other
-    assert Sample.from_dict({name: editor.read()})
+    qtbot.addWidget(editor.native)
+    assert editor.value == Sample.model_fields[name].default
+    told: list[Any] = []
+    editor.changed.connect(told.append)
+    editor.value = other
+    assert told == [other]
+    assert editor.value == other
+    assert Sample.from_dict({name: editor.value})
 
 
 def test_label_has_the_unit_and_tooltip_the_description_with_the_range(qtbot: Any) -> None:
     editor = editor_for(Sample, "pixel_size_nm")
-    qtbot.addWidget(editor.widget)
+    qtbot.addWidget(editor.native)
     assert editor.label == "Pixel size (nm)"
-    assert editor.widget.toolTip() == "<qt>Camera pixel. Range 1 to 500 nm.</qt>"
+    assert editor.native.toolTip() == "<qt>Camera pixel. Range 1 to 500 nm.</qt>"
 
 
 def test_none_is_shown_in_words_and_the_range_is_kept(qtbot: Any) -> None:
     editor = editor_for(Sample, "pixel_size_nm", none_text="unknown")
-    qtbot.addWidget(editor.widget)
-    assert editor.widget.text() == "unknown"
-    editor.write(0.5)
-    assert editor.read() == 1.0
-    editor.write(9999)
-    assert editor.read() == 500.0
-    editor.write(None)
-    assert editor.read() is None
+    qtbot.addWidget(editor.native)
+    assert editor.native.text() == "unknown"
+    editor.value = 0.5
+    assert editor.value == 1.0
+    editor.value = 9999
+    assert editor.value == 500.0
+    editor.value = None
+    assert editor.value is None
+
+
+def test_what_is_typed_between_none_and_the_range_becomes_its_start(qtbot: Any) -> None:
+    editor = editor_for(Sample, "pixel_size_nm")
+    qtbot.addWidget(editor.native)
+    editor.native.setValue(0.4)
+    assert (editor.native.text(), editor.value) == ("1", 1.0)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.002, "0.002"), (0.25, "0.25"), (1, "1"), (0, "0")])
+def test_a_number_is_as_short_as_it_can_be_written(qtbot: Any, value: float, text: str) -> None:
+    editor = editor_for(Sample, "share")
+    qtbot.addWidget(editor.native)
+    editor.value = value
+    assert editor.native.text() == text
+
+
+def test_whole_numbers_keep_their_noughts(qtbot: Any) -> None:
+    editor = editor_for(Sample, "n_frames")
+    qtbot.addWidget(editor.native)
+    editor.value = 90
+    assert (editor.native.text(), editor.value, type(editor.value)) == ("90", 90, int)
+
+
+def test_a_number_counts_when_it_is_typed_to_its_end(qtbot: Any) -> None:
+    editor = editor_for(Sample, "n_frames")
+    qtbot.addWidget(editor.native)
+    told: list[Any] = []
+    editor.changed.connect(told.append)
+    editor.native.lineEdit().selectAll()
+    qtbot.keyClicks(editor.native, "42")
+    assert told == []
+    qtbot.keyClick(editor.native, Qt.Key.Key_Return)
+    assert told == [42]
+
+
+def test_a_choice_that_is_not_offered_and_a_word_for_a_number_are_refused(qtbot: Any) -> None:
+    for name, value in (("kind", "c"), ("n_frames", "many"), ("is_on", "yes"), ("photons", (1,))):
+        editor = editor_for(Sample, name)
+        qtbot.addWidget(editor.native)
+        with pytest.raises((ValueError, TypeError)):
+            editor.value = value
+        assert editor.value == Sample.model_fields[name].default
+
+
+def test_screen_readers_hear_the_label_of_every_editor(qtbot: Any) -> None:
+    form = QWidget()
+    qtbot.addWidget(form)
+    rows = QFormLayout(form)
+    for name in ("pixel_size_nm", "photons", "is_on"):
+        editor = editor_for(Sample, name)
+        add_row(rows, editor)
+        label = rows.labelForField(editor.native)
+        assert editor.native.accessibleName() == editor.label == label.text()
+        assert label.toolTip() == editor.tooltip != ""
 
 
 def test_suggested_numbers_may_be_any_other(qtbot: Any) -> None:
     editor = editor_for(Sample, "n_frames", choices=(10, 50))
-    qtbot.addWidget(editor.widget)
-    editor.write(37)
-    assert editor.read() == 37
-    editor.widget.setCurrentText("")
-    assert editor.read() == 2
+    qtbot.addWidget(editor.native)
+    editor.value = 37
+    assert editor.value == 37
+    editor.native.setCurrentText("")
+    assert editor.value == 2
 
 
 def test_a_field_without_an_editor_is_said_so() -> None:
@@ -80,7 +140,7 @@ def test_a_field_without_an_editor_is_said_so() -> None:
 
 def test_the_wheel_scrolls_past_an_editor(qtbot: Any) -> None:
     editor = editor_for(Sample, "n_frames")
-    qtbot.addWidget(editor.widget)
+    qtbot.addWidget(editor.native)
     turn = QWheelEvent(
         QPointF(5, 5),
         QPointF(5, 5),
@@ -91,5 +151,5 @@ def test_the_wheel_scrolls_past_an_editor(qtbot: Any) -> None:
         Qt.ScrollPhase.NoScrollPhase,
         False,
     )
-    QApplication.sendEvent(editor.widget, turn)
-    assert editor.read() == 10
+    QApplication.sendEvent(editor.native, turn)
+    assert editor.value == 10

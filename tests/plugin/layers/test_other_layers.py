@@ -50,16 +50,18 @@ def test_a_layer_that_cannot_be_used_is_listed_with_the_reason(
 ) -> None:
     layer = add(viewer, data, name="theirs", **keywords)
     box = StackBox(viewer)
-    qtbot.addWidget(box)
+    qtbot.addWidget(box.native)
     assert why_no_frames(layer).startswith(sentence)
     assert not can_hold_frames(layer)
     assert box.stack is None
     assert box.note.text().startswith(f"theirs {sentence}"[:40])
-    assert [box.itemText(i) for i in range(box.count())] == ["theirs (cannot be used)"]
+    assert [box.native.itemText(i) for i in range(box.native.count())] == [
+        "theirs (cannot be used)"
+    ]
     own = add(viewer, MOVIE, name="mine")
     assert box.stack is not None
     assert box.stack.name == own.name
-    assert box.count() == 2
+    assert box.native.count() == 2
     box.abandon()
     scale = keywords.get("scale", (1.0,) * (layer.ndim - 2) + (100, 100))
     np.testing.assert_allclose(layer.scale, scale)  # a layer of the person's is not rescaled

@@ -93,7 +93,7 @@ def range_of(panel: LocalizationsWidget, name: str) -> Any:
 
 def test_without_a_table_it_says_what_to_do(tables: LocalizationsWidget) -> None:
     assert "No layer has localizations" in tables.status_note.text()
-    for each in (tables.render_button, tables.save_button, tables.where_line):
+    for each in (tables.render_button, tables.save_button, tables.where_line.native):
         assert not each.isEnabled()
     assert tables.open_button.isEnabled()
 
@@ -111,8 +111,8 @@ def test_ranges_and_filter_keep_what_both_allow(
     tables: LocalizationsWidget, points: Any, settle: Callable[[], None]
 ) -> None:
     range_of(tables, "photons").set_range(500.0, 10_000.0)
-    range_of(tables, "frame").boxes.write((1, 50))
-    tables.where_line.setText("x < 1000 | y < 200")
+    range_of(tables, "frame").boxes.value = (1, 50)
+    tables.where_line.value = "x < 1000 | y < 200"
     settle()
     expected = (
         (TABLE["photons"] >= 500) & (TABLE.frame < 50) & ((TABLE.x_nm < 1000) | (TABLE.y_nm < 200))
@@ -134,14 +134,14 @@ def test_ranges_and_filter_keep_what_both_allow(
 def test_a_bad_filter_is_one_sentence_and_the_last_good_one_stays(
     tables: LocalizationsWidget, points: Any, settle: Callable[[], None]
 ) -> None:
-    tables.where_line.setText("x < 1000")
+    tables.where_line.value = "x < 1000"
     settle()
     shown = points.shown.copy()
-    tables.where_line.setText("x < 1000 & intensty > 3")
+    tables.where_line.value = "x < 1000 & intensty > 3"
     settle()
     assert "character 12: no column 'intensty'. Available: " in tables.message_note.text()
     np.testing.assert_array_equal(points.shown, shown)
-    tables.where_line.setText("x < 1000 & intensity > 300")
+    tables.where_line.value = "x < 1000 & intensity > 300"
     settle()
     assert not tables.message_note.text()
     assert 0 < points.shown.sum() < shown.sum()
@@ -158,7 +158,7 @@ def test_the_image_shows_what_is_kept_where_the_points_are(
     np.testing.assert_array_equal(image.data, draw(TABLE, options=options).numpy())
     np.testing.assert_allclose(image.translate, (-40, -40))
     assert {str(unit) for unit in image.units} == {"nanometer"}
-    tables.where_line.setText("x < 1000")
+    tables.where_line.value = "x < 1000"
     settle()
     assert len(viewer.layers) == 2
     assert viewer.layers["mine rendered"] == image
@@ -169,7 +169,7 @@ def test_the_image_shows_what_is_kept_where_the_points_are(
     assert len(kept) == image.data.sum()
     assert tables.table_box.layer == points  # not its own image
     tables.render_button.click()
-    tables.where_line.setText("x < 500")
+    tables.where_line.value = "x < 500"
     settle()
     assert image.data.sum() == (TABLE.x_nm < 1000).sum()
 
@@ -179,8 +179,8 @@ def test_colours_say_what_they_mean(
 ) -> None:
     tables.render_button.click()
     settle()
-    box = tables.drawing.color_box.widget
-    box.setCurrentIndex(box.findData("z_nm"))
+    box = tables.drawing.color_box
+    box.value = "z_nm"
     tables.drawing.fields.fill({"kind": "gaussian"})
     settle()
     names = ["mine", "mine rendered", "Z (nm)"]
@@ -197,7 +197,7 @@ def test_colours_say_what_they_mean(
     assert hues.name_overlay.visible
     assert tuple(hues.contrast_limits) == pytest.approx((depths.low, depths.high))
     np.testing.assert_allclose(hues.translate, density.translate)
-    box.setCurrentIndex(box.findData("photons"))
+    box.value = "photons"
     tables.drawing.fields.fill({"sr_pixel_nm": 25.0})
     settle()
     assert [layer.name for layer in viewer.layers] == [*names[:2], "Photons"]
@@ -206,7 +206,7 @@ def test_colours_say_what_they_mean(
         np.testing.assert_allclose(layer.scale, 25)
         np.testing.assert_allclose(layer.translate, -50 + 12.5)
         assert layer.data.shape == (40, 80)
-    box.setCurrentIndex(0)
+    box.value = ""
     settle()
     assert (hues.visible, density.colormap.name) == (False, "magma")
 
@@ -214,24 +214,24 @@ def test_colours_say_what_they_mean(
 def test_colours_that_the_user_sets_or_removes_stay_so(
     tables: LocalizationsWidget, points: Any, settle: Callable[[], None], viewer: Any
 ) -> None:
-    box = tables.drawing.color_box.widget
-    box.setCurrentIndex(box.findData("z_nm"))
+    box = tables.drawing.color_box
+    box.value = "z_nm"
     tables.render_button.click()
     settle()
     hues = viewer.layers["Z (nm)"]
     hues.contrast_limits = (-100, 100)
-    tables.where_line.setText("x < 1000")
+    tables.where_line.value = "x < 1000"
     settle()
     assert tuple(hues.contrast_limits) == (-100, 100)
     viewer.layers.remove(hues)
-    tables.where_line.setText("x < 500")
+    tables.where_line.value = "x < 500"
     settle()
     assert [layer.name for layer in viewer.layers] == ["mine", "mine rendered"]
-    box.setCurrentIndex(box.findData("photons"))
+    box.value = "photons"
     settle()
     assert "Photons" in viewer.layers
     viewer.layers.remove("mine rendered")
-    tables.where_line.setText("x < 400")
+    tables.where_line.value = "x < 400"
     settle()
     assert [layer.name for layer in viewer.layers] == ["mine"], "hues alone mean nothing"
 
@@ -249,7 +249,7 @@ def test_the_filter_does_not_wait_for_a_long_drawing(
     tables.render_button.click()
     qtbot.waitUntil(lambda: "Drawing" in tables.status_note.text(), timeout=WAIT_MS)
     first = tables._job._stream
-    tables.where_line.setText("x < 1000")
+    tables.where_line.value = "x < 1000"
     qtbot.waitUntil(lambda: "40,000 of" not in tables.status_note.text(), timeout=3_000)
     qtbot.waitUntil(lambda: first.is_over, timeout=300)
     second = tables._job._stream
@@ -265,7 +265,7 @@ def test_an_image_that_the_user_removes_stays_away(
     tables.render_button.click()
     settle()
     viewer.layers.remove("mine rendered")
-    tables.where_line.setText("x < 1000")
+    tables.where_line.value = "x < 1000"
     settle()
     assert len(viewer.layers) == 1
     assert not tables.render_button.isChecked()
@@ -296,7 +296,7 @@ def test_the_molecules_kept_are_saved(
     viewer.add_image(
         np.zeros((5, 16, 16), np.uint16), scale=(1, 130, 130), units=("px", "nm", "nm")
     )
-    tables.where_line.setText("z > 0")
+    tables.where_line.value = "z > 0"
     settle()
     for name, kind in (("a.csv", None), ("b", "picasso"), ("c.csv", "challenge")):
         tables.save(tmp_path / name, kind)
@@ -336,10 +336,9 @@ def test_tables_of_other_layers_are_offered(
     viewer.add_points(np.zeros((3, 2)), name="somebody's")
     viewer.add_image(np.zeros((20, 20)), name="an image")
     box = tables.table_box
-    assert [box.itemText(i) for i in range(box.count())] == ["reconstructed", "mine"]
+    assert box.choices == (image, points)
     assert box.layer == points
-    box.setCurrentIndex(0)
-    box.activated.emit(0)
+    box.value = image
     qtbot.waitUntil(lambda: tables.status_note.text().startswith("30 of 30"), timeout=WAIT_MS)
     viewer.layers.remove(image)
     qtbot.waitUntil(lambda: tables.status_note.text().startswith("400 of"), timeout=WAIT_MS)
@@ -351,7 +350,7 @@ def test_a_table_that_a_layer_gets_later_is_found(
     tables: LocalizationsWidget, viewer: Any, qtbot: Any
 ) -> None:
     image = viewer.add_image(np.zeros((20, 20)), name="reconstructed")
-    assert tables.table_box.count() == 0
+    assert not tables.table_box.choices
     keep_table(image, random_table(30, 1), (0.0, 0.0))
     inside = QPointF(5, 5)
     tables.enterEvent(QEnterEvent(inside, inside, inside))
@@ -387,7 +386,7 @@ def test_closing_shows_all_points_and_leaves_nothing(
         known.append(weakref.ref(panel))
         viewer.window.add_dock_widget(panel, name="Localizations")
         qtbot.waitUntil(lambda: panel._kept is not None, timeout=WAIT_MS)
-        panel.where_line.setText("x < 500")
+        panel.where_line.value = "x < 500"
         qtbot.waitUntil(lambda: not viewer.layers[0].shown.all(), timeout=WAIT_MS)
         viewer.window.remove_dock_widget(panel)
         assert viewer.layers[0].shown.all()

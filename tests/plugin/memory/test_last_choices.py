@@ -95,9 +95,9 @@ def close(viewer: Any, panel: Any) -> None:
 def others_of(panel: Any, name: str) -> dict[str, Any]:
     wanted = dict(OTHERS[name])
     if name == "Calibrate PSF":
-        wanted["lens_and_light"] = panel.pupil_box.itemText(panel.pupil_box.count() - 1)
+        wanted["lens_and_light"] = panel.pupil_box.choices[-1]
     if name in ("Simulate", "Train"):
-        experiment = panel.kept_editors()["experiment"].read()
+        experiment = panel.kept_editors()["experiment"].value
         simulation = experiment.simulation.replace(photons=(1234, 2345), unevenness=0.25)
         training = experiment.training.replace(minutes=12.0, learning_rate=0.005)
         wanted["experiment"] = experiment.replace(
@@ -113,11 +113,11 @@ def others_of(panel: Any, name: str) -> dict[str, Any]:
 def choose(panel: Any, values: dict[str, Any]) -> None:
     editors = panel.kept_editors()
     for name, value in values.items():
-        editors[name].write(value)
+        editors[name].value = value
 
 
 def chosen(panel: Any) -> dict[str, Any]:
-    return {name: editor.read() for name, editor in panel.kept_editors().items()}
+    return {name: editor.value for name, editor in panel.kept_editors().items()}
 
 
 # -- coming back ----------------------------------------------------------------------------------
@@ -163,11 +163,11 @@ def test_the_form_of_train_comes_back_with_its_network(viewer: Any, open_panel: 
     close(viewer, train)
     again = open_panel("Train")
     assert again.form.experiment() == left
-    assert again.form.network_box.currentData() == "voxel-regression"
-    assert again.form.experiment_form.source_box.currentText() == LAST_USED
+    assert again.form.network_box.value == "voxel-regression"
+    assert again.form.experiment_form.source_box.value == LAST_USED
     again.kept.reset_button.click()
-    assert again.form.network_box.currentData() == "deep-storm"
-    assert again.form.experiment_form.source_box.currentText() != LAST_USED
+    assert again.form.network_box.value == "deep-storm"
+    assert again.form.experiment_form.source_box.value != LAST_USED
 
 
 def test_what_belongs_to_the_data_is_not_kept(
@@ -177,7 +177,7 @@ def test_what_belongs_to_the_data_is_not_kept(
     panel = open_panel("Reconstruct")
     suited = panel.form.model_box.choice
     panel.form.fill_in(sum_frames=2, pixel_size_nm=160)
-    panel.form.first_frame.setValue(3)
+    panel.form.first_frame.value = 3
     panel.form.model_box.choose(panel.form.model_box.choices[-1])
     close(viewer, panel)
     again = open_panel("Reconstruct")
@@ -213,7 +213,7 @@ def test_a_pixel_that_suits_the_table_is_not_kept(viewer: Any, open_panel: Open)
     drawing.fields.fill({"sr_pixel_nm": 7.0})
     drawing.choose_pixel(50.0)
     assert drawing.options().sr_pixel_nm == 7
-    drawing.kept_editors()["sr_pixel_nm"].write(None)
+    drawing.kept_editors()["sr_pixel_nm"].value = None
     assert drawing.options().sr_pixel_nm == 50
 
 
@@ -262,7 +262,7 @@ def test_nothing_is_kept_if_the_person_does_not_want_it(
     get_plugin_settings(PLUGIN).data.remember_choices = False
     before = file.read_bytes()
     panel = open_panel("Line profile")
-    assert panel.form.width_editor.read() == 3
+    assert panel.form.width_editor.value == 3
     panel.form.width_editor.write(11)
     panel.kept.reset_button.click()
     assert not panel.kept.note.text()
@@ -326,7 +326,7 @@ def test_a_damaged_file_is_forgotten_without_a_word(
     for text in DAMAGED:
         file.write_text(text)
         panel = open_panel("Line profile")
-        assert panel.form.width_editor.read() == 3, text
+        assert panel.form.width_editor.value == 3, text
         assert not panel.message_note.text()
         panel.form.width_editor.write(11)
         close(viewer, panel)

@@ -124,13 +124,11 @@ def test_a_stack_is_measured_by_its_mean_beside_a_reconstruction(
     assert profile.table.item(0, 1).text() == "mean of raw"
     # A choice goes before the rule.
     box = profile.form.stacks_box
-    box.setCurrentIndex(box.findData("frame"))
-    box.activated.emit(0)
+    box.value = "frame"
     frame = settle()[0]
     assert frame.image == "raw"
     assert frame.fit.fwhm_nm == pytest.approx(FWHM_PER_SIGMA * 200, rel=1e-3)
-    box.setCurrentIndex(box.findData("mean"))
-    box.activated.emit(0)
+    box.value = "mean"
     # Other data, and the same array with other values, have other means.
     raw.data = raw.data[:1]
     assert settle()[0].image == "raw", "a single frame is its own mean"
@@ -160,7 +158,7 @@ def test_the_mean_of_a_lazy_stack_is_of_the_plane_that_is_shown(
     lazy = dask.array.from_array(frames, chunks=(1, 1, 20, 60))
     viewer.add_image(lazy, name="planes", scale=(1, 1, 100, 100), units=("pixel", "pixel", *NM))
     box = profile.form.stacks_box
-    box.setCurrentIndex(box.findData("mean"))
+    box.value = "mean"
     draw(profile, ((1000, 500), (1000, 5500)))
     for c in (0, 1):
         viewer.dims.set_current_step(1, c)
@@ -180,7 +178,7 @@ def test_a_stack_that_cannot_be_read_is_left_out_with_a_sentence(
     lazy = dask.array.from_array(np.stack([ridge((20, 60), 30, 2)] * 4), chunks=(1, 20, 60))
     viewer.add_image(lazy.map_blocks(read, dtype=float), name="cells", contrast_limits=(0, 99))
     box = profile.form.stacks_box
-    box.setCurrentIndex(box.findData("mean"))
+    box.value = "mean"
     draw(profile, ((10, 5), (10, 55)))
     assert settle() == []
     assert "cells: cells.tif: frame 2 is damaged." in profile.remark_note.text()
@@ -219,8 +217,8 @@ def test_the_numbers_are_those_of_the_library(
     layer = viewer.add_image(
         image, scale=(50, 80), translate=(300, -200), rotate=20, shear=[0.2], units=NM
     )
-    profile.form.width_editor.write(5)
-    profile.form.model_box.setCurrentIndex(profile.form.model_box.findData("two-gauss"))
+    profile.form.width_box.value = 5
+    profile.form.model_box.value = "two-gauss"
     ends = [layer.data_to_world(place) for place in ((20, 15), (35, 70))]
     draw(profile, ends)
     (found,) = settle()
@@ -453,8 +451,8 @@ def test_the_width_in_nm_is_the_same_in_all_images(
     add_pair(viewer)
     draw(profile, ACROSS)
     assert [one.profile.width_nm for one in settle()] == pytest.approx([300, 30])
-    profile.form.unit_box.setCurrentText("nm")
-    profile.form.width_editor.write(250)
+    profile.form.unit_box.value = "nm"
+    profile.form.width_box.value = 250
     assert [one.profile.width_nm for one in settle()] == pytest.approx([250, 250])
     assert [one.profile.n_lines for one in settle()] == [3, 25]
 
@@ -466,8 +464,7 @@ def test_models_with_a_size_name_it(
     add_pair(viewer)
     draw(profile, ACROSS)
     box = profile.form.model_box
-    box.setCurrentIndex(box.findData(model))
-    box.activated.emit(box.currentIndex())
+    box.value = model
     raw, _ = settle()
     assert raw.fit.model == model
     name = "Width" if model == "flat" else "Diameter"
@@ -483,7 +480,7 @@ def test_normalised_curves_go_from_nought_to_one(
     assert profile.plot is not None
     _, values = profile.plot._pairs[0][0].getData()
     assert (values.min(), values.max()) == pytest.approx((0, 1))
-    profile.form.normalised_box.setChecked(False)
+    profile.form.normalised_box.value = False
     _, values = profile.plot._pairs[0][0].getData()
     assert (values.min(), values.max()) == pytest.approx((10, 110), rel=1e-3)
 
@@ -499,7 +496,7 @@ def test_all_lines_or_the_one_that_was_clicked(
     profile.table.cellClicked.emit(0, 0)
     assert {one.line for one in profile.plotted()} == {"1"}
     assert viewer.layers["profile lines"].selected_data == {0}
-    profile.form.all_box.setChecked(True)
+    profile.form.all_box.value = True
     assert {one.line for one in profile.plotted()} == {"1", "2"}
     assert sum(points.isVisible() for points, _ in profile.plot._pairs) == 4
 
@@ -584,10 +581,9 @@ def test_another_layer_of_lines_can_be_chosen(
     viewer.add_shapes([np.array(ACROSS)], shape_type="line", name="mine", units=NM)
     assert len(settle()) == 2
     click(profile.form.new_button)
-    assert profile.form.lines_box.currentText() == "profile lines"
+    assert profile.form.lines_box.current_choice == "profile lines"
     assert settle() == []
-    profile.form.lines_box.setCurrentIndex(profile.form.lines_box.findText("mine"))
-    profile.form.lines_box.activated.emit(profile.form.lines_box.currentIndex())
+    profile.form.lines_box.value = viewer.layers["mine"]
     assert len(settle()) == 2
 
 

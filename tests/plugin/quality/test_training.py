@@ -27,7 +27,7 @@ NAMES += ("density_per_um2", "snr", "n_planes")
 
 @pytest.fixture(scope="module")
 def experiment() -> Experiment:
-    made = Experiment.from_dict(read_card(built_in_models()[MODEL])["experiment"])
+    made = Experiment.from_dict(read_card(built_in_models()[MODEL]).experiment)
     values = {"density_per_um2": (3, 3), "brightness": (1, 1), "background": (240, 240)}
     simulation = made.simulation.replace(structure={"kind": "uniform"}, **values)
     return made.replace(simulation=simulation)
@@ -70,7 +70,7 @@ def test_the_result_says_which_model_and_camera(
     rows = quality.training_rows
     assert rows.box.currentText() == OF_RESULT
     assert rows.note.text() == f"{MODEL}, its camera."
-    assert rows.camera_box.isHidden()
+    assert rows.camera_box.native.isHidden()
     run()
     view = quality.results.mismatch
     assert not view.isHidden()
@@ -98,10 +98,10 @@ def test_a_chosen_model_needs_no_result_and_gets_what_is_entered(
     add_stack(viewer, frames)
     assert not quality.run_button.isEnabled()
     rows.choose("drsn-storm:2d-100nm-x4")
-    assert not rows.camera_box.isHidden()
+    assert not rows.camera_box.native.isHidden()
     rows._fields.fill({"sum_frames": 4})
-    rows.camera_box.setCurrentText("baseline and gain below")
-    rows.camera_box.photons_per_adu.setValue(1 / experiment.camera.adu_per_photon)
+    rows.camera_box.value = "baseline and gain below"
+    rows.camera_box.photons_per_adu.value = 1 / experiment.camera.adu_per_photon
     run()
     table = quality.results.mismatch.table
     assert table.model == "drsn-storm:2d-100nm-x4"
@@ -110,7 +110,7 @@ def test_a_chosen_model_needs_no_result_and_gets_what_is_entered(
     assert background.verdict == "inside"
     rows.choose(NO_MODEL)
     assert not quality.run_button.isEnabled()
-    assert rows.camera_box.isHidden()
+    assert rows.camera_box.native.isHidden()
 
 
 def test_what_cannot_be_told_is_said(

@@ -92,7 +92,7 @@ def test_everything_is_chosen_and_measured(
     frames = add_stack(viewer, stack)
     add_points(viewer, truth, "true positions")
     add_result(viewer, found)
-    chosen = [box.currentText() for box in quality.boxes]
+    chosen = [box.current_choice for box in quality.boxes]
     assert chosen == ["SR", "found", "frames", "none", "true positions"]
     run()
     got = values(quality)
@@ -184,7 +184,7 @@ def test_tables_come_from_files_too(
     ):
         write_localizations(table, tmp_path / name)
         box.add_file(tmp_path / name)
-    assert quality.table_box.currentText() == "file: found.csv"
+    assert quality.table_box.current_choice == "file: found.csv"
     run()
     expected = match(found, truth).scores()["jaccard"]
     assert values(quality)["jaccard"] == pytest.approx(expected)
@@ -295,9 +295,9 @@ def test_an_image_that_is_given_a_table_later_is_offered(
     known = {KEY: {"kind": "reconstruction"}}
     image = count_image(found, (256, 256), SR_NM)
     layer = viewer.add_image(image, name="SR", metadata=known, **overlay_placement(CORNER, SR_NM))
-    assert quality.table_box.chosen is None
+    assert quality.table_box.value is None
     keep_table(layer, found, CORNER)
-    assert quality.table_box.currentText() == "SR"
+    assert quality.table_box.current_choice == "SR"
     run()
     expected = frc_of_table(found, quality._options(n_blocks=2)).time.resolution_nm
     assert values(quality)["frc_time_nm"] == pytest.approx(expected)
@@ -305,12 +305,12 @@ def test_an_image_that_is_given_a_table_later_is_offered(
 
 def test_removed_layers_leave_the_lists(quality: QualityWidget, viewer: Any, found) -> None:
     add_result(viewer, found)
-    assert quality.image_box.currentText() == "SR"
+    assert quality.image_box.current_choice == "SR"
     viewer.layers["SR"].name = "renamed"
-    assert quality.image_box.currentText() == "renamed"
+    assert quality.image_box.current_choice == "renamed"
     viewer.layers.remove("renamed")
-    assert quality.image_box.chosen is None
-    assert quality.table_box.currentText() == "found"
+    assert quality.image_box.value is None
+    assert quality.table_box.current_choice == "found"
 
 
 def open_and_close(viewer: Any, qtbot: Any) -> QualityWidget:
@@ -337,9 +337,9 @@ def test_every_editor_has_a_unit_and_a_tooltip(quality: QualityWidget) -> None:
     editors = [e for fields in quality.findChildren(Fields) for e in fields.editors.values()]
     assert len(editors) == 8
     for editor in editors:
-        tip = editor.widget.toolTip().removeprefix("<qt>").removesuffix("</qt>")
+        tip = editor.native.toolTip().removeprefix("<qt>").removesuffix("</qt>")
         assert len(tip) > 5, editor.label
-        if isinstance(editor.widget, QAbstractSpinBox):
+        if isinstance(editor.native, QAbstractSpinBox):
             plain = ("Seed", "Blocks of time", "Frames summed")
             assert "(" in editor.label or editor.label in plain, editor.label
     for box in quality.findChildren(QComboBox):

@@ -42,11 +42,11 @@ def test_colours_are_offered_by_name_and_one_is_chosen(
     assert not box.is_needed
     assert panel.form.options().channel is None
     viewer.open(two, plugin="napari-deepsmlm")
-    assert [box.itemText(k) for k in range(box.count())] == [ALL, "AF647", "CF568"]
+    assert [box.native.itemText(k) for k in range(len(box))] == [ALL, "AF647", "CF568"]
     assert panel.form.options().channel == 1
-    assert not box.isHidden()
+    assert not box.native.isHidden()
     viewer.add_image(np.zeros((5, 2, 16, 20), np.uint16), name="planes without names")
-    assert [box.itemText(k) for k in range(box.count())] == [ALL, "plane 1", "plane 2"]
+    assert [box.native.itemText(k) for k in range(len(box))] == [ALL, "plane 1", "plane 2"]
     assert panel.form.options().channel is None
 
 
@@ -59,8 +59,8 @@ def test_the_colour_that_is_read_is_shown_with_its_molecules_on_it(
 ) -> None:
     viewer.open(two, plugin="napari-deepsmlm")
     panel.form.model_box.load_file(spotter())
-    panel.form.camera_box.setCurrentText("none: ADU are photons")
-    panel.form.channel_box.setCurrentText("CF568")
+    panel.form.camera_box.value = "none: ADU are photons"
+    panel.form.channel_box.value = 2
     assert viewer.dims.current_step[1] == 1
     run()
     assert panel._result is not None, panel.brake_box.note.text() or panel.message_note.text()

@@ -12,6 +12,7 @@ from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.plugin.layers.tables import origin_of, table_of
 from napari_deepsmlm.plugin.reconstruct import work
 from napari_deepsmlm.plugin.reconstruct.depth import depth_image
+from napari_deepsmlm.plugin.reconstruct.form import DRAWINGS
 from napari_deepsmlm.plugin.reconstruct.report_box import in_words
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def test_a_time_lapse_shows_at_each_frame_the_image_of_its_window(
 ) -> None:
     viewer.add_image(stack, name="cells", **NM)
     panel.form.fill_in(window=4)
-    panel.form.first_frame.setValue(1)
+    panel.form.first_frame.value = 1
     run()
     lapse = viewer.layers["cells SR"]
     expected = reconstruction.reconstruct(
@@ -76,12 +77,14 @@ def test_localizations_are_points_as_far_as_wanted(
     run: Callable[[], None],
     stack: np.ndarray,
     most: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     viewer.add_image(stack, name="cells", **NM)
     panel.form.fill_in(threshold=0.0)
     box = panel.form.points_box
-    box.setCurrentIndex([box.itemText(i).startswith(most) for i in range(3)].index(True))
-    box.setItemData(0, 100)  # a limit that twelve small frames are above
+    box.value = next(title for title in DRAWINGS if title.startswith(most))
+    # A limit that twelve small frames are above.
+    monkeypatch.setitem(DRAWINGS, next(iter(DRAWINGS)), 100)
     run()
     n = viewer.layers["cells SR"].metadata[KEY]["localizations"]
     assert n > 100
@@ -169,8 +172,9 @@ def test_the_report_is_told_in_lines(
     run()
     assert not panel.report_box.isHidden()
     text = panel.report_box.page.toPlainText()
-    report = viewer.layers["cells SR"].metadata[KEY]
+    report = panel._result.report
     assert text == in_words(report, "cells")
+    assert viewer.layers["cells SR"].metadata[KEY].items() >= report.to_json().items()
     for words in (
         "12 of cells",
         "spotter",
@@ -179,4 +183,4 @@ def test_the_report_is_told_in_lines(
         "Camera: estimated: offset",
     ):
         assert words in text
-    assert f"Beware: {report['warnings'][0]}" in text
+    assert f"Beware: {report.warnings[0]}" in text

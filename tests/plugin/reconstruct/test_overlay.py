@@ -86,7 +86,7 @@ def test_a_bead_is_at_one_place_in_raw_image_sr_image_and_points(
     raw = viewer.add_image(frames, name="bead", translate=translate_px)
     panel.form.model_box.load_file(repeat_file)
     panel.form.fill_in(pixel_size_nm=PIXEL_NM)
-    panel.form.first_frame.setValue(1)
+    panel.form.first_frame.value = 1
     run()
     sr, points = viewer.layers["bead SR"], viewer.layers["bead molecules"]
     expected = np.array(translate_nm) + np.array(place) * PIXEL_NM

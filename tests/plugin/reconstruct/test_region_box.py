@@ -76,9 +76,8 @@ def test_the_result_is_that_part_of_the_whole_and_lies_on_it(
     shapes = 100 * rectangle(1.5, 2.5, 11.5, 20.5) + np.array(translate_nm)
     viewer.add_shapes([shapes], name="mine", units=("nm", "nm"))
     box = panel.form.region_box
-    assert [box.list.itemText(i) for i in range(2)] == [WHOLE, "mine"]
-    box.list.setCurrentIndex(1)
-    box.list.activated.emit(1)
+    assert [box.list.native.itemText(i) for i in range(2)] == [WHOLE, "mine"]
+    box.list.native.setCurrentIndex(1)
     assert box.note.text() == "Rows 2 to 11, columns 3 to 20: 10 × 18 px."
     run()
     whole, part = viewer.layers["cells SR"], viewer.layers["cells SR [1]"]

@@ -9,7 +9,7 @@ import dask.array
 import numpy as np
 import pytest
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QScrollArea, QSpinBox
+from qtpy.QtWidgets import QAbstractSpinBox, QFileDialog, QScrollArea
 
 from napari_deepsmlm import reconstruction
 from napari_deepsmlm.camera import IdealCamera, camera_preset
@@ -63,8 +63,8 @@ def test_the_image_is_what_the_library_gives(
     lazy: bool,
 ) -> None:
     viewer.add_image(dask.array.from_array(stack, chunks=(5, -1, -1)) if lazy else stack, **NM)
-    panel.form.first_frame.setValue(2)
-    panel.form.last_frame.setValue(9)
+    panel.form.first_frame.value = 2
+    panel.form.last_frame.value = 9
     panel.form.fill_in(sum_frames=3)
     run()
     expected = reconstruction.reconstruct(
@@ -77,7 +77,7 @@ def test_the_file_is_read_again_where_our_reader_opened_it(
     panel: ReconstructWidget, viewer: Any, run: Callable[[], None], real_stack: Path
 ) -> None:
     viewer.open(str(real_stack), plugin="napari-deepsmlm")
-    panel.form.last_frame.setValue(3)
+    panel.form.last_frame.value = 3
     run()
     report = viewer.layers[-1].metadata[KEY]
     assert report["inputs"]["path"] == str(real_stack.absolute())
@@ -223,10 +223,10 @@ def test_what_the_user_set_stays_when_other_layers_come(
 ) -> None:
     viewer.add_image(stack, **NM)
     panel.form.fill_in(pixel_size_nm=107)
-    panel.form.last_frame.setValue(5)
+    panel.form.last_frame.value = 5
     viewer.add_image(np.zeros((32, 32)))
     viewer.add_points(np.zeros((1, 2)))
-    assert (panel.form.pixel_size_nm, panel.form.last_frame.value()) == (107.0, 5)
+    assert (panel.form.pixel_size_nm, panel.form.last_frame.value) == (107.0, 5)
 
 
 # -- models ---------------------------------------------------------------------------------
@@ -324,22 +324,22 @@ def test_a_localizing_network_asks_for_the_camera_and_draws_its_table(
     spotter: Callable[..., Path],
 ) -> None:
     form = panel.form
-    camera, upsampling = form.camera_box, form.findChild(QSpinBox, "upsampling")
+    camera, upsampling = form.camera_box, form.findChild(QAbstractSpinBox, "upsampling")
     viewer.add_image(stack, name="cells", **NM)
-    assert camera.isHidden()
+    assert camera.native.isHidden()
     assert upsampling.isHidden()
     form.model_box.load_file(spotter(neighbours=1))
-    assert not camera.isHidden()
-    assert camera.baseline.isHidden()
+    assert not camera.native.isHidden()
+    assert camera.baseline.native.isHidden()
     assert not upsampling.isHidden()
     run()
     assert panel._result.report["camera"]["source"] == "estimated"
     assert viewer.layers["cells SR"].data.shape == (128, 192)
 
-    camera.setCurrentText(BY_NUMBERS)
-    assert not camera.baseline.isHidden()
-    camera.baseline.setValue(90)
-    camera.photons_per_adu.setValue(0.5)
+    camera.value = BY_NUMBERS
+    assert not camera.baseline.native.isHidden()
+    camera.baseline.value = 90
+    camera.photons_per_adu.value = 0.5
     form.fill_in(upsampling=5)
     run()
     sr, points = viewer.layers["cells SR [1]"], viewer.layers["cells molecules [1]"]
@@ -353,7 +353,7 @@ def test_a_localizing_network_asks_for_the_camera_and_draws_its_table(
     np.testing.assert_array_equal(sr.data, expected.image)
     np.testing.assert_allclose(points.features["photons"], expected.localizations["photons"])
     assert panel.message_note.text() == ""
-    camera.setCurrentText("scmos-qe95")
+    camera.value = "scmos-qe95"
     assert form.options().camera == camera_preset("scmos-qe95")
 
 
@@ -390,7 +390,7 @@ def test_colour_images_and_our_results_are_not_offered(
     viewer.add_image(stack, name="cells", **NM)
     run()
     box = panel.form.stack_box
-    shown = [box.itemText(k) for k in range(box.count())]
+    shown = [box.native.itemText(k) for k in range(box.native.count())]
     assert shown == ["cells", "Image [1] (cannot be used)"], "a pyramid, whose way out is said"
 
 

@@ -141,7 +141,7 @@ def test_a_file_fills_the_form_and_the_frame_size(simulate: SimulateWidget, tmp_
     experiment.to_file(tmp_path / "mine.yaml")
     simulate.form.load(tmp_path / "mine.yaml")
     assert simulate.experiment() == experiment
-    assert simulate.form.source_box.currentText() == "mine.yaml"
+    assert simulate.form.source_box.value == "mine.yaml"
     assert simulate.form.structure_form.currentText() == "nuclear pores"
 
 
@@ -170,9 +170,9 @@ def test_every_editor_has_a_unit_and_a_tooltip(simulate: SimulateWidget) -> None
     editors = [e for fields in simulate.findChildren(Fields) for e in fields.editors.values()]
     assert len(editors) > 20
     for editor in editors:
-        tip = editor.widget.toolTip().removeprefix("<qt>").removesuffix("</qt>")
+        tip = editor.native.toolTip().removeprefix("<qt>").removesuffix("</qt>")
         assert len(tip) > 5, editor.label
-        if isinstance(editor.widget, QAbstractSpinBox):
+        if isinstance(editor.native, QAbstractSpinBox):
             assert "(" in editor.label or editor.label in ("Frames", "Seed"), editor.label
     for box in simulate.findChildren(QComboBox):
         assert box.toolTip(), box.objectName()

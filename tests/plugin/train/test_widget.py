@@ -132,7 +132,7 @@ def test_a_run_trains_saves_and_is_shown(train: TrainWidget, qtbot: Any, runs: P
     (folder,) = (path for path in runs.iterdir() if path.is_dir())
     assert folder.name.endswith("_deep-storm")
     _, card = load_model(folder / BEST)
-    assert card["training_record"]["steps"] in (2, 4)
+    assert card.training_record["steps"] in (2, 4)
     curves = train.progress.curves
     assert list(curves.loss.getData()[0]) == [1, 2, 3, 4]
     assert list(curves.jaccard.getData()[0]) == [2, 4]
@@ -332,7 +332,7 @@ def test_an_experiment_file_is_loaded_and_saved(
     experiment = tiny(7).replace(camera="challenge-emccd")
     experiment.to_file(tmp_path / "mine.yaml")
     train.form.experiment_form.load(tmp_path / "mine.yaml")
-    assert train.form.experiment_form.source_box.currentText() == "mine.yaml"
+    assert train.form.experiment_form.source_box.value == "mine.yaml"
     monkeypatch.setattr(
         "napari_deepsmlm.plugin.experiment.form.QFileDialog.getSaveFileName",
         lambda *_: (str(tmp_path / "saved.yaml"), ""),
@@ -373,7 +373,7 @@ def test_recorded_molecules_are_trained_on(
     sparse = Experiment(simulation={"density_per_um2": (0.05, 0.05), "photons": (8000.0, 9000.0)})
     sparse.replace(image_px=(96, 96)).write_movie(tmp_path, 12)
     recorded = train.form.recorded_form
-    recorded.stack_line.setText(str(tmp_path / "stack.tif"))
+    recorded.stack_line.value = tmp_path / "stack.tif"
     recorded.fields.fill({"share": 0.5, "mirror": True})
     asked = train.form.experiment().experimental
     assert asked is not None
@@ -389,7 +389,7 @@ def test_recorded_molecules_are_trained_on(
 def test_recorded_frames_that_are_not_there_are_one_sentence(
     train: TrainWidget, qtbot: Any, tmp_path: Path
 ) -> None:
-    train.form.recorded_form.stack_line.setText(str(tmp_path / "gone.tif"))
+    train.form.recorded_form.stack_line.value = tmp_path / "gone.tif"
     train.start_button.click()
     wait_for_end(train, qtbot)
     assert "gone.tif" in train.message_note.text()
@@ -405,27 +405,27 @@ def test_only_models_of_the_network_can_be_started_from(train: TrainWidget) -> N
 
     assert offered() == ["deep-storm:2d-100nm"]
     network = train.form.network_box
-    network.setCurrentIndex(network.findData("drsn-storm"))
+    network.value = "drsn-storm"
     assert offered() == ["drsn-storm:2d-100nm-x4"]
     assert train.form.experiment().network == "drsn-storm"
 
 
 def test_a_network_names_the_presets_that_suit_it(train: TrainWidget) -> None:
     network = train.form.network_box
-    network.setCurrentIndex(network.findData("voxel-regression"))
+    network.value = "voxel-regression"
     assert train.form.network_note.text() == "Presets that suit it: quad-plane."
     source = train.form.experiment_form.source_box
-    source.setCurrentText("quad-plane")
-    source.activated.emit(source.currentIndex())
+    source.value = "quad-plane"
+    source.native.activated.emit(source.native.currentIndex())
     assert train.form.network_note.text() == ""
 
 
 def test_zero_minutes_are_as_many_as_the_steps_take(train: TrainWidget) -> None:
     editors = train.form.training_fields.editors
-    editors["minutes"].widget.setValue(0)
-    assert editors["minutes"].widget.text() == "by steps"
+    editors["minutes"].native.setValue(0)
+    assert editors["minutes"].native.text() == "by steps"
     assert train.form.experiment().training.minutes is None
-    editors["minutes"].widget.setValue(0.5)
+    editors["minutes"].native.setValue(0.5)
     assert train.form.experiment().training.minutes == 0.5
 
 
@@ -452,10 +452,10 @@ def test_every_editor_has_a_unit_and_a_tooltip(train: TrainWidget) -> None:
     editors = [e for fields in train.findChildren(Fields) for e in fields.editors.values()]
     assert len(editors) > 40
     for editor in editors:
-        tip = editor.widget.toolTip().removeprefix("<qt>").removesuffix("</qt>")
+        tip = editor.native.toolTip().removeprefix("<qt>").removesuffix("</qt>")
         assert len(tip) > 5, editor.label
-        is_number = bool(editor.widget.findChildren(QAbstractSpinBox)) or isinstance(
-            editor.widget, QAbstractSpinBox
+        is_number = bool(editor.native.findChildren(QAbstractSpinBox)) or isinstance(
+            editor.native, QAbstractSpinBox
         )
         is_networks = editor in train.form.network_fields.editors.values()
         if is_number and not is_networks and "(" not in editor.label:
@@ -515,7 +515,7 @@ def test_the_microscope_is_measured_from_the_layer(
     assert low < 150 < high
     assert high < 1.3 * low
     assert train.form.experiment().psf.pixel_size_nm == 120
-    assert train.form.experiment_form.source_box.currentText() == "estimated: cells"
+    assert train.form.experiment_form.source_box.value == "estimated: cells"
     assert "nm" in box.told_note.text()
     assert box.told.isVisibleTo(train)
 

@@ -21,7 +21,10 @@ HEIGHT_PX = 76
 
 
 class BeadStackList(QListWidget):
-    """The layers that may be bead stacks, each with a box to tick; it follows the viewer."""
+    """The layers that may be bead stacks, each with a box to tick; it follows the viewer.
+
+    It is a Qt widget: in magicgui's list of several, a click without Ctrl undoes the others.
+    """
 
     changed = Signal()
     """Other layers are ticked."""

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_deepsmlm._palette import ORANGE, SKY
-from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.editors import choice
 from napari_deepsmlm.plugin.widgets.plots import Plot, colored
 
 if TYPE_CHECKING:
@@ -33,24 +33,20 @@ class CalibrationView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._result: Calibration | None = None
-        self.plane_box = QComboBox()
-        make_calm(self.plane_box)
-        self.plane_box.setToolTip("<qt>The focal plane whose widths are drawn.</qt>")
-        self.plane_box.currentIndexChanged.connect(self._draw_widths)
+        self.plane_box = choice(self._planes, tooltip="The focal plane whose widths are drawn.")
+        self.plane_box.changed.connect(self._draw_widths)
         self.plot = WidthPlot()
         self.images = ImageTable()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.plane_box, self.plot.key, self.plot, self.images):
+        for widget in (self.plane_box.native, self.plot.key, self.plot, self.images):
             column.addWidget(widget)
 
     def show_result(self, made: Calibrated) -> None:
         """Draw a calibration."""
         self._result = made.result
-        n_planes = len(made.result.curves)
-        self.plane_box.clear()
-        self.plane_box.addItems([f"Focal plane {i + 1} of {n_planes}" for i in range(n_planes)])
-        self.plane_box.setVisible(n_planes > 1)
+        self.plane_box.reset_choices()
+        self.plane_box.native.setVisible(len(self.plane_box) > 1)
         self._draw_widths()
         self.images.show_images(made.result.z_nm, made.result.measured[0], made.fitted)
 
@@ -58,9 +54,13 @@ class CalibrationView(QWidget):
         """Follow the theme of the window."""
         self.plot.set_colors(background, text)
 
+    def _planes(self, _: object) -> list[tuple[str, int]]:
+        n_planes = 0 if self._result is None else len(self._result.curves)
+        return [(f"Focal plane {i + 1} of {n_planes}", i) for i in range(n_planes)]
+
     def _draw_widths(self, *_: object) -> None:
-        if self._result is not None and self.plane_box.count():
-            self.plot.show_curve(self._result, self.plane_box.currentIndex())
+        if self._result is not None and len(self.plane_box):
+            self.plot.show_curve(self._result, self.plane_box.value)
 
 
 class WidthPlot(Plot):

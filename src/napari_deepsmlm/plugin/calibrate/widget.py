@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
@@ -42,9 +41,9 @@ from napari_deepsmlm.plugin.forms.camera_box import CameraBox
 from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers.world import pixel_size_of
-from napari_deepsmlm.plugin.widgets.editors import Editor, editor_around, make_calm
+from napari_deepsmlm.plugin.widgets.editors import choice
 from napari_deepsmlm.plugin.widgets.notes import Note
-from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button, show_row
+from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, add_row, button, show_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,30 +90,30 @@ class CalibrateWidget(JobPanel):
     def _build(self) -> None:
         self.stack_list = BeadStackList(self._viewer)
         self.stack_list.changed.connect(self._on_stacks)
-        self.several_box, self.kind_box, self.pupil_box = QComboBox(), QComboBox(), QComboBox()
-        self.several_box.addItems([FIELDS, PLANES])
-        self.several_box.setToolTip(
-            "<qt>What several layers are: stacks whose beads are all averaged, or what several "
-            "cameras saw of the same beads.</qt>"
+        self.several_box = choice(
+            [FIELDS, PLANES],
+            label="They are",
+            tooltip="What several layers are: stacks whose beads are all averaged, or what several "
+            "cameras saw of the same beads.",
         )
-        for kind, words in KINDS.items():
-            self.kind_box.addItem(words, kind)
-        self.kind_box.setToolTip(
-            "<qt>The PSF that goes to Train. <b>As measured</b> fits any PSF; <b>Gaussian</b> is "
-            "for astigmatic and in-focus PSFs, of several planes too; a <b>Zernike pupil</b> knows "
-            "the physics of the lens, and smooths noise away.</qt>"
+        self.kind_box = choice(
+            [(words, kind) for kind, words in KINDS.items()],
+            label="PSF",
+            tooltip="The PSF that goes to Train. <b>As measured</b> fits any PSF; <b>Gaussian</b> "
+            "is for astigmatic and in-focus PSFs, of several planes too; a <b>Zernike pupil</b> "
+            "knows the physics of the lens, and smooths noise away.",
         )
-        self.pupil_box.setToolTip(
-            "<qt>Lens, indices and wavelength of the pupil whose Zernike coefficients are fitted; "
-            "its own aberrations are not used.</qt>"
+        self._pupils: tuple[str, ...] = ()
+        self.pupil_box = choice(
+            lambda _: self._pupils,
+            label="Lens and light",
+            tooltip="Lens, indices and wavelength of the pupil whose Zernike coefficients are "
+            "fitted; its own aberrations are not used.",
         )
-        for box in (self.several_box, self.kind_box, self.pupil_box):
-            make_calm(box)
-        self.kind_box.currentIndexChanged.connect(self._on_kind)
-        self.camera_box = CameraBox()
-        self.camera_box.setToolTip(
-            "<qt>What turns the numbers in the file (ADU) into photons: it gives the Zernike fit "
-            "the right weights. The other PSFs do not need it.</qt>"
+        self.kind_box.changed.connect(self._on_kind)
+        self.camera_box = CameraBox(
+            tooltip="What turns the numbers in the file (ADU) into photons: it gives the Zernike "
+            "fit the right weights. The other PSFs do not need it."
         )
         self.result_note = Note()
         self.find_button = button("Find beads", "Mark the beads; delete those that are no good.")
@@ -134,7 +133,7 @@ class CalibrateWidget(JobPanel):
         self.rows = QFormLayout()
         self.rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.rows.addRow("Bead stacks", self.stack_list)
-        self.rows.addRow("They are", self.several_box)
+        add_row(self.rows, self.several_box)
         self.stack_note = Note()
         self.rows.addRow(self.stack_note)
         column.addLayout(self.rows)
@@ -159,9 +158,10 @@ class CalibrateWidget(JobPanel):
 
         self.fields = Fields(BeadOptions, BeadOptions.model_fields, self.rows, self)
         yield
-        self.rows.addRow("PSF", self.kind_box)
-        self.pupil_box.addItems(kit.pupils)
-        self.rows.addRow("Lens and light", self.pupil_box)
+        self._pupils = tuple(kit.pupils)
+        for box in (self.kind_box, self.pupil_box):
+            add_row(self.rows, box)
+            box.reset_choices()
         self.camera_box.add_to(self.rows, kit.cameras)
         yield
         self.view = CalibrationView()
@@ -170,14 +170,14 @@ class CalibrateWidget(JobPanel):
         self._on_kind()
         self._on_stacks()
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
         return {
-            "several_stacks": editor_around("Several stacks", self.several_box, by_text=True),
+            "several_stacks": self.several_box,
             "z_step_nm": self.fields.editors["z_step_nm"],
             "window_px": self.fields.editors["window_px"],
-            "psf": editor_around("PSF", self.kind_box),
-            "lens_and_light": editor_around("Lens and light", self.pupil_box, by_text=True),
+            "psf": self.kind_box,
+            "lens_and_light": self.pupil_box,
         }
 
     def on_restored(self) -> None:
@@ -255,12 +255,12 @@ class CalibrateWidget(JobPanel):
         if options is None:
             return
         self._made, self._files = None, {}
-        self._kind = self.kind_box.currentData()
+        self._kind = self.kind_box.value
         work = partial(
             calibrate_live,
             self._volumes(),
             options,
-            self.pupil_box.currentText() if self._kind == PUPIL else None,
+            self.pupil_box.value if self._kind == PUPIL else None,
             self.camera_box.camera,
             [self._kept_places(stack) for stack in self._marked_stacks()],
         )
@@ -340,7 +340,7 @@ class CalibrateWidget(JobPanel):
             return None
 
     def _is_planes(self) -> bool:
-        return len(self.stack_list.stacks) > 1 and self.several_box.currentText() == PLANES
+        return len(self.stack_list.stacks) > 1 and self.several_box.value == PLANES
 
     def _volumes(self) -> Any:
         """Return a function that reads the images, to be called in another thread."""
@@ -359,7 +359,7 @@ class CalibrateWidget(JobPanel):
 
     def _on_stacks(self) -> None:
         stacks = self.stack_list.stacks
-        show_row(self.rows, self.several_box, len(stacks) > 1)
+        show_row(self.rows, self.several_box.native, len(stacks) > 1)
         self.update_buttons()
         if not stacks:
             self.stack_note.tell("Tick the layer of a bead z-stack.")
@@ -376,8 +376,8 @@ class CalibrateWidget(JobPanel):
             self.fields.fill({name: value for name, value in stated.items() if value})
 
     def _on_kind(self, *_: object) -> None:
-        show_row(self.rows, self.pupil_box, self.kind_box.currentData() == PUPIL)
-        self.camera_box.set_needed(self.kind_box.currentData() == PUPIL)
+        show_row(self.rows, self.pupil_box.native, self.kind_box.value == PUPIL)
+        self.camera_box.set_needed(self.kind_box.value == PUPIL)
 
     def _on_save(self, *_: object) -> bool:
         chosen, _filter = QFileDialog.getSaveFileName(self, "Save PSF", "psf.safetensors", FILES)

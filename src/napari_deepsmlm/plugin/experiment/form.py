@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.experiment.camera_form import CameraForm
 from napari_deepsmlm.plugin.experiment.psf_form import PsfForm
 from napari_deepsmlm.plugin.experiment.structure_form import StructureForm
 from napari_deepsmlm.plugin.forms.rows import Fields, FoldedForm, editable
-from napari_deepsmlm.plugin.widgets.editors import make_calm
-from napari_deepsmlm.plugin.widgets.parts import button
+from napari_deepsmlm.plugin.widgets.editors import choice
+from napari_deepsmlm.plugin.widgets.parts import add_row, button
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,7 @@ class ExperimentForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._base: Experiment | None = None
+        self._other_source = ""
         self.rows = QFormLayout()
         self.rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.more = FoldedForm("More about the sample", "Spreads, sums of frames, unevenness.")
@@ -130,17 +131,16 @@ class ExperimentForm(QWidget):
     # -- rows ------------------------------------------------------------------------------
 
     def _add_source(self) -> None:
-        self.source_box = QComboBox()
-        make_calm(self.source_box)
-        self.source_box.setToolTip(
-            "<qt>A microscope and sample to begin with. Everything below is filled in from it.</qt>"
+        self.source_box = choice(
+            self._sources,
+            label="Preset",
+            tooltip="A microscope and sample to begin with. Everything below is filled in from it.",
         )
-        self.source_box.addItems([NO_PRESET, *self._kit.presets])
-        self.source_box.activated.connect(self._on_source)
+        self.source_box.native.activated.connect(self._on_source)  # also of the same
         self.load_button = button("Load…", "Fill in everything from an experiment file (YAML).")
         self.load_button.clicked.connect(self._on_load)
         self.save_button = button("Save…", "Write everything to an experiment file (YAML).")
-        self.rows.addRow("Preset", self.source_box)
+        add_row(self.rows, self.source_box)
         buttons = QHBoxLayout()
         buttons.addWidget(self.load_button)
         buttons.addWidget(self.save_button)
@@ -160,19 +160,21 @@ class ExperimentForm(QWidget):
         self.more_fields = Fields(Simulation, names, self.more.rows, self)
 
     def _choose_source(self, source: str) -> None:
-        last = self.source_box.count() - 1
-        if last > len(self._kit.presets):
-            self.source_box.removeItem(last)  # the file before
-        if source not in ("", *self._kit.presets):
-            self.source_box.addItem(source)
-        self.source_box.setCurrentText(source or NO_PRESET)
+        self._other_source = "" if source in self._kit.presets else source
+        with self.source_box.changed.blocked():
+            self.source_box.reset_choices()
+            self.source_box.value = source or NO_PRESET
 
-    def _on_source(self, index: int) -> None:
-        if index == 0:
+    def _sources(self, _: object) -> list[str]:
+        other = [self._other_source] if self._other_source else []
+        return [NO_PRESET, *self._kit.presets, *other]
+
+    def _on_source(self, *_: object) -> None:
+        source = self.source_box.value
+        if source == NO_PRESET:
             self.show_experiment(self._kit.experiment())
-        elif index <= len(self._kit.presets):
-            name = self.source_box.itemText(index)
-            self.show_experiment(self._kit.experiment.from_preset(name), name)
+        elif source in self._kit.presets:
+            self.show_experiment(self._kit.experiment.from_preset(source), source)
 
     def _on_load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Load experiment", filter=FILES)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from napari_deepsmlm.plugin.forms.kept_form import KeptPart
 from napari_deepsmlm.plugin.library.choices import ModelChoice
-from napari_deepsmlm.plugin.widgets.editors import Editor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,14 +26,14 @@ DOUBTFUL = ("psf", "camera", "experimental", "model", "network")
 
 def experiment_editor(
     form: ExperimentForm, read: Callable[[], Experiment], changed: Any
-) -> dict[str, Editor]:
+) -> dict[str, KeptPart]:
     """Return a form, which shows the default now, as an editor of whole experiments."""
     default = read()
 
     def write(experiment: Experiment) -> None:
         form.show_experiment(experiment, "" if experiment == default else LAST_USED)
 
-    return {EXPERIMENT: Editor("Experiment", form.source_box, read, write, changed)}
+    return {EXPERIMENT: KeptPart("Experiment", form.source_box.native, read, write, changed)}
 
 
 def prepare_experiment(values: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from magicgui.widgets import ComboBox, Dialog, FloatSpinBox, Label
+from magicgui.widgets import ComboBox, Dialog, Label
 from napari.utils.notifications import show_warning
 
 from napari_deepsmlm.io import ReadTable, UnitNeeded, read_table
 from napari_deepsmlm.plugin.layers.localizations import camera_pixel_nm
+from napari_deepsmlm.plugin.widgets.editors import Number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,13 +59,9 @@ def ask(path: Path, problem: UnitNeeded, viewer: Viewer | None) -> Stated | None
     The pixel that is proposed is that of the open camera frames.
     """
     open_nm = None if viewer is None else camera_pixel_nm(viewer)
-    pixel = FloatSpinBox(
-        name="pixel",
-        label="camera pixel, nm",
-        value=open_nm or PROPOSED_PIXEL_NM,
-        min=1.0,
-        max=10_000.0,
-        step=1.0,
+    proposed_nm = open_nm or PROPOSED_PIXEL_NM
+    pixel = Number(
+        name="pixel", label="camera pixel, nm", value=proposed_nm, limits=(1.0, 10_000.0)
     )
     unit = ComboBox(name="unit", label="positions are in", choices=UNITS, value="nm")
     whose = "that of the open frames" if open_nm else "a guess"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QWidget
+from magicgui.widgets import ComboBox
 
 from napari_deepsmlm.plugin.memory.known_stacks import recall, remember
 from napari_deepsmlm.plugin.memory.settings import read_settings
-from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.editors import Number, make_calm
 from napari_deepsmlm.plugin.widgets.notes import Note
-from napari_deepsmlm.plugin.widgets.parts import show_row
+from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from qtpy.QtWidgets import QFormLayout
 
     from napari_deepsmlm.plugin.layers.chooser import LayerList
 
@@ -22,9 +23,15 @@ UNKNOWN = "not known: ADU as photons"
 AUTO = "auto: file or noise"
 NONE = "none: ADU are photons"
 BY_NUMBERS = "baseline and gain below"
+LARGEST = 65_535.0
+TOOLTIP = (
+    "What turns the numbers in the file (ADU) into photons. This model needs it for photons and "
+    "precision. <i>auto</i> takes it from the file, from what was entered for such stacks, or from "
+    "the noise of the frames."
+)
 
 
-class CameraBox(QComboBox):
+class CameraBox(ComboBox):
     """A list of cameras, and editors of baseline and photons per ADU for one that is not in it.
 
     Parameters
@@ -33,34 +40,27 @@ class CameraBox(QComboBox):
     is_auto : instead of that, offer to find the camera, which is chosen first, or to have none.
     """
 
-    changed = Signal()
-
     def __init__(
-        self, parent: QWidget | None = None, *, unknown: str = UNKNOWN, is_auto: bool = False
+        self, *, unknown: str = UNKNOWN, is_auto: bool = False, tooltip: str = TOOLTIP
     ) -> None:
-        super().__init__(parent)
-        make_calm(self)
         self._unknown = AUTO if is_auto else unknown
         self._is_auto = is_auto
-        self.note = Note()
-        self.setToolTip(
-            "<qt>What turns the numbers in the file (ADU) into photons. This model needs it for "
-            "photons and precision. <i>auto</i> takes it from the file, from what was entered for "
-            "such stacks, or from the noise of the frames.</qt>"
-        )
-        self.baseline = _number(100.0, 1, 65_535.0, "Offset that the camera adds, ADU.")
-        self.photons_per_adu = _number(
-            1.0, 4, 10_000.0, "Electrons per ADU / (EM gain × quantum efficiency)."
-        )
-        self.photons_per_adu.setMinimum(0.0001)
-        self.currentIndexChanged.connect(self._on_choice)
-        for box in (self.baseline, self.photons_per_adu):
-            box.valueChanged.connect(self._tell_change)
-            box.editingFinished.connect(self._keep)
-        self.activated.connect(self._keep)
+        self._presets: Sequence[str] = ()
         self._rows: QFormLayout | None = None
         self._is_needed = True
         self._layers: LayerList | None = None
+        self.note = Note()
+        self.baseline = _number("Baseline (ADU)", 100.0, 0.0, "Offset that the camera adds, ADU.")
+        self.photons_per_adu = _number(
+            "Photons per ADU", 1.0, 0.0001, "Electrons per ADU / (EM gain × quantum efficiency)."
+        )
+        super().__init__(choices=self._offered, label="Camera", tooltip=f"<qt>{tooltip}</qt>")
+        make_calm(self.native)
+        self.changed.connect(self._on_choice)
+        for box in (self.baseline, self.photons_per_adu):
+            box.changed.connect(self._tell_change)
+            box.native.editingFinished.connect(self._keep)
+        self.native.activated.connect(self._keep)
 
     def follow(self, layers: LayerList) -> None:
         """Offer the camera that was entered for stacks like the chosen one, and keep what is."""
@@ -69,23 +69,27 @@ class CameraBox(QComboBox):
 
     def add_to(self, form: QFormLayout, presets: Sequence[str]) -> None:
         """Offer the presets, and append the rows."""
-        nothing = [NONE] if self._is_auto else []
-        self.addItems([self._unknown, BY_NUMBERS, *presets, *nothing])
-        self._rows = form
-        form.addRow("Camera", self)
-        form.addRow("Baseline (ADU)", self.baseline)
-        form.addRow("Photons per ADU", self.photons_per_adu)
+        self._presets, self._rows = presets, form
+        for row in (self, self.baseline, self.photons_per_adu):
+            add_row(form, row)
         form.addRow(self.note)
+        self.reset_choices()
         self._recall()
         self.set_needed(False)
+
+    def _offered(self, _: object) -> list[str]:
+        if self._rows is None:
+            return []
+        nothing = [NONE] if self._is_auto else []
+        return [self._unknown, BY_NUMBERS, *self._presets, *nothing]
 
     def set_needed(self, is_needed: bool) -> None:
         """Show the rows only for models that count photons."""
         self._is_needed = is_needed
-        is_by_numbers = is_needed and self.currentText() == BY_NUMBERS
-        show_row(self._rows, self, is_needed)
+        is_by_numbers = is_needed and self.value == BY_NUMBERS
+        show_row(self._rows, self.native, is_needed)
         for box in (self.baseline, self.photons_per_adu):
-            show_row(self._rows, box, is_by_numbers)
+            show_row(self._rows, box.native, is_by_numbers)
         self.note.setVisible(is_needed and bool(self.note.text()))
 
     @property
@@ -93,22 +97,22 @@ class CameraBox(QComboBox):
         """The value of the option `camera`."""
         chosen = self._chosen() if self._is_needed else None
         if chosen is None and self._is_auto:
-            return "none" if self._is_needed and self.currentText() == NONE else "auto"
+            return "none" if self._is_needed and self.value == NONE else "auto"
         return chosen
 
     def _chosen(self) -> str | dict[str, Any] | None:
         """Return what was entered, which is worth being remembered."""
-        if self.currentText() in ("", self._unknown, NONE):
+        if self.value in (None, self._unknown, NONE):
             return None
-        if self.currentText() == BY_NUMBERS:
-            gain = 1 / self.photons_per_adu.value()
-            return {"kind": "ideal", "baseline": self.baseline.value(), "gain": gain}
-        return self.currentText()
+        if self.value == BY_NUMBERS:
+            gain = 1 / self.photons_per_adu.value
+            return {"kind": "ideal", "baseline": self.baseline.value, "gain": gain}
+        return str(self.value)
 
     def _recall(self) -> None:
         """Choose what was entered for such stacks, else the camera of the preferences."""
         stack = None if self._layers is None else self._layers.layer
-        if stack is None or self.count() == 0:
+        if stack is None or not len(self):
             return
         kept = recall(stack)
         if kept is None or kept.camera is None:
@@ -121,12 +125,12 @@ class CameraBox(QComboBox):
         """Take a preset or numbers; False if there is no such preset any more."""
         self.note.clear()
         if isinstance(camera, dict):
-            self.baseline.setValue(float(camera.get("baseline", 100.0)))
-            self.photons_per_adu.setValue(1 / max(float(camera.get("gain", 1.0)), 1e-4))
-            self.setCurrentText(BY_NUMBERS)
+            self.baseline.value = float(camera.get("baseline", 100.0))
+            self.photons_per_adu.value = 1 / max(float(camera.get("gain", 1.0)), 1e-4)
+            self.value = BY_NUMBERS
             return True
-        is_there = bool(camera) and self.findText(camera) >= 0
-        self.setCurrentText(camera if is_there else self._unknown)
+        is_there = camera in self.choices
+        self.value = camera if is_there else self._unknown
         return is_there
 
     def _keep(self, *_: object) -> None:
@@ -138,18 +142,11 @@ class CameraBox(QComboBox):
 
     def _on_choice(self, *_: object) -> None:
         self.set_needed(self._is_needed)
-        self.changed.emit()
 
     def _tell_change(self, *_: object) -> None:
-        self.changed.emit()
+        self.changed.emit(self.value)
 
 
-def _number(value: float, decimals: int, most: float, tooltip: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setDecimals(decimals)
-    box.setRange(0.0, most)
-    box.setValue(value)
-    box.setKeyboardTracking(False)
-    box.setToolTip(f"<qt>{tooltip}</qt>")
-    make_calm(box)
-    return box
+def _number(label: str, value: float, least: float, tooltip: str) -> Number:
+    tooltip = f"<qt>{tooltip}</qt>"
+    return Number(limits=(least, LARGEST), value=value, label=label, tooltip=tooltip)

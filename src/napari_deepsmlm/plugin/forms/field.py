@@ -1,4 +1,4 @@
-"""Forms: a pydantic field becomes a labelled Qt editor with unit, range and tooltip."""
+"""Forms: a pydantic field becomes a magicgui widget with unit, range and tooltip."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
+from magicgui.widgets import CheckBox, create_widget
 
 from napari_deepsmlm.plugin.widgets.editors import (
     DECIMALS,
-    Editor,
-    check_box,
-    choice,
-    editable_choice,
-    line,
+    Number,
+    NumberRange,
+    Suggestions,
     make_calm,
-    range_boxes,
     set_tooltip,
-    spin_box,
 )
 
 if TYPE_CHECKING:
@@ -48,8 +45,8 @@ def editor_for(
     label: str = "",
     none_text: str = "auto",
     choices: Sequence[Any] = (),
-) -> Editor:
-    """Return an editor for a field, set to its default.
+) -> Any:
+    """Return a magicgui widget with a value, for a field, set to its default.
 
     Parameters
     ----------
@@ -67,29 +64,25 @@ def editor_for(
     'Tilt (°)'
     """
     field = model.model_fields[name]
-    kind, is_optional = _kind(field.annotation)
-    if choices and kind is int:
-        editor = editable_choice(choices, _limits(field))
-    elif choices or get_origin(kind) is Literal:
-        editor = choice(choices or get_args(kind))
-    elif kind is bool:
-        editor = check_box()
-    elif kind in (int, float):
-        editor = spin_box(kind, _limits(field), none_text if is_optional else "")
-    elif _is_range(field.annotation):
-        editor = range_boxes(get_args(kind)[0], _limits(field))
-    elif kind is str:
-        editor = line()
-    else:
+    if not can_edit(field):
         raise TypeError(f"No editor for field '{name}' of type {field.annotation}.")
-    widget = editor.widget
-    widget.setObjectName(name)
+    kind, is_optional = _kind(field.annotation)
+    options = _options(field, choices, none_text if is_optional else "")
+    widget: Any = create_widget(
+        annotation=None if "widget_type" in options else kind,  # resolving it takes its time
+        name=name,
+        label=label_of(model, name, label),
+        options=options,
+    )
+    widget.native.setObjectName(name)
     set_tooltip(widget, _tooltip(field, name))
-    make_calm(widget)
+    if not isinstance(widget, Number):  # which is calm by itself
+        make_calm(widget.native)
+    if isinstance(widget, CheckBox):
+        widget.text = ""  # its label stands before it
     if not field.is_required():
-        editor.write(field.default)
-    text = label_of(model, name, label)
-    return Editor(text, widget, editor.read, editor.write, editor.changed)
+        widget.value = field.default
+    return widget
 
 
 def can_edit(field: FieldInfo) -> bool:
@@ -108,6 +101,20 @@ def label_of(model: type[BaseModel], name: str, label: str = "") -> str:
 
 
 # -- fields ---------------------------------------------------------------------------------
+
+
+def _options(field: FieldInfo, choices: Sequence[Any], none_text: str) -> dict[str, Any]:
+    """Return what magicgui does not know from the type alone."""
+    kind, _ = _kind(field.annotation)
+    limits = _limits(field)
+    if choices:
+        suggested = {"widget_type": Suggestions, "limits": limits} if kind is int else {}
+        return {"choices": choices, **suggested}
+    if kind in (int, float):
+        return {"widget_type": Number, "kind": kind, "limits": limits, "none_text": none_text}
+    if _is_range(kind):
+        return {"widget_type": NumberRange, "kind": get_args(kind)[0], "limits": limits}
+    return {}
 
 
 def _kind(annotation: Any) -> tuple[Any, bool]:
@@ -148,4 +155,4 @@ def _tooltip(field: FieldInfo, name: str) -> str:
     low, high = _limits(field)
     if low > -MOST_INTEGER and high < MOST_INTEGER:
         text += f" Range {low:g} to {high:g} {UNITS.get(_suffix(name), '')}".rstrip() + "."
-    return f"<qt>{text.strip()}</qt>"  # rich text wraps
+    return text.strip()

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from qtpy.QtWidgets import QWidget
 
-    from napari_deepsmlm.plugin.widgets.editors import Editor
-
     Values = dict[str, Any]
 
 RESET = "↺"
@@ -28,6 +26,37 @@ RESET_TIP = (
 )
 DELAY_MS = 200
 MOST_NAMED = 5
+
+
+class KeptPart:
+    """A part of a panel that is kept as a magicgui widget is, though no single one edits it.
+
+    Parameters
+    ----------
+    part : the Qt widget; what is hidden does not count as changed.
+    read, write : its value.
+    changed : signal; arguments are ignored.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        part: Any,
+        read: Callable[[], Any],
+        write: Callable[[Any], None],
+        changed: Any,
+    ) -> None:
+        self.label, self.native, self.changed = label, part, changed
+        self._read, self._write = read, write
+
+    @property
+    def value(self) -> Any:
+        """What is kept."""
+        return self._read()
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._write(value)
 
 
 class KeptForm(QObject):
@@ -50,7 +79,7 @@ class KeptForm(QObject):
     def __init__(self, panel: str, parent: QWidget) -> None:
         super().__init__(parent)
         self._panel, self._path = panel, last_used_file()
-        self._editors: Mapping[str, Editor] = {}
+        self._editors: Mapping[str, Any] = {}
         self._defaults: Values = {}
         self._saved: Values = {}
         self.note = Note()
@@ -68,10 +97,10 @@ class KeptForm(QObject):
         path, panel = self._path, self._panel
         return lambda: recall(path, panel)
 
-    def fill(self, editors: Mapping[str, Editor], values: Values) -> None:
+    def fill(self, editors: Mapping[str, Any], values: Values) -> None:
         """Take over the editors, whose values are the defaults now, and write kept values."""
         self._editors = editors
-        self._defaults = {name: editor.read() for name, editor in editors.items()}
+        self._defaults = {name: editor.value for name, editor in editors.items()}
         self._saved = self._plain_values()
         is_kept = bool(values) and is_wanted()  # asked when the panel is shown: it takes its time
         for name, editor in editors.items():
@@ -88,7 +117,7 @@ class KeptForm(QObject):
     def restore_defaults(self) -> None:
         """Set the editors back."""
         for name, editor in self._editors.items():
-            editor.write(self._defaults[name])
+            editor.value = self._defaults[name]
         self.note.clear()
         self.restored.emit()
         self.save()
@@ -103,30 +132,30 @@ class KeptForm(QObject):
             defaults = {name for name in new if new[name] == plain(self._defaults[name])}
             keep(self._path, self._panel, new, forgotten=defaults)
 
-    def _restore(self, name: str, editor: Editor, value: Any) -> None:
+    def _restore(self, name: str, editor: Any, value: Any) -> None:
         """Write a kept value, which may be of another version, or damaged: then it is left out."""
         with suppress(ValueError, TypeError, OverflowError):
-            editor.write(value)
+            editor.value = value
             # An editor moves a number into its range; a whole configuration was checked before.
-            if isinstance(value, BaseModel) or plain(editor.read()) == value:
+            if isinstance(value, BaseModel) or plain(editor.value) == value:
                 return
-        editor.write(self._defaults[name])
+        editor.value = self._defaults[name]
 
     def _plain_values(self) -> Values:
         """Return what the editors hold; the last one where that is of no use just now."""
         values = dict(self._saved)
         for name, editor in self._editors.items():
             with suppress(ValueError):
-                values[name] = plain(editor.read())
+                values[name] = plain(editor.value)
         return values
 
-    def _changed(self) -> list[Editor]:
+    def _changed(self) -> list[Any]:
         """Return those that can be seen and do not hold their default."""
         now = self._plain_values()
         return [
             editor
             for name, editor in self._editors.items()
-            if now[name] != plain(self._defaults[name]) and not editor.widget.isHidden()
+            if now[name] != plain(self._defaults[name]) and not editor.native.isHidden()
         ]
 
     def _ask(self, *_: object) -> None:
@@ -149,7 +178,7 @@ def plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _in_words(editors: list[Editor]) -> str:
+def _in_words(editors: list[Any]) -> str:
     names = [editor.label.partition(" (")[0] for editor in editors]
     n_more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {n_more} more" if n_more > 0 else "")

@@ -9,14 +9,12 @@ from qtpy.QtWidgets import QFormLayout, QWidget
 from superqt import QCollapsible
 
 from napari_deepsmlm.plugin.forms.field import can_edit, editor_for
-from napari_deepsmlm.plugin.widgets.parts import show_row
+from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from pydantic import BaseModel
-
-    from napari_deepsmlm.plugin.widgets.editors import Editor
 
 LABELS = {
     "n_frames": "Frames",
@@ -78,35 +76,35 @@ class Fields(QObject):
         self, model: type[BaseModel], names: Iterable[str], rows: QFormLayout, parent: QWidget
     ) -> None:
         super().__init__(parent)
-        self.editors: dict[str, Editor] = {}
+        self.editors: dict[str, Any] = {}
         self._rows = rows
         for name in names:
             editor = editor_for(
                 model, name, label=LABELS.get(name, ""), none_text=NONE_TEXTS.get(name, "auto")
             )
-            editor.add_to(rows)
+            add_row(rows, editor)
             editor.changed.connect(self._tell_change)
             self.editors[name] = editor
 
     def values(self) -> dict[str, Any]:
         """Return what the editors hold, by the names of the fields."""
-        return {name: editor.read() for name, editor in self.editors.items()}
+        return {name: editor.value for name, editor in self.editors.items()}
 
     def fill(self, values: Mapping[str, Any]) -> None:
         """Set the editors; fields without one are left out."""
         for name, editor in self.editors.items():
             if name in values:
-                editor.write(values[name])
+                editor.value = values[name]
 
     def show(self, is_shown: bool) -> None:
         """Show or hide the rows."""
         for editor in self.editors.values():
-            show_row(self._rows, editor.widget, is_shown)
+            show_row(self._rows, editor.native, is_shown)
 
     def remove(self) -> None:
         """Take the rows away for good."""
         for editor in self.editors.values():
-            self._rows.removeRow(editor.widget)
+            self._rows.removeRow(editor.native)
         self.editors.clear()
         self.deleteLater()
 

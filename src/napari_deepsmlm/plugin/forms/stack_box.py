@@ -18,7 +18,6 @@ from napari_deepsmlm.plugin.widgets.notes import Note
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
-    from qtpy.QtWidgets import QWidget
 
 NOTHING_HERE = (
     "No layer holds camera frames. Drop a TIFF stack on the window, or choose "
@@ -29,12 +28,12 @@ NOTHING_HERE = (
 class StackBox(LayerList):
     """A list of the layers that may be frames, and a `note` about the chosen one."""
 
-    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
-        super().__init__(viewer, can_hold_frames, NOTHING_HERE, parent, why_not=why_no_frames)
+    def __init__(self, viewer: Viewer) -> None:
         self.note = Note()
         self.known_size = PixelSize(None, "")
-        self.describe(None)
-        self.refresh()
+        super().__init__(viewer, can_hold_frames, NOTHING_HERE, why_not=why_no_frames)
+        if self.stack is None:
+            self.describe(None)
 
     @property
     def stack(self) -> Layer | None:
@@ -46,7 +45,7 @@ class StackBox(LayerList):
         """Say what the stack is, with the pixel size that will be used."""
         stack, known = self.stack, self.known_size
         name = "" if stack is None else f": {stack.name}"
-        self.setToolTip(f"<qt>The image layer that holds the camera frames{name}</qt>")
+        self.tooltip = f"<qt>The image layer that holds the camera frames{name}</qt>"
         if stack is None:
             refused = self.refused()
             if refused:

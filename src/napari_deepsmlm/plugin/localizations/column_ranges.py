@@ -14,7 +14,7 @@ from napari_deepsmlm._palette import GREY, SKY
 from napari_deepsmlm.filtering.summary import STEPS
 from napari_deepsmlm.localizations import KNOWN_COLUMNS
 from napari_deepsmlm.plugin.forms.field import UNITS
-from napari_deepsmlm.plugin.widgets.editors import make_calm, range_boxes
+from napari_deepsmlm.plugin.widgets.editors import NumberRange, make_calm, set_tooltip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,24 +92,23 @@ class ColumnRange(QWidget):
         self.column = column
         label = QLabel(title_of(column.name))
         kind = int if column.is_whole else float
-        self.boxes = range_boxes(kind, (column.low, column.high))
+        self.boxes = NumberRange(kind=kind, limits=(column.low, column.high))
         self.histogram = HistogramBars(column.counts)
         self.slider: Any = QDoubleRangeSlider(Qt.Orientation.Horizontal)  # type: ignore[no-untyped-call]
         self.slider.setRange(column.low, column.high)
         self.slider.setSingleStep((column.high - column.low) / STEPS)
         make_calm(self.slider)
-        tip = f"<qt>{KNOWN_COLUMNS.get(column.name, column.name)}. Blue: the molecules kept. "
-        tip += "An end at its stop is open, and keeps what lies beyond.</qt>"
-        for widget in (label, self.boxes.widget, self.histogram, self.slider):
-            widget.setToolTip(tip)
-        for box in self.boxes.widget.ends:  # type: ignore[attr-defined]
-            box.widget.setToolTip(tip)
+        tip = f"{KNOWN_COLUMNS.get(column.name, column.name)}. Blue: the molecules kept. "
+        tip += "An end at its stop is open, and keeps what lies beyond."
+        set_tooltip(self.boxes, tip)
+        for widget in (label, self.histogram, self.slider):
+            widget.setToolTip(f"<qt>{tip}</qt>")
         self.reset()
         self.boxes.changed.connect(self._on_boxes)
         self.slider.valueChanged.connect(self._on_slider)
         top = QHBoxLayout()
         top.addWidget(label, 3)
-        top.addWidget(self.boxes.widget, 4)
+        top.addWidget(self.boxes.native, 4)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
@@ -119,7 +118,7 @@ class ColumnRange(QWidget):
 
     def range(self) -> tuple[float, float]:
         """Return the chosen ends."""
-        low, high = self.boxes.read()
+        low, high = self.boxes.value
         return float(low), float(high)
 
     def set_range(self, low: float, high: float) -> None:
@@ -141,8 +140,8 @@ class ColumnRange(QWidget):
 
     def _on_slider(self, ends: tuple[float, float]) -> None:
         decimals = 0 if self.column.is_whole else _decimals(self.column.high - self.column.low)
-        with QSignalBlocker(self.boxes.widget):
-            self.boxes.write([round(end, decimals) for end in ends])
+        with self.boxes.changed.blocked():
+            self.boxes.value = tuple(round(end, decimals) for end in ends)
         self._show()
 
     def _on_boxes(self, *_: object) -> None:

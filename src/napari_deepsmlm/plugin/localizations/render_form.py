@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
+from napari_deepsmlm.plugin.forms.kept_form import KeptPart
 from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.localizations.column_ranges import title_of
-from napari_deepsmlm.plugin.widgets.editors import Editor, choice, make_calm
+from napari_deepsmlm.plugin.widgets.editors import choice
+from napari_deepsmlm.plugin.widgets.parts import add_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +29,8 @@ LABELS = {
 OWN_WIDTH = "each its own"
 NEEDED_BY = {"sigma_nm": "gaussian", "n_shifts": "ash"}
 COLOR_TIP = (
-    "<qt>What the colours show: the density alone, or the mean of a column, such as depth, from "
-    "blue (low) over grey to orange (high), with the density as brightness.</qt>"
+    "What the colours show: the density alone, or the mean of a column, such as depth, from "
+    "blue (low) over grey to orange (high), with the density as brightness."
 )
 
 
@@ -40,6 +41,7 @@ class RenderForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._columns: list[str] = []
         self._rows = QFormLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -49,16 +51,14 @@ class RenderForm(QWidget):
         self._options = options
         self.fields = Fields(options, options.model_fields, self._rows, self)
         for name, words in LABELS.items():
-            label: Any = self._rows.labelForField(self.fields.editors[name].widget)
+            self.fields.editors[name].label = words
+            label: Any = self._rows.labelForField(self.fields.editors[name].native)
             label.setText(words)
-        width: Any = self.fields.editors["sigma_nm"].widget
-        width.setSpecialValueText(OWN_WIDTH)
-        self.color_box = choice([DENSITY])
-        self.color_box.widget.setToolTip(COLOR_TIP)
-        make_calm(self.color_box.widget)
-        self._rows.addRow("Colour by", self.color_box.widget)
+        self.fields.editors["sigma_nm"].native.setSpecialValueText(OWN_WIDTH)
+        self.color_box = choice(self._colors, label="Colour by", tooltip=COLOR_TIP)
+        add_row(self._rows, self.color_box)
         self._pixel = self.fields.editors[PIXEL]
-        self._suited_nm, self._is_users_pixel = float(self._pixel.read()), False
+        self._suited_nm, self._is_users_pixel = float(self._pixel.value), False
         self._pixel.changed.connect(self._on_pixel)
         self.fields.changed.connect(self._on_fields)
         self.color_box.changed.connect(self._tell_change)
@@ -69,12 +69,13 @@ class RenderForm(QWidget):
 
     def offer_colors(self, names: Iterable[str]) -> None:
         """Offer other columns for the colours, the depth first, and take none of them."""
-        box: Any = self.color_box.widget
-        with QSignalBlocker(box):
-            box.clear()
-            box.addItem(DENSITY, None)
-            for name in sorted(names, key=lambda name: name != "z_nm"):
-                box.addItem(title_of(name), name)
+        self._columns = sorted(names, key=lambda name: name != "z_nm")
+        with self.color_box.changed.blocked():
+            self.color_box.reset_choices()
+            self.color_box.value = ""
+
+    def _colors(self, _: object) -> list[tuple[str, str]]:
+        return [(DENSITY, ""), *((title_of(name), name) for name in self._columns)]
 
     def options(self) -> RenderOptions:
         """Return what is chosen.
@@ -89,8 +90,7 @@ class RenderForm(QWidget):
     @property
     def color_by(self) -> str | None:
         """The column that gives the colours, None for the density."""
-        name: str | None = self.color_box.read()
-        return name
+        return self.color_box.value or None
 
     def choose_pixel(self, sr_pixel_nm: float) -> None:
         """Set the pixel that suits the data, unless the user chose one."""
@@ -98,22 +98,19 @@ class RenderForm(QWidget):
         if not self._is_users_pixel:
             self._write_pixel(None)
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors but for the colours; a pixel is kept if the user chose it."""
-        kept = {
-            name: replace(editor, label=LABELS[name])
-            for name, editor in self.fields.editors.items()
-        }
-        kept[PIXEL] = replace(kept[PIXEL], read=self._read_pixel, write=self._write_pixel)
-        return kept
+        box = self._pixel
+        pixel = KeptPart(box.label, box.native, self._read_pixel, self._write_pixel, box.changed)
+        return {**self.fields.editors, PIXEL: pixel}
 
     def _read_pixel(self) -> float | None:
         """Return the user's pixel, None where it is the one that suits the data."""
-        pixel_nm: float = self._pixel.read()
+        pixel_nm: float = self._pixel.value
         return pixel_nm if self._is_users_pixel else None
 
     def _write_pixel(self, sr_pixel_nm: float | None) -> None:
-        self._pixel.write(self._suited_nm if sr_pixel_nm is None else sr_pixel_nm)
+        self._pixel.value = self._suited_nm if sr_pixel_nm is None else sr_pixel_nm
         self._is_users_pixel = sr_pixel_nm is not None
 
     def _on_pixel(self, *_: object) -> None:
@@ -124,6 +121,6 @@ class RenderForm(QWidget):
         self.changed.emit()
 
     def _show_needed(self) -> None:
-        kind = self.fields.editors["kind"].read()
+        kind = self.fields.editors["kind"].value
         for name, of in NEEDED_BY.items():
-            self._rows.setRowVisible(self.fields.editors[name].widget, kind == of)
+            self._rows.setRowVisible(self.fields.editors[name].native, kind == of)

@@ -11,7 +11,6 @@ from napari_deepsmlm.plugin.layers.world import provenance
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
-    from qtpy.QtWidgets import QWidget
 
     from napari_deepsmlm.localizations import Localizations
 
@@ -30,10 +29,9 @@ class TableBox(LayerList):
     viewer : whose layers are offered.
     """
 
-    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, viewer: Viewer) -> None:
         tooltip = "The layer whose localizations are filtered and drawn."
-        super().__init__(viewer, _has_table, tooltip, parent)
-        self.refresh()
+        super().__init__(viewer, _has_table, tooltip)
 
     def table(self) -> tuple[Localizations, tuple[float, float]] | None:
         """Return the table of the chosen layer, and (y, x) nm in the world of its origin."""
@@ -44,11 +42,6 @@ class TableBox(LayerList):
     def wants(self, layer: Layer) -> bool:
         """Whether it is the first, or a table that was just opened."""
         return self.layer is None or layer.source.path is not None
-
-    def showPopup(self) -> None:
-        """Offer what there is now: a run keeps its table with a layer at its end."""
-        self.refresh()
-        super().showPopup()
 
 
 def _has_table(layer: Layer) -> bool:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from magicgui.widgets import LineEdit
 from napari.layers import Points
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QVBoxLayout, QWidget
 
 from napari_deepsmlm.filtering import Filter
 from napari_deepsmlm.plugin.forms.asking import ask, tell_remarks
@@ -42,7 +43,7 @@ from napari_deepsmlm.plugin.localizations.work import (
     save_table,
 )
 from napari_deepsmlm.plugin.widgets.editors import make_calm
-from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button, in_turns
+from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, add_row, button, in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.plugin.forms.asking import Stated
     from napari_deepsmlm.plugin.jobs import Job
-    from napari_deepsmlm.plugin.widgets.editors import Editor
 
 DELAY_MS = 250
 QUICK_S = 0.5
@@ -97,11 +97,10 @@ class LocalizationsWidget(JobPanel):
         self.table_box.changed.connect(self._on_table)
         self.open_button = button("Open…", "Read a table: ThunderSTORM or challenge CSV, Picasso.")
         self.open_button.clicked.connect(self._on_open)
-        self.where_line = QLineEdit()
-        self.where_line.setPlaceholderText("intensity > 500 & uncertainty_xy < 30")
-        self.where_line.setToolTip(f"<qt>{WHERE_TIP}</qt>")
-        make_calm(self.where_line)
-        self.where_line.textChanged.connect(self._ask)
+        self.where_line = LineEdit(label="Filter", tooltip=f"<qt>{WHERE_TIP}</qt>")
+        self.where_line.native.setPlaceholderText("intensity > 500 & uncertainty_xy < 30")
+        make_calm(self.where_line.native)
+        self.where_line.changed.connect(self._ask)
         self.drawing = RenderForm()
         self.drawing.changed.connect(self._ask)
         self.ranges = ColumnRanges()
@@ -117,9 +116,9 @@ class LocalizationsWidget(JobPanel):
         column = QVBoxLayout(scrolled)
         self.form = QFormLayout()
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.form.addRow("Table", self.table_box)
+        self.form.addRow("Table", self.table_box.native)
         self.form.addRow("", self.open_button)
-        self.form.addRow("Filter", self.where_line)
+        add_row(self.form, self.where_line)
         column.addLayout(self.form)
         column.addWidget(self.drawing)
         column.addWidget(self.ranges)
@@ -133,15 +132,16 @@ class LocalizationsWidget(JobPanel):
         yield
         QTimer.singleShot(0, self._on_table)
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
         return self.drawing.kept_editors()
 
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""
         has_table = self.is_ready and self._opened is not None
-        for each in (self.render_button, self.reset_button, self.where_line, self.ranges):
+        for each in (self.render_button, self.reset_button, self.ranges):
             each.setEnabled(has_table)
+        self.where_line.enabled = has_table
         self.save_button.setEnabled(has_table and self._kept is not None)
         self.open_button.setEnabled(self.is_ready)
 
@@ -238,7 +238,7 @@ class LocalizationsWidget(JobPanel):
         FilterError
             One sentence with the place of the fault in the line.
         """
-        line = self.where_line.text()
+        line = self.where_line.value
         if not line.strip() or self._opened is None:
             return " & ".join(self.ranges.conditions())
         Filter(line, self._opened.table.names)  # by itself, so that a fault has its place in it
@@ -246,7 +246,7 @@ class LocalizationsWidget(JobPanel):
 
     def reset(self) -> None:
         """Keep all molecules again."""
-        self.where_line.clear()
+        self.where_line.value = ""
         self.ranges.reset()
 
     def _ask(self, *_: object) -> None:

@@ -1,4 +1,8 @@
-"""Planes: layers that were recorded at the same time become the focal planes of one stack."""
+"""Planes: layers that were recorded at the same time become the focal planes of one stack.
+
+This and `movie` act on what is selected in the list of layers, at once: a panel of `magic_factory`
+would ask for the same layers in a second list.
+"""
 
 from __future__ import annotations
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from magicgui.widgets import CheckBox
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.profile.lines import LinesBox
 from napari_deepsmlm.plugin.profile.work import Choices, ProfileKit
-from napari_deepsmlm.plugin.widgets.editors import (
-    Editor,
-    check_box,
-    editor_around,
-    make_calm,
-    spin_box,
-)
-from napari_deepsmlm.plugin.widgets.parts import button
+from napari_deepsmlm.plugin.widgets.editors import Number, choice
+from napari_deepsmlm.plugin.widgets.parts import add_row, button
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -36,6 +30,11 @@ STACKS_TIP = (
     "super-resolution: the image to compare a reconstruction with. It is averaged once, in the "
     "background. Where no reconstruction is visible, the first choice takes the frame"
 )
+MODEL_TIP = "The curve that is fitted, which says what the object is"
+WIDTH_TIP = "<qt>The profile is averaged over so much across the line</qt>"
+UNIT_TIP = "px: pixels of each image, so wider in a coarse one; nm: the same"
+NORMALISED_TIP = "<qt>From the least value along the line to the greatest; else as is</qt>"
+ALL_TIP = "<qt>Plot all lines; else the one that was drawn or clicked last</qt>"
 
 
 class ProfileForm(QWidget):
@@ -56,84 +55,72 @@ class ProfileForm(QWidget):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self.lines_box = LinesBox(viewer)
-        self.lines_box.changed.connect(self.changed)
+        self.lines_box.changed.connect(self._tell_change)
         self.new_button = button(
             "New lines", "Add a Shapes layer: press, drag and let go to draw a line across."
         )
         self.new_button.clicked.connect(self.lines_box.add_layer)
-        self.model_box = QComboBox()
-        make_calm(self.model_box)
-        self.model_box.activated.connect(self.changed)
-        self.width_editor = spin_box(float, (0.1, WIDEST), "")
-        self.width_editor.write(3.0)
-        self.width_editor.changed.connect(self.changed)
-        self.unit_box = QComboBox()
-        self.unit_box.addItems(["px", "nm"])
-        self.unit_box.activated.connect(self.changed)
-        self.stacks_box = QComboBox()
-        for words, value in STACKS.items():
-            self.stacks_box.addItem(words, value)
-        self.stacks_box.activated.connect(self.stacks_changed)
-        self.normalised_box = QCheckBox("0 to 1")
-        self.normalised_box.setChecked(True)
-        self.normalised_box.toggled.connect(self.look_changed)
-        self.all_box = QCheckBox("all lines")
-        self.all_box.toggled.connect(self.look_changed)
+        self._models: list[tuple[str, str]] = []
+        self.model_box = choice(lambda _: self._models, label="Model", tooltip=MODEL_TIP)
+        self.width_box = Number(limits=(0.1, WIDEST), value=3.0, label="Width", tooltip=WIDTH_TIP)
+        self.unit_box = choice(["px", "nm"], label="Unit of the width", tooltip=UNIT_TIP)
+        self.stacks_box = choice(list(STACKS.items()), label="Stacks", tooltip=STACKS_TIP)
+        self.normalised_box = CheckBox(value=True, label="0 to 1", tooltip=NORMALISED_TIP)
+        self.all_box = CheckBox(label="All lines", tooltip=ALL_TIP)
+        for box in (self.model_box, self.width_box, self.unit_box):
+            box.changed.connect(self._tell_change)
+        self.stacks_box.changed.connect(self._tell_stacks)
+        self.normalised_box.changed.connect(self._tell_look)
+        self.all_box.changed.connect(self._tell_look)
         self._lay_out()
 
     def fill(self, kit: ProfileKit) -> None:
         """Offer the models."""
-        for name, words in kit.models.items():
-            self.model_box.addItem(f"{name}: {words}", name)
+        self._models = [(f"{name}: {words}", name) for name, words in kit.models.items()]
+        self.model_box.reset_choices()
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors of everything but the lines."""
         return {
-            "model": editor_around("Model", self.model_box),
-            "width": replace(self.width_editor, label="Width"),
-            "width_unit": editor_around("Unit of the width", self.unit_box, by_text=True),
-            "stacks": editor_around("Stacks", self.stacks_box),
-            "normalised": check_box("0 to 1", self.normalised_box),
-            "all_lines": check_box("All lines", self.all_box),
+            "model": self.model_box,
+            "width": self.width_box,
+            "width_unit": self.unit_box,
+            "stacks": self.stacks_box,
+            "normalised": self.normalised_box,
+            "all_lines": self.all_box,
         }
 
     def choices(self) -> Choices:
         """Return how lines are measured."""
         return Choices(
-            model=cast("Model", self.model_box.currentData()),
-            width=float(self.width_editor.read()),
-            is_width_nm=self.unit_box.currentText() == "nm",
+            model=cast("Model", self.model_box.value),
+            width=float(self.width_box.value),
+            is_width_nm=self.unit_box.value == "nm",
         )
 
     @property
     def stacks(self) -> Stacks:
         """What of a stack is measured."""
-        return cast("Stacks", self.stacks_box.currentData())
+        return cast("Stacks", self.stacks_box.value)
 
     def _lay_out(self) -> None:
         rows = QFormLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Lines", _side_by_side(self.lines_box, self.new_button))
-        rows.addRow("Model", self.model_box)
-        rows.addRow("Width", _side_by_side(self.width_editor.widget, self.unit_box))
-        rows.addRow("Stacks", self.stacks_box)
-        rows.addRow("Plot", _side_by_side(self.normalised_box, self.all_box))
-        make_calm(self.width_editor.widget)
-        make_calm(self.unit_box)
-        make_calm(self.stacks_box)
-        for widget, tip in (
-            (self.model_box, "The curve that is fitted, which says what the object is"),
-            (self.width_editor.widget, "The profile is averaged over so much across the line"),
-            (self.unit_box, "px: pixels of each image, so wider in a coarse one; nm: the same"),
-            (self.stacks_box, STACKS_TIP),
-            (
-                self.normalised_box,
-                "From the least value along the line to the greatest; else as is",
-            ),
-            (self.all_box, "Plot all lines; else the one that was drawn or clicked last"),
-        ):
-            widget.setToolTip(f"<qt>{tip}</qt>")
+        rows.addRow("Lines", _side_by_side(self.lines_box.native, self.new_button))
+        add_row(rows, self.model_box)
+        rows.addRow("Width", _side_by_side(self.width_box.native, self.unit_box.native))
+        add_row(rows, self.stacks_box)
+        rows.addRow("Plot", _side_by_side(self.normalised_box.native, self.all_box.native))
+
+    def _tell_change(self, *_: object) -> None:
+        self.changed.emit()
+
+    def _tell_stacks(self, *_: object) -> None:
+        self.stacks_changed.emit()
+
+    def _tell_look(self, *_: object) -> None:
+        self.look_changed.emit()
 
 
 def _side_by_side(*widgets: QWidget) -> QHBoxLayout:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from napari.layers import Layer
     from napari.viewer import Viewer
-    from qtpy.QtWidgets import QWidget
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -52,11 +51,10 @@ class LinesBox(LayerList):
     viewer : whose layers are offered.
     """
 
-    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, viewer: Viewer) -> None:
         tooltip = "The Shapes layer whose lines are measured, as many as you like"
-        super().__init__(viewer, lambda layer: isinstance(layer, Shapes), tooltip, parent)
         self._followed: Shapes | None = None
-        self.refresh()
+        super().__init__(viewer, lambda layer: isinstance(layer, Shapes), tooltip)
 
     def add_layer(self) -> Shapes:
         """Add an empty layer over the images, choose it, and let the mouse draw lines in it."""
@@ -135,7 +133,7 @@ class LinesBox(LayerList):
     def _tell_change(self, *_: object) -> None:
         if self._followed is not None:
             _number(self._followed)
-        self.changed.emit()
+        self.changed.emit(self.layer)
 
 
 def _parts(shape: int, points: Floats) -> list[DrawnLine]:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.plugin.profile.plot import ProfilePlot
-    from napari_deepsmlm.plugin.widgets.editors import Editor
     from napari_deepsmlm.profiles.export import Measurement
 
 DELIVERY_MS = 8
@@ -117,7 +116,7 @@ class ProfileWidget(JobPanel):
             event.connect(self._on_images)
         self._on_layers()
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
         return self.form.kept_editors()
 
@@ -249,7 +248,7 @@ class ProfileWidget(JobPanel):
         measurements, model = self.measured.measurements, self.measured.request.choices.model
         extra = "Distance" if model == "two-gauss" else self._sizes[model].capitalize()
         self.table.show_results(measurements, extra)
-        self.plot.show_profiles(self.plotted(), is_normalised=self.form.normalised_box.isChecked())
+        self.plot.show_profiles(self.plotted(), is_normalised=self.form.normalised_box.value)
         problems = [
             f"Line {one.line}, {one.image}: {text}"
             for one in self.plotted()
@@ -265,7 +264,7 @@ class ProfileWidget(JobPanel):
         """Return the measurements of the line at hand, or of all lines."""
         if self.measured is None:
             return []
-        is_all = self.form.all_box.isChecked()
+        is_all = self.form.all_box.value
         return [one for one in self.measured.measurements if is_all or one.line == self._line]
 
     def _on_chosen(self, line: str) -> None:
@@ -297,7 +296,7 @@ class ProfileWidget(JobPanel):
 
     def save_figure(self, path: Path) -> None:
         """Write what is plotted as a figure."""
-        work = partial(save_figure, path, self.plotted(), self.form.normalised_box.isChecked())
+        work = partial(save_figure, path, self.plotted(), self.form.normalised_box.value)
         self.begin(work, self.status_note.tell, title="saving a figure")
 
     def _on_save(self) -> None:

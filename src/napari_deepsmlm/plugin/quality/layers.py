@@ -86,7 +86,7 @@ def placed_table(box: LayerBox, origin: tuple[float, float] | None) -> Any:
     layer = box.layer
     table = None if layer is None else table_of(layer)
     if layer is None or table is None or origin is None:
-        return box.chosen if layer is None else table
+        return box.value if layer is None else table
     y, x = (own - common for own, common in zip(origin_of(layer), origin, strict=True))
     is_same = abs(x) + abs(y) < 1e-6
     return table if is_same else table.with_columns(x_nm=table.x_nm + x, y_nm=table.y_nm + y)

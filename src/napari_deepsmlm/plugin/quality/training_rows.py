@@ -49,14 +49,18 @@ class TrainingRows(QObject):
         self._models: list[ModelChoice] = []
         self._chosen = 0
         self._fields: Fields | None = None
-        self.box, self.note = QComboBox(), Note()
+        self.box, self.note = QComboBox(), Note()  # its last entry opens a file: not in magicgui
         make_calm(self.box)
         self.box.setToolTip(
             "<qt>The model whose training the camera frames are held against: pixel size, PSF "
             "width, background, photons, density, signal to noise.</qt>"
         )
         self.box.activated.connect(self._on_activated)
-        self.camera_box = CameraBox(unknown=NOT_KNOWN)
+        self.camera_box = CameraBox(
+            unknown=NOT_KNOWN,
+            tooltip="What turns the numbers in the file (ADU) into photons. Without it the noise "
+            "of the frames tells, as far as it can.",
+        )
         for each in (*result_boxes, frames_box):
             each.changed.connect(self.refresh)
 
@@ -72,10 +76,6 @@ class TrainingRows(QObject):
         rows.addRow(self.note)
         self.camera_box.follow(self._frames_box)
         self.camera_box.add_to(rows, cameras)
-        self.camera_box.setToolTip(
-            "<qt>What turns the numbers in the file (ADU) into photons. Without it the noise of "
-            "the frames tells, as far as it can.</qt>"
-        )
         self._fields = Fields(InputSettings, ["sum_frames"], rows, self.box)
         self.refresh()
 
@@ -145,7 +145,7 @@ class TrainingRows(QObject):
             camera = "camera not stated" if found.camera is None else "its camera"
             summed = f", {found.sum_frames} frames summed" if found.sum_frames > 1 else ""
             self.note.tell(f"{_short(found.model)}, {camera}{summed}.")
-        elif any(box.chosen is not None for box in self._result_boxes):
+        elif any(box.value is not None for box in self._result_boxes):
             self.note.tell("The result does not say which model made it: choose one.")
 
     def _list_models(self) -> None:

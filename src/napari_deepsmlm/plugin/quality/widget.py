@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.evaluation import QualityOptions
     from napari_deepsmlm.metrics import ErrorMap
-    from napari_deepsmlm.plugin.widgets.editors import Editor
 
 TABLES = "Localizations (*.csv *.txt *.hdf5 *.h5);;All files (*)"
 TRUTH_NAME = "true positions"
@@ -145,11 +144,11 @@ class QualityWidget(JobPanel):
         self.rows = QFormLayout()
         self.rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._add_heading("Result")
-        self.rows.addRow("Image", self.image_box)
+        self.rows.addRow("Image", self.image_box.native)
         self.rows.addRow("Localizations", self._with_file(self.table_box))
         self._add_heading("Compared with")
-        self.rows.addRow("Camera frames", self.frames_box)
-        self.rows.addRow("True image", self.truth_image_box)
+        self.rows.addRow("Camera frames", self.frames_box.native)
+        self.rows.addRow("True image", self.truth_image_box.native)
         self.rows.addRow("True molecules", self._with_file(self.truth_table_box))
         self.more = FoldedForm("More about the measures", "Pixels, blocks, blur, tolerances.")
         chosen, found = QWidget(), QWidget()
@@ -181,20 +180,20 @@ class QualityWidget(JobPanel):
         self.plot.hide()
         self.result_column.insertWidget(0, self.plot)
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
         return {**self.option_fields.editors, **self.comparison_fields.editors}
 
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""
-        has_result = self.image_box.chosen is not None or self.table_box.chosen is not None
+        has_result = self.image_box.value is not None or self.table_box.value is not None
         has_result = has_result or self._can_hold_against_training
         self.run_button.setEnabled(self.is_ready and has_result and not self.is_busy)
         self.cancel_button.setEnabled(self.is_busy)
 
     @property
     def _can_hold_against_training(self) -> bool:
-        return self.frames_box.chosen is not None and self.training_rows.settings() is not None
+        return self.frames_box.value is not None and self.training_rows.settings() is not None
 
     def set_colors(self, background: str, text: str) -> None:
         """Give the plot the colours of the window."""
@@ -221,7 +220,7 @@ class QualityWidget(JobPanel):
         self._mapped = None
         self._frames_layer = self.frames_box.layer
         self._settings = {
-            **{name: box.currentText() for name, box in self._named_boxes().items()},
+            **{name: box.current_choice for name, box in self._named_boxes().items()},
             **options.model_dump(),
             **how.model_dump(),
         }
@@ -320,7 +319,7 @@ class QualityWidget(JobPanel):
         browse.clicked.connect(self._on_browse)  # PySide6 would keep the panel for a partial
         self._box_beside[browse] = box
         row = QHBoxLayout()
-        row.addWidget(box, 1)
+        row.addWidget(box.native, 1)
         row.addWidget(browse)
         return row
 

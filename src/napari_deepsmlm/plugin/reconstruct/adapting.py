@@ -6,13 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QDoubleSpinBox
 
 from napari_deepsmlm.plugin.layers.contrast import contrast_limits
 from napari_deepsmlm.plugin.layers.world import frame_under_slider, frames_of
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.reconstruct.work import ImageSoFar
-from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.editors import Number
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import button, duration
 
@@ -69,15 +68,13 @@ class Adapting(QObject):
             "Measure the frames, train the model on simulated frames like them in a process of its "
             "own, and reconstruct with the better of the two.",
         )
-        self.minutes_box = QDoubleSpinBox()
-        self.minutes_box.setRange(0.1, LONGEST_MINUTES)
-        self.minutes_box.setDecimals(1)
-        self.minutes_box.setSuffix(" min")
-        self.minutes_box.setValue(DEFAULT_MINUTES)
-        self.minutes_box.setToolTip(
-            "<qt>How long <i>Adapt</i> trains; it ends earlier when nothing improves any more.</qt>"
+        self.minutes_box = Number(
+            limits=(0.1, LONGEST_MINUTES),
+            value=DEFAULT_MINUTES,
+            label="Adapt for (min)",
+            tooltip="<qt>How long <i>Adapt</i> trains; it ends earlier when nothing improves any "
+            "more.</qt>",
         )
-        make_calm(self.minutes_box)
         self.note = Note()
 
     def begin(self, stack: Layer, options: ReconstructOptions) -> Events:
@@ -90,7 +87,7 @@ class Adapting(QObject):
         """
         from napari_deepsmlm.reconstruction import adapt_options
 
-        wanted = adapt_options(options, self.minutes_box.value())
+        wanted = adapt_options(options, self.minutes_box.value)
         assert options.pixel_size_nm is not None  # noqa: S101 - the button waits for it
         self.done = self._watched = None
         self.note.clear()

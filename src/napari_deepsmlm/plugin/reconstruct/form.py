@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QAbstractSpinBox,
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -28,9 +25,9 @@ from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
 from napari_deepsmlm.plugin.reconstruct.channel_box import ChannelBox
 from napari_deepsmlm.plugin.reconstruct.overlay import MOST_POINTS
 from napari_deepsmlm.plugin.reconstruct.region_box import RegionBox
-from napari_deepsmlm.plugin.widgets.editors import Editor, editor_around, make_calm
+from napari_deepsmlm.plugin.widgets.editors import Number, choice, make_narrow
 from napari_deepsmlm.plugin.widgets.notes import Note
-from napari_deepsmlm.plugin.widgets.parts import show_row
+from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -48,6 +45,10 @@ DRAWINGS = {
     "in the image only": 0,
 }
 """What is drawn of the localizations, and how many points are at most."""
+POINTS_TIP = (
+    "How the localizations are drawn besides the image. However many they are, "
+    "<i>Save results…</i> writes their table."
+)
 KEPT = ("sum_frames", UPSAMPLING, "threshold", "window")
 """The others belong to the data, or to the preferences."""
 
@@ -65,24 +66,24 @@ class ReconstructForm(QWidget):
         super().__init__(parent)
         self._library: Library | None = None
         self._viewer = viewer
-        self._editors: dict[str, Editor] = {}
+        self._editors: dict[str, Any] = {}
         self.stack_box = StackBox(viewer)
         self.stack_box.changed.connect(self._on_stack)
         self.region_box = RegionBox(viewer)
         self.channel_box = ChannelBox()
-        self.channel_box.currentIndexChanged.connect(self._on_channel)
+        self.channel_box.changed.connect(self._on_channel)
         self.model_box = ModelBox()
         self.camera_box = CameraBox(is_auto=True)
         self.camera_finder = CameraFinder(self)
         self.adapted_finder = AdaptedFinder(self)
         self.camera_box.follow(self.stack_box)
-        self.first_frame, self.last_frame = QSpinBox(), QSpinBox()
-        self.points_box = QComboBox()
+        self.first_frame, self.last_frame = _frame_box("First"), _frame_box("Last")
+        self.points_box = choice(list(DRAWINGS), label="Localizations", tooltip=POINTS_TIP)
         self.compute_note = Note()
         self._folded = FoldedForm("Computing", "Where it is computed, and in which numbers.")
         self._rows = QFormLayout()
         self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._rows.addRow("Stack", self.stack_box)
+        self._rows.addRow("Stack", self.stack_box.native)
         self._rows.addRow(self.stack_box.note)
         column = QVBoxLayout(self)
         column.addLayout(self._rows)
@@ -129,24 +130,22 @@ class ReconstructForm(QWidget):
     @property
     def pixel_size_nm(self) -> float | None:
         """The camera pixel, None while it is not known."""
-        size: float | None = self._editors[PIXEL_SIZE].read()
+        size: float | None = self._editors[PIXEL_SIZE].value
         return size
 
     @property
     def most_points(self) -> int | None:
         """How many localizations are drawn as points at most, None: however many."""
-        most: int | None = self.points_box.currentData()
-        return most
+        return DRAWINGS[self.points_box.value]
 
     def fill_in(self, **values: Any) -> None:
         """Set editors by the names of the options, e.g. `sum_frames=10`."""
         for name, value in values.items():
-            self._editors[name].write(value)
+            self._editors[name].value = value
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors of what suits other data too."""
-        points = editor_around("Localizations", self.points_box, by_text=True)
-        return {name: self._editors[name] for name in KEPT} | {"localizations": points}
+        return {name: self._editors[name] for name in KEPT} | {"localizations": self.points_box}
 
     def options(self) -> ReconstructOptions:
         """Return the choices.
@@ -158,20 +157,20 @@ class ReconstructForm(QWidget):
         """
         model = self.model_box.choice
         assert self._library is not None and model is not None  # noqa: S101, PT018 - is_complete
-        values = {name: editor.read() for name, editor in self._editors.items()}
+        values = {name: editor.value for name, editor in self._editors.items()}
         values |= {"model": model.key, "camera": self.camera_box.camera}
         values["region"] = self.region_box.region
         values["channel"] = self.channel_box.channel
         if not model.is_localizing:
             values[UPSAMPLING] = None  # it has its own
-        first, last = self.first_frame.value(), self.last_frame.value()
-        is_to_the_end = last == self.last_frame.maximum()
+        first, last = self.first_frame.value, self.last_frame.value
+        is_to_the_end = last == self.last_frame.max
         values["frame_range"] = (first, None if is_to_the_end else last + 1)
         return self._library.options.from_dict(values, source="Reconstruct")
 
-    def add_minutes(self, box: QWidget) -> None:
+    def add_minutes(self, box: Number) -> None:
         """Add the time of an adaptation."""
-        self._folded.rows.addRow("Adapt for", box)
+        add_row(self._folded.rows, box)
 
     def abandon(self) -> None:
         """Follow the viewer no more."""
@@ -181,29 +180,21 @@ class ReconstructForm(QWidget):
         self.adapted_finder.abandon()
 
     def _add_rows(self, library: Library) -> None:
-        self._editors[PIXEL_SIZE].add_to(self._rows)
-        self._rows.addRow("Channel", self.channel_box)
+        add_row(self._rows, self._editors[PIXEL_SIZE])
+        add_row(self._rows, self.channel_box)
         self._rows.addRow("Frames", self._frames_row())
         self._rows.addRow("Region", self.region_box)
         self._rows.addRow(self.region_box.note)
-        self._editors["sum_frames"].add_to(self._rows)
+        add_row(self._rows, self._editors["sum_frames"])
         self._rows.addRow(self._model_row())
         self._rows.addRow(self.model_box.note)
-        self._editors[UPSAMPLING].add_to(self._rows)
+        add_row(self._rows, self._editors[UPSAMPLING])
         self.camera_box.add_to(self._rows, library.cameras)
         self._rows.addRow(self.camera_finder.note)
-        self._editors["threshold"].add_to(self._rows)
-        self._editors["window"].add_to(self._rows)
-        for title, most in DRAWINGS.items():
-            self.points_box.addItem(title, most)
-        make_calm(self.points_box)
-        self.points_box.setToolTip(
-            "<qt>How the localizations are drawn besides the image. However many they are, "
-            "<i>Save results…</i> writes their table.</qt>"
-        )
-        self._rows.addRow("Localizations", self.points_box)
+        for editor in (self._editors["threshold"], self._editors["window"], self.points_box):
+            add_row(self._rows, editor)
         for name in ("device", "precision"):
-            self._editors[name].add_to(self._folded.rows)
+            add_row(self._folded.rows, self._editors[name])
         self._rows.addRow(self.compute_note)
         self._rows.addRow(self._folded)
 
@@ -218,14 +209,9 @@ class ReconstructForm(QWidget):
     def _frames_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(4)
-        for box, which in ((self.first_frame, "First"), (self.last_frame, "Last")):
-            box.setToolTip(f"<qt>{which} frame to use, counted from 0 as on the slider.</qt>")
-            box.setKeyboardTracking(False)
-            make_calm(box)
-            box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # they leave no room
-            box.setStyleSheet("min-width: 30px; padding: 1px 3px;")
-            row.addWidget(box, 1)
-        row.insertWidget(1, QLabel("to"))
+        row.addWidget(self.first_frame.native, 1)
+        row.addWidget(QLabel("to"))
+        row.addWidget(self.last_frame.native, 1)
         return row
 
     def _on_stack(self) -> None:
@@ -233,13 +219,13 @@ class ReconstructForm(QWidget):
         self.region_box.set_stack(stack)
         self.channel_box.set_stack(stack)
         if self._library is not None:
-            show_row(self._rows, self.channel_box, self.channel_box.is_needed)
+            show_row(self._rows, self.channel_box.native, self.channel_box.is_needed)
         if stack is not None and self._library is not None:
             self.fill_in(pixel_size_nm=self.stack_box.known_size.nm)
             n_frames = n_frames_of(stack)
             for box, value in ((self.first_frame, 0), (self.last_frame, n_frames - 1)):
-                box.setRange(0, n_frames - 1)
-                box.setValue(value)
+                box.range = (0, n_frames - 1)
+                box.value = value
             self._on_pixel_size()
         self.changed.emit()
 
@@ -261,7 +247,7 @@ class ReconstructForm(QWidget):
         """Ask only for what the model needs."""
         model = self.model_box.choice
         is_localizing = model is not None and model.is_localizing
-        show_row(self._rows, self._editors[UPSAMPLING].widget, is_localizing)
+        show_row(self._rows, self._editors[UPSAMPLING].native, is_localizing)
         self.camera_box.set_needed(model is not None and model.needs_photons)
         self.changed.emit()
 
@@ -276,7 +262,7 @@ class ReconstructForm(QWidget):
         network, pixel_nm = self.model_box.wanted_network, self.pixel_size_nm
         wanted = None
         if network is not None and pixel_nm is not None:
-            sum_frames, channel = self._editors["sum_frames"].read(), self.channel_box.channel
+            sum_frames, channel = self._editors["sum_frames"].value, self.channel_box.channel
             wanted = Wanted(network, pixel_nm, self.camera_box.camera, sum_frames, channel)
         self.adapted_finder.ask(self.stack, wanted)
 
@@ -286,7 +272,7 @@ class ReconstructForm(QWidget):
     def _explain_compute(self, *_: object) -> None:
         from napari_deepsmlm._devices import choose_compute
 
-        device, precision = (self._editors[name].read() for name in ("device", "precision"))
+        device, precision = (self._editors[name].value for name in ("device", "precision"))
         compute = choose_compute(device, precision)
         self.compute_note.tell(f"On {compute.device} in {compute.precision}: {compute.reason}.")
 
@@ -294,7 +280,14 @@ class ReconstructForm(QWidget):
         self.changed.emit()
 
 
-def _make_editors(library: Library) -> dict[str, Editor]:
+def _frame_box(which: str) -> Number:
+    tooltip = f"<qt>{which} frame to use, counted from 0 as on the slider.</qt>"
+    box = Number(kind=int, limits=(0, 0), label=f"{which} frame", tooltip=tooltip)
+    make_narrow(box.native)
+    return box
+
+
+def _make_editors(library: Library) -> dict[str, Any]:
     options, devices = library.options, ("auto", *library.devices)
     return {
         PIXEL_SIZE: editor_for(options, PIXEL_SIZE, none_text="unknown"),

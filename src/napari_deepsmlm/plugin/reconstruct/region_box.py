@@ -51,7 +51,7 @@ class RegionBox(QWidget):
         self.draw_button.clicked.connect(self.draw)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.list, 1)
+        row.addWidget(self.list.native, 1)
         row.addWidget(self.draw_button)
 
     def set_stack(self, stack: Layer | None) -> None:

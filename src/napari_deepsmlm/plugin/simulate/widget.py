@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 from qtpy.QtWidgets import QVBoxLayout, QWidget
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.experiment import Experiment
-    from napari_deepsmlm.plugin.widgets.editors import Editor
 
 MOST_POINTS = 50_000
 NAME = "simulated"
@@ -76,7 +75,7 @@ class SimulateWidget(JobPanel):
         self.form.save_button.clicked.connect(self._on_save)
         yield  # what was used last fills the form again
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
         whole = experiment_editor(self.form, self.form.experiment, self.form.changed)
         return whole | self.movie.editors

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from magicgui.widgets import CheckBox
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.forms.rows import FoldedForm
 from napari_deepsmlm.plugin.jobs import Job
@@ -75,10 +76,10 @@ class EstimateBox(QWidget):
             "layer, and fill in everything below.",
         )
         self.button.clicked.connect(self.estimate)
-        self.camera_box = QCheckBox("camera known")
-        self.camera_box.setToolTip(
-            "<qt>Take the camera that is chosen below. Otherwise its gain and offset are read from "
-            "the noise of the frames, as far as that goes.</qt>"
+        self.camera_box = CheckBox(
+            label="camera known",
+            tooltip="<qt>Take the camera that is chosen below. Otherwise its gain and offset are "
+            "read from the noise of the frames, as far as that goes.</qt>",
         )
         self.told = FoldedForm("What the frames tell", "All that was measured, and how surely.")
         self.told_note = Note()
@@ -86,7 +87,7 @@ class EstimateBox(QWidget):
         self.told.hide()
         row = QHBoxLayout()
         row.addWidget(self.button)
-        row.addWidget(self.camera_box)
+        row.addWidget(self.camera_box.native)
         column = QVBoxLayout(self)
         column.setContentsMargins(9, 0, 9, 0)
         column.addLayout(row)
@@ -119,7 +120,7 @@ class EstimateBox(QWidget):
             estimate_live,
             frames_of(stack),
             self._stack_box.known_size.nm or now.psf.pixel_size_nm,
-            now.camera if self.camera_box.isChecked() else None,
+            now.camera if self.camera_box.value else None,
             now.network,
         )
         self._job = Job(work, title=f"measuring {stack.name}", parent=self)

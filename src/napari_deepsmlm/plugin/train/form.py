@@ -5,15 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QLineEdit,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.experiment.form import ExperimentForm, save_experiment
 from napari_deepsmlm.plugin.forms.rows import Fields, FoldedForm, editable
@@ -21,9 +14,9 @@ from napari_deepsmlm.plugin.library.choices import ModelChoice
 from napari_deepsmlm.plugin.memory.settings import compute_settings
 from napari_deepsmlm.plugin.train.recorded_form import RecordedForm
 from napari_deepsmlm.plugin.train.start_box import StartBox
-from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.editors import PathEdit, choice
 from napari_deepsmlm.plugin.widgets.notes import Note
-from napari_deepsmlm.plugin.widgets.parts import button, show_row
+from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +50,21 @@ class TrainForm(QWidget):
         self._model: dict[str, Any] = {}
         self.network_fields: Fields | None = None
         self.experiment_form = ExperimentForm()
-        self.network_box, self.start_box, self.device_box = QComboBox(), StartBox(), QComboBox()
+        self._networks: list[tuple[str, str]] = []
+        self._devices: list[str] = []
+        self.network_box = choice(
+            lambda _: self._networks, label="Network", tooltip="The network to train."
+        )
+        self.start_box = StartBox()
+        self.device_box = choice(
+            lambda _: self._devices,
+            label="Device",
+            tooltip="Where to compute; auto: the fastest device here.",
+        )
         self.network_note = Note()
-        self.out_line = QLineEdit(str(runs))
+        self.out_line = PathEdit(
+            mode="d", value=runs, hint="Every run gets a folder of its own in this one."
+        )
         self.more = FoldedForm("More about the training", "Rates, validation, number format.")
         self.network_more = FoldedForm("More about the network", "Its size and scales.")
         self.recorded_form = RecordedForm()
@@ -78,12 +83,12 @@ class TrainForm(QWidget):
     @property
     def runs(self) -> Path:
         """The folder in which runs get theirs."""
-        return Path(self.out_line.text()).expanduser()
+        return Path(str(self.out_line.value)).expanduser()
 
     @property
     def device(self) -> str:
         """Where to train."""
-        device: str = self.device_box.currentText()
+        device: str = self.device_box.value
         return device
 
     def fill(self, kit: TrainingKit) -> Iterator[None]:
@@ -106,7 +111,7 @@ class TrainForm(QWidget):
         form.show_experiment(kit.experiment())
         form.save_button.clicked.connect(self._on_save)
         self.training_fields.fill({"minutes": FIRST_MINUTES})
-        self.network_box.currentIndexChanged.connect(self._on_network)
+        self.network_box.changed.connect(self._on_network)
         parts = (form, self.recorded_form, self.training_fields, self.more_fields, self.start_box)
         for part in parts:
             part.changed.connect(self._tell_change)
@@ -137,7 +142,7 @@ class TrainForm(QWidget):
             source="Training",
         )
         changes = {
-            "network": self.network_box.currentData(),
+            "network": self.network_box.value,
             "model": model,
             "start_from": start_from,
             "training": training,
@@ -169,37 +174,26 @@ class TrainForm(QWidget):
     # -- rows ------------------------------------------------------------------------------
 
     def _add_network(self, kit: TrainingKit) -> None:
-        make_calm(self.network_box)
-        self.network_box.setToolTip("<qt>The network to train.</qt>")
-        for name, network in kit.networks.items():
-            self.network_box.addItem(network.title, name)
-        self._rows.addRow("Network", self.network_box)
+        self._networks = [(network.title, name) for name, network in kit.networks.items()]
+        add_row(self._rows, self.network_box)
+        self.network_box.reset_choices()
         self._rows.addRow("Start from", self.start_box)
         self._rows.addRow(self.network_note)
         self.start_box.failed.connect(self.failed)
-        self.start_box.offer(self.network_box.currentData(), list(kit.models))
+        self.start_box.offer(self.network_box.value, list(kit.models))
 
     def _add_output(self, kit: TrainingKit) -> None:
-        make_calm(self.device_box)
-        self.device_box.addItems(["auto", *kit.devices])
-        self.device_box.setCurrentText(compute_settings(kit.devices)["device"])
-        self.device_box.setToolTip("<qt>Where to compute; auto: the fastest device here.</qt>")
-        self._rows.addRow("Device", self.device_box)
-        self.out_line.setToolTip("<qt>Every run gets a folder of its own in this one.</qt>")
-        self.out_line.setCursorPosition(0)
-        browse = button("…", "Choose the folder.")
-        browse.setMaximumWidth(30)
-        browse.clicked.connect(self._on_browse)
-        row = QHBoxLayout()
-        row.addWidget(self.out_line, 1)
-        row.addWidget(browse)
-        self._rows.addRow("Runs in", row)
+        self._devices = ["auto", *kit.devices]
+        add_row(self._rows, self.device_box)
+        self.device_box.reset_choices()
+        self.device_box.value = compute_settings(kit.devices)["device"]
+        self._rows.addRow("Runs in", self.out_line.native)
 
     def _on_loaded(self, experiment: Experiment) -> None:
         """Take over network and training of an experiment."""
         self._model = {k: v for k, v in experiment.model.items() if k != "pixel_size_nm"}
-        with QSignalBlocker(self.network_box):
-            self.network_box.setCurrentIndex(self.network_box.findData(experiment.network))
+        with self.network_box.changed.blocked():
+            self.network_box.value = experiment.network
         self._show_network()
         self.start_box.choose(experiment.start_from)
         self.recorded_form.show_data(experiment.experimental)
@@ -214,7 +208,7 @@ class TrainForm(QWidget):
     def _show_network(self) -> None:
         """Ask for the choices of the network, and list what it may start from."""
         assert self._kit is not None  # noqa: S101 - filled
-        name = self.network_box.currentData()
+        name = self.network_box.value
         config = self._kit.networks[name].Config
         if self.network_fields is not None:
             self.network_fields.remove()
@@ -226,7 +220,7 @@ class TrainForm(QWidget):
 
     def _tell_change(self, *_: object) -> None:
         is_by_steps = self.training_fields.values()["minutes"] is None
-        show_row(self._rows, self.training_fields.editors["steps"].widget, is_by_steps)
+        show_row(self._rows, self.training_fields.editors["steps"].native, is_by_steps)
         is_from_scratch = self.start_box.key is None
         self.network_more.setVisible(is_from_scratch)
         self._explain_network(is_from_scratch)
@@ -234,20 +228,14 @@ class TrainForm(QWidget):
 
     def _explain_network(self, is_from_scratch: bool) -> None:
         assert self._kit is not None  # noqa: S101 - filled
-        presets = self._kit.made_for.get(self.network_box.currentData(), ())
-        source = self.experiment_form.source_box.currentText()
+        presets = self._kit.made_for.get(self.network_box.value, ())
+        source = self.experiment_form.source_box.value
         if not is_from_scratch:
             self.network_note.tell("Layers and scales are those of the model to start from.")
         elif presets and source not in presets:
             self.network_note.tell(f"Presets that suit it: {', '.join(presets)}.")
         else:
             self.network_note.clear()
-
-    def _on_browse(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder for the runs", str(self.runs))
-        if chosen:
-            self.out_line.setText(chosen)
-            self.out_line.editingFinished.emit()
 
     def _on_save(self) -> None:
         try:

@@ -51,7 +51,7 @@ class LookBox(QWidget):
         viewer.dims.events.current_step.connect(self.ask)
         self.row = QHBoxLayout()
         self.row.setContentsMargins(9, 4, 9, 0)
-        self.row.addWidget(self.stack_box, 1)
+        self.row.addWidget(self.stack_box.native, 1)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.addLayout(self.row)

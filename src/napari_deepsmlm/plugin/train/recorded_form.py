@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QWidget
 
 from napari_deepsmlm.plugin.forms.rows import Fields, FoldedForm, editable
-from napari_deepsmlm.plugin.widgets.parts import button
+from napari_deepsmlm.plugin.widgets.editors import PathEdit
 
 if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
     from napari_deepsmlm.training.experimental import ExperimentalData
 
 FILES = "Camera frames (*.tif *.tiff *.npy *.raw *.dax);;All files (*)"
@@ -32,20 +34,15 @@ class RecordedForm(FoldedForm):
         )
         self.setParent(parent)
         self._loaded: ExperimentalData | None = None
-        self.stack_line = QLineEdit()
-        self.stack_line.setPlaceholderText("none: simulated only")
-        self.stack_line.setToolTip(
-            "<qt>Frames with well separated molecules, as the camera wrote them; a few dozen are "
-            "enough. Empty: all frames are simulated.</qt>"
+        self.stack_line = PathEdit(
+            filter=FILES,
+            nullable=True,
+            placeholder="none: simulated only",
+            hint="Frames with well separated molecules, as the camera wrote them; a few dozen are "
+            "enough. Empty: all frames are simulated.",
         )
-        self.stack_line.editingFinished.connect(self.changed)
-        browse = button("…", "Choose the file.")
-        browse.setMaximumWidth(30)
-        browse.clicked.connect(self._on_browse)
-        row = QHBoxLayout()
-        row.addWidget(self.stack_line, 1)
-        row.addWidget(browse)
-        self.rows.addRow("Sparse frames", row)
+        self.stack_line.changed.connect(self._tell_change)
+        self.rows.addRow("Sparse frames", self.stack_line.native)
 
     def fill(self) -> None:
         """Add the editors."""
@@ -66,11 +63,11 @@ class RecordedForm(FoldedForm):
         """
         from napari_deepsmlm.training.experimental import ExperimentalData
 
-        stack = self.stack_line.text().strip()
-        if not stack:
+        stack = self.stack_line.value
+        if stack is None:
             return None
         kept: dict[str, Any] = {} if self._loaded is None else dict(self._loaded)
-        if str(kept.get("stack")) != stack:
+        if not kept or Path(kept["stack"]).absolute() != stack:
             kept = {}  # the range of frames was that of another file
         values = {**kept, **self.fields.values(), "stack": stack}
         return ExperimentalData.from_dict(values, source="Recorded frames")
@@ -78,13 +75,11 @@ class RecordedForm(FoldedForm):
     def show_data(self, data: ExperimentalData | None) -> None:
         """Edit this from now on."""
         self._loaded = data
-        self.stack_line.setText("" if data is None else str(data.stack))
+        with self.stack_line.changed.blocked():
+            self.stack_line.value = None if data is None else data.stack
         if data is not None:
             self.fields.fill(dict(data))
             self.expand(animate=False)
 
-    def _on_browse(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Sparse frames", filter=FILES)
-        if path:
-            self.stack_line.setText(path)
-            self.changed.emit()
+    def _tell_change(self, *_: object) -> None:
+        self.changed.emit()

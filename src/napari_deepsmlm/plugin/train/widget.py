@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.plugin.experiment.kits import TrainingKit
-    from napari_deepsmlm.plugin.widgets.editors import Editor
     from napari_deepsmlm.training.events import Finished, StepDone
 
 REDRAW_S = 0.5
@@ -84,7 +83,7 @@ class TrainWidget(JobPanel):
         self.use_button.clicked.connect(self.use_in_reconstruct)
         self.bar.setRange(0, 1000)
         self.form.done.connect(self.status_note.tell)
-        self.form.out_line.editingFinished.connect(self.offer_runs)
+        self.form.out_line.changed.connect(self._on_folder)
 
     def _lay_out(self) -> None:
         """Give the form and the progress a page each."""
@@ -115,7 +114,7 @@ class TrainWidget(JobPanel):
         self.estimate_box.update_button()
         yield  # what was used last fills the form again
 
-    def kept_editors(self) -> dict[str, Editor]:
+    def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
         form = self.form
         return experiment_editor(form.experiment_form, form.experiment, form.changed)
@@ -265,6 +264,9 @@ class TrainWidget(JobPanel):
         """Tidy up after a run, and offer it if it can go on."""
         self.pause_button.setChecked(False)
         super().on_ended()
+        self.offer_runs()
+
+    def _on_folder(self, folder: object) -> None:
         self.offer_runs()
 
     def offer_runs(self) -> None:

@@ -1,63 +1,172 @@
-"""Editors: Qt widgets that edit one value, each read and written in the same way."""
+"""Editors: magicgui widgets that edit one value, and Qt ones for what magicgui has not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QLocale, QObject, Qt, Signal
+# Not public, but the only way to put a Qt widget of one's own into a magicgui widget.
+from magicgui.backends._qtpy.widgets import QBaseRangedWidget, QBaseValueWidget
+from magicgui.widgets import ComboBox, FileEdit, TupleEdit
+from magicgui.widgets.bases import RangedWidget, ValueWidget
+from qtpy.QtCore import QEvent, QLocale, QObject, Qt
 from qtpy.QtGui import QIntValidator
-from qtpy.QtWidgets import (
-    QAbstractSpinBox,
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QSizePolicy,
-    QSpinBox,
-    QWidget,
-)
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QLabel, QSizePolicy, QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    Choices = Sequence[Any] | Callable[[Any], Sequence[Any]]
+
 DECIMALS = 6
 LEAST_WIDTH_PX = 50
+ELLIPSIS_WIDTH_PX = 30
 
 
-@dataclass(frozen=True)
-class Editor:
-    """A widget that edits one value.
+class _NumberBox(QDoubleSpinBox):
+    """A number as short as it can be written: magicgui's FloatSpinBox would show 0.002000."""
 
-    Attributes
-    ----------
-    label : what stands before it, with the unit.
-    widget : the Qt widget.
-    read, write : its value in the terms of the field.
-    changed : Qt signal; arguments are to be ignored.
+    def textFromValue(self, value: float) -> str:
+        """0.002 rather than 0.002000."""
+        text = f"{value:.{self.decimals()}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class _NumberBackend(QBaseRangedWidget):
+    _qwidget: QDoubleSpinBox
+
+    def __init__(self, *, decimals: int, **kwargs: Any) -> None:
+        super().__init__(_NumberBox, **kwargs)
+        self._qwidget.setLocale(QLocale.c())
+        self._qwidget.setDecimals(decimals)
+        self._qwidget.setKeyboardTracking(False)  # a number counts when it is typed to its end
+
+
+class Number(RangedWidget[Any]):
+    """A whole or another number, moved into its range; words may stand for None.
+
+    magicgui's spin boxes know no None, and that of whole numbers has no words either.
     """
 
-    label: str
-    widget: QWidget
-    read: Callable[[], Any]
-    write: Callable[[Any], None]
-    changed: Any
+    def __init__(
+        self,
+        *,
+        limits: tuple[float, float],
+        kind: type = float,
+        none_text: str = "",
+        **options: Any,
+    ) -> None:
+        self._kind, self._low = kind, kind(limits[0])
+        below = 0 if self._low > 0 else self._low - 1  # stands for None, and shows the words
+        options |= {"nullable": bool(none_text), "step": 1 if kind is int else None}
+        options["widget_type"] = _NumberBackend
+        super().__init__(
+            min=below if none_text else self._low,
+            max=kind(limits[1]),
+            backend_kwargs={"decimals": 0 if kind is int else DECIMALS},
+            **options,
+        )
+        self.native.setSpecialValueText(none_text)
+        make_calm(self.native)
 
-    def add_to(self, form: QFormLayout) -> None:
-        """Append a row."""
-        form.addRow(self.label, self.widget)
-        label = form.labelForField(self.widget)
-        if label is not None:
-            label.setToolTip(self.widget.toolTip())
+    def get_value(self) -> Any:
+        """Return the number, None where the words are shown."""
+        number = self.native.value()
+        if self._nullable and number <= self.min:
+            return None
+        return max(self._low, self._kind(number))
+
+    def set_value(self, value: Any) -> None:
+        """Show a number, or the nearest one in the range."""
+        is_none = value is None and self._nullable
+        number = self.min if is_none else min(max(self._kind(value), self._low), self.max)
+        self.native.setValue(number)
+
+    def _on_value_change(self, value: Any = None) -> None:
+        if self._nullable and self.min < value < self._low:
+            self.native.setValue(self._low)  # between None and the range
+        else:
+            self.changed.emit(self.value)
 
 
-def set_tooltip(widget: QWidget, text: str) -> None:
+class NumberRange(TupleEdit):
+    """Two numbers beside each other: from, to."""
+
+    def __init__(self, *, limits: tuple[float, float], kind: type = float, **options: Any) -> None:
+        options["annotation"] = tuple[kind, kind]  # type: ignore[valid-type]
+        end = {"widget_type": Number, "kind": kind, "limits": limits}
+        super().__init__(options=end, **options)
+        row = self.native.layout()
+        row.setSpacing(4)
+        between = QLabel("to")
+        between.setStyleSheet("min-width: 0px;")
+        row.insertWidget(1, between)
+        for number in self:
+            make_narrow(number.native)
+
+
+class _SuggestionsBackend(QBaseValueWidget):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(QComboBox, "currentText", "setCurrentText", "currentTextChanged", **kwargs)
+
+
+class Suggestions(ValueWidget[int]):
+    """A whole number with suggestions: magicgui's ComboBox takes nothing but its choices."""
+
+    def __init__(
+        self, *, choices: Sequence[int], limits: tuple[float, float], **options: Any
+    ) -> None:
+        self._low, self._high = int(limits[0]), int(limits[1])
+        super().__init__(**options | {"widget_type": _SuggestionsBackend})
+        self.native.setEditable(True)
+        self.native.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.native.addItems([str(value) for value in choices])
+        self.native.setValidator(QIntValidator(self._low, self._high, self.native))
+
+    def get_value(self) -> int:
+        """Return the number, the least one where there is none."""
+        text = self.native.currentText()
+        return min(max(self._low, int(text)), self._high) if text.isdecimal() else self._low
+
+    def set_value(self, value: Any) -> None:
+        """Show a number."""
+        self.native.setCurrentText(str(value))
+
+
+class PathEdit(FileEdit):
+    """A path that counts when it is typed to its end, with a narrow button that opens a dialog."""
+
+    def __init__(self, *, hint: str, placeholder: str = "", **options: Any) -> None:
+        super().__init__(**options)
+        set_tooltip(self, hint)
+        self.choose_btn.text, self.choose_btn.max_width = "…", ELLIPSIS_WIDTH_PX
+        self.choose_btn.tooltip = "<qt>Choose it in a window.</qt>"
+        line = self.line_edit.native
+        line.setPlaceholderText(placeholder)
+        line.setCursorPosition(0)
+        self.line_edit.changed.disconnect()  # magicgui would tell of every letter
+        line.editingFinished.connect(self._tell_change)
+
+    def set_value(self, value: Any) -> None:
+        """Show a path, and tell of it."""
+        super().set_value(value)
+        self._tell_change()
+
+    def _tell_change(self) -> None:
+        self.changed.emit(self.value)
+
+
+def choice(choices: Choices, *, tooltip: str, label: str = "") -> ComboBox:
+    """Return a list of values, or of pairs of a text and a value."""
+    made = ComboBox(choices=choices, label=label, tooltip=f"<qt>{tooltip}</qt>")
+    make_calm(made.native)
+    return made
+
+
+def set_tooltip(widget: Any, text: str) -> None:
     """Give an editor and its parts a tooltip that wraps."""
-    for part in (widget, *widget.findChildren(QDoubleSpinBox), *widget.findChildren(QSpinBox)):
-        part.setToolTip(text)
+    parts = widget if isinstance(widget, TupleEdit | FileEdit) else ()
+    for part in (widget, *parts):
+        part.tooltip = f"<qt>{text}</qt>"
 
 
 def make_calm(widget: QWidget) -> None:
@@ -68,137 +177,10 @@ def make_calm(widget: QWidget) -> None:
     widget.installEventFilter(_NoWheel(widget))
 
 
-class _NumberBox(QDoubleSpinBox):
-    """A number as short as it can be written, with steps of its own size."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setLocale(QLocale.c())
-        self.setDecimals(DECIMALS)
-        self.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
-
-    def textFromValue(self, value: float) -> str:
-        """0.002 rather than 0.002000."""
-        return f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
-
-
-def spin_box(kind: type, limits: tuple[float, float], none_text: str) -> Editor:
-    """Return an editor of a number; `none_text`, if there is one, stands for None."""
-    low, high = limits
-    box: Any = QSpinBox() if kind is int else _NumberBox()
-    below = 0.0 if low > 0 else -1.0
-    box.setRange(kind(below if none_text else low), kind(high))
-    box.setSpecialValueText(none_text)  # shown at the minimum, which stands for None
-    box.setKeyboardTracking(False)
-
-    def read() -> Any:
-        value = box.value()
-        if none_text and value <= box.minimum():
-            return None
-        return max(kind(low), value)
-
-    def write(value: Any) -> None:
-        number: Any = box.minimum() if value is None else kind(value)
-        # Qt would do the same, but PySide6 cannot hand it any number.
-        box.setValue(min(max(number, box.minimum()), box.maximum()))
-
-    return Editor("", box, read, write, box.valueChanged)
-
-
-class _RangeBox(QWidget):
-    """Two numbers beside each other: from, to."""
-
-    changed = Signal()
-
-    def __init__(self, kind: type, limits: tuple[float, float]) -> None:
-        super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        self.ends = [spin_box(kind, limits, "") for _ in range(2)]
-        for end in self.ends:
-            make_calm(end.widget)
-            end.widget.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # type: ignore[attr-defined]
-            end.widget.setStyleSheet("min-width: 30px; padding: 1px 3px;")
-            row.addWidget(end.widget, 1)
-            end.changed.connect(self._tell_change)
-        row.insertWidget(1, QLabel("to"))
-        row.setSpacing(4)
-
-    def read(self) -> tuple[Any, ...]:
-        return tuple(end.read() for end in self.ends)
-
-    def write(self, values: Sequence[Any]) -> None:
-        for end, value in zip(self.ends, values, strict=True):
-            end.write(value)
-
-    def _tell_change(self, *_: object) -> None:
-        self.changed.emit()
-
-
-def range_boxes(kind: type, limits: tuple[float, float]) -> Editor:
-    """Return an editor of two numbers, from and to."""
-    box = _RangeBox(kind, limits)
-    return Editor("", box, box.read, box.write, box.changed)
-
-
-def editable_choice(choices: Sequence[int], limits: tuple[float, float]) -> Editor:
-    """Return an editor of a whole number with suggestions."""
-    box = QComboBox()
-    box.setEditable(True)
-    box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-    box.addItems([str(value) for value in choices])
-    low, high = int(limits[0]), int(limits[1])
-    box.setValidator(QIntValidator(low, high, box))
-
-    def read() -> int:
-        text = box.currentText()
-        return min(max(low, int(text)), high) if text.isdecimal() else low
-
-    def write(value: int) -> None:
-        box.setCurrentText(str(value))
-
-    return Editor("", box, read, write, box.currentTextChanged)
-
-
-def choice(choices: Sequence[Any]) -> Editor:
-    """Return an editor of one of some values."""
-    box = QComboBox()
-    for value in choices:
-        box.addItem(str(value), value)
-    return editor_around("", box)
-
-
-def editor_around(label: str, box: QComboBox, *, by_text: bool = False) -> Editor:
-    """Return an editor of what a list offers: its data, or its texts."""
-    value_at = box.itemText if by_text else box.itemData
-
-    def write(value: Any) -> None:
-        offered = [value_at(index) for index in range(box.count())]
-        if value not in offered:
-            texts = ", ".join(box.itemText(index) for index in range(box.count()))
-            raise ValueError(f"'{value}' is none of {texts}.")
-        box.setCurrentIndex(offered.index(value))
-
-    read = box.currentText if by_text else box.currentData
-    return Editor(label, box, read, write, box.currentIndexChanged)
-
-
-def check_box(label: str = "", box: QCheckBox | None = None) -> Editor:
-    """Return an editor of a claim, around a box if there is one already."""
-    box = box or QCheckBox()
-
-    def write(value: bool) -> None:
-        if not isinstance(value, bool):
-            raise ValueError(f"'{value}' is neither true nor false.")
-        box.setChecked(value)
-
-    return Editor(label, box, box.isChecked, write, box.toggled)
-
-
-def line() -> Editor:
-    """Return an editor of a text."""
-    box = QLineEdit()
-    return Editor("", box, box.text, box.setText, box.textChanged)
+def make_narrow(box: QAbstractSpinBox) -> None:
+    """Let a number have room beside another one: its buttons would leave none."""
+    box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+    box.setStyleSheet("min-width: 30px; padding: 1px 3px;")
 
 
 class _NoWheel(QObject):

@@ -1,4 +1,8 @@
-"""Long names: a list whose names keep both their ends where there is no room, and open up whole."""
+"""Long names: a list whose names keep both their ends where there is no room, and open up whole.
+
+It is a Qt widget: magicgui's lists cut names at their end, and have neither a tooltip for each
+entry nor entries that do something, such as opening a file.
+"""
 
 from __future__ import annotations
 

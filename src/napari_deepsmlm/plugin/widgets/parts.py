@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QWidge
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from magicgui.widgets import Widget
     from qtpy.QtWidgets import QFormLayout
 
 BUTTON_PADDING_PX = 8
@@ -83,6 +84,15 @@ def duration(seconds: float) -> str:
         return f"{seconds} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def add_row(form: QFormLayout, editor: Widget) -> None:
+    """Append a magicgui widget after its label."""
+    form.addRow(editor.label, editor.native)
+    editor.native.setAccessibleName(editor.label)  # of a part too, which the label is not tied to
+    label = form.labelForField(editor.native)
+    if label is not None:
+        label.setToolTip(editor.tooltip or "")
 
 
 def show_row(form: QFormLayout | None, widget: QWidget, is_shown: bool) -> None:

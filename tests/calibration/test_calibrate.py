@@ -25,7 +25,7 @@ OPTICS = PupilPSF(
 
 @pytest.fixture(scope="module")
 def stack(request):
-    from tests.psf.conftest import simulate_beads
+    from tests.calibration.conftest import simulate_beads
 
     return simulate_beads(TRUTH)
 
@@ -99,7 +99,7 @@ def test_zernike_coefficients_are_recovered_within_5_nm(beads):
 
 @pytest.fixture(scope="module")
 def pupil_stack():
-    from tests.psf.conftest import simulate_beads
+    from tests.calibration.conftest import simulate_beads
 
     places = ((1534.0, 1571.0, -60.0),)
     return simulate_beads(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tifffile
-from tests.psf.conftest import simulate_beads
+from tests.calibration.conftest import simulate_beads
 from typer.testing import CliRunner, Result
 
 from napari_deepsmlm.cli import app

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QComboBox, QFileDialog
-from tests.psf.conftest import simulate_beads
+from tests.calibration.conftest import simulate_beads
 
 from napari_deepsmlm.calibration.calibrate import calibrate
 from napari_deepsmlm.plugin.calibrate.widget import (

@@ -10,7 +10,13 @@ from scipy.special import j0
 from tests.profiles.conftest import gaussian, profile_across, ridge
 
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.profiles import MODELS, LineProfile, PixelGrid, fit_profile
+from napari_deepsmlm.profiles import (
+    MODELS,
+    LineProfile,
+    PixelGrid,
+    fit_profile,
+    line_profile,
+)
 from napari_deepsmlm.profiles.curves import curve_of, full_width
 from napari_deepsmlm.render import histogram
 
@@ -224,3 +230,20 @@ def test_doubts_are_said() -> None:
     assert "nothing says that these are two lines" in " ".join(one.remarks)
     spike = fit_profile(flat_line(np.eye(50)[25]))
     assert "narrower than a pixel" in " ".join(spike.remarks)
+
+
+def test_the_faint_tails_beside_a_structure_are_not_measured() -> None:
+    y, x = np.mgrid[:60, :60]
+    image = np.exp(-0.5 * ((x - 15) / 4.0) ** 2) + 3e-4 * np.exp(-0.5 * ((x - 45) / 3.0) ** 2)
+    across = ((305, 25), (305, 275)), ((305, 355), (305, 595))
+    on_it, beside_it = (line_profile(image, line, pixel_size_nm=10) for line in across)
+    assert fit_profile(on_it).fwhm_nm == pytest.approx(40 * 2.354820, rel=1e-3)
+    with pytest.raises(ValueError, match="Next to nothing lies along the line"):
+        fit_profile(beside_it)
+
+
+def test_a_faint_structure_beside_a_bright_one_is_measured() -> None:
+    y, x = np.mgrid[:60, :60]
+    image = np.exp(-0.5 * ((x - 15) / 4.0) ** 2) + 0.05 * np.exp(-0.5 * ((x - 45) / 3.0) ** 2)
+    profile = line_profile(image, ((305, 305), (305, 595)), pixel_size_nm=10)
+    assert fit_profile(profile).fwhm_nm == pytest.approx(30 * 2.354820, rel=1e-2)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NARROWEST_STEPS, THINNEST_STEPS = 0.2, 0.01
 SHORTEST_LINE_WIDTHS = 1.5
 POOR_R_SQUARED = 0.5
+LEAST_SHARE_OF_BRIGHT = 0.01  # the tails of rendered molecules fit any curve well
 _NOT_TOLD = {
     "": "nothing says that these are two lines",
     "diameter": "the diameter cannot be told from the blur",
@@ -86,6 +87,11 @@ class _Samples(NamedTuple):
         offset, span = float(value.min()), float(np.ptp(value))
         if not span > 1e-12 * float(np.abs(value).max()):
             raise ValueError("All values along the line are the same: draw it across a structure.")
+        if span < LEAST_SHARE_OF_BRIGHT * profile.bright:
+            raise ValueError(
+                f"Next to nothing lies along the line: its values differ by {span:.2g}, the bright "
+                f"structures of the image by {profile.bright:.2g}. Draw it across a structure."
+            )
         position = profile.position_nm[is_there] / profile.step_nm
         return cls(position, (value - offset) / span, profile.step_nm, offset, span)
 

@@ -58,7 +58,8 @@ def small_experiment(network: str, steps: int) -> Experiment:
 def train(experiment: Experiment, out: Path) -> None:
     """Train, or go on, in this process."""
     torch.set_num_threads(1)
-    list(experiment.trainer(out, device="cpu").run(resume=True))
+    trainer = experiment.trainer(out, device="cpu")
+    list(trainer.run(resume=trainer.can_resume))
 
 
 def kill_and_resume(network: str, folder: Path, *, kills: int, steps: int, seed: int) -> Outcome:

@@ -91,7 +91,7 @@ def experiments(model_name: str) -> dict[str, ds.Experiment]:
             )
             for density in (0.1, 0.331, 1.0)
         }
-    values = card["experiment"]
+    values = card.experiment
     optics = {name: values[name] for name in ("psf", "camera")}
     if not model.is_3d:
         optics["psf"] = {**optics["psf"], "sigma_nm": [103.0, 117.0]}

@@ -184,7 +184,7 @@ def speed(viewer: napari.Viewer, models: list[str] | None) -> None:
     compute = choose_compute()
     for name in models or built_in():
         found = find_model(name)
-        known = Experiment.from_dict(found.card["experiment"], source=name)
+        known = Experiment.from_dict(found.card.experiment, source=name)
         n_frames = 6 if "drsn" in name else 60 if "deep" in name else 300
         simulated, _ = known.simulate(n_frames, seed=0)
         frames = known.camera.to_photons(torch.from_numpy(np.asarray(simulated, np.float32)))

@@ -152,7 +152,7 @@ def part_of_3d(viewer: napari.Viewer, panel: ReconstructWidget, path: Path) -> N
 
     model = "dilated-loc:astigmatic-100nm"
     card = read_card(built_in_models()[model])
-    like = Experiment.from_dict(card["experiment"], source=model)
+    like = Experiment.from_dict(card.experiment, source=model)
     simulation = like.simulation.replace(structure=Microtubules(filaments=(7, 8)))
     camera = IdealCamera(baseline=100, gain=2)
     experiment = like.replace(simulation=simulation, camera=camera, image_px=(64, 64))

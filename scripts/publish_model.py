@@ -12,19 +12,19 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari_deepsmlm.models import is_for_any_pixel, load_model, save_model
+from napari_deepsmlm.models import load_model, read_card, save_model
 
 if TYPE_CHECKING:
-    from napari_deepsmlm.models import SMLMModel
+    from napari_deepsmlm.models import ModelCard, SMLMModel
 
 PRETRAINED = Path(__file__).parents[1] / "src/napari_deepsmlm/pretrained"
 
 
-def page(name: str, model: SMLMModel, card: dict[str, Any], measured_on: str, limits: str) -> str:
+def page(name: str, model: SMLMModel, card: ModelCard, measured_on: str, limits: str) -> str:
     """Return the card as a page for people."""
-    record, metrics = card["training_record"], card["metrics"]
+    record, metrics = card.training_record, card.metrics
     measures = list(dict.fromkeys(key for row in metrics.values() for key in row))
     rows = (
         " | ".join([sample, *(f"{row[key]:.3f}" if key in row else "" for key in measures)])
@@ -33,9 +33,9 @@ def page(name: str, model: SMLMModel, card: dict[str, Any], measured_on: str, li
     lines = [
         f"# {name}",
         "",
-        f"{model.title}, {model.n_parameters:,} parameters, "
-        f"{'any' if is_for_any_pixel(card) else f'{model.config.pixel_size_nm:g} nm'} pixels. "
-        f"{card['trained_on']}",
+        f"{card.title}, {model.n_parameters:,} parameters, "
+        f"{'any' if card.is_for_any_pixel else f'{card.pixel_size_nm:g} nm'} pixels. "
+        f"{card.trained_on}",
         "",
         f"Trained for {record['steps']:,} steps in {record['minutes']:.0f} minutes on "
         f"{record['device']} ({record['precision']}), fresh simulation at every step. Decision "
@@ -73,15 +73,17 @@ def publish(
     """
     model, old = load_model(trained)
     card = {
-        **{key: old[key] for key in ("experiment", "training_record")},
+        "experiment": old.experiment,
+        "training_record": old.training_record,
         "trained_on": trained_on,
         "metrics": metrics,
     }
     for parameter in model.parameters():
         if parameter.dim() > 1:
             parameter.data = parameter.data.half()
-    save_model(folder / f"{name}.safetensors", model, card)
-    text = page(name.replace("_", ":", 1), model, card, measured_on, limits)
+    path = folder / f"{name}.safetensors"
+    save_model(path, model, card)
+    text = page(name.replace("_", ":", 1), model, read_card(path), measured_on, limits)
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
     return text
 

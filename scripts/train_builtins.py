@@ -154,7 +154,7 @@ class Line:
         trainer = experiment.trainer(self.run, device=device)
         ends, began = time.monotonic() + 60 * minutes, time.process_time()
         is_paused = False
-        for event in trainer.run(resume=True):
+        for event in trainer.run(resume=trainer.can_resume):
             if isinstance(event, StepDone):
                 self.progress.step = event.step
                 is_paused = pause.exists()
@@ -227,7 +227,7 @@ class Line:
             return model
         network, card = load_model(model)
         network.config = network.config.replace(threshold=self.recipe.threshold)
-        kept = {key: card[key] for key in ("experiment", "training_record")}
+        kept = {"experiment": card.experiment, "training_record": card.training_record}
         save_model(self.folder / "candidate.safetensors", network, kept)
         return self.folder / "candidate.safetensors"
 
@@ -258,7 +258,7 @@ class Line:
     def _score_of(self, shipped: Path) -> float:
         """The score of the model in the package, measured once for each of its versions."""
         known = self.folder / "shipped.json"
-        sha = str(read_card(shipped).get("sha256"))
+        sha = str(read_card(shipped).sha256)
         scores: dict[str, float] = json.loads(known.read_text()) if known.exists() else {}
         if sha not in scores:
             scores[sha] = self.scored(shipped)[0]

@@ -125,7 +125,7 @@ def main() -> None:
     chosen = parser.parse_args()
     loaded, card = load_model(chosen.run / chosen.weights)
     model = cast("DeepStorm", loaded)
-    simulator = calibration_experiment(Experiment.from_dict(card["experiment"])).simulator()
+    simulator = calibration_experiment(Experiment.from_dict(card.experiment)).simulator()
     batch = SimulatedBatches(simulator, batch_size=8, shape=(64, 64), seed=77).validation(64)
     model = choose(model, batch)
     metrics = {
@@ -135,7 +135,7 @@ def main() -> None:
             for density in (1.0, 4.0, 8.0)
         },
     }
-    kept = {key: card[key] for key in ("experiment", "training_record")}
+    kept = {"experiment": card.experiment, "training_record": card.training_record}
     save_model(chosen.run / "tuned.safetensors", model, kept)
     (chosen.run / "metrics.json").write_text(json.dumps(metrics, indent=2), encoding="utf-8")
 

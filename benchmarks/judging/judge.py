@@ -148,7 +148,7 @@ def verdict_of(
 
 def needs_sums(model: str | Path) -> bool:
     """Whether a network draws an image of many frames instead of localizing in each."""
-    return str(find_model(model).card.get("network", "")).startswith("drsn")
+    return find_model(model).card.network.startswith("drsn")
 
 
 class _Judge:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.evaluation.before_after import save_before_after
 from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.io.result_files import IMAGE_NAME, REPORT_NAME, TABLE_NAME
 from napari_deepsmlm.metrics import count_image, nmse_percent
-from napari_deepsmlm.reconstruction import Finished, Progress, ReconstructJob, ReconstructOptions
+from napari_deepsmlm.reconstruction import (
+    Finished,
+    Progress,
+    QualityFigures,
+    ReconstructJob,
+    ReconstructOptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_deepsmlm.reconstruction import Report
+
 # Of no training run: those draw from other streams.
 SAMPLE_SEED = 2013
+
+
+@dataclass(frozen=True)
+class JudgedQuality(QualityFigures):
+    """What the result holds, beside the known truth."""
+
+    true_molecules: int
+    nmse_percent: float
+    nmse_blur1_percent: float
 
 
 def run_demo(
@@ -25,7 +42,7 @@ def run_demo(
     n_frames: int = 200,
     model: str = "deep-storm",
     on_event: Callable[[float, float, str], None] | None = None,
-) -> tuple[dict[str, Path], dict[str, Any]]:
+) -> tuple[dict[str, Path], Report]:
     """Simulate the sample, reconstruct it, and write image, molecules, picture and report.
 
     Parameters
@@ -48,20 +65,19 @@ def run_demo(
         elif isinstance(event, Finished):
             result = event.result
     counts = count_image(truth, result.image.shape, result.sr_pixel_nm)
-    quality = {
-        **result.report["quality"],
-        "true_molecules": len(truth),
-        "nmse_percent": round(nmse_percent(result.image, counts), 2),
-        "nmse_blur1_percent": round(nmse_percent(result.image, counts, blur_sigma_px=1.0), 2),
-    }
-    report = {**result.report, "quality": quality}
-    with atomic_write(out / "report.json") as file:
-        file.write(json.dumps(report, indent=2).encode())
+    quality = JudgedQuality(
+        **vars(result.report.quality),
+        true_molecules=len(truth),
+        nmse_percent=round(nmse_percent(result.image, counts), 2),
+        nmse_blur1_percent=round(nmse_percent(result.image, counts, blur_sigma_px=1.0), 2),
+    )
+    report = replace(result.report, quality=quality)
+    replace(result, report=report).save(out)
     files = {
-        "image": out / "reconstruction.tif",
-        "localizations": out / "localizations.csv",
+        "image": out / IMAGE_NAME,
+        "localizations": out / TABLE_NAME,
         "picture": out / "before_after.png",
-        "report": out / "report.json",
+        "report": out / REPORT_NAME,
     }
     save_before_after(
         files["picture"],

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm._files import folder_lock, refuse_to_replace
 from napari_deepsmlm.camera import SCMOS, Camera
 from napari_deepsmlm.io import LocalizationWriter, StackWriter
+from napari_deepsmlm.io.result_files import TABLE_NAME
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import build_model, find_model, load_model, model_class, take_over
 from napari_deepsmlm.psf import AnyPSF, GaussianPSF
@@ -30,10 +31,12 @@ from napari_deepsmlm.training.varied import VariedBatches
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from napari_deepsmlm.models import SMLMModel
+    from napari_deepsmlm.models import ModelConfig, SMLMModel
     from napari_deepsmlm.simulation.simulator import Batch
     from napari_deepsmlm.training.events import Event
     from napari_deepsmlm.training.prefetch import Batches
+
+STACK_NAME = "stack.tif"
 
 
 class Movie(NamedTuple):
@@ -70,7 +73,9 @@ class Experiment(FrozenModel):
     network: str = Field("deep-storm", description="Name of the network to train.")
     model: dict[str, Any] = Field({}, description="The network's own choices.")
     start_from: str | None = Field(
-        None, description="Trained model to begin with, name or file; none: random weights."
+        None,
+        description="Trained model to begin with, its name or file, as seen from the YAML's "
+        "folder; none: random weights.",
     )
     training: Training = Field(Training(), description="How it is trained.")
     experimental: ExperimentalData | None = Field(
@@ -84,9 +89,18 @@ class Experiment(FrozenModel):
             raise ValueError("sides must be 4 to 8192 pixels")
         return value
 
+    @field_validator("start_from")
+    @classmethod
+    def _as_seen_from_the_file(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None or not value.endswith(".safetensors"):
+            return value
+        folder = (info.context or {}).get("folder") or Path()
+        # Absolute, so that the copy in the folder of a run finds it too.
+        return str((folder / value).absolute())
+
     @model_validator(mode="after")
     def _model_fits(self) -> Experiment:
-        model_class(self.network).Config.from_dict(self._model_values(), source="model")
+        self.network_config()
         return self
 
     @model_validator(mode="after")
@@ -143,6 +157,11 @@ class Experiment(FrozenModel):
             f"'{name_or_path}' is neither a file nor a preset. Presets: {', '.join(cls.presets())}."
         )
 
+    def network_config(self) -> ModelConfig:
+        """Return all choices of the network, those included that are left to it."""
+        values = self._model_values()
+        return model_class(self.network).Config.from_dict(values, source="model")
+
     def simulator(self) -> Simulator:
         """Return the source of simulated frames."""
         return Simulator(self.psf, self.camera, self.simulation)
@@ -191,12 +210,12 @@ class Experiment(FrozenModel):
         The number of molecules in the frames.
         """
         out = Path(out)
-        refuse_to_replace(out / "stack.tif", [out / "localizations.csv", out / "experiment.yaml"])
+        refuse_to_replace(out / STACK_NAME, [out / TABLE_NAME, out / "experiment.yaml"])
         n_done = 0
         with (
             folder_lock(out),
             StackWriter(
-                out / "stack.tif", pixel_size_nm=self.psf.pixel_size_nm, n_frames=n_frames
+                out / STACK_NAME, pixel_size_nm=self.psf.pixel_size_nm, n_frames=n_frames
             ) as stack,
             ExitStack() as open_table,
         ):
@@ -204,7 +223,7 @@ class Experiment(FrozenModel):
             for frames, found in self.movie(n_frames, seed):
                 truth = found.to_numpy().without("molecule")  # the format has no column for it
                 if table is None:
-                    table = LocalizationWriter(out / "localizations.csv", truth.names)
+                    table = LocalizationWriter(out / TABLE_NAME, truth.names)
                     open_table.enter_context(table)
                 stack.append(frames.numpy().astype(np.uint16))
                 table.append(truth)
@@ -233,9 +252,9 @@ class Experiment(FrozenModel):
         """Return the trained model to begin with."""
         name = str(self.start_from)
         found = find_model(name, pixel_size_nm=self.psf.pixel_size_nm)
-        if found.card["network"] != self.network:
+        if found.card.network != self.network:
             raise ValueError(
-                f"Cannot start a {self.network} from '{name}', which is a {found.card['network']}."
+                f"Cannot start a {self.network} from '{name}', which is a {found.card.network}."
             )
         return found.load()
 
@@ -268,12 +287,13 @@ class Experiment(FrozenModel):
         preview : (B, C, H, W) photons, frames to look at after each validation.
         """
         model = self.build_model()
+        compute = choose_compute(local_device(device), self.training.precision)
         return Trainer(
             model,
-            self.batches(model, choose_compute(local_device(device)).device),
+            self.batches(model, compute.device),
             self.training,
             out=out,
-            device=device,
+            compute=compute,
             card={"experiment": self.model_dump(mode="json")},
             is_new=self._needs_fitting(model),
             preview=preview,
@@ -305,7 +325,19 @@ class Experiment(FrozenModel):
         return ExperimentalBatches.from_stack(self.experimental, simulated)
 
     def train(self, out: str | Path, *, device: str = "auto", resume: bool = False) -> SMLMModel:
-        """Train to the end and return the best model."""
+        """Train to the end and return the best model.
+
+        Parameters
+        ----------
+        out : folder for the files.
+        device : `auto` or a device's name.
+        resume : go on with the run in `out`; one that is over is not trained any more.
+
+        Raises
+        ------
+        FileExistsError, FileNotFoundError
+            If `out` holds another run or a model, or nothing to resume.
+        """
         events: list[Event] = list(self.trainer(out, device=device).run(resume=resume))
         return load_model(events[-1].model_path)[0]  # type: ignore[union-attr]
 

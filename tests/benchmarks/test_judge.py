@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from judging import judge as judging
 from judging.grid import ALL, CONDITIONS, QUICK, TRAPS, find
 from judging.judge import Row, judge_model, verdict_of
 from judging.marks import marks_of, worst_of
@@ -18,7 +19,6 @@ from judging.reference import bound_lateral_nm, fitted
 from judging.stacks import load
 from judging.sums import SUMS, judge_sums
 
-from judging import judge as judging
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics.crlb import mortensen_precision
 

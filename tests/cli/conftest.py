@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +26,25 @@ training: {steps: 6, batch_size: 2, patch_px: 12, validate_every: 3, validation_
 
 def call(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def call_and_ctrl_c(*arguments: object, once: Path) -> Result:
+    """Type Ctrl-C as soon as a file is there."""
+    over = threading.Event()
+
+    def press() -> None:
+        while not once.exists():
+            if over.wait(0.001):
+                return
+        os.kill(os.getpid(), signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        return call(*arguments)
+    finally:
+        over.set()
+        presser.join()
 
 
 @pytest.fixture

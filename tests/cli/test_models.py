@@ -32,7 +32,7 @@ def test_a_model_takes_two_lines_of_the_list_and_info_has_the_whole_text(
         " ".join(call("models", *words).stdout.replace("│", " ").split())
         for words in (["list"], ["info", name])
     )
-    text = read_card(path)["trained_on"]
+    text = read_card(path).trained_on
     assert text in whole
     assert text not in told
     assert "…" in told

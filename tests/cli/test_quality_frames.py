@@ -29,7 +29,7 @@ def call(*arguments: object) -> Result:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the model was trained on, with four times its largest background."""
-    experiment = Experiment.from_dict(read_card(built_in_models()[MODEL])["experiment"])
+    experiment = Experiment.from_dict(read_card(built_in_models()[MODEL]).experiment)
     values = {"density_per_um2": (3, 3), "brightness": (1, 1), "background": (240, 240)}
     simulation = experiment.simulation.replace(structure={"kind": "uniform"}, **values)
     frames = experiment.replace(simulation=simulation).simulate(60, seed=0).stack

@@ -21,6 +21,8 @@ from napari_deepsmlm.models import read_card
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from typer.testing import Result
+
 
 def test_train_then_models_info_then_reconstruct_then_evaluate(
     config: Path, tmp_path: Path, stack: Path
@@ -93,6 +95,60 @@ def test_ctrl_c_stops_training_cleanly_and_it_resumes(config: Path, tmp_path: Pa
     assert json.loads(resumed.stdout)["steps"] == summary["steps"] + 2
 
 
+SHORT = ("--steps", 2, "--device", "cpu")
+
+
+def words(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+def test_resuming_where_no_run_is_is_an_error_and_makes_nothing(
+    config: Path, tmp_path: Path
+) -> None:
+    for given in ((), (config,)):
+        result = call("train", *given, "--out", tmp_path / "new", "--resume")
+        assert result.exit_code == 2
+        assert "holds no training run that can be resumed" in words(result)
+    assert not (tmp_path / "new").exists()
+    nothing = call("train", "--out", tmp_path / "new")
+    assert nothing.exit_code == 2
+    assert "Give the experiment to train" in words(nothing)
+
+
+def test_a_run_goes_on_without_its_config_and_says_when_it_is_over(
+    config: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert call("train", config, "--out", run, *SHORT, "--from", "deep-storm").exit_code == 0
+    over = call("train", "--out", run, "--resume")
+    assert over.exit_code == 0
+    assert "is over (done at step 2), so nothing was trained" in words(over)
+    assert "done: 2 steps" in words(over)
+    same = call("train", config, "--out", run, "--resume", "--json")
+    assert f"{config} asks for 6 steps, the run was begun for 2 steps" in " ".join(
+        same.stderr.split()
+    )
+    assert json.loads(same.stdout)["was_over"]
+    more = call("train", "--out", run, "--resume", "--steps", 3, "--json")
+    assert json.loads(more.stdout)["steps"] == 3
+    assert not json.loads(more.stdout)["was_over"]
+
+
+def test_a_config_that_is_not_that_of_the_run_is_said(config: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert call("train", config, "--out", run, *SHORT).exit_code == 0
+    config.write_text(config.read_text().replace("[2, 2]", "[3, 3]"))
+    other = call("train", config, "--out", run, "--resume", "--steps", 3)
+    assert other.exit_code == 2
+    assert "simulation.density_per_um2 is [2.0, 2.0], not [3.0, 3.0]" in words(other)
+    config.write_text(config.read_text().replace("[3, 3]", "[2, 2]") + "model: {upsampling: 4}")
+    other = call("train", config, "--out", run, "--resume", "--steps", 3)
+    assert "model.upsampling is 8, not 4" in words(other)
+    start = call("train", "--out", run, "--resume", "--from", "deep-storm")
+    assert start.exit_code == 2
+    assert "start_from is none, not deep-storm" in words(start)
+
+
 def test_numbers_go_to_tensorboard_if_it_is_asked_for(config: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -108,7 +164,7 @@ def test_numbers_go_to_tensorboard_if_it_is_asked_for(config: Path, tmp_path: Pa
 def test_training_goes_on_from_a_trained_model(config: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert call("train", config, "--out", run, "--steps", 1, "--from", "deep-storm").exit_code == 0
-    assert read_card(run / "best.safetensors")["experiment"]["start_from"] == "deep-storm"
+    assert read_card(run / "best.safetensors").experiment["start_from"] == "deep-storm"
     wrong = call("train", config, "--out", tmp_path / "b", "--steps", 1, "--from", "dilated-loc")
     assert wrong.exit_code == 2
     assert "which is a dilated-loc" in " ".join(wrong.output.split())

@@ -304,7 +304,7 @@ def trained(request: pytest.FixtureRequest) -> Trained:
     """Return each built-in model in turn."""
     model, card = load_model(built_in_models()[request.param])
     # One for many microscopes is tried on an ordinary one.
-    experiment = Experiment.from_dict(card["experiment"]).replace(image_px=(32, 40), variety=None)
+    experiment = Experiment.from_dict(card.experiment).replace(image_px=(32, 40), variety=None)
     return Trained(request.param, model, experiment)
 
 

@@ -10,19 +10,19 @@ import pytest
 import napari_deepsmlm as ds
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.mismatch import mismatches, trained_on
-from napari_deepsmlm.models import built_in_models, is_for_any_pixel, read_card
+from napari_deepsmlm.models import ModelCard, built_in_models, read_card
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 BUILT_IN = built_in_models()
-MODELS = {name: path for name, path in BUILT_IN.items() if not is_for_any_pixel(read_card(path))}
+MODELS = {name: path for name, path in BUILT_IN.items() if not read_card(path).is_for_any_pixel}
 UNIVERSAL = [name for name in BUILT_IN if name not in MODELS]
 IN_FOCUS = [name for name in MODELS if ":2d-" in name]
 
 
 def experiment_of(name: str) -> ds.Experiment:
-    experiment = ds.Experiment.from_dict(read_card(MODELS[name])["experiment"])
+    experiment = ds.Experiment.from_dict(read_card(MODELS[name]).experiment)
     # Movies are not summed; the header of the model still knows the sums.
     return experiment.replace(simulation=experiment.simulation.replace(sum_frames=(1, 1)))
 
@@ -152,9 +152,10 @@ def test_dim_molecules_are_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "card", [{}, {"experiment": {"psf": "nonsense"}}, {"experiment": {"psf": {"kind": "new"}}}]
+    "record", [{}, {"experiment": {"psf": "nonsense"}}, {"experiment": {"psf": {"kind": "new"}}}]
 )
-def test_a_model_without_a_readable_experiment_is_not_judged(card: dict[str, Any]) -> None:
+def test_a_model_without_a_readable_experiment_is_not_judged(record: dict[str, Any]) -> None:
+    card = ModelCard(network="deep-storm", config={}, **record)
     stack = experiment_of("deep-storm:2d-100nm").simulate(30, seed=0).stack
     assert mismatches(card, "mine", open_frames(stack)) == []
 

@@ -17,7 +17,7 @@ from napari_deepsmlm.mismatch import (
     mismatch_table,
     settings_of,
 )
-from napari_deepsmlm.models import built_in_models, read_card
+from napari_deepsmlm.models import ModelCard, built_in_models, read_card
 
 MODEL = "dilated-loc:2d-100nm"
 CARD = read_card(built_in_models()[MODEL])
@@ -190,7 +190,7 @@ def test_few_frames_are_said_plainly() -> None:
 )
 def test_a_model_without_a_record_is_said_plainly(record: dict[str, Any], sentence: str) -> None:
     stack = experiment().simulate(40, seed=0).stack
-    card = {"config": CARD["config"], **record}
+    card = ModelCard(network=CARD.network, config=CARD.config, **record)
     source = open_frames(stack, pixel_size_nm=100)
     table = mismatch_table(card, "mine", source, camera=experiment().camera)
     assert sentence in " ".join(table.problems)
@@ -221,7 +221,7 @@ def test_frames_that_show_nothing_are_one_problem() -> None:
 
 def test_a_psf_of_several_widths_tells_less_and_says_so() -> None:
     name = "dilated-loc:astigmatic-100nm"
-    made = ds.Experiment.from_dict(read_card(built_in_models()[name])["experiment"])
+    made = ds.Experiment.from_dict(read_card(built_in_models()[name]).experiment)
     simulation = made.simulation.replace(density_per_um2=(1.5, 1.5), background=(40, 40))
     made = made.replace(simulation=simulation)
     stack = made.simulate(60, seed=2).stack

@@ -35,7 +35,7 @@ def test_a_model_comes_back_identical(deep_storm: DeepStorm, tmp_path: Path) -> 
     deep_storm.molecules_per_unit.fill_(0.0215)
     save_model(path, deep_storm, {"metrics": {"nmse_percent": 12.5}})
     loaded, card = load_model(path)
-    assert card["metrics"] == {"nmse_percent": 12.5}
+    assert card.metrics == {"nmse_percent": 12.5}
     assert loaded.config == deep_storm.config
     frames = torch.rand(1, 1, 16, 16)
     with torch.no_grad():

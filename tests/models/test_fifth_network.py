@@ -65,7 +65,7 @@ def test_it_is_listed_trained_saved_and_reconstructs(experiment: Path, tmp_path:
     model, card = load_model(run / "best.safetensors")
     assert type(model) is available_models()["spot-finder"]
     assert model.config.channels == 4
-    assert card["experiment"]["network"] == "spot-finder"
+    assert card.experiment["network"] == "spot-finder"
     info = json.loads(call("models", "info", run / "best.safetensors", "--json").stdout)
     assert info["network"] == "spot-finder"
     assert info["parameters"] == 4 * 10 + 4 * 37 + 3 * 5

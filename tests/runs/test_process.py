@@ -14,11 +14,11 @@ import pytest
 
 from napari_deepsmlm._files import is_in_use
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.runs import Resources, TrainingProcess, TrainingThread
-from napari_deepsmlm.runs.record import (
-    BEST,
-    STATE,
+from napari_deepsmlm.runs import (
+    Resources,
     RunRecord,
+    TrainingProcess,
+    TrainingThread,
     discard,
     new_run_folder,
     read_record,
@@ -26,6 +26,7 @@ from napari_deepsmlm.runs.record import (
     unfinished_runs,
 )
 from napari_deepsmlm.training.events import Finished, Previewed, Saved, StepDone, Validated
+from napari_deepsmlm.training.record import BEST, STATE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -79,8 +79,8 @@ def test_stages_begin_with_the_best_of_the_one_before(queue: ModuleType, tmp_pat
     assert one.train(1, tmp_path / "pause", "cpu")
     assert (one.progress.stage, one.progress.step) == (2, 6)
     _, card = load_model(tmp_path / "voxel-regression_tiny" / "stage-2" / "last.safetensors")
-    assert card["experiment"]["start_from"].endswith("stage-1/best.safetensors")
-    assert card["experiment"]["training"]["learning_rate"] == pytest.approx(0.7e-3)
+    assert card.experiment["start_from"].endswith("stage-1/best.safetensors")
+    assert card.experiment["training"]["learning_rate"] == pytest.approx(0.7e-3)
     assert line(queue, tmp_path).progress == one.progress
 
 
@@ -116,7 +116,7 @@ def test_only_what_is_better_is_published(queue: ModuleType, tmp_path: Path) -> 
     for weight in worse.parameters():
         weight.data.mul_(0.5)
     save_model(shipped, worse, card)
-    sha = load_model(shipped)[1]["sha256"]
+    sha = load_model(shipped)[1].sha256
     (one.folder / "shipped.json").write_text(json.dumps({sha: -1.0}))
     one.judge(one.best, package)
     assert one.progress.judged[-1]["is_published"]

@@ -217,8 +217,8 @@ def test_an_experiment_file_trains_on_recorded_frames_beside_it(tmp_path) -> Non
     *_, finished = trainer.run()
     assert load_model(finished.model_path)[0].name == "deep-storm"
     card = read_card(finished.model_path)
-    assert card["experiment"]["experimental"]["share"] == 0.5
-    Experiment.from_dict(card["experiment"])
+    assert card.experiment["experimental"]["share"] == 0.5
+    Experiment.from_dict(card.experiment)
 
 
 # -- what cannot work is said in one sentence --------------------------------------------------

@@ -62,6 +62,8 @@ def test_a_run_reports_every_step_and_writes_its_files(tmp_path: Path) -> None:
         "last.state.safetensors",
         "history.csv",
         "report.html",
+        "run.json",
+        "experiment.yaml",
     }
     with (tmp_path / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

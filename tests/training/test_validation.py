@@ -9,13 +9,13 @@ import torch
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import match
-from napari_deepsmlm.models import built_in_models, load_model
+from napari_deepsmlm.models import ModelCard, built_in_models, load_model
 from napari_deepsmlm.training.data import SimulatedBatches
 from napari_deepsmlm.training.validation import THRESHOLDS, judge, z_score_widths
 
 
-def validation_set(card: dict[str, object]) -> object:
-    experiment = Experiment.from_dict(card["experiment"])  # type: ignore[arg-type]
+def validation_set(card: ModelCard) -> object:
+    experiment = Experiment.from_dict(card.experiment)
     data = SimulatedBatches(experiment.simulator(), batch_size=4, shape=(24, 24), seed=9)
     return data.validation(12)
 

@@ -23,15 +23,16 @@ from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import adapted_folder, load_model
-from napari_deepsmlm.runs import TrainingThread
-from napari_deepsmlm.runs.record import EXPERIMENT, new_run_folder, unfinished_runs
+from napari_deepsmlm.runs import TrainingThread, new_run_folder, unfinished_runs
 from napari_deepsmlm.training.events import Finished
 from napari_deepsmlm.training.preview import preview_images
+from napari_deepsmlm.training.record import EXPERIMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
+    from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.adaptation.options import AdaptOptions
     from napari_deepsmlm.models import SMLMModel
 
@@ -100,7 +101,7 @@ class AdaptJob:
         experiment = twin.experiment
         try:
             with StoppableTorch(self._stopping):
-                before = judge(model, frames, compute)
+                before = judge(model, frames)
                 if not self.options.steps:
                     pace = steps_between_validations(experiment, compute)
                     training = experiment.training.replace(validate_every=pace)
@@ -112,7 +113,7 @@ class AdaptJob:
             twin.found.name, experiment, before, tuple(twin.estimate.sentences), out, is_resumed
         )
         finished = None
-        for event in self._train(experiment, out, model, is_resumed=is_resumed):
+        for event in self._train(experiment, out, model, compute, is_resumed=is_resumed):
             yield event
             if isinstance(event, Finished):
                 finished = event
@@ -128,7 +129,13 @@ class AdaptJob:
         return self.source.slice(first, last)
 
     def _train(
-        self, experiment: Experiment, out: Path, model: SMLMModel, *, is_resumed: bool
+        self,
+        experiment: Experiment,
+        out: Path,
+        model: SMLMModel,
+        compute: Compute,
+        *,
+        is_resumed: bool,
     ) -> Iterator[Any]:
         watched = None
         if self._watch_frame is not None:
@@ -142,7 +149,7 @@ class AdaptJob:
         run = self._make_run(
             experiment,
             out,
-            device=self.options.device,
+            device=str(compute.device),  # where it is judged
             resume=is_resumed,
             preview_frames=watched,
         )
@@ -162,13 +169,13 @@ class AdaptJob:
     ) -> Adapted:
         found = twin.found
         trained, card = load_model(finished.model_path)
-        after = judge(trained, frames, choose_compute(self.options.device, "fp32"))
+        after = judge(trained, frames)
         is_better = efficiency(after) > efficiency(before)
         model = self._name(twin)
         if is_better:
-            minutes = card.get("training_record", {}).get("minutes", 0.0)
+            minutes = card.training_record.get("minutes", 0.0)
             adaptation = self._adaptation(twin, before, after, minutes)
-            model = keep(finished.model_path, found.card["network"], adaptation)
+            model = keep(finished.model_path, found.card.network, adaptation)
         for weights in finished.model_path.parent.glob("*.safetensors"):
             weights.unlink()
         sentence = comparison(found.name, before, after, is_better=is_better)
@@ -200,7 +207,7 @@ class AdaptJob:
         measured = twin.estimate
         return Adaptation(
             started_from=twin.found.name,
-            from_sha256=twin.found.card.get("sha256"),
+            from_sha256=twin.found.card.sha256,
             made=date.today(),
             minutes=minutes,
             sample=Sample(

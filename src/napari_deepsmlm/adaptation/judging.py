@@ -25,9 +25,10 @@ KEPT = ("jaccard", "precision", "recall", "rmse_lateral_nm", "efficiency_lateral
 
 
 class HeldOut(NamedTuple):
-    """Frames that judge, and what no method can do better on them."""
+    """Frames that judge, where they do, and what no method can do better on them."""
 
     batch: Batch
+    compute: Compute
     pixel_size_nm: float
     bounds: dict[str, float]
 
@@ -45,21 +46,21 @@ def held_out(twin: Twin, options: AdaptOptions, model: SMLMModel, compute: Compu
         model=model,
     )
     batch = data.validation(options.held_out_frames)
-    return HeldOut(batch, twin.experiment.psf.pixel_size_nm, data.bounds(batch.truth))
+    return HeldOut(batch, compute, twin.experiment.psf.pixel_size_nm, data.bounds(batch.truth))
 
 
 @torch.inference_mode()
-def judge(model: SMLMModel, frames: HeldOut, compute: Compute) -> dict[str, float]:
+def judge(model: SMLMModel, frames: HeldOut) -> dict[str, float]:
     """Return the scores of a model with its own threshold, those that are not defined left out.
 
     The `efficiency_lateral` is that of the SMLM Challenge, 100 at best; `bound_lateral_nm` is the
     Cramér-Rao bound of the RMSE of lone molecules.
     """
-    model = model.for_inference().to(compute.device, compute.dtype)
+    model = model.for_inference().to(frames.compute.device, frames.compute.dtype)
     model.pixel_size_nm = frames.pixel_size_nm
     tables, first = [], 0
     for part in frames.batch.frames.split(FRAMES_AT_ONCE):
-        table = model.to_localizations(model(part.to(compute.dtype)))
+        table = model.to_localizations(model(part.to(frames.compute.dtype)))
         tables.append(table.with_columns(frame=table.frame + first))
         first += len(part)
     found = Localizations.concatenate(tables).to_numpy()

@@ -25,10 +25,10 @@ from napari_deepsmlm.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.models import ModelCard
 
 SUFFIX = ".safetensors"
 # Data this far from those that a model was adapted to are like them; less dense ones are, too.
@@ -105,11 +105,11 @@ class Adaptation(FrozenModel):
         )
 
 
-def adaptation_of(card: Mapping[str, Any]) -> Adaptation | None:
-    """Return how a model was adapted, None if it was not or its header does not say."""
+def adaptation_of(card: ModelCard) -> Adaptation | None:
+    """Return how a model was adapted, None if it was not or its card does not say."""
     try:
-        return Adaptation.from_dict(card["adaptation"], source="card")
-    except (KeyError, ValueError):
+        return Adaptation.from_dict(card.adaptation, source="card")
+    except ValueError:
         return None
 
 
@@ -124,8 +124,8 @@ def keep(trained: Path, network: str, adaptation: Adaptation) -> str:
     model, card = load_model(trained)
     name = _new_name(network, adaptation)
     path = adapted_folder() / (name.replace(":", "_", 1) + SUFFIX)
-    own = {"trained_on": adaptation.in_words, "adaptation": adaptation.model_dump(mode="json")}
-    save_model(path, model, {**card, **own})
+    plain = adaptation.model_dump(mode="json")
+    save_model(path, model, card.replace(trained_on=adaptation.in_words, adaptation=plain))
     return name
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.estimation import Estimate
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.io import FrameSource
-    from napari_deepsmlm.models import FoundModel
+    from napari_deepsmlm.models import FoundModel, ModelCard
     from napari_deepsmlm.simulation import Simulation
 
 # Half the rate of training from nothing: after 40 steps both stacks of `docs/adapt.md` are better
@@ -54,7 +54,7 @@ def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     _check(source, found, pixel_size_nm)
     camera = known_camera(source, options)
     measured = estimate(source, pixel_size_nm=pixel_size_nm, camera=camera)
-    base = _base(measured, found.card["network"])
+    base = _base(measured, found.card.network)
     experiment = base.replace(
         model=_own_choices(found.card, base),
         simulation=_simulation(base.simulation, found.card, options.sum_frames),
@@ -78,13 +78,13 @@ def _base(measured: Estimate, network: str) -> Experiment:
 
 
 def _check(source: FrameSource, found: FoundModel, pixel_size_nm: float | None) -> None:
-    n_planes = int(found.card.get("n_planes", 1))
+    n_planes = found.card.n_planes
     if source.shape[1] > 1 or n_planes > 1:
         raise ValueError(
             f"{found.name} cannot be adapted to frames of {max(source.shape[1], n_planes)} focal "
             "planes: a movie tells the width of one only; calibrate with beads and train."
         )
-    if found.card.get("config", {}).get("z_max_nm"):
+    if found.card.reads_depth:
         raise ValueError(
             f"{found.name} reads depth from the shape of the PSF, which a movie does not tell: "
             "calibrate with beads and train, or adapt a 2-D model."
@@ -96,20 +96,20 @@ def _check(source: FrameSource, found: FoundModel, pixel_size_nm: float | None) 
         )
 
 
-def _own_choices(card: dict[str, Any], base: Experiment) -> dict[str, Any]:
+def _own_choices(card: ModelCard, base: Experiment) -> dict[str, Any]:
     """Return the choices of the model, which its weights are for; more photons where needed."""
-    own = {key: value for key, value in card.get("config", {}).items() if key not in NOT_KEPT}
+    own = {key: value for key, value in card.config.items() if key not in NOT_KEPT}
     if "photon_max" in own and own.get("input", "photons") == "photons":
         own["photon_max"] = max(own["photon_max"], base.model.get("photon_max", 0.0))
-    known = model_class(card["network"]).Config.model_fields
+    known = model_class(card.network).Config.model_fields
     return {key: value for key, value in own.items() if key in known}
 
 
-def _simulation(simulation: Simulation, card: dict[str, Any], sum_frames: int) -> Simulation:
+def _simulation(simulation: Simulation, card: ModelCard, sum_frames: int) -> Simulation:
     """Return it for inputs of so many frames, with the blinking that neighbours in time need."""
-    if card.get("config", {}).get("frames", 1) > 1 and sum_frames == 1:
-        blinking = card.get("experiment", {}).get("simulation", {}).get("blinking")
-        values = simulation.model_dump(mode="json") | ({"blinking": blinking} if blinking else {})
+    if card.reads_neighbours and sum_frames == 1:
+        recorded = {"blinking": card.blinking} if card.blinking else {}
+        values = simulation.model_dump(mode="json") | recorded
         simulation = type(simulation).from_dict(values, source="model")
     return simulation.replace(sum_frames=(sum_frames, sum_frames))
 

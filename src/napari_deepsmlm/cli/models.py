@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from napari_deepsmlm.models import ModelCard
+
 
 def list_models(as_json: JsonFlag = False) -> None:
     """List the built-in models, those adapted to your data, and the networks to train."""
@@ -31,7 +33,7 @@ def list_models(as_json: JsonFlag = False) -> None:
     table = Table("model", "pixel nm", "upsampling", "trained on")
     for name, card in (cards | adapted).items():
         info = _info(name, card)
-        upsampling = str(card["config"].get("upsampling", ""))
+        upsampling = "" if card.upsampling is None else str(card.upsampling)
         table.add_row(name, f"{info['pixel_size_nm']:g}", upsampling, _in_brief(info["trained_on"]))
     out.print(table)
     out.print("Networks to train: " + ", ".join(sorted(networks)))
@@ -56,8 +58,8 @@ def model_info(
     out.print(table)
 
 
-def _cards(paths: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
-    """Return the headers of model files; damaged ones are left out."""
+def _cards(paths: Mapping[str, Path]) -> dict[str, ModelCard]:
+    """Return the cards of model files; damaged ones are left out."""
     from napari_deepsmlm.models import read_card
 
     cards = {}
@@ -73,16 +75,15 @@ def _in_brief(text: str) -> str:
     return shorten(sentence + stop.strip(), 60, placeholder=" …")
 
 
-def _info(name: str, card: dict[str, Any], parameters: int | None = None) -> dict[str, Any]:
-    experiment = card.get("experiment", {})
+def _info(name: str, card: ModelCard, parameters: int | None = None) -> dict[str, Any]:
     return {
         "name": name,
-        "network": card["network"],
+        "network": card.network,
         **({} if parameters is None else {"parameters": parameters}),
-        "pixel_size_nm": card["config"]["pixel_size_nm"],
-        "psf": experiment.get("psf"),
-        "trained_on": card.get("trained_on", "simulated frames"),
-        "training_record": card.get("training_record", {}),
-        "metrics": card.get("metrics", {}),
-        **({"adaptation": card["adaptation"]} if "adaptation" in card else {}),
+        "pixel_size_nm": card.pixel_size_nm,
+        "psf": card.psf,
+        "trained_on": card.trained_on,
+        "training_record": card.training_record,
+        "metrics": card.metrics,
+        **({"adaptation": card.adaptation} if card.is_adapted else {}),
     }

@@ -145,18 +145,19 @@ def _measure(
 
 def _settings(model: str | None, result: Path | None, stated: dict[str, Any]) -> InputSettings:
     """Return the settings of the call, or without a model those of the report beside the result."""
+    from napari_deepsmlm.io.result_files import REPORT_NAME
     from napari_deepsmlm.mismatch import InputSettings, settings_of
 
     if model is not None:
         return InputSettings.from_dict({**stated, "model": model}, source="options")
-    path = None if result is None else result.parent / "report.json"
+    path = None if result is None else result.parent / REPORT_NAME
     try:
         found = None if path is None else settings_of(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError):
         found = None
     if found is None:
         raise ValueError(
-            "--frames needs --model, or a result with the report.json of its reconstruction "
+            f"--frames needs --model, or a result with the {REPORT_NAME} of its reconstruction "
             "beside it."
         )
     return found

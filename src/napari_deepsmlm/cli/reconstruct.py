@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +30,9 @@ from napari_deepsmlm.cli._options import (
     read_frame_range,
     read_region,
 )
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.reconstruction import Report
 
 
 def reconstruct(
@@ -137,7 +140,7 @@ def reconstruct(
         done = adapted(source, adapt_options(options, adapt))
         options, remarks = with_adapted(options, done), remarks_of(done)
     job = ReconstructJob(source, options, out=out_folder, remarks=remarks, overwrite=overwrite)
-    report: dict[str, Any] = {}
+    report: Report | None = None
     with progress("Reconstructing") as show, stop_on_ctrl_c(job.stop):
         for event in job.run():
             if isinstance(event, Prepared):
@@ -148,17 +151,18 @@ def reconstruct(
                 show(event.frames_done, event.n_frames, speed)
             elif isinstance(event, Finished):
                 report = event.result.report
-    print_warnings(report["warnings"])
-    if not report["frames"]:
+    assert report is not None  # noqa: S101 - the last event of every job has it
+    print_warnings(report.warnings)
+    if not report.frames:
         raise KeyboardInterrupt  # stopped before there was anything
     if as_json:
-        print_json(report)
+        print_json(report.to_json())
     else:
         out.print(
-            f"{report['frames']} frames in {report['seconds']:.1f} s "
-            f"({report['frames_per_second']:.1f} frames/s): "
-            f"{report['quality']['molecules']:.0f} molecules in the image, "
-            f"{report['localizations']} localizations; in {out_folder}"
+            f"{report.frames} frames in {report.seconds:.1f} s "
+            f"({report.frames_per_second:.1f} frames/s): "
+            f"{report.quality.molecules:.0f} molecules in the image, "
+            f"{report.localizations} localizations; in {out_folder}"
         )
-    if "problem" in report:
+    if report.problem:
         raise OSError(f"Not all frames could be read; what was done until then is in {out_folder}.")

@@ -23,12 +23,13 @@ def simulate(
 
     Presets come with the package; a name that is none is answered with their list.
     """
-    from napari_deepsmlm.experiment import Experiment
+    from napari_deepsmlm.experiment import STACK_NAME, Experiment
+    from napari_deepsmlm.io.result_files import TABLE_NAME
 
     experiment = Experiment.find(config)
     with progress("Simulating") as show:
         n_molecules = experiment.write_movie(out_folder, frames, seed=seed, on_frames=show)
-    files = {name: str(out_folder / name) for name in ("stack.tif", "localizations.csv")}
+    files = {name: str(out_folder / name) for name in (STACK_NAME, TABLE_NAME)}
     if as_json:
         print_json({"frames": frames, "molecules": n_molecules, "files": files})
     else:

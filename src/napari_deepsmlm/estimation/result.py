@@ -142,14 +142,14 @@ def _proven(network: str) -> dict[str, Any]:
     cards = [
         read_card(path) for name, path in built_in_models().items() if name.split(":")[0] == network
     ]
-    flat = [card for card in cards if int(card.get("n_planes", 1)) == 1]
+    flat = [card for card in cards if card.n_planes == 1]
     if cards and not flat:
         raise ValueError(
             f"'{network}' reads several focal planes, and a movie of one tells nothing of the "
             "others: calibrate with beads, and write the experiment by hand."
         )
-    simple = [c for c in flat if c.get("experiment", {}).get("psf", {}).get("kind") == "gaussian"]
-    return simple[0]["experiment"] if simple else {}
+    simple = [card for card in flat if (card.psf or {}).get("kind") == "gaussian"]
+    return (simple[0].experiment or {}) if simple else {}
 
 
 def _rounded(value: float) -> float:

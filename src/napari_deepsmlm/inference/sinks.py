@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_deepsmlm.inference.time_lapse import Lapse
 from napari_deepsmlm.io import ImageWriter, LocalizationWriter, read_localizations, write_image
+from napari_deepsmlm.io.result_files import IMAGE_NAME, TABLE_NAME
 from napari_deepsmlm.localizations import Localizations
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from napari_deepsmlm.inference.pipeline import Predicted
 
     Image = np.ndarray[Any, Any]
-
-IMAGE_NAME = "reconstruction.tif"
-TABLE_NAME = "localizations.csv"
 
 
 class MemorySink:
@@ -31,7 +29,13 @@ class MemorySink:
     window : frames per image of a time-lapse; one image of all frames if not given.
     n_images : how many images the time-lapse will have.
     columns : names of the molecules' columns.
+
+    Attributes
+    ----------
+    folder : where image and table lie as files; None if they are in memory.
     """
+
+    folder: Path | None = None
 
     def __init__(
         self,
@@ -42,7 +46,6 @@ class MemorySink:
         n_images: int = 1,
     ) -> None:
         self.current = np.zeros(shape, np.float32)
-        self.report: dict[str, Any] = {}
         self.n_localizations = 0
         self.molecules = 0.0
         self._window = window
@@ -62,10 +65,8 @@ class MemorySink:
         # Here, and not in the thread of a window that asks for them.
         self._tables = [Localizations.concatenate(self._tables)]
 
-    def taking(self, report: dict[str, Any]) -> Self:
-        """Return the same sink with a report."""
-        self.report = report
-        return self
+    def take_report(self, report: dict[str, Any]) -> None:
+        """Take the plain report of the run, which an image file holds too."""
 
     def add(self, predicted: Predicted) -> None:
         """Take one batch; batches come in frame order and none reaches over a window."""
@@ -120,7 +121,7 @@ class FileSink(MemorySink):
 
     Parameters
     ----------
-    folder : gets `reconstruction.tif` and `localizations.csv`.
+    folder : gets the image and the table of `io.result_files`.
     sr_pixel_nm : pixel of the image, nm.
     """
 
@@ -135,6 +136,8 @@ class FileSink(MemorySink):
         sr_pixel_nm: float,
     ) -> None:
         super().__init__(shape, columns=columns, window=window, n_images=n_images)
+        self.folder = folder
+        self._report: dict[str, Any] = {}
         self._image_path, self._table_path = folder / IMAGE_NAME, folder / TABLE_NAME
         self._sr_pixel_nm = sr_pixel_nm
         self._table_writer = LocalizationWriter(self._table_path, columns)
@@ -149,11 +152,15 @@ class FileSink(MemorySink):
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         super().__exit__(kind, *rest)
-        self._image_writer.report = self.report
+        self._image_writer.report = self._report
         self._open_files.__exit__(kind, *rest)
         if kind is None and self._window is None:
             pixel_nm = self._sr_pixel_nm
-            write_image(self._image_path, self.current, pixel_size_nm=pixel_nm, report=self.report)
+            write_image(self._image_path, self.current, pixel_size_nm=pixel_nm, report=self._report)
+
+    def take_report(self, report: dict[str, Any]) -> None:
+        """Take the plain report of the run, for the image file."""
+        self._report = report
 
     @property
     def image(self) -> Image:

@@ -1,4 +1,4 @@
-"""Check: hold frames against the experiment in a model's header.
+"""Check: hold frames against the experiment on a model's card.
 
 Only what is clearly outside is called so: beyond the range by a margin, and by two errors.
 """
@@ -23,16 +23,17 @@ from napari_deepsmlm.mismatch.table import (
     MismatchTable,
     Row,
 )
-from napari_deepsmlm.mismatch.trained import stated_pixel_nm, trained_on
+from napari_deepsmlm.mismatch.trained import trained_on
 from napari_deepsmlm.models import find_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.mismatch.measured import Glance
     from napari_deepsmlm.mismatch.trained import Range, Trained
+    from napari_deepsmlm.models import ModelCard
 
 # Outside, they are a reason to warn; less background or fewer molecules are none.
 SAID = ("psf_sigma_px", "background", "density_per_um2", "photons")
@@ -49,7 +50,7 @@ class InputSettings(FrozenModel):
     sum_frames: int = Field(1, ge=1, description="Camera frames summed for each input.")
 
 
-def settings_of(report: dict[str, Any]) -> InputSettings | None:
+def settings_of(report: Mapping[str, Any]) -> InputSettings | None:
     """Return how the frames of a result were given to its model, None if its report has no model.
 
     Parameters
@@ -70,7 +71,7 @@ def settings_of(report: dict[str, Any]) -> InputSettings | None:
         return None
 
 
-def _camera_of(report: dict[str, Any]) -> Any:
+def _camera_of(report: Mapping[str, Any]) -> Any:
     """Return the camera of a report; None if it was estimated, which is done better with time."""
     known = report.get("camera")
     if not isinstance(known, dict):  # reports of before
@@ -110,7 +111,7 @@ def compare_with_training(
 
 
 def mismatches(
-    card: dict[str, Any],
+    card: ModelCard,
     name: str,
     source: FrameSource,
     *,
@@ -126,7 +127,7 @@ def mismatches(
 
 
 def glance_at(
-    card: dict[str, Any],
+    card: ModelCard,
     name: str,
     source: FrameSource,
     *,
@@ -142,18 +143,18 @@ def glance_at(
 
 
 def mismatch_table(
-    card: dict[str, Any],
+    card: ModelCard,
     name: str,
     source: FrameSource,
     *,
     camera: Camera | None = None,
     sum_frames: int = 1,
 ) -> MismatchTable:
-    """Return the table that holds frames against the header of a model.
+    """Return the table that holds frames against the card of a model.
 
     Parameters
     ----------
-    card : header of the model file.
+    card : of the model.
     name : of the model, for the sentences.
     source : the frames to be reconstructed.
     camera : makes ADU photons; if not given, the noise says what it can.
@@ -161,7 +162,7 @@ def mismatch_table(
     """
     trained, unknown = _record(card, name)
     glance, unseen = _look(source, camera)
-    pixel_nm = source.pixel_size_nm or stated_pixel_nm(card)
+    pixel_nm = source.pixel_size_nm or card.pixel_size_nm
     measured = {key: Measurement(None, remark=unseen) for key in QUANTITIES}
     if glance is not None:
         with np.errstate(all="ignore"):
@@ -204,7 +205,7 @@ def _judge(
     return Row(key, "inside", measured, trained, "" if is_within else margin)
 
 
-def _record(card: dict[str, Any], name: str) -> tuple[Trained | None, str]:
+def _record(card: ModelCard, name: str) -> tuple[Trained | None, str]:
     """Return what the model was trained on, or why that is not known."""
     try:
         trained = trained_on(card)
@@ -232,9 +233,9 @@ def _stated(source: FrameSource) -> dict[str, Measurement]:
 
 
 def _ranges(
-    card: dict[str, Any], trained: Trained | None, pixel_size_nm: float, sigma_px: float | None
+    card: ModelCard, trained: Trained | None, pixel_size_nm: float, sigma_px: float | None
 ) -> dict[str, Range]:
-    pixel_nm, n_planes = stated_pixel_nm(card), card.get("n_planes", 1)
+    pixel_nm, n_planes = card.pixel_size_nm, card.n_planes
     if trained is not None and trained.is_any_pixel:
         pixel_nm = pixel_size_nm
     ranges: dict[str, Range] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_deepsmlm.estimation.correlation import covariance_width
 from napari_deepsmlm.estimation.noise import Noise, stated_noise
@@ -13,6 +13,7 @@ from napari_deepsmlm.psf import GaussianPSF
 from napari_deepsmlm.simulation.variety import PIXEL_NM, USUAL_SIGMA_PX
 
 if TYPE_CHECKING:
+    from napari_deepsmlm.models import ModelCard
     from napari_deepsmlm.psf import PSF
     from napari_deepsmlm.simulation.variety import Variety
 
@@ -57,7 +58,7 @@ class Trained(NamedTuple):
         }
 
 
-def trained_on(card: dict[str, Any]) -> Trained | None:
+def trained_on(card: ModelCard) -> Trained | None:
     """Return the ranges that the experiment in a model's header spans, None if it has none.
 
     Raises
@@ -65,9 +66,9 @@ def trained_on(card: dict[str, Any]) -> Trained | None:
     ValueError
         If there is one that cannot be read.
     """
-    if "experiment" not in card:
+    if card.experiment is None:
         return None
-    experiment = Experiment.from_dict(card["experiment"], source="card")
+    experiment = Experiment.from_dict(card.experiment, source="card")
     if experiment.variety is not None:
         return _varied(experiment.variety)
     simulation, psf = experiment.simulation, experiment.psf
@@ -111,11 +112,6 @@ def _varied(variety: Variety) -> Trained:
         ),
         is_any_pixel=True,
     )
-
-
-def stated_pixel_nm(card: dict[str, Any]) -> float:
-    """Return the camera pixel that a model is for, nm."""
-    return float(card.get("config", {}).get("pixel_size_nm", 100.0))
 
 
 @lru_cache

@@ -14,10 +14,10 @@ from napari_deepsmlm.models._catalog import (
     adapted_models,
     built_in_models,
     find_model,
-    is_for_any_pixel,
 )
 from napari_deepsmlm.models._checkpoint import load_model, read_card, save_model, take_over
 from napari_deepsmlm.models.base import ImageModel, ModelConfig, SMLMModel
+from napari_deepsmlm.models.card import ModelCard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FoundModel",
     "ImageModel",
+    "ModelCard",
     "ModelConfig",
     "SMLMModel",
     "adapted_folder",
@@ -33,7 +34,6 @@ __all__ = [
     "build_model",
     "built_in_models",
     "find_model",
-    "is_for_any_pixel",
     "load_model",
     "model_class",
     "read_card",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_deepsmlm._boundary import reading
 from napari_deepsmlm.known_cameras import data_folder
@@ -13,6 +13,7 @@ from napari_deepsmlm.models._checkpoint import load_model, read_card
 
 if TYPE_CHECKING:
     from napari_deepsmlm.models.base import SMLMModel
+    from napari_deepsmlm.models.card import ModelCard
 
 SUFFIX = ".safetensors"
 
@@ -22,7 +23,7 @@ class FoundModel(NamedTuple):
 
     name: str
     path: Path
-    card: dict[str, Any]
+    card: ModelCard
     reason: str
 
     def load(self) -> SMLMModel:
@@ -91,7 +92,7 @@ def _best_of(
 ) -> FoundModel:
     cards = {key: read_card(path) for key, path in candidates.items()}
     if upsampling is not None:
-        found = {key: _upsampling(card) for key, card in cards.items()}
+        found = {key: card.upsampling for key, card in cards.items()}
         # A network that localizes has none of its own: its image is drawn as fine as one likes.
         cards = {key: card for key, card in cards.items() if found[key] in (None, upsampling)}
         if not cards:
@@ -102,36 +103,17 @@ def _best_of(
     return FoundModel(best, candidates[best], cards[best], reason)
 
 
-def _upsampling(card: dict[str, Any]) -> int | None:
-    return card.get("config", {}).get("upsampling")  # type: ignore[no-any-return]
-
-
-def is_for_any_pixel(card: dict[str, Any]) -> bool:
-    """Whether a model was trained on many microscopes, so that the pixel size does not matter.
-
-    Parameters
-    ----------
-    card : header of the model file.
-    """
-    experiment = card.get("experiment")
-    return isinstance(experiment, dict) and experiment.get("variety") is not None
-
-
-def _distance(card: dict[str, Any], pixel_size_nm: float | None) -> float:
-    if is_for_any_pixel(card):
+def _distance(card: ModelCard, pixel_size_nm: float | None) -> float:
+    if card.is_for_any_pixel:
         return -1.0
     if pixel_size_nm is None:
         return 0.0
-    return abs(math.log(_pixel_size_nm(card) / pixel_size_nm))
+    return abs(math.log(card.pixel_size_nm / pixel_size_nm))
 
 
-def _reason(card: dict[str, Any], pixel_size_nm: float | None) -> str:
-    if is_for_any_pixel(card):
+def _reason(card: ModelCard, pixel_size_nm: float | None) -> str:
+    if card.is_for_any_pixel:
         return "made for any pixel size and width of the PSF"
     if pixel_size_nm is None:
         return "the first built-in model of this network"
-    return f"its {_pixel_size_nm(card):g} nm pixels are nearest to the data's {pixel_size_nm:g} nm"
-
-
-def _pixel_size_nm(card: dict[str, Any]) -> float:
-    return float(card.get("config", {}).get("pixel_size_nm", 100.0))
+    return f"its {card.pixel_size_nm:g} nm pixels are nearest to the data's {pixel_size_nm:g} nm"

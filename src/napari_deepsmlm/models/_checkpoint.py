@@ -16,8 +16,11 @@ from safetensors.torch import save
 
 from napari_deepsmlm._boundary import reading
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm.models.card import ModelCard
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from napari_deepsmlm.models.base import SMLMModel
@@ -28,35 +31,40 @@ MAX_TENSORS = 10_000
 MAX_ELEMENTS = 500_000_000
 
 
-def save_model(path: str | Path, model: SMLMModel, card: dict[str, Any] | None = None) -> None:
+def save_model(
+    path: str | Path, model: SMLMModel, card: ModelCard | Mapping[str, Any] | None = None
+) -> None:
     """Write a model with everything needed to use and judge it.
 
     Parameters
     ----------
     path : the `.safetensors` file, replaced atomically.
     model : weights and buffers are stored as they are (half precision where they are half).
-    card : further plain values for the header: experiment, training record, metrics.
+    card : what its card says besides: fields of a `ModelCard`, such as experiment, training record
+        and metrics. What the model itself knows is taken from it.
     """
+    path = Path(path)
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-    header = {
+    own = {
         "network": model.name,
         "config": model.config.model_dump(mode="json"),
         "n_planes": model.n_planes,
-        "version": version("napari-deepsmlm"),
-        **(card or {}),
-        "sha256": _digest(tensors),
     }
+    more = card.to_header() if isinstance(card, ModelCard) else dict(card or {})
+    header = {**own, "version": version("napari-deepsmlm"), **more, **own}
+    header["sha256"] = _digest(tensors)
+    ModelCard.from_header(header, path)  # what could not be read is not written
     with atomic_write(path) as file:
         file.write(save(tensors, metadata={HEADER_KEY: json.dumps(header)}))
 
 
-def load_model(path: str | Path) -> tuple[SMLMModel, dict[str, Any]]:
+def load_model(path: str | Path) -> tuple[SMLMModel, ModelCard]:
     """Read a model file.
 
     Returns
     -------
     model : on the CPU, in single precision and evaluation mode.
-    card : the header's values.
+    card : what its header says.
 
     Raises
     ------
@@ -68,23 +76,23 @@ def load_model(path: str | Path) -> tuple[SMLMModel, dict[str, Any]]:
         return _load(Path(path))
 
 
-def _load(path: Path) -> tuple[SMLMModel, dict[str, Any]]:
+def _load(path: Path) -> tuple[SMLMModel, ModelCard]:
     from napari_deepsmlm.models import build_model
 
-    card, tensors = read_tensors(path)
-    for key in ("network", "config", "sha256"):
-        if key not in card:
-            raise ValueError(f"{path.name}: the model's header has no '{key}'.")
-    if _digest(tensors) != card["sha256"]:
+    header, tensors = read_tensors(path)
+    card = ModelCard.from_header(header, path)
+    if card.sha256 is None:
+        raise ValueError(f"{path.name}: the model's header has no 'sha256'.")
+    if _digest(tensors) != card.sha256:
         raise ValueError(f"{path.name}: the weights do not match their checksum; copy it again.")
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{path.name}: weights '{name}' are not finite.")
-    model = build_model(str(card["network"]), card["config"], source=path.name)
+    model = build_model(card.network, card.config, source=path.name)
     expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in tensors.items()}
     if expected != found:
-        raise ValueError(f"{path.name}: the weights do not fit a '{card['network']}' network.")
+        raise ValueError(f"{path.name}: the weights do not fit a '{card.network}' network.")
     model.load_state_dict({name: _single(tensor) for name, tensor in tensors.items()})
     return model.eval(), card
 
@@ -116,16 +124,36 @@ def take_over(model: SMLMModel, trained: SMLMModel) -> None:
             raise ValueError(f"weights '{name}' have another shape")
 
 
-def read_card(path: str | Path) -> dict[str, Any]:
-    """Return the header's values of a model file without reading its weights."""
+def read_card(path: str | Path) -> ModelCard:
+    """Return the card of a model file without reading its weights.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        One sentence, if it is not a model of this package or is damaged.
+    """
     path = Path(path)
+    with reading(path, "copy it again"):
+        return ModelCard.from_header(_header(path), path)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return header and tensors of a file, sizes checked before anything is allocated."""
+    path = Path(path)
+    with reading(path, "copy it again"):
+        header = _header(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path.name}: not a readable model file ({error}).") from None
+
+
+def _header(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"No model file at {path}.")
-    with reading(path, "copy it again"):
-        return _card(path)
-
-
-def _card(path: Path) -> dict[str, Any]:
     _check_header(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -133,25 +161,14 @@ def _card(path: Path) -> dict[str, Any]:
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path.name}: not a readable model file ({error}).") from None
     try:
-        card = json.loads(metadata[HEADER_KEY])
+        header = json.loads(metadata[HEADER_KEY])
     except KeyError:
         raise ValueError(f"{path.name}: not a napari-deepsmlm model.") from None
     except (json.JSONDecodeError, RecursionError):
         raise ValueError(f"{path.name}: the model's header is damaged.") from None
-    if not isinstance(card, dict) or not isinstance(card.get("config", {}), dict):
+    if not isinstance(header, dict):
         raise ValueError(f"{path.name}: the model's header is damaged.")
-    return card
-
-
-def read_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return header and tensors of a file, sizes checked before anything is allocated."""
-    path = Path(path)
-    card = read_card(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            return card, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path.name}: not a readable model file ({error}).") from None
+    return header
 
 
 def _check_header(path: Path) -> None:

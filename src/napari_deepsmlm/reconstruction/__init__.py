@@ -14,6 +14,7 @@ from napari_deepsmlm.reconstruction.job import ReconstructJob, reconstruct
 from napari_deepsmlm.reconstruction.keeping import refuse_results
 from napari_deepsmlm.reconstruction.options import ReconstructOptions
 from napari_deepsmlm.reconstruction.preview import Preview, PreviewMaker
+from napari_deepsmlm.reconstruction.report import QualityFigures, Report
 
 __all__ = [
     "PIXEL_TOLERANCE",
@@ -24,9 +25,11 @@ __all__ = [
     "Preview",
     "PreviewMaker",
     "Progress",
+    "QualityFigures",
     "ReconstructJob",
     "ReconstructOptions",
     "Reconstruction",
+    "Report",
     "adapt_options",
     "reconstruct",
     "refuse_results",

@@ -50,10 +50,10 @@ def remarks_of(done: Adapted) -> tuple[str, ...]:
 
 def offer_for(source: FrameSource, found: FoundModel) -> str:
     """Return the offer to adapt a model to a stack, "" where that cannot be done."""
-    is_flat = source.shape[1] == 1 == int(found.card.get("n_planes", 1))
-    if not is_flat or found.card.get("config", {}).get("z_max_nm"):
+    is_flat = source.shape[1] == 1 == found.card.n_planes
+    if not is_flat or found.card.reads_depth:
         return ""
-    return offer(last_gain(found.card["network"], camera_kind(source)))
+    return offer(last_gain(found.card.network, camera_kind(source)))
 
 
 def described(found: FoundModel) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_deepsmlm._devices import Compute, choose_compute
 from napari_deepsmlm.adaptation import reason_of, sample_of, suiting
@@ -10,18 +10,13 @@ from napari_deepsmlm.estimation import KnownCamera, know_camera
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.mismatch import PIXEL_TOLERANCE, pixel_sentence
-from napari_deepsmlm.models import (
-    FoundModel,
-    SMLMModel,
-    adapted_models,
-    find_model,
-    is_for_any_pixel,
-)
+from napari_deepsmlm.models import FoundModel, SMLMModel, adapted_models, find_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_deepsmlm.io import FrameSource, PlaneLayout
+    from napari_deepsmlm.models import ModelCard
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
 
 SMALLEST_FRAME_PX = 8
@@ -154,15 +149,15 @@ def _check_planes(layout: PlaneLayout, n_here: int, n_read: int, name: str) -> N
     raise ValueError(f"The stack has {here} per frame, {name} reads {read}: {way_out}.")
 
 
-def _pixel_warnings(pixel_size_nm: float | None, card: dict[str, Any], name: str) -> Iterator[str]:
-    trained_nm = float(card.get("config", {}).get("pixel_size_nm", 100.0))
+def _pixel_warnings(pixel_size_nm: float | None, card: ModelCard, name: str) -> Iterator[str]:
+    trained_nm = card.pixel_size_nm
     if pixel_size_nm is None:
-        why = "" if is_for_any_pixel(card) else f", as {name} was trained for"
+        why = "" if card.is_for_any_pixel else f", as {name} was trained for"
         yield (
             f"The file states no pixel size: {trained_nm:g} nm assumed{why}. Give the pixel size "
             "if it differs; all nm scale with it."
         )
-    elif is_for_any_pixel(card):
+    elif card.is_for_any_pixel:
         return
     elif not 1 / PIXEL_TOLERANCE < pixel_size_nm / trained_nm < PIXEL_TOLERANCE:
         yield pixel_sentence(name, trained_nm, pixel_size_nm)

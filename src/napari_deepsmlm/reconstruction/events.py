@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from napari_deepsmlm._files import folder_lock, refuse_to_replace
+from napari_deepsmlm.io.result_files import IMAGE_NAME
+from napari_deepsmlm.reconstruction.keeping import write_results
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,6 +17,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.estimation import KnownCamera
     from napari_deepsmlm.inference.sinks import MemorySink
     from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.reconstruction.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +74,14 @@ class Reconstruction:
 
     Attributes
     ----------
-    report : inputs, camera, model, versions, device, frames, seconds, speed, memory, warnings,
-        quality.
+    report : what was done to which frames, how fast, and what to beware of.
     sr_pixel_nm : pixel of the image, nm.
     origin_nm : (y, x) nm from the outer corner of the frames to that of the image, which is not
         zero if a region was reconstructed.
     """
 
     sink: MemorySink
-    report: dict[str, Any]
+    report: Report
     sr_pixel_nm: float
     origin_nm: tuple[float, float] = (0.0, 0.0)
 
@@ -89,3 +94,21 @@ class Reconstruction:
     def localizations(self) -> Localizations:
         """Molecules in nm from the outer corner of the frames, also if a region was chosen."""
         return self.sink.localizations
+
+    def save(self, folder: str | Path) -> None:
+        """Write the files that the command line writes, each whole or not at all.
+
+        They are `reconstruction.tif`, `localizations.csv` and `report.json`; earlier ones are
+        replaced.
+
+        Raises
+        ------
+        FileExistsError
+            If a run is going on in the folder, or the frames themselves lie there by that name.
+        OSError
+            If they cannot be written.
+        """
+        folder, path = Path(folder), self.report.inputs.path
+        refuse_to_replace(folder / IMAGE_NAME, [], inputs=[] if path is None else [Path(path)])
+        with folder_lock(folder):
+            write_results(self, folder)

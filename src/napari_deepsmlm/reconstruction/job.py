@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
@@ -10,7 +9,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm._files import atomic_write, folder_lock
+from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.adaptation import AdaptJob
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
 from napari_deepsmlm.io import open_frames
@@ -29,6 +28,7 @@ from napari_deepsmlm.reconstruction.keeping import (
     KeptNothing,
     Losses,
     refuse_results,
+    write_results,
 )
 from napari_deepsmlm.reconstruction.options import ReconstructOptions
 from napari_deepsmlm.reconstruction.report import make_report
@@ -155,21 +155,19 @@ class ReconstructJob:
             if n_constant:
                 warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
             warnings += losses.sentences(done, len(frames))
-            sink.report = make_report(
+            report = make_report(
                 source, options, choice, region, sink,
-                n_frames=done, seconds=seconds, warnings=warnings,
+                n_frames=done, seconds=seconds, warnings=warnings, problem=losses.problem,
             )  # fmt: skip
-            if losses.problem:
-                sink.report["problem"] = losses.problem
+            sink.take_report(report.to_json())
             if done == 0:
                 raise KeptNothing  # earlier results stay as they are
-        if self.out is not None and done:
-            with atomic_write(self.out / "report.json") as file:
-                file.write(json.dumps(sink.report, indent=2).encode())
-        y, x = sink.report["origin_nm"]
         if done == 0:
-            sink = MemorySink(prepared.sr_shape, columns=choice.model.columns).taking(sink.report)
-        yield Finished(Reconstruction(sink, sink.report, prepared.sr_pixel_nm, (y, x)))
+            sink = MemorySink(prepared.sr_shape, columns=choice.model.columns)
+        result = Reconstruction(sink, report, prepared.sr_pixel_nm, report.origin_nm)
+        if self.out is not None and done:
+            write_results(result, self.out)
+        yield Finished(result)
 
     def _glance(self, choice: Choice, frames: range) -> MismatchTable | None:
         return glance_at(

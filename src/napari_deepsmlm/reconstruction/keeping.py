@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from napari_deepsmlm._files import refuse_to_replace
-from napari_deepsmlm.inference.sinks import IMAGE_NAME, TABLE_NAME
+from napari_deepsmlm._files import atomic_write, refuse_to_replace
+from napari_deepsmlm.io import write_image, write_localizations
+from napari_deepsmlm.io.result_files import IMAGE_NAME, REPORT_NAME, RESULT_NAMES, TABLE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.inference.pipeline import Predicted
     from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.reconstruction.events import Reconstruction
 
-REPORT_NAME = "report.json"
 _MOST_NAMED = 10
 
 
@@ -82,12 +84,25 @@ def refuse_results(folder: Path, source: FrameSource | None, *, overwrite: bool)
     FileExistsError
         One sentence: what lies there and what to do.
     """
-    names = (IMAGE_NAME, TABLE_NAME, REPORT_NAME)
     inputs = [] if source is None or source.path is None else [source.path]
     refuse_to_replace(folder / IMAGE_NAME, [], inputs=inputs)
-    there = [name for name in names if (folder / name).exists()]
+    there = [name for name in RESULT_NAMES if (folder / name).exists()]
     if there and not overwrite:
         raise FileExistsError(
             f"{folder} holds {' and '.join(there)} already: choose another --out, or give "
             "--overwrite to replace them."
         )
+
+
+def write_results(result: Reconstruction, folder: Path) -> None:
+    """Write image, table and report, each whole or not at all; who calls it holds the folder.
+
+    Image and table that were written there as they came are left as they are.
+    """
+    report, there = result.report.to_json(), result.sink.folder
+    if there is None or there.resolve() != folder.resolve():
+        image, nm = result.image, result.sr_pixel_nm
+        write_image(folder / IMAGE_NAME, image, pixel_size_nm=nm, report=report)
+        write_localizations(result.localizations, folder / TABLE_NAME)
+    with atomic_write(folder / REPORT_NAME) as file:
+        file.write(json.dumps(report, indent=2).encode())

@@ -3,17 +3,127 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm.reconstruction.adapting import described
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_deepsmlm.estimation import KnownCamera
     from napari_deepsmlm.inference.sinks import MemorySink
     from napari_deepsmlm.inference.tiles import Region
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.reconstruction.choice import Choice
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
+
+
+@dataclass(frozen=True)
+class ReportedInputs:
+    """The frames and the choices. `path` is None for frames that have no file."""
+
+    path: str | None
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    pixel_size_nm: float | None
+    options: ReconstructOptions
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        plain = {"shape": list(self.shape), "options": self.options.model_dump(mode="json")}
+        return {**vars(self), **plain}
+
+
+@dataclass(frozen=True)
+class ReportedModel:
+    """The model, why it was chosen, and the figures of its adaptation if it is an adapted one."""
+
+    name: str
+    reason: str
+    network: str
+    parameters: int
+    sha256: str | None
+    adaptation: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class QualityFigures:
+    """What the result holds."""
+
+    molecules: float
+    molecules_per_frame: float
+    localizations_per_frame: float
+
+
+@dataclass(frozen=True, eq=False)
+class Report(Mapping[str, Any]):
+    """What `report.json` holds, as attributes; by their names, `report["frames"]`, as plain values.
+
+    Attributes
+    ----------
+    inputs : the frames and the choices.
+    camera : what turned ADU into photons, and where it is known from.
+    model : what reconstructed them.
+    versions : of Python and the packages that matter.
+    device : with the number format, and why they were chosen.
+    frames : camera frames that were done.
+    seconds, frames_per_second : the time they took.
+    peak_memory_mb : largest resident size of the process until then.
+    localizations : their number.
+    warnings : sentences for the person who judges the result.
+    pixel_size_nm, sr_pixel_nm : of the frames and of the image.
+    origin_nm : (y, x) from the outer corner of the frames to that of the image.
+    image : how it was made.
+    quality : figures.
+    problem : why reading ended early, "" if it did not.
+    """
+
+    inputs: ReportedInputs
+    camera: KnownCamera
+    model: ReportedModel
+    versions: dict[str, str]
+    device: str
+    frames: int
+    seconds: float
+    frames_per_second: float
+    peak_memory_mb: float
+    localizations: int
+    warnings: tuple[str, ...]
+    pixel_size_nm: float
+    sr_pixel_nm: float
+    origin_nm: tuple[float, float]
+    image: str
+    quality: QualityFigures
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain values of `report.json`; it has a `problem` only if there was one."""
+        values = {
+            **vars(self),
+            "inputs": self.inputs.to_json(),
+            "camera": self.camera.to_json(),
+            "model": asdict(self.model),
+            "versions": dict(self.versions),
+            "warnings": list(self.warnings),
+            "origin_nm": list(self.origin_nm),
+            "quality": asdict(self.quality),
+        }
+        if not self.problem:
+            del values["problem"]
+        return values
+
+    def __getitem__(self, name: str) -> Any:
+        return self.to_json()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.to_json())
+
+    def __len__(self) -> int:
+        return len(self.to_json())
 
 
 def make_report(
@@ -26,61 +136,64 @@ def make_report(
     n_frames: int,
     seconds: float,
     warnings: list[str],
-) -> dict[str, Any]:
-    """Return `report.json`.
+    problem: str = "",
+) -> Report:
+    """Return the report of a run.
 
     Parameters
     ----------
     n_frames : camera frames that were done.
     seconds : that they took.
     warnings : sentences for the person who judges the result.
+    problem : why reading ended early.
     """
     compute, pixel_nm = choice.compute, choice.model.pixel_size_nm
-    return {
-        "inputs": _describe(source, options),
-        "camera": choice.camera.to_json(),
-        "model": _describe_model(choice),
-        "versions": _versions(),
-        "device": f"{compute.device}, {compute.precision} ({compute.reason})",
-        "frames": n_frames,
-        "seconds": round(seconds, 3),
-        "frames_per_second": round(n_frames / seconds, 2) if seconds else 0.0,
-        "peak_memory_mb": _peak_memory_mb(),
-        "localizations": sink.n_localizations,
-        "warnings": warnings,
-        "pixel_size_nm": pixel_nm,
-        "sr_pixel_nm": pixel_nm / choice.pipeline.upsampling,
-        "origin_nm": [region.y * pixel_nm, region.x * pixel_nm],
-        "image": choice.pipeline.image_origin,
-        "quality": {
-            "molecules": round(sink.molecules, 1),
-            "molecules_per_frame": round(sink.molecules / max(1, n_frames), 2),
-            "localizations_per_frame": round(sink.n_localizations / max(1, n_frames), 2),
-        },
-    }
+    return Report(
+        inputs=_inputs(source, options),
+        camera=choice.camera,
+        model=_model(choice),
+        versions=_versions(),
+        device=f"{compute.device}, {compute.precision} ({compute.reason})",
+        frames=n_frames,
+        seconds=round(seconds, 3),
+        frames_per_second=round(n_frames / seconds, 2) if seconds else 0.0,
+        peak_memory_mb=_peak_memory_mb(),
+        localizations=sink.n_localizations,
+        warnings=tuple(warnings),
+        pixel_size_nm=pixel_nm,
+        sr_pixel_nm=pixel_nm / choice.pipeline.upsampling,
+        origin_nm=(region.y * pixel_nm, region.x * pixel_nm),
+        image=choice.pipeline.image_origin,
+        quality=QualityFigures(
+            molecules=round(sink.molecules, 1),
+            molecules_per_frame=round(sink.molecules / max(1, n_frames), 2),
+            localizations_per_frame=round(sink.n_localizations / max(1, n_frames), 2),
+        ),
+        problem=problem,
+    )
 
 
-def _describe(source: FrameSource, options: ReconstructOptions) -> dict[str, Any]:
-    return {
-        "path": None if source.path is None else str(source.path),
-        "name": source.name,
-        "shape": list(source.shape),
-        "dtype": str(source.dtype),
-        "pixel_size_nm": source.pixel_size_nm,
-        "options": options.model_dump(mode="json"),
-    }
+def _inputs(source: FrameSource, options: ReconstructOptions) -> ReportedInputs:
+    return ReportedInputs(
+        path=None if source.path is None else str(source.path),
+        name=source.name,
+        shape=tuple(source.shape),
+        dtype=str(source.dtype),
+        pixel_size_nm=source.pixel_size_nm,
+        options=options,
+    )
 
 
-def _describe_model(choice: Choice) -> dict[str, Any]:
+def _model(choice: Choice) -> ReportedModel:
     found, model = choice.found, choice.model
-    return {
-        "name": found.name,
-        "reason": found.reason,
-        "network": model.name,
-        "parameters": model.n_parameters,
-        "sha256": found.card.get("sha256"),
-        "adaptation": described(found),
-    }
+    return ReportedModel(
+        name=found.name,
+        reason=found.reason,
+        network=model.name,
+        parameters=model.n_parameters,
+        sha256=found.card.sha256,
+        adaptation=described(found),
+    )
 
 
 def _versions() -> dict[str, str]:

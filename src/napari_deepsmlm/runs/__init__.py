@@ -1,21 +1,17 @@
 """Runs: one road for training, from a record in a folder to a child process.
 
-`record` says how far a run came, without torch; `run` trains in this thread; `process` trains in a
-child, so that a window stays smooth beside it. All three write the same files, so that a run can be
-started on the command line and finished in the panel, or the other way round.
+A trainer keeps the record of its run (`training.record`) whoever reads its events: the command
+line, Python, or the panel. So a run can be started by one and finished by another. `folders` finds
+the runs that can go on, without torch, and `resuming` what they go on with; `run` trains in this
+thread; `process` trains in a child, so that a window stays smooth beside it.
 """
 
 from napari_deepsmlm.runs.child import Resources
+from napari_deepsmlm.runs.folders import discard, new_run_folder, trained_models, unfinished_runs
 from napari_deepsmlm.runs.process import TrainingProcess
-from napari_deepsmlm.runs.record import (
-    RunRecord,
-    discard,
-    new_run_folder,
-    read_record,
-    trained_models,
-    unfinished_runs,
-)
+from napari_deepsmlm.runs.resuming import experiment_of_run, require_same
 from napari_deepsmlm.runs.run import TrainingRun, TrainingThread
+from napari_deepsmlm.training.record import RunRecord, read_record
 
 __all__ = [
     "Resources",
@@ -24,8 +20,10 @@ __all__ = [
     "TrainingRun",
     "TrainingThread",
     "discard",
+    "experiment_of_run",
     "new_run_folder",
     "read_record",
+    "require_same",
     "trained_models",
     "unfinished_runs",
 ]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm.runs import child
 from napari_deepsmlm.runs.child import Failed, Over
-from napari_deepsmlm.runs.record import STATE, read_record
 from napari_deepsmlm.runs.run import TrainingRun
+from napari_deepsmlm.training.record import STATE, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -1,14 +1,11 @@
-"""Training run: what is trained where, with its record, and how it is paused and stopped."""
+"""Training run: what is trained where, and how it is paused and stopped."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from napari_deepsmlm.runs.record import EXPERIMENT, RunRecord, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -66,21 +63,19 @@ class TrainingThread:
         self._is_going.set()
 
     def events(self) -> Generator[Event, None, None]:
-        """Train, and yield what happens; `run.json` and `experiment.yaml` are kept up to date."""
+        """Train, and yield what happens."""
         trainer = self.run.trainer()
-        keep = _Notes(self.run)
         stream = trainer.run(resume=self.run.resume)
         try:
             for event in stream:
-                keep.note(event)
                 yield event
                 self._is_going.wait()
                 if self._is_stopping.is_set():
                     trainer.stop()
         finally:  # nobody listens any more, or it is over
             trainer.stop()
-            for event in stream:
-                keep.note(event)
+            for _ in stream:
+                pass
 
     def stop(self) -> None:
         """Ask the run to save and end after the step it is in."""
@@ -98,33 +93,3 @@ class TrainingThread:
     def abandon(self) -> None:
         """Stop without anybody listening."""
         self.stop()
-
-
-class _Notes:
-    """Keeps `run.json` up to date, and writes `experiment.yaml` once the folder is ours."""
-
-    def __init__(self, run: TrainingRun) -> None:
-        self._run = run
-        self._progress = 0.0
-
-    def note(self, event: Event) -> None:
-        from napari_deepsmlm.models import model_class
-        from napari_deepsmlm.training.events import Finished, Saved, Started, StepDone
-
-        out = self._run.out
-        if isinstance(event, StepDone):
-            self._progress = event.progress
-        elif isinstance(event, Started):
-            before = read_record(out) if self._run.resume else None
-            if before is None:
-                self._run.experiment.to_file(out / EXPERIMENT)
-                title = model_class(self._run.experiment.network).title
-                before = RunRecord(title=title, started=datetime.now())
-            self._progress = before.progress
-            self._record = before.replace(state="running")
-            self._record.write(out)
-        elif isinstance(event, Saved):
-            self._record = self._record.replace(progress=self._progress)
-            self._record.write(out)
-        elif isinstance(event, Finished):
-            self._record.replace(state=event.reason).write(out)

@@ -1,9 +1,7 @@
-"""What a run needs to go on exactly where it stopped, and its history as a table."""
+"""What a run needs to go on exactly where it stopped."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +9,34 @@ from safetensors.torch import save
 
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.models._checkpoint import HEADER_KEY, read_tensors
+from napari_deepsmlm.training.record import difference
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepsmlm.training.trainer import Trainer
 
-COUNTERS = ("step", "seconds", "best_loss", "best_step", "rate_factor")
+COUNTERS = ("step", "seconds", "best_loss", "best_step", "validated_step", "rate_factor")
+# What a resumed run may be given anew. The weights to start from are in the state, whatever became
+# of their file.
+MAY_DIFFER = {
+    "start_from",
+    "training.steps",
+    "training.minutes",
+    "training.validate_every",
+    "training.patience",
+    "training.autosave_minutes",
+    "training.precision",
+}
 
 
 def save_state(path: Path, trainer: Trainer) -> None:
     """Write weights, their average, optimiser moments and counters."""
-    header = {**_whose(trainer), **{name: getattr(trainer, name) for name in COUNTERS}}
+    header = {
+        **_whose(trainer),
+        "experiment": trainer.card.get("experiment"),
+        **{name: getattr(trainer, name) for name in COUNTERS},
+    }
     tensors = {n: t.detach().cpu().contiguous() for n, t in trainer.learner.tensors().items()}
     with atomic_write(path) as file:
         file.write(save(tensors, metadata={HEADER_KEY: json.dumps(header)}))
@@ -39,40 +53,16 @@ def load_state(path: Path, trainer: Trainer) -> None:
     header, tensors = read_tensors(path)
     if any(header.get(key) != value for key, value in _whose(trainer).items()):
         raise ValueError(f"{path}: saved by a run of another network or configuration.")
+    before, now = header.get("experiment") or {}, trainer.card.get("experiment") or {}
+    found = difference(before, now, MAY_DIFFER)
+    if found is not None:
+        raise ValueError(
+            f"{path}: saved by a run whose {found}, and a run goes on as it began: start another."
+        )
     trainer.learner.restore(tensors)
     for name in COUNTERS:
         if name in header:
             setattr(trainer, name, type(getattr(trainer, name))(header[name]))
-
-
-class History:
-    """`history.csv`: one row per validation, rewritten whole so that it is never half a row."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows: list[dict[str, Any]] = []
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                self.rows = [dict(row) for row in csv.DictReader(file)]
-
-    def cut(self, step: int) -> None:
-        """Forget rows after a step: a resumed run writes them again."""
-        self.rows = [row for row in self.rows if int(row["step"]) <= step]
-
-    def append(self, **row: float) -> None:
-        """Add a row and write the file; columns that older rows lack are empty there."""
-        self.rows.append({name: f"{value:.8g}" for name, value in row.items()})
-        names = list(dict.fromkeys(name for row in self.rows for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=names, restval="nan")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        with atomic_write(self.path) as file:
-            file.write(text.getvalue().encode())
-
-    def column(self, name: str) -> list[float]:
-        """Return a column's numbers, NaN where a row has none."""
-        return [float(row.get(name) or "nan") for row in self.rows]
 
 
 def _whose(trainer: Trainer) -> dict[str, Any]:

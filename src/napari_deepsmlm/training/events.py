@@ -86,6 +86,8 @@ class Finished:
     """`done`, `stopped`, or `converged` (see `Training.patience`)."""
     model_path: Path
     """The best model."""
+    was_over: bool = False
+    """Whether nothing was trained, as the resumed run had come to its end before."""
 
 
 Event = Started | StepDone | Validated | Previewed | RolledBack | Saved | Finished

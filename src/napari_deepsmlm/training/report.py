@@ -13,6 +13,7 @@ from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.metrics.labels import label_of
 from napari_deepsmlm.training.figures import frames_figure, training_figure
 from napari_deepsmlm.training.preview import preview_images
+from napari_deepsmlm.training.record import REPORT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,7 +89,7 @@ def write_report(trainer: Trainer, validation: Batch) -> None:
         ),
         settings=escape(_settings(trainer)),
     )
-    with atomic_write(trainer.out / "report.html") as file:
+    with atomic_write(trainer.out / REPORT) as file:
         file.write(text.encode())
 
 

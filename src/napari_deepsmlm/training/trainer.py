@@ -9,10 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.models import save_model
-from napari_deepsmlm.training._state import History, load_state, save_state
+from napari_deepsmlm.training._state import load_state, save_state
 from napari_deepsmlm.training.events import (
     Event,
     Finished,
@@ -23,10 +22,19 @@ from napari_deepsmlm.training.events import (
     StepDone,
     Validated,
 )
+from napari_deepsmlm.training.history import History, Means
 from napari_deepsmlm.training.learner import Learner
 from napari_deepsmlm.training.prefetch import Ahead
 from napari_deepsmlm.training.preview import preview_images
-from napari_deepsmlm.training.ranks import Ranks, local_device
+from napari_deepsmlm.training.ranks import Ranks
+from napari_deepsmlm.training.record import (
+    HISTORY,
+    REPORT,
+    STATE,
+    require_no_run,
+    require_run,
+    with_record,
+)
 from napari_deepsmlm.training.report import write_report
 from napari_deepsmlm.training.validation import judge
 
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.models import SMLMModel
     from napari_deepsmlm.simulation.batch import Batch
     from napari_deepsmlm.training.prefetch import Batches
@@ -43,7 +52,7 @@ if TYPE_CHECKING:
 # Good weights are remembered this often, to go back to, and a run that goes back more often than
 # that in between gives up.
 STEPS_BETWEEN_SNAPSHOTS = 50
-MOST_ROLL_BACKS = 3
+MAX_ROLL_BACKS = 3
 
 
 class Trainer:
@@ -51,9 +60,10 @@ class Trainer:
 
     `run` is a generator of events. Each step descends on a fresh batch and moves an average of
     the weights; the average is what is validated and saved: `best.safetensors` and
-    `last.safetensors`, with `last.state.safetensors` to resume from, `history.csv`, and at the end
-    `report.html`. On a CPU, a resumed run has the weights of one that was never stopped, bit by
-    bit, if its length is given in steps.
+    `last.safetensors`, with `last.state.safetensors` to resume from, `history.csv`, `run.json` and
+    `experiment.yaml`, which say how far it came with what, and at the end `report.html`. On a CPU,
+    a resumed run has the weights of one that was never stopped, bit by bit, if its length is given
+    in steps.
 
     Under `torchrun` the processes share the work: see `training.ranks`.
 
@@ -63,8 +73,8 @@ class Trainer:
     data : makes the training frames, on the model's device.
     config : steps, rates, sizes.
     out : folder for the files.
-    device : `auto` or a device's name.
-    card : plain values for the saved models' headers.
+    compute : device, on which `data` makes its frames, and number format.
+    card : what the cards of the saved models say besides: fields of a `ModelCard`.
     is_new : whether the model's input normalisation is still to be measured.
     preview : (B, C, H, W) photons, frames that are looked at after each validation.
     """
@@ -76,7 +86,7 @@ class Trainer:
         config: Training,
         *,
         out: str | Path,
-        device: str = "auto",
+        compute: Compute,
         card: dict[str, Any] | None = None,
         is_new: bool = True,
         preview: Tensor | None = None,
@@ -86,36 +96,57 @@ class Trainer:
         self.card = card or {}
         self.data = data
         self.preview = preview
-        self.compute = choose_compute(local_device(device), config.precision)
+        self.compute = compute
         self.ranks = Ranks(self.compute.device)
         self.learner = Learner(model, config, self.compute, self.ranks)
-        self.history = History(self.out / "history.csv")
+        self.history = History(self.out / HISTORY)
         self.step = 0
         self.seconds = 0.0
         self.best_loss = math.inf
         self.best_step = 0
+        self.validated_step = 0
+        self.is_resumed = False
         self.rate_factor = 1.0
         self.scores: dict[str, float] = {}
         self._is_new = is_new
         self._is_stopping = False
         self._has_converged = False
-        self._since_validation = _Sums()
+        self._since_validation = Means()
 
     def stop(self) -> None:
         """Ask the run to save and end after the step it is in; callable from any thread."""
         self._is_stopping = True
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether `out` holds a run that was saved."""
+        return self._state.exists()
+
+    @property
+    def progress(self) -> float:
+        """0 to 1 of the planned steps or minutes."""
+        done = self.step / self.config.steps
+        if self.config.minutes is not None:
+            done = self.seconds / (60 * self.config.minutes)
+        return min(1.0, done)
 
     def run(self, *, resume: bool = False) -> Iterator[Event]:
         """Train, and yield what happens.
 
         Parameters
         ----------
-        resume : go on from the state in `out`, if there is one.
+        resume : go on from the state in `out`. A run that is over is not trained any more, and its
+            `Finished` says so.
 
         Raises
         ------
         FileExistsError
-            If `out` holds another run and `resume` is not set, or a run is going on in it.
+            If `out` holds another run or a model and `resume` is not set, or a run is going on in
+            it.
+        FileNotFoundError
+            If there is nothing to resume.
+        ValueError
+            If the run to be resumed is another one.
         FloatingPointError
             If gradients stay infinite or undefined; the last saved model is kept.
         """
@@ -129,20 +160,24 @@ class Trainer:
                 stride=self.ranks.count,
                 offset=self.ranks.index,
             )
-            yield from self._run(held.enter_context(ahead))
+            events = self._run(held.enter_context(ahead))
+            yield from with_record(events, self) if self.ranks.is_first else events
 
     # -- the loop ----------------------------------------------------------------------------
 
     def _begin(self, *, resume: bool) -> None:
-        if self._state.exists() and not resume:
-            raise FileExistsError(f"{self.out} holds a training run; resume it or choose another.")
-        self.history = History(self.out / "history.csv")
-        if self._state.exists():
+        if resume:
+            require_run(self.out)
+        elif self.ranks.is_first:
+            require_no_run(self.out)
+        self.is_resumed = resume
+        self.history = History(self.out / HISTORY)
+        if resume:
             load_state(self._state, self)
-            self.history.cut(self.step)
         elif self._is_new:
             self.learner.fit_input(self.data.validation(64).frames)
-        self._is_stopping = self._has_converged = False
+        self.history.cut(self.step)
+        self._is_stopping, self._has_converged = False, self._is_out_of_patience()
         self._good, self._n_roll_backs = self.learner.snapshot(), 0
 
     def _run(self, ahead: Ahead) -> Iterator[Event]:
@@ -155,7 +190,7 @@ class Trainer:
         side = self.config.validation_px or 2 * self.config.patch_px
         validation = self.data.validation(self.config.validation_frames, (side, side))
         bounds = self.data.bounds(validation.truth)
-        saved_at = time.monotonic()
+        saved_at, first_step = time.monotonic(), self.step
         while self._goes_on():
             yield self._train_step(ahead)
             if self.step % self.config.validate_every == 0:
@@ -165,37 +200,38 @@ class Trainer:
             else:
                 continue
             saved_at = time.monotonic()
-        if self.step % self.config.validate_every or not self._model("best").exists():
+        if self.step != self.validated_step or not self._model("best").exists():
             yield from self._validate_and_save(validation, bounds)
-        if self.ranks.is_first:
+        reason = self._reason()
+        was_over = self.step == first_step and reason != "stopped"
+        if self.ranks.is_first and not (was_over and (self.out / REPORT).exists()):
             write_report(self, validation)
-        yield Finished(self.step, self._reason(), self._model("best"))
+        yield Finished(self.step, reason, self._model("best"), was_over=was_over)
 
     def _goes_on(self) -> bool:
         """Whether there is another step; all processes of a run say the same."""
         wants_end = self._is_stopping or self._has_converged
         self.seconds, is_ending = self.ranks.agree(self.seconds, wants_end)
-        return self._progress() < 1 and not is_ending
+        return self.progress < 1 and not is_ending
 
     def _reason(self) -> str:
         if self._has_converged:
             return "converged"
-        return "done" if self._progress() >= 1 else "stopped"
+        return "done" if self.progress >= 1 else "stopped"
 
-    def _progress(self) -> float:
-        if self.config.minutes is None:
-            return self.step / self.config.steps
-        return self.seconds / (60 * self.config.minutes)
+    def _is_out_of_patience(self) -> bool:
+        patience = (self.config.patience or math.inf) * self.config.validate_every
+        return self.validated_step - self.best_step >= patience
 
     def _rate(self) -> float:
-        return self.rate_factor * self.config.rate_at(self._progress())
+        return self.rate_factor * self.config.rate_at(self.progress)
 
     def _train_step(self, ahead: Ahead) -> Event:
         started = time.perf_counter()
         batch = ahead.at(self.step)
         waited = time.perf_counter() - started
         rate = self._rate()
-        is_norm_fixed = self._progress() >= self.config.fix_norm_after
+        is_norm_fixed = self.progress >= self.config.fix_norm_after
         loss = self.learner.descend(batch, step=self.step, rate=rate, is_norm_fixed=is_norm_fixed)
         self.step += 1
         seconds = time.perf_counter() - started
@@ -205,14 +241,14 @@ class Trainer:
         if self.step % STEPS_BETWEEN_SNAPSHOTS == 0:
             self._good, self._n_roll_backs = self.learner.snapshot(), 0
         self._since_validation.add(loss, seconds, waited)
-        progress = min(1.0, self._progress())
+        progress = self.progress
         left = self.seconds * (1 - progress) / progress
         return StepDone(self.step, progress, loss, rate, seconds, waited, left)
 
     def _roll_back(self) -> RolledBack:
         """Return to the last good weights; the steps go on, so that the batches are others."""
         self._n_roll_backs += 1
-        if self._n_roll_backs > MOST_ROLL_BACKS:
+        if self._n_roll_backs > MAX_ROLL_BACKS:
             raise FloatingPointError(
                 f"Gradients were not finite {self._n_roll_backs} times within "
                 f"{STEPS_BETWEEN_SNAPSHOTS} steps of step {self.step}, each time at half the "
@@ -227,7 +263,7 @@ class Trainer:
 
     @property
     def _state(self) -> Path:
-        return self.out / "last.state.safetensors"
+        return self.out / STATE
 
     def _model(self, which: str) -> Path:
         return self.out / f"{which}.safetensors"
@@ -247,8 +283,8 @@ class Trainer:
         self._write_row(loss)
         for which in ("best", "last") if is_best else ("last",):
             save_model(self._model(which), judged, {**self.card, "training_record": self._record()})
-        patience = (self.config.patience or math.inf) * self.config.validate_every
-        self._has_converged = self.step - self.best_step >= patience
+        self.validated_step = self.step
+        self._has_converged = self._is_out_of_patience()
         yield Validated(self.step, loss, is_best, self.scores)
         if self.preview is not None:
             yield Previewed(self.step, preview_images(judged, self.preview))
@@ -264,11 +300,11 @@ class Trainer:
             step=self.step,
             minutes=self.seconds / 60,
             learning_rate=self._rate(),
-            **self._since_validation.means(),
+            **self._since_validation.values(),
             validation_loss=loss,
             **self.scores,
         )
-        self._since_validation = _Sums()
+        self._since_validation = Means()
 
     def _record(self) -> dict[str, Any]:
         """What the header of a saved model says about its training."""
@@ -279,26 +315,4 @@ class Trainer:
             "precision": self.compute.precision,
             "validation_loss": self.best_loss,
             "validation": {k: round(v, 4) for k, v in self.scores.items() if math.isfinite(v)},
-        }
-
-
-class _Sums:
-    """Means over the steps since the last validation."""
-
-    def __init__(self) -> None:
-        self.n, self.loss, self.seconds, self.waited = 0, 0.0, 0.0, 0.0
-
-    def add(self, loss: float, seconds: float, waited: float) -> None:
-        self.n += 1
-        self.loss += loss
-        self.seconds += seconds
-        self.waited += waited
-
-    def means(self) -> dict[str, float]:
-        if self.n == 0:
-            return {"training_loss": math.nan, "steps_per_s": math.nan, "share_waiting": math.nan}
-        return {
-            "training_loss": self.loss / self.n,
-            "steps_per_s": self.n / self.seconds,
-            "share_waiting": self.waited / self.seconds,
         }

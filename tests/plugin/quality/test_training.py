@@ -27,7 +27,7 @@ NAMES += ("density_per_um2", "snr", "n_planes")
 
 @pytest.fixture(scope="module")
 def experiment() -> Experiment:
-    made = Experiment.from_dict(read_card(built_in_models()[MODEL])["experiment"])
+    made = Experiment.from_dict(read_card(built_in_models()[MODEL]).experiment)
     values = {"density_per_um2": (3, 3), "brightness": (1, 1), "background": (240, 240)}
     simulation = made.simulation.replace(structure={"kind": "uniform"}, **values)
     return made.replace(simulation=simulation)

@@ -172,8 +172,9 @@ def test_the_report_is_told_in_lines(
     run()
     assert not panel.report_box.isHidden()
     text = panel.report_box.page.toPlainText()
-    report = viewer.layers["cells SR"].metadata[KEY]
+    report = panel._result.report
     assert text == in_words(report, "cells")
+    assert viewer.layers["cells SR"].metadata[KEY].items() >= report.to_json().items()
     for words in (
         "12 of cells",
         "spotter",
@@ -182,4 +183,4 @@ def test_the_report_is_told_in_lines(
         "Camera: estimated: offset",
     ):
         assert words in text
-    assert f"Beware: {report['warnings'][0]}" in text
+    assert f"Beware: {report.warnings[0]}" in text

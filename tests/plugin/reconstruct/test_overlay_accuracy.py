@@ -45,9 +45,7 @@ class Beads(NamedTuple):
 
 def beads_for(name: str, n_frames: int, n_summed: int) -> Beads:
     """Return beads as the model was trained on; each is in `n_summed` frames, its light divided."""
-    experiment = Experiment.from_dict(
-        read_card(built_in_models()[name])["experiment"], source="card"
-    )
+    experiment = Experiment.from_dict(read_card(built_in_models()[name]).experiment, source="card")
     psf, simulation = experiment.psf, experiment.simulation
     pixel, rng = psf.pixel_size_nm, np.random.default_rng(1)
     centres = np.arange(SPACING_PX, SIDE_PX - SPACING_PX // 2, SPACING_PX)

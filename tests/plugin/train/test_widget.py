@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QMessageBox
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QCheckBox, QComboBox, QMessageBox
+from tests.cli.conftest import call, call_and_ctrl_c
 
 from napari_deepsmlm._files import is_in_use
 from napari_deepsmlm.experiment import Experiment
@@ -22,8 +24,13 @@ from napari_deepsmlm.plugin.train import widget as train_widget
 from napari_deepsmlm.plugin.train.look import frames_to_watch
 from napari_deepsmlm.plugin.train.run import LossCurve
 from napari_deepsmlm.plugin.train.widget import TrainWidget
-from napari_deepsmlm.runs import TrainingProcess, TrainingThread
-from napari_deepsmlm.runs.record import BEST, STATE, read_record, unfinished_runs
+from napari_deepsmlm.runs import (
+    TrainingProcess,
+    TrainingThread,
+    read_record,
+    unfinished_runs,
+)
+from napari_deepsmlm.training.record import BEST, RECORD, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,7 +132,7 @@ def test_a_run_trains_saves_and_is_shown(train: TrainWidget, qtbot: Any, runs: P
     (folder,) = (path for path in runs.iterdir() if path.is_dir())
     assert folder.name.endswith("_deep-storm")
     _, card = load_model(folder / BEST)
-    assert card["training_record"]["steps"] in (2, 4)
+    assert card.training_record["steps"] in (2, 4)
     curves = train.progress.curves
     assert list(curves.loss.getData()[0]) == [1, 2, 3, 4]
     assert list(curves.jaccard.getData()[0]) == [2, 4]
@@ -237,6 +244,29 @@ def test_a_run_of_before_is_offered_when_the_panel_opens(
     assert train.resume_box.folder is None
     assert not train.resume_box.isVisible()
     assert unfinished_runs(runs) == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_runs_of_the_command_line_go_on_here_until_they_are_over(
+    runs: Path, tmp_path: Path, qtbot: Any, open_train: Callable[[], TrainWidget]
+) -> None:
+    tiny(16, validate_every=16).to_file(tmp_path / "mine.yaml")
+    folders = [runs / "2026-11-20_1400_a", runs / "2026-11-20_1500_b"]
+    for folder in folders:
+        words = ("train", tmp_path / "mine.yaml", "--out", folder, "--device", "cpu")
+        assert call_and_ctrl_c(*words, once=folder / RECORD).exit_code == 0
+    train = open_train()
+    assert train.resume_box.folder == folders[1]
+    train.resume_box.resume_button.click()
+    wait_for_end(train, qtbot)
+    assert train.status_note.text().startswith("Done. 16 steps")
+    assert train.resume_box.folder == folders[0]
+    assert call("train", "--out", folders[0], "--resume", "--device", "cpu").exit_code == 0
+    QApplication.sendEvent(train, QEvent(QEvent.Type.WindowActivate))
+    assert train.resume_box.folder is None
+    train.resume(folders[0])
+    wait_for_end(train, qtbot)
+    assert train.status_note.text().startswith("This run was over already, at step 16")
 
 
 def test_pause_stop_and_resume_of_a_real_child(

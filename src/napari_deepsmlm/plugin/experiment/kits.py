@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_deepsmlm.plugin.library.choices import ModelChoice
 from napari_deepsmlm.plugin.library.loading import load_torch_beside_python
-from napari_deepsmlm.runs.record import RunRecord, trained_models, unfinished_runs
+from napari_deepsmlm.runs import RunRecord, trained_models, unfinished_runs
 
 if TYPE_CHECKING:
     import threading

@@ -38,22 +38,21 @@ class ModelChoice:
         ValueError, OSError
             One sentence, if the file is no model.
         """
-        from napari_deepsmlm.models import ImageModel, is_for_any_pixel, model_class, read_card
+        from napari_deepsmlm.models import ImageModel, model_class, read_card
 
         card = read_card(path)
-        config = card.get("config", {})
-        network = model_class(str(card.get("network")))
+        network = model_class(card.network)
         return cls(
             key=key or str(path),
             title=key or _title(path),
             network=network.name,
-            pixel_size_nm=float(config.get("pixel_size_nm", 100.0)),
-            upsampling=config.get("upsampling"),
+            pixel_size_nm=card.pixel_size_nm,
+            upsampling=card.upsampling,
             is_localizing=not issubclass(network, ImageModel),
             needs_photons=network.needs_photons,
-            n_planes=int(card.get("n_planes", 1)),
-            is_for_any_pixel=is_for_any_pixel(card),
-            is_adapted="adaptation" in card,
+            n_planes=card.n_planes,
+            is_for_any_pixel=card.is_for_any_pixel,
+            is_adapted=card.is_adapted,
         )
 
     @property

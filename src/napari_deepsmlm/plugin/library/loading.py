@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from napari_deepsmlm.plugin.library.choices import ModelChoice
 from napari_deepsmlm.plugin.memory.settings import runs_folder
-from napari_deepsmlm.runs.record import trained_models
+from napari_deepsmlm.runs import trained_models
 
 if TYPE_CHECKING:
     import threading

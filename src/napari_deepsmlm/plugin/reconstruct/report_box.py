@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QPlainTextEdit
 
@@ -10,7 +10,7 @@ from napari_deepsmlm.plugin.forms.rows import FoldedForm
 from napari_deepsmlm.plugin.widgets.parts import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from napari_deepsmlm.reconstruction import Report
 
 HEIGHT_PX = 150
 
@@ -28,46 +28,45 @@ class ReportBox(FoldedForm):
         self.rows.addRow(self.page)
         self.hide()
 
-    def show_report(self, report: Mapping[str, Any], name: str) -> None:
+    def show_report(self, report: Report, name: str) -> None:
         """Show the report on a layer of that name; the fold stays as it is."""
         self.page.setPlainText(in_words(report, name))
         self.show()
 
 
-def in_words(report: Mapping[str, Any], name: str = "") -> str:
+def in_words(report: Report, name: str = "") -> str:
     """Return a report as lines for a person; `report.json` has all of it.
 
     `name` is that of frames that have no file.
     """
-    inputs, model, quality = report["inputs"], report["model"], report["quality"]
-    options = inputs["options"]
-    n_summed = options["sum_frames"]
-    first, last = options["frame_range"]
+    inputs, model, quality = report.inputs, report.model, report.quality
+    options = inputs.options
+    n_summed = options.sum_frames
+    first, last = options.frame_range
     which = (
         ""
         if (first, last) == (0, None)
         else f", from {first} to {last - 1 if last else 'the last'}"
     )
     lines = {
-        "Frames": f"{report['frames']:,} of {inputs['path'] or name or inputs['name']}{which}",
-        "Region": _region(options["region"]),
+        "Frames": f"{report.frames:,} of {inputs.path or name or inputs.name}{which}",
+        "Region": _region(options.region),
         "Summed": f"{n_summed} frames per input" if n_summed > 1 else "",
-        "Model": f"{model['name']} ({model['reason']}), {model['parameters']:,} parameters",
-        "Camera": report["camera"]["words"],
-        "Pixels": f"{report['pixel_size_nm']:g} nm, in the image {report['sr_pixel_nm']:g} nm",
-        "Image": f"{report['image']}; {quality['molecules']:,.0f} molecules",
-        "Time-lapse": f"{options['window']} frames per image" if options["window"] else "",
-        "Localizations": f"{report['localizations']:,}, "
-        f"{quality['localizations_per_frame']:g} per frame",
-        "Time": f"{duration(report['seconds'])}, {report['frames_per_second']:g} frames/s",
-        "Computed on": report["device"],
-        "Memory": f"{report['peak_memory_mb']:,.0f} MB at most, all of napari",
+        "Model": f"{model.name} ({model.reason}), {model.parameters:,} parameters",
+        "Camera": report.camera.in_words().removeprefix("Camera: "),
+        "Pixels": f"{report.pixel_size_nm:g} nm, in the image {report.sr_pixel_nm:g} nm",
+        "Image": f"{report.image}; {quality.molecules:,.0f} molecules",
+        "Time-lapse": f"{options.window} frames per image" if options.window else "",
+        "Localizations": f"{report.localizations:,}, {quality.localizations_per_frame:g} per frame",
+        "Time": f"{duration(report.seconds)}, {report.frames_per_second:g} frames/s",
+        "Computed on": report.device,
+        "Memory": f"{report.peak_memory_mb:,.0f} MB at most, all of napari",
     }
     told = [f"{what}: {text}" for what, text in lines.items() if text]
-    return "\n".join([*told, *(f"Beware: {warning}" for warning in report["warnings"])])
+    return "\n".join([*told, *(f"Beware: {warning}" for warning in report.warnings)])
 
 
-def _region(region: Any) -> str:
+def _region(region: tuple[int, int, int, int] | None) -> str:
     if region is None:
         return ""
     y, x, y_end, x_end = region

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from napari_deepsmlm.io.result_files import RESULT_NAMES
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Generator
 
     from napari_deepsmlm.reconstruction import Reconstruction
-
-NAMES = ("reconstruction.tif", "localizations.csv", "report.json")
 
 
 def ask_for_folder(parent: QWidget) -> Path | None:
@@ -23,7 +22,7 @@ def ask_for_folder(parent: QWidget) -> Path | None:
     if not chosen:
         return None
     folder = Path(chosen)
-    there = [name for name in NAMES if (folder / name).exists()]
+    there = [name for name in RESULT_NAMES if (folder / name).exists()]
     if not there:
         return folder
     buttons = QMessageBox.StandardButton
@@ -38,13 +37,5 @@ def write_results(
     result: Reconstruction, folder: Path, stopping: threading.Event
 ) -> Generator[str, None, None]:
     """Write image, table and report, each whole or not at all, and yield what was done."""
-    from napari_deepsmlm._files import atomic_write, folder_lock
-    from napari_deepsmlm.io import write_image, write_localizations
-
-    image, table, report = (folder / name for name in NAMES)
-    with folder_lock(folder):
-        write_image(image, result.image, pixel_size_nm=result.sr_pixel_nm, report=result.report)
-        write_localizations(result.localizations, table)
-        with atomic_write(report) as file:
-            file.write(json.dumps(result.report, indent=2).encode())
-    yield f"Saved {', '.join(NAMES)} in {folder}."
+    result.save(folder)
+    yield f"Saved {', '.join(RESULT_NAMES)} in {folder}."

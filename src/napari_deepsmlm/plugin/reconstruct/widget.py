@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm.io.result_files import RESULT_NAMES
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers.hues import PAUSE_MS, show_legend
 from napari_deepsmlm.plugin.layers.world import frames_of
@@ -16,7 +17,7 @@ from napari_deepsmlm.plugin.reconstruct.form import ReconstructForm
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.reconstruct.preview import FramePreview
 from napari_deepsmlm.plugin.reconstruct.report_box import ReportBox
-from napari_deepsmlm.plugin.reconstruct.results import NAMES, ask_for_folder, write_results
+from napari_deepsmlm.plugin.reconstruct.results import ask_for_folder, write_results
 from napari_deepsmlm.plugin.reconstruct.work import Braked, ImageSoFar, reconstruct_live
 from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button, duration, in_turns
 
@@ -71,7 +72,7 @@ class ReconstructWidget(JobPanel):
         self.run_button.clicked.connect(lambda: self.run())
         self.cancel_button = button("Cancel", "Stop at once and keep what is done.")
         self.cancel_button.clicked.connect(self.cancel)
-        self.save_button = button("Save results…", f"Write {', '.join(NAMES)}.")
+        self.save_button = button("Save results…", f"Write {', '.join(RESULT_NAMES)}.")
         self.save_button.clicked.connect(self._on_save)
         self.report_box = ReportBox()
         self._build_ways_out()
@@ -242,11 +243,11 @@ class ReconstructWidget(JobPanel):
 
     def _finish(self, result: Reconstruction, overlay: Overlay) -> None:
         self._result = result
-        overlay.describe(result.report)
+        overlay.describe(result.report.to_json())
         overlay.keep_table(result.localizations)
         self.report_box.show_report(result.report, overlay.stack.name)
         self.status_note.tell(self._in_words(result, self._draw_points(result, overlay)))
-        self.message_note.warn(" ".join(result.report["warnings"]))
+        self.message_note.warn(" ".join(result.report.warnings))
 
     def _draw_points(self, result: Reconstruction, overlay: Overlay) -> str:
         """Draw the localizations if they are few enough; return what was done."""
@@ -256,13 +257,13 @@ class ReconstructWidget(JobPanel):
         if most is not None and n > most:
             return f", more than {most:,} and so only in the image"
         overlay.show_points(result.localizations)
-        is_summed = result.report["inputs"]["options"]["sum_frames"] > 1
+        is_summed = result.report.inputs.options.sum_frames > 1
         return ", drawn in the first frame of each sum" if is_summed else ", drawn in their frames"
 
     def _in_words(self, result: Reconstruction, drawn: str) -> str:
         report = result.report
         return (
-            f"{report['frames']:,} frames in {duration(report['seconds'])}, "
+            f"{report.frames:,} frames in {duration(report.seconds)}, "
             f"{len(result.localizations):,} localizations{drawn}."
         )
 

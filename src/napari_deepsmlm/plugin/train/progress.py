@@ -86,6 +86,11 @@ def scores_in_words(scores: dict[str, float]) -> str:
 
 def end_in_words(event: Finished, seconds: float) -> str:
     """Return how a run ended."""
+    if event.was_over:
+        return (
+            f"This run was over already, at step {event.step:,}, so nothing was trained; "
+            f"model in {event.model_path.parent}."
+        )
     how = {
         "done": "Done",
         "stopped": "Stopped and saved: it can be resumed",

@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QHBoxLayout, QMessageBox, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import button
-from napari_deepsmlm.runs.record import BEST, RunRecord, discard
+from napari_deepsmlm.runs import discard
+from napari_deepsmlm.training.record import BEST, RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ class ResumeBox(QWidget):
         folder = self.folder
         if folder is None or not self._is_sure(folder):
             return
-        del self._runs[folder]
+        self._runs.pop(folder, None)  # gone already, if it was asked about anew meanwhile
         try:
             discard(folder)
         except OSError as error:

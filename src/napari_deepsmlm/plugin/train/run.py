@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_deepsmlm.plugin.train.look import frames_to_watch
-from napari_deepsmlm.runs.record import HISTORY
+from napari_deepsmlm.training.record import HISTORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.plugin.train.look import Frames
 
-MOST_POINTS = 1000
+MAX_POINTS = 1000
 SCORES = ("validation_loss", "rmse_lateral_nm", "bound_lateral_nm", "jaccard")
 
 
@@ -62,7 +62,7 @@ class LossCurve:
     ([1.5, 3.5, 5.5, 7.5], [1.5, 3.5, 5.5, 7.5])
     """
 
-    def __init__(self, most_points: int = MOST_POINTS) -> None:
+    def __init__(self, most_points: int = MAX_POINTS) -> None:
         self._most = most_points
         self._steps: list[float] = []
         self._losses: list[float] = []

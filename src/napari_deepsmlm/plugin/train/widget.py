@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.experiment.kept import experiment_editor, prepare_experiment
@@ -18,8 +19,14 @@ from napari_deepsmlm.plugin.train.look_box import LookBox
 from napari_deepsmlm.plugin.train.resume_box import ResumeBox
 from napari_deepsmlm.plugin.train.run import TrainingSession, Watching
 from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button, duration
-from napari_deepsmlm.runs import Resources, TrainingProcess
-from napari_deepsmlm.runs.record import EXPERIMENT, new_run_folder, read_record, unfinished_runs
+from napari_deepsmlm.runs import (
+    Resources,
+    TrainingProcess,
+    experiment_of_run,
+    new_run_folder,
+    read_record,
+    unfinished_runs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +83,7 @@ class TrainWidget(JobPanel):
         self.use_button.clicked.connect(self.use_in_reconstruct)
         self.bar.setRange(0, 1000)
         self.form.done.connect(self.status_note.tell)
+        self.form.out_line.changed.connect(self._on_folder)
 
     def _lay_out(self) -> None:
         """Give the form and the progress a page each."""
@@ -156,10 +164,8 @@ class TrainWidget(JobPanel):
 
     def resume(self, folder: Path) -> None:
         """Go on with the run in a folder."""
-        from napari_deepsmlm.experiment import Experiment
-
         try:
-            experiment = Experiment.from_file(folder / EXPERIMENT)
+            experiment = experiment_of_run(folder)
         except (ValueError, OSError) as error:
             self.fail(str(error))
             return
@@ -258,7 +264,21 @@ class TrainWidget(JobPanel):
         """Tidy up after a run, and offer it if it can go on."""
         self.pause_button.setChecked(False)
         super().on_ended()
-        self.resume_box.offer(unfinished_runs(self.form.runs))
+        self.offer_runs()
+
+    def _on_folder(self, folder: object) -> None:
+        self.offer_runs()
+
+    def offer_runs(self) -> None:
+        """Ask about the runs that can go on now."""
+        if self.is_ready and not self.is_busy:
+            self.resume_box.offer(unfinished_runs(self.form.runs))
+
+    def event(self, event: QEvent | None) -> bool:
+        """Look again when the panel is come back to: the command line trains there too."""
+        if event is not None and event.type() in (QEvent.Type.Show, QEvent.Type.WindowActivate):
+            self.offer_runs()
+        return super().event(event)
 
     # -- afterwards ----------------------------------------------------------------------------
 

@@ -69,7 +69,9 @@ def test_a_child_reports_what_a_thread_does_and_trains_the_same(tmp_path: Path) 
     # The child has another number of threads, which may add in another order.
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert here[-1] == Finished(4, "done", tmp_path / "here" / BEST)
-    assert there[-1] == Finished(4, "done", tmp_path / "there" / BEST)
+    # On a busy machine the child may tell its resources once more after that.
+    *_, last = [event for event in there if not isinstance(event, Resources)]
+    assert last == Finished(4, "done", tmp_path / "there" / BEST)
     (resources, *_) = [event for event in there if isinstance(event, Resources)]
     assert resources.memory_mb > 50
     shown = [event for event in there if isinstance(event, Previewed)]
@@ -100,10 +102,11 @@ def test_pause_stop_resume_and_death_of_a_child(tmp_path: Path) -> None:
             if isinstance(event, Resources) and steps and child_is_idle(child):
                 break
         child.go_on()
+        last = event
         for event in events:
             if isinstance(event, StepDone) and event.step > steps[-1] + 2:
                 child.stop()
-            last = event
+            last = last if isinstance(event, Resources) else event
     assert isinstance(last, Finished)
     assert last.reason == "stopped"
     (folder, record), *others = unfinished_runs(tmp_path).items()

@@ -236,7 +236,7 @@ def test_choices_are_kept_when_napari_is_closed(
     dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Line profile")
     qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
     dock.setFloating(is_floating)
-    panel.form.width_editor.write(11)
+    panel.form.width_box.value = 11
     assert not file.exists()
     viewer.close()
     assert recall(file, "Line profile") == {"width": 11}
@@ -262,11 +262,11 @@ def test_nothing_is_kept_if_the_person_does_not_want_it(
     get_plugin_settings(PLUGIN).data.remember_choices = False
     before = file.read_bytes()
     panel = open_panel("Line profile")
-    assert panel.form.width_editor.value == 3
-    panel.form.width_editor.write(11)
+    assert panel.form.width_box.value == 3
+    panel.form.width_box.value = 11
     panel.kept.reset_button.click()
     assert not panel.kept.note.text()
-    panel.form.width_editor.write(12)
+    panel.form.width_box.value = 12
     close(viewer, panel)
     assert file.read_bytes() == before
 
@@ -326,9 +326,9 @@ def test_a_damaged_file_is_forgotten_without_a_word(
     for text in DAMAGED:
         file.write_text(text)
         panel = open_panel("Line profile")
-        assert panel.form.width_editor.value == 3, text
+        assert panel.form.width_box.value == 3, text
         assert not panel.message_note.text()
-        panel.form.width_editor.write(11)
+        panel.form.width_box.value = 11
         close(viewer, panel)
         assert recall(file, "Line profile")["width"] == 11, text
 
@@ -426,7 +426,7 @@ def test_a_disk_that_cannot_be_written_stops_nothing(
     viewer: Any, open_panel: Open, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     panel = open_panel("Line profile")
-    panel.form.width_editor.write(11)
+    panel.form.width_box.value = 11
     file.mkdir()  # nothing can take its place, not even root's file
     (file / "x").touch()
     file.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)

@@ -285,7 +285,7 @@ def test_pause_stop_resume_and_death_of_a_real_child(
     train.progress.scores_note.clear()
     train.resume_box.resume_button.click()
     wait_for_scores(train, qtbot)
-    (folder,) = unfinished_runs(runs)
+    (folder,) = (path for path in runs.iterdir() if path.is_dir())
     assert (folder / STATE).exists()
     os.kill(train._session._run.pid, signal.SIGKILL)
     wait_for_end(train, qtbot)

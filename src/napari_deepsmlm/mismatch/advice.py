@@ -67,8 +67,8 @@ def of_fit(
     span = range_text(*trained)
     if quantity == "psf_sigma_px":
         return (
-            f"Molecules are about {rounded(value)} pixels wide (σ); {name} looks for {span}: expect "
-            "missed and doubled molecules. Check the pixel size and the focus."
+            f"Molecules are about {rounded(value)} pixels wide (σ); {name} looks for {span}: "
+            "expect missed and doubled molecules. Check the pixel size and the focus."
         )
     if quantity == "density_per_um2" and side > 0:
         in_100_px = 100 * pixel_size_nm**2 / 1e6

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from napari_deepsmlm.estimation.correlation import covariance_width
 from napari_deepsmlm.estimation.noise import Noise, stated_noise
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.models.fit import WIDTHS_PX
 from napari_deepsmlm.mismatch.snr import gaussian_peak, signal_to_noise
+from napari_deepsmlm.models.fit import WIDTHS_PX
 from napari_deepsmlm.psf import GaussianPSF
 from napari_deepsmlm.simulation.variety import PIXEL_NM, USUAL_SIGMA_PX
 

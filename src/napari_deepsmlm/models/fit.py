@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from pydantic import Field, field_validator
 
 from napari_deepsmlm.fitting import Noise, find_spots, fit_candidates
-from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models.base import ModelConfig, SMLMModel
 from napari_deepsmlm.psf import GaussianPSF
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_deepsmlm.localizations import Localizations
 
 WIDTHS_PX = (0.7, 2.3)
 """Widths of molecules that are looked for unless the data's is known."""
@@ -101,15 +107,15 @@ class SingleMolecules(SMLMModel):
         """A fit looks at its spots only, and is fastest with many at once."""
         return 1
 
-    def prepare(self, frames: torch.Tensor) -> torch.Tensor:
+    def prepare(self, frames: Tensor) -> Tensor:
         """Return the frames as they are: photons."""
         return frames.float()
 
-    def predict(self, prepared: torch.Tensor) -> torch.Tensor:
+    def predict(self, prepared: Tensor) -> Tensor:
         """Return the frames as they are: spots are found when molecules are asked for."""
         return prepared
 
-    def loss(self, prediction: torch.Tensor, truth: Localizations) -> torch.Tensor:
+    def loss(self, prediction: Tensor, truth: Localizations) -> Tensor:
         """Refuse: there is nothing to train.
 
         Raises
@@ -119,20 +125,19 @@ class SingleMolecules(SMLMModel):
         """
         raise ValueError(f"'{self.name}' is no network and has nothing to train.")
 
-    def to_localizations(
-        self, prediction: torch.Tensor, threshold: float | None = None
-    ) -> Localizations:
+    def to_localizations(self, prediction: Tensor, threshold: float | None = None) -> Localizations:
         """Return the molecules of frames, fitted on the CPU."""
         threshold = self.config.threshold if threshold is None else threshold
         # Slopes are found by differentiation, which tensors of inference mode do not allow.
         with torch.inference_mode(False), torch.no_grad():
-            table = self._fitted(prediction.detach().float().cpu().clone(), contrast_of(threshold))
+            frames = prediction.detach().float().cpu().clone()
+            table: Localizations = self._fitted(frames, contrast_of(threshold)).to_torch()
             probability = torch.special.ndtr(table["contrast"].double() - USUAL_CONTRAST)
             table = table.without("contrast").with_columns(probability=probability.float())
-            table = table[(probability >= threshold).numpy()].sort("frame")
+            table = table[probability >= threshold].sort("frame")
         return table.to_torch(prediction.device)
 
-    def _fitted(self, frames: torch.Tensor, least_contrast: float) -> Localizations:
+    def _fitted(self, frames: Tensor, least_contrast: float) -> Localizations:
         psf, noise = self.psf, Noise()
         smallest = min(frames.shape[-2:])
         side = min(2 * psf.reach_px + 1, smallest - (smallest + 1) % 2)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Range = tuple[float, float]
 
 N_DEPTHS = 5
-MOST_FITTED = 0.01
+MOST_FITTED = 0.005
 """Molecules in an area of sigma x sigma, above which many overlap and fits of one are wrong."""
 
 

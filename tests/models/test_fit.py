@@ -261,3 +261,13 @@ def test_what_does_not_suit_is_said_without_a_word_of_training(
     assert name in said if name else not said
     assert sentence in " ".join(table.sentences)
     assert "trained" not in " ".join(table.sentences)
+
+
+def test_molecules_at_the_border_are_found_too() -> None:
+    generator = torch.Generator().manual_seed(0)
+    xyz = torch.cat([torch.rand(60, 1, 2, generator=generator) * 2400, torch.zeros(60, 1, 1)], 2)
+    psf = GaussianPSF(pixel_size_nm=100, sigma_nm=(110, 110))
+    light = psf.render(xyz, torch.full((60, 1), 1500.0), (24, 24)) + 20
+    found = build_model("fit").to_localizations(torch.poisson(light, generator)).to_numpy()
+    truth = Localizations(frame=np.arange(60), x_nm=xyz[:, 0, 0].numpy(), y_nm=xyz[:, 0, 1].numpy())
+    assert match(found, truth).scores()["jaccard"] > 0.95

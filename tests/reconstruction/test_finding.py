@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,7 +70,7 @@ def test_data_as_a_narrow_model_was_trained_on_get_it(inside: np.ndarray[Any, An
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"sigma_nm": 150.0}, r"PSF σ \(px\) 1 to 1.2, these have 1.5"),
+        ({"sigma_nm": 150.0}, r"PSF σ \(px\) 1 to 1.2, these have 1.[45]"),
         ({"background": 900.0}, r"Background \(photons/px\) 5 to 60, these have (8|9)"),
     ],
 )
@@ -77,8 +78,7 @@ def test_other_data_get_the_model_for_any(changes: dict[str, float], why: str) -
     found = found_in(simulated(**changes))
     assert found.name == GENERAL
     assert found.reason.startswith("made for any pixel size and width of the PSF; ")
-    with pytest.raises(AssertionError, match=why):
-        raise AssertionError(found.reason)
+    assert re.search(why, found.reason)
 
 
 def test_other_pixels_and_unknown_ones_get_the_model_for_any(inside: np.ndarray[Any, Any]) -> None:

@@ -149,6 +149,7 @@ class SingleMolecules(SMLMModel):
             noise=noise,
             window_px=side,
             min_distance_px=reach_px,
+            border_px=0,  # half a molecule is fitted too, and its errors say so
         )
         return fit_candidates(frames, spots, psf, noise=noise, side=side, reach_px=reach_px)
 

@@ -70,7 +70,7 @@ def test_a_bare_table_is_of_its_first_frame_to_its_last_and_that_is_said(
     paths = tmp_path / "bare" / "found.csv", "--truth", tmp_path / "truth.csv"
     scores, said = evaluated(*paths)
     assert scores["jaccard"] == 1
-    assert "The truth has 40 frames, the result 6 (5 to 10): the others were left out." in said
+    assert "The truth has 40 frames, the result 6 (5 to 10, counted from 1): the others were left out." in said
     assert "does not say which were reconstructed; --all-frames counts all" in said
     assert f"{len(found)} of {len(truth)} true molecules" in said
     scores, said = evaluated(*paths, "--all-frames")
@@ -91,7 +91,7 @@ def test_the_report_beside_a_table_says_which_frames_and_region_it_is_of(
     scores, said = evaluated(folder / "localizations.csv", "--truth", tmp_path / "truth.csv")
     assert scores["n_true_positive"] == len(found) > 0
     assert scores["n_false_negative"] == is_of.sum() - len(found) > 0
-    assert "the result 16 (5 to 20)" in said
+    assert "the result 16 (5 to 20, counted from 1)" in said
     assert "region (x 0.4 to 1.4 µm, y 0.2 to 1.2 µm)" in said
     assert "--all-frames" not in said
 
@@ -110,7 +110,7 @@ def test_an_image_is_compared_with_the_truth_of_its_frames_and_region(
     write_image(path, exact.astype(np.float32), pixel_size_nm=25.0, report=report)
     scores, said = evaluated(path, "--truth", tmp_path / "truth.csv")
     assert scores["nmse_percent"] == pytest.approx(0, abs=1e-9)
-    assert "the result 16 (5 to 20)" in said
+    assert "the result 16 (5 to 20, counted from 1)" in said
 
 
 @pytest.mark.parametrize("window", [None, 10])

@@ -180,6 +180,7 @@ def _left_out(
     first, last = int(truth.frame.min()), int(truth.frame.max())
     if first < frames.start or last >= frames.stop:
         shown = f"{frames.start + count_from:,} to {frames.stop - 1 + count_from:,}"
+        shown += f", counted from {count_from}"
         # Frames before the first true molecule are the truth's too: it begins with the stack.
         n_true = last + 1
         why = (

@@ -26,6 +26,7 @@ from napari_deepsmlm.plugin.reconstruct.channel_box import ChannelBox
 from napari_deepsmlm.plugin.reconstruct.overlay import MOST_POINTS
 from napari_deepsmlm.plugin.reconstruct.region_box import RegionBox
 from napari_deepsmlm.plugin.widgets.editors import Number, choice, make_narrow
+from napari_deepsmlm.plugin.widgets.frame_numbers import COUNTED, FIRST_SHOWN
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
 
@@ -182,7 +183,7 @@ class ReconstructForm(QWidget):
     def _add_rows(self, library: Library) -> None:
         add_row(self._rows, self._editors[PIXEL_SIZE])
         add_row(self._rows, self.channel_box)
-        self._rows.addRow("Frames", self._frames_row())
+        self._rows.addRow(f"Frames (from {FIRST_SHOWN})", self._frames_row())
         self._rows.addRow("Region", self.region_box)
         self._rows.addRow(self.region_box.note)
         add_row(self._rows, self._editors["sum_frames"])
@@ -281,7 +282,7 @@ class ReconstructForm(QWidget):
 
 
 def _frame_box(which: str) -> Number:
-    tooltip = f"<qt>{which} frame to use, counted from 0 as on the slider.</qt>"
+    tooltip = f"<qt>{which} frame to use, {COUNTED}.</qt>"
     box = Number(kind=int, limits=(0, 0), label=f"{which} frame", tooltip=tooltip)
     make_narrow(box.native)
     return box

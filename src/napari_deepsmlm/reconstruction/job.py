@@ -13,7 +13,7 @@ from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.adaptation import AdaptJob
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.mismatch import glance_at
+from napari_deepsmlm.mismatch import glance_at, pixel_sentence
 from napari_deepsmlm.models import ImageModel
 from napari_deepsmlm.reconstruction.adapting import (
     adapt_options,
@@ -122,7 +122,7 @@ class ReconstructJob:
         region = chosen_region(source, options.region)
         choice = choose(source, options, self._camera)
         table = self._glance(choice, frames)
-        warnings = [*self.remarks, *choice.warnings, *self._mismatches(choice, table)]
+        warnings = [*self.remarks, *_fitting(choice, table), *self._mismatches(choice, table)]
         brake = self._brake(choice, table, region)
         prepared = _prepared(choice, region, len(frames), warnings)
         yield prepared
@@ -256,6 +256,16 @@ def reconstruct(
     *_, finished = ReconstructJob(frames, chosen, out=out, remarks=remarks).run()
     assert isinstance(finished, Finished)  # noqa: S101 - the last event of every job
     return finished.result
+
+
+def _fitting(choice: Choice, table: MismatchTable | None) -> list[str]:
+    """Return the warnings of the choice, but for other pixels in which the width is as trained."""
+    rows = () if table is None else table.rows
+    row = next((row for row in rows if row.name == PIXEL_SIZE), None)
+    if row is None or row.verdict != "near" or row.trained is None or row.measured.value is None:
+        return list(choice.warnings)
+    other = pixel_sentence(choice.found.name, row.trained[0], row.measured.value)
+    return [warning for warning in choice.warnings if warning != other]
 
 
 def _prepared(choice: Choice, region: Region, n_frames: int, warnings: list[str]) -> Prepared:

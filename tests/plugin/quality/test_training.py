@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MODEL = "deep-storm:2d-100nm"
 NAMES = ("pixel_size_nm", "psf_sigma_px", "psf_sigma_nm", "background", "photons")
-NAMES += ("density_per_um2", "snr", "n_planes")
+NAMES += ("density_per_um2", "snr", "em_noise", "n_planes")
 
 
 @pytest.fixture(scope="module")

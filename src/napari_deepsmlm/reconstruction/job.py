@@ -23,6 +23,7 @@ from napari_deepsmlm.reconstruction.adapting import (
 )
 from napari_deepsmlm.reconstruction.brake import WAY_OUT, Brake, BrakeError, expected_of
 from napari_deepsmlm.reconstruction.choice import Choice, choose, chosen_frames, chosen_region
+from napari_deepsmlm.reconstruction.counts import counts_sentence
 from napari_deepsmlm.reconstruction.events import Finished, Prepared, Progress, Reconstruction
 from napari_deepsmlm.reconstruction.keeping import (
     KeptNothing,
@@ -154,6 +155,7 @@ class ReconstructJob:
                 warnings += self._braked(choice, brake.objection())
             if n_constant:
                 warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
+            warnings += self._counted(choice, sink)
             warnings += losses.sentences(done, len(frames))
             report = make_report(
                 source, options, choice, region, sink,
@@ -202,6 +204,14 @@ class ReconstructJob:
         if not self.options.force:
             raise BrakeError(objection, offer_for(self.source, choice.found), WAY_OUT)
         return [f"{objection} The result cannot be right; it was asked for all the same."]
+
+    def _counted(self, choice: Choice, sink: MemorySink) -> list[str]:
+        """Return how image and table differ, where a network predicts the image itself."""
+        if not isinstance(choice.model, ImageModel):
+            return []
+        own = choice.model.config.threshold
+        threshold = own if self.options.threshold is None else self.options.threshold
+        return [*filter(None, [counts_sentence(sink.molecules, sink.n_localizations, threshold)])]
 
     def _open_sink(self, choice: Choice, prepared: Prepared) -> MemorySink:
         window = self.options.window

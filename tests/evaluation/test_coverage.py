@@ -70,7 +70,10 @@ def test_a_bare_table_is_of_its_first_frame_to_its_last_and_that_is_said(
     paths = tmp_path / "bare" / "found.csv", "--truth", tmp_path / "truth.csv"
     scores, said = evaluated(*paths)
     assert scores["jaccard"] == 1
-    assert "The truth has 40 frames, the result 6 (5 to 10, counted from 1): the others were left out." in said
+    assert (
+        "The truth has 40 frames, the result 6 (5 to 10, counted from 1): the others were left out."
+        in said
+    )
     assert "does not say which were reconstructed; --all-frames counts all" in said
     assert f"{len(found)} of {len(truth)} true molecules" in said
     scores, said = evaluated(*paths, "--all-frames")

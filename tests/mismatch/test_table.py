@@ -153,7 +153,12 @@ def test_other_pixels_of_the_same_optics_are_told_from_another_width() -> None:
     [
         ("photons", {}, {"photons": (6000, 6000)}, "tolerated up to a factor of 2, as single"),
         ("psf_sigma_px", {"sigma_nm": (138, 138)}, {}, "tolerated up to a factor of 1.25, as mol"),
-        ("background", {}, {"background": (75, 75)}, "tolerated up to a factor of 1.5, as it moves"),
+        (
+            "background",
+            {},
+            {"background": (75, 75)},
+            "tolerated up to a factor of 1.5, as it moves",
+        ),
     ],
 )
 def test_what_is_beyond_the_range_but_tolerated_is_near_and_says_by_how_much(
@@ -237,7 +242,9 @@ def test_pixels_are_judged_by_the_width_in_them() -> None:
         assert "the network sees pixels only" in rows[name].remark
 
 
-@pytest.mark.parametrize(("pixel_nm", "verdict"), [(100, "inside"), (110, "near"), (130, "outside")])
+@pytest.mark.parametrize(
+    ("pixel_nm", "verdict"), [(100, "inside"), (110, "near"), (130, "outside")]
+)
 def test_where_no_width_can_be_told_pixels_are_near_within_15_percent(
     pixel_nm: float, verdict: str
 ) -> None:

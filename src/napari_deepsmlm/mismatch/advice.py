@@ -19,9 +19,7 @@ def pixel_sentence(name: str, trained_nm: float, pixel_nm: float) -> str:
     )
 
 
-def margin_sentence(
-    quantity: str, measured: Measurement, trained: Range, factor: float
-) -> str:
+def margin_sentence(quantity: str, measured: Measurement, trained: Range, factor: float) -> str:
     """Return by how much a quantity is beyond its range, and why that is not called outside.
 
     Examples

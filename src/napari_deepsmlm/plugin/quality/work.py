@@ -237,9 +237,7 @@ class _Work:
         nothing = "True molecules: nothing matched, so errors are not defined."
         return known if len(matching.true) else self._with(known, (nothing,))
 
-    def _cut(
-        self, known: Measured, coverage: Coverage | None
-    ) -> tuple[Localizations, Measured]:
+    def _cut(self, known: Measured, coverage: Coverage | None) -> tuple[Localizations, Measured]:
         """Return the truth of what the result is of, and what is known with what was left out."""
         from napari_deepsmlm.evaluation.coverage import cut_truth
 

@@ -25,6 +25,7 @@ from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
 from napari_deepsmlm.plugin.reconstruct.channel_box import ChannelBox
 from napari_deepsmlm.plugin.reconstruct.overlay import MOST_POINTS
 from napari_deepsmlm.plugin.reconstruct.region_box import RegionBox
+from napari_deepsmlm.plugin.reconstruct.sample_model import sample_model
 from napari_deepsmlm.plugin.widgets.editors import Number, choice, make_narrow
 from napari_deepsmlm.plugin.widgets.frame_numbers import COUNTED, FIRST_SHOWN
 from napari_deepsmlm.plugin.widgets.notes import Note
@@ -228,6 +229,7 @@ class ReconstructForm(QWidget):
                 box.range = (0, n_frames - 1)
                 box.value = value
             self._on_pixel_size()
+            self._on_adapted()
         self.changed.emit()
 
     def _on_pixel_size(self, *_: object) -> None:
@@ -268,7 +270,9 @@ class ReconstructForm(QWidget):
         self.adapted_finder.ask(self.stack, wanted)
 
     def _on_adapted(self) -> None:
-        self.model_box.set_adapted(*(self.adapted_finder.suiting or (None,)))
+        """Suggest the model with depth of a sample with depth, or one adapted to such data."""
+        of_sample = sample_model(self.stack, self.model_box.choices)
+        self.model_box.set_adapted(*(of_sample or self.adapted_finder.suiting or (None,)))
 
     def _explain_compute(self, *_: object) -> None:
         from napari_deepsmlm._devices import choose_compute

@@ -100,7 +100,7 @@ def coverage_of(report: Mapping[str, Any]) -> Coverage | None:
 
 
 def coverage_of_file(path: Path) -> Coverage | None:
-    """Return what a file is of, by the report inside an image or beside a table, if there is one."""
+    """Return what a file is of, by the report inside an image or beside a table, if any."""
     try:
         if is_image(path):
             report = read_report(path)

@@ -25,9 +25,8 @@ def margin_sentence(quantity: str, measured: Measurement, trained: Range, factor
     Examples
     --------
     >>> from napari_deepsmlm.mismatch.table import Measurement
-    >>> margin_sentence("photons", Measurement(6172.0), (800.0, 4500.0), 2.0)
-    '37 % above the range: tolerated up to a factor of 2, as single molecules differ by more around \
-their mean.'
+    >>> margin_sentence("photons", Measurement(6172.0), (800.0, 4500.0), 2.0).split(",")[0]
+    '37 % above the range: tolerated up to a factor of 2'
     """
     value, error, *_ = measured
     assert value is not None  # noqa: S101 - only what was measured is near
@@ -43,8 +42,8 @@ their mean.'
 def pixels_only_sentence(trained: Range) -> str:
     """Return why pixels of another size are no matter where the width in pixels is as trained."""
     return (
-        f"Trained at {range_text(*trained)} nm, but the network sees pixels only, and in pixels the "
-        "width of molecules is as trained; lengths in nm follow the pixel size of the data."
+        f"Trained at {range_text(*trained)} nm, but the network sees pixels only, and in pixels "
+        "the width of molecules is as trained; lengths in nm follow the pixel size of the data."
     )
 
 
@@ -52,8 +51,8 @@ def depths_sentence(name: str) -> str:
     """Return what images of several widths mean for a model without depth."""
     return (
         "The widths of the molecules vary: they look like molecules at different depths (or an "
-        f"engineered PSF). {name} is a 2-D model and gives no z: choose a model with depth, such as "
-        "an astigmatic one, or calibrate the PSF with beads and train one."
+        f"engineered PSF). {name} is a 2-D model and gives no z: choose a model with depth, such "
+        "as an astigmatic one, or calibrate the PSF with beads and train one."
     )
 
 

@@ -28,8 +28,8 @@ def counts_sentence(n_in_image: float, n_in_table: int, threshold: float) -> str
     --------
     >>> counts_sentence(2600, 2528, 0.3)
     ''
-    >>> counts_sentence(8423, 2528, 0.3).split(":")[0]
-    'The image holds light of about 8,400 molecules, the table 2,528 peaks above the threshold of 0.3'
+    >>> counts_sentence(8423, 2528, 0.3).split(" peaks")[0]
+    'The image holds light of about 8,400 molecules, the table 2,528'
     """
     if max(n_in_image, n_in_table) < FEWEST:
         return ""

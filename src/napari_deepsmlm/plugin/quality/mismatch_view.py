@@ -32,8 +32,8 @@ TIPS = {
     "photons": "Mean of a molecule in a camera frame.",
     "density_per_um2": "Shining molecules in an input, frames summed.",
     "snr": "Light of a molecule in its brightest pixel over the noise of that pixel.",
-    "em_noise": "Variance of the light over that of its photons: 1, and 2 where the camera multiplies "
-    "electrons (EMCCD).",
+    "em_noise": "Variance of the light over that of its photons: 1, and 2 where the camera "
+    "multiplies electrons (EMCCD).",
     "n_planes": "Focal planes of a frame.",
 }
 

@@ -261,7 +261,7 @@ class ReconstructForm(QWidget):
         self.camera_finder.ask(self.stack if is_wanted else None, self.camera_box.camera)
 
     def _ask_adapted(self) -> None:
-        """Look for a model that was adapted to such data, unless the user chose one."""
+        """Look for the model of the network that suits the frames, unless the user chose one."""
         network, pixel_nm = self.model_box.wanted_network, self.pixel_size_nm
         wanted = None
         if network is not None and pixel_nm is not None:
@@ -272,7 +272,7 @@ class ReconstructForm(QWidget):
     def _on_adapted(self) -> None:
         """Suggest the model with depth of a sample with depth, or one adapted to such data."""
         of_sample = sample_model(self.stack, self.model_box.choices)
-        self.model_box.set_adapted(*(of_sample or self.adapted_finder.suiting or (None,)))
+        self.model_box.set_suiting(*(of_sample or self.adapted_finder.suiting or (None,)))
 
     def _explain_compute(self, *_: object) -> None:
         from napari_deepsmlm._devices import choose_compute

@@ -59,7 +59,8 @@ def test_frames_need_no_result(stack: Path) -> None:
     found = verdicts(call("--frames", stack, "--model", "deep-storm", *CAMERA, "--json"))
     assert found["background"] == "outside"
     others = [verdict for name, verdict in found.items() if name != "background"]
-    assert others == ["inside"] * 7
+    assert found["em_noise"] == "cannot be told", "offset and gain do not tell"
+    assert sorted(others) == ["cannot be told"] + ["inside"] * 7
 
 
 def test_people_read_a_table_and_what_to_expect(stack: Path) -> None:
@@ -87,7 +88,8 @@ def test_the_report_beside_the_result_says_how_it_was_made(stack: Path, table: P
     assert found["mismatch"]["model"] == MODEL
     assert rows["background"]["measured"] == pytest.approx(4 * 240, rel=0.1)
     assert rows["pixel_size_nm"]["measured"] == 160
-    assert rows["pixel_size_nm"]["verdict"] == "outside"
+    assert rows["pixel_size_nm"]["verdict"] == "near"
+    assert "sees pixels only" in rows["pixel_size_nm"]["remark"]
 
 
 def test_few_frames_and_mistakes_are_one_sentence(stack: Path, table: Path, tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_few_frames_and_mistakes_are_one_sentence(stack: Path, table: Path, tmp_
     result = call("--frames", few, "--model", MODEL)
     assert result.exit_code == 0
     assert "19 frames cannot tell what blinks: at least 20" in " ".join(result.stderr.split())
-    assert result.stdout.count("cannot be told") == 6
+    assert result.stdout.count("cannot be told") == 7
     for arguments, sentence in (
         ((), "Give a result, or --frames with --model."),
         ((table, "--model", MODEL), "--model belongs to --frames"),

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import napari_deepsmlm as ds
-from napari_deepsmlm.camera import IdealCamera
+from napari_deepsmlm.camera import EMCCD, SCMOS, Camera, IdealCamera
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.mismatch import (
     MismatchTable,
@@ -16,10 +17,17 @@ from napari_deepsmlm.mismatch import (
     compare_with_training,
     mismatch_table,
     settings_of,
+    trained_on,
 )
+from napari_deepsmlm.mismatch.advice import margin_sentence
+from napari_deepsmlm.mismatch.measured import GAIN_ONLY
+from napari_deepsmlm.mismatch.snr import excess_of
+from napari_deepsmlm.mismatch.table import Measurement
 from napari_deepsmlm.models import ModelCard, built_in_models, read_card
+from napari_deepsmlm.simulation import Simulation
 
 MODEL = "dilated-loc:2d-100nm"
+UNIVERSAL = [name for name, path in built_in_models().items() if read_card(path).is_for_any_pixel]
 CARD = read_card(built_in_models()[MODEL])
 TRUTH = {
     "pixel_size_nm": 100.0,
@@ -140,6 +148,127 @@ def test_other_pixels_of_the_same_optics_are_told_from_another_width() -> None:
     assert rows["density_per_um2"].trained == pytest.approx((0, 0.09 / 0.06**2))
 
 
+@pytest.mark.parametrize(
+    ("name", "psf", "simulation", "remark"),
+    [
+        ("photons", {}, {"photons": (6000, 6000)}, "tolerated up to a factor of 2, as single"),
+        ("psf_sigma_px", {"sigma_nm": (138, 138)}, {}, "tolerated up to a factor of 1.25, as mol"),
+        (
+            "background",
+            {},
+            {"background": (75, 75)},
+            "tolerated up to a factor of 1.5, as it moves",
+        ),
+    ],
+)
+def test_what_is_beyond_the_range_but_tolerated_is_near_and_says_by_how_much(
+    name: str, psf: dict[str, Any], simulation: dict[str, Any], remark: str
+) -> None:
+    made = experiment(**simulation)
+    table = table_of(made.replace(psf=made.psf.replace(**psf)))
+    row = rows_of(table)[name]
+    assert row.verdict == "near", row
+    assert row.measured.value is not None
+    assert row.trained is not None
+    percent = 100 * (row.measured.value / row.trained[1] - 1)
+    assert float(row.remark.split(" %")[0]) == pytest.approx(percent, rel=0.06)
+    assert f"% above the range: {remark}" in row.remark
+    assert not row.is_said
+    assert table.report()["quantities"][name]["verdict"] == "near"
+
+
+def test_beyond_the_tolerance_but_not_by_its_error_is_near_too() -> None:
+    doubtful = Measurement(10.0, 4.0)
+    assert doubtful.beyond((1.0, 2.0), 2.0) == 0
+    sentence = margin_sentence("photons", doubtful, (1.0, 2.0), 2.0)
+    assert sentence == "400 % above the range, but known to ± 80 % only."
+    low = margin_sentence("background", Measurement(4.0), (5.0, 60.0), 1.5)
+    assert low.startswith("20 % below the range: tolerated up to a factor of 1.5")
+
+
+@pytest.mark.parametrize(
+    ("camera", "verdict", "value"),
+    [
+        (SCMOS(), "inside", 1.0),
+        (EMCCD(), "outside", 2.0),
+        (EMCCD(em_gain=1), "inside", 1.0),
+        (None, "cannot be told", None),
+    ],
+)
+def test_electron_multiplication_is_held_against_the_cameras_of_the_training(
+    camera: Camera | None, verdict: str, value: float | None
+) -> None:
+    made = experiment()
+    made = made if camera is None else made.replace(camera=camera)
+    table = table_of(made, camera=camera)
+    row = rows_of(table)["em_noise"]
+    assert (row.verdict, row.measured.value, row.trained) == (verdict, value, (1, 1))
+    assert row.is_said == (verdict == "outside")
+    assert ("doubles the variance" in " ".join(table.sentences)) == (verdict == "outside")
+    if verdict == "cannot be told":
+        assert "camera is not known" in row.remark
+
+
+def test_multiplied_electrons_have_twice_the_variance_of_their_light() -> None:
+    camera, photons = EMCCD(), 200.0
+    light = torch.full((1, 1, 300, 300), photons)
+    seen = camera.to_photons(camera.expose(light, torch.Generator().manual_seed(0)))
+    arrivals = photons / camera.quantum_efficiency  # variance of shot noise, in photons
+    assert float(seen.var()) / arrivals == pytest.approx(excess_of(camera), rel=0.03)
+
+
+def test_offset_and_gain_tell_of_multiplication_only_where_the_noise_does() -> None:
+    made = experiment(background=(60, 60)).replace(camera=SCMOS())
+    gain = made.camera.adu_per_photon
+    plain = IdealCamera(baseline=made.camera.baseline, gain=gain)
+    row = rows_of(table_of(made, camera=plain))["em_noise"]
+    assert (row.verdict, row.remark) == ("cannot be told", GAIN_ONLY)
+
+
+@pytest.mark.parametrize("name", UNIVERSAL)
+def test_a_model_for_any_microscope_knows_both_kinds_of_camera(name: str) -> None:
+    trained = trained_on(read_card(built_in_models()[name]))
+    assert trained is not None
+    assert trained.excess == (1, 2)
+
+
+def test_pixels_are_judged_by_the_width_in_them() -> None:
+    made = experiment()
+    psf = made.psf.replace(pixel_size_nm=130, sigma_nm=(143, 143))
+    rows = rows_of(table_of(made.replace(psf=psf)))
+    assert rows["psf_sigma_px"].verdict == "inside"
+    for name in ("pixel_size_nm", "psf_sigma_nm"):
+        assert rows[name].verdict == "near"
+        assert "the network sees pixels only" in rows[name].remark
+
+
+@pytest.mark.parametrize(
+    ("pixel_nm", "verdict"), [(100, "inside"), (110, "near"), (130, "outside")]
+)
+def test_where_no_width_can_be_told_pixels_are_near_within_15_percent(
+    pixel_nm: float, verdict: str
+) -> None:
+    table = table_of(experiment(), n_frames=19, pixel_size_nm=pixel_nm)
+    assert rows_of(table)["pixel_size_nm"].verdict == verdict
+
+
+def test_molecules_at_several_depths_are_said_to_a_model_without_depth() -> None:
+    made = ds.Experiment.from_preset("dilated-loc-astigmatic-100nm")
+    values = {"structure": {"kind": "microtubules", "z_nm": (-600.0, 600.0)}}
+    values |= {"photons": (5000, 5000), "background": (20, 20), "density_per_um2": (0.5, 0.5)}
+    simulation = Simulation.from_dict(values, source="sample")
+    data = made.replace(simulation=simulation, image_px=(64, 64)).simulate(60, seed=1).stack
+    own = "dilated-loc:astigmatic-100nm"
+    table = compare_with_training(data, MODEL, pixel_size_nm=100)
+    assert table.sentences[0] == table.depths
+    assert "different depths" in table.depths
+    assert f"{MODEL} is a 2-D model and gives no z" in table.depths
+    assert table.report()["depths"] == table.depths
+    assert compare_with_training(data, own, pixel_size_nm=100).depths == ""
+    flat = experiment().simulate(60, seed=1).stack
+    assert compare_with_training(flat, MODEL, pixel_size_nm=100).depths == ""
+
+
 def test_low_signal_to_noise_is_found() -> None:
     made = experiment(photons=(300, 300), background=(60, 60), density_per_um2=(1, 1))
     row = rows_of(table_of(made, sum_frames=30))["snr"]
@@ -175,7 +304,8 @@ def test_few_frames_are_said_plainly() -> None:
     table = table_of(experiment(), n_frames=19)
     assert table.problems == ("19 frames cannot tell what blinks: at least 20 are needed.",)
     verdicts = {row.name: row.verdict for row in table.rows}
-    assert verdicts.pop("pixel_size_nm") == verdicts.pop("n_planes") == "inside"
+    for stated in ("pixel_size_nm", "n_planes", "em_noise"):
+        assert verdicts.pop(stated) == "inside"
     assert set(verdicts.values()) == {"cannot be told"}
     assert table.sentences == []
     assert {r.remark for r in table.rows if r.verdict == "cannot be told"} == set(table.problems)

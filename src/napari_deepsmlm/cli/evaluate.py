@@ -39,6 +39,13 @@ def evaluate(
     method: Annotated[str, typer.Option(help="Matching: greedy (the challenge), optimal.")] = (
         "greedy"
     ),
+    all_frames: Annotated[
+        bool,
+        typer.Option(
+            "--all-frames",
+            help="Count the whole truth, also of frames and places that were not reconstructed.",
+        ),
+    ] = False,
     by: Annotated[str | None, typer.Option(help="Scores by frame, density or z, in --out.")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="For table and plot.")] = None,
     experiment: Annotated[
@@ -59,6 +66,7 @@ def evaluate(
         "border_nm": border,
         "stack_shape": read_stack_shape(stack_shape),
         "method": method,
+        "all_frames": all_frames,
         "by": by,
     }
     options = EvaluateOptions.from_dict(values, source="options")

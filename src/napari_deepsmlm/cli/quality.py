@@ -32,7 +32,7 @@ LABELS = {
     "squirrel_rse": ("Error map: error (RSE)", " (units of the reference)"),
     "squirrel_sigma_nm": ("Error map: blur σ", " nm"),
 }
-STYLES = {"inside": "blue", "outside": "yellow", "cannot be told": "dim"}
+STYLES = {"inside": "blue", "near": "green", "outside": "yellow", "cannot be told": "dim"}
 
 
 def quality(
@@ -171,7 +171,8 @@ def _print_table(table: MismatchTable) -> None:
         shown.add_row(row.label, row.text, row.trained_text, f"[{style}]{row.verdict}[/]")
     out.print(shown, highlight=False)
     remarks = {row.remark: None for row in table.rows if row.verdict == "outside"}
+    remarks |= {f"{r.label}: {r.remark}": None for r in table.rows if r.verdict == "near"}
     remarks |= {row.remark: None for row in table.rows if row.verdict == "cannot be told"}
-    for sentence in [*remarks, *table.scope]:
+    for sentence in [*filter(None, [table.depths]), *remarks, *table.scope]:
         if sentence not in table.problems:
             out.print(sentence, highlight=False, markup=False, soft_wrap=True)

@@ -10,6 +10,13 @@ from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm.evaluation.coverage import (
+    Coverage,
+    beyond_truth,
+    coverage_of_file,
+    coverage_of_table,
+    cut_truth,
+)
 from napari_deepsmlm.evaluation.quality_files import is_image
 from napari_deepsmlm.evaluation.score_plot import save_score_plot
 from napari_deepsmlm.io import open_frames, read_localizations
@@ -49,6 +56,11 @@ class EvaluateOptions(FrozenModel):
         description="Rows and columns of the frames, for the border; default: the truth's box.",
     )
     method: Literal["greedy", "optimal"] = Field("greedy", description="Way of matching.")
+    all_frames: bool = Field(
+        False,
+        description="Count the truth of all frames and of the whole field, also where nothing was "
+        "reconstructed.",
+    )
     by: Literal["frame", "density", "z"] | None = Field(None, description="Table of scores by it.")
 
 
@@ -61,6 +73,9 @@ def evaluate_files(
     optics: tuple[PSF, Camera] | None = None,
 ) -> tuple[dict[str, float], list[str]]:
     """Return scores of a prediction, and remarks about what was not compared.
+
+    The truth is cut to the frames and the region that the prediction is of, by the report inside
+    or beside it; a table without one is of its first frame to its last.
 
     Parameters
     ----------
@@ -93,8 +108,12 @@ def evaluate_files(
     pixel_nm = options.pixel_size_nm
     found = read_localizations(prediction, pixel_size_nm=pixel_nm)
     true = _read_truth(truth, pixel_nm)
+    covered = coverage_of_table(found, coverage_of_file(prediction))
+    remarks = beyond_truth(found, true)
+    true, left_out = _cut(true, covered, options, truth, prediction)
+    remarks += left_out
     if options.border_nm > 0:
-        field = _field(true, options)
+        field = _field(true, options, covered)
         found, true = (without_border(t, options.border_nm, field) for t in (found, true))
     matching = match(
         found,
@@ -108,7 +127,6 @@ def evaluate_files(
         bound = None if optics is None else truth_bounds(true, *optics)
         table = score_table(matching, found, true, by=options.by, bound_nm=bound)
         _write_table(table, options.by, Path(out))
-    remarks = []
     if true.is_3d and not found.is_3d:
         remarks.append(f"{prediction.name}: has no z, so only x and y were matched and scored.")
     if not len(matching.true):
@@ -120,13 +138,22 @@ def _evaluate_image(
     prediction: Path, truth: Path, options: EvaluateOptions
 ) -> tuple[dict[str, float], list[str]]:
     image, pixel_nm = _read_image(prediction)
+    remarks: list[str] = []
     if is_image(truth):
         reference = _read_image(truth)[0]
     else:
         pixel_nm = options.pixel_size_nm or pixel_nm
         if pixel_nm is None:
             raise ValueError(f"{prediction.name}: states no pixel size; give --pixel-size in nm.")
-        reference = count_image(_read_truth(truth, options.pixel_size_nm), image.shape, pixel_nm)
+        true = _read_truth(truth, options.pixel_size_nm)
+        covered = coverage_of_file(prediction)
+        if covered is not None:  # sums of frames are one image all the same
+            covered = covered.replace(sum_frames=1)
+        true, remarks = _cut(true, covered, options, truth, prediction)
+        if covered is not None and covered.box_nm is not None:
+            x_nm, y_nm = covered.box_nm[:2]
+            true = true.with_columns(x_nm=true.x_nm - x_nm, y_nm=true.y_nm - y_nm)
+        reference = count_image(true, image.shape, pixel_nm)
         if not reference.any():
             raise ValueError(
                 f"{truth.name}: no molecule lies in the {image.shape[0]} x {image.shape[1]} pixels "
@@ -135,7 +162,7 @@ def _evaluate_image(
     scores = image_scores(image, reference, blur_sigma_px=options.blur_sigma_px)
     undefined = [name for name in ("ssim", "ms_ssim") if np.isnan(scores[name])]
     size = " x ".join(map(str, image.shape))
-    return scores, [f"{size} pixels are too few for {name}." for name in undefined]
+    return scores, [*remarks, *(f"{size} pixels are too few for {name}." for name in undefined)]
 
 
 def _read_image(path: Path) -> tuple[Image, float | None]:
@@ -152,9 +179,29 @@ def _read_truth(path: Path, pixel_size_nm: float | None) -> Localizations:
     return table
 
 
-def _field(truth: Localizations, options: EvaluateOptions) -> tuple[float, float, float, float]:
+def _cut(
+    true: Localizations,
+    covered: Coverage | None,
+    options: EvaluateOptions,
+    truth: Path,
+    prediction: Path,
+) -> tuple[Localizations, list[str]]:
+    """Return the truth of what the prediction is of, and what was left out."""
+    kept, remarks = cut_truth(true, covered, is_all=options.all_frames)
+    if not len(kept):
+        raise ValueError(
+            f"{truth.name}: no true molecule lies in the frames and the region that "
+            f"{prediction.name} is of; give the truth of that stack."
+        )
+    return kept, remarks
+
+
+def _field(
+    truth: Localizations, options: EvaluateOptions, covered: Coverage | None
+) -> tuple[float, float, float, float]:
     if options.stack_shape is None:
-        return field_of(truth)
+        box = None if covered is None or options.all_frames else covered.box_nm
+        return box or field_of(truth)
     if options.pixel_size_nm is None:
         raise ValueError("--stack-shape counts pixels; give --pixel-size in nm too.")
     rows, columns = options.stack_shape

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepsmlm.mismatch.table import range_text, rounded
+from napari_deepsmlm.mismatch.table import QUANTITIES, SIGMAS, range_text, rounded
 
 if TYPE_CHECKING:
+    from napari_deepsmlm.mismatch.table import Measurement
     from napari_deepsmlm.mismatch.trained import Range
 
 
@@ -15,6 +16,43 @@ def pixel_sentence(name: str, trained_nm: float, pixel_nm: float) -> str:
     return (
         f"{name} was trained for {trained_nm:g} nm pixels, the data has {pixel_nm:g} nm: "
         "expect missed and false molecules; train a model for this pixel size."
+    )
+
+
+def margin_sentence(quantity: str, measured: Measurement, trained: Range, factor: float) -> str:
+    """Return by how much a quantity is beyond its range, and why that is not called outside.
+
+    Examples
+    --------
+    >>> from napari_deepsmlm.mismatch.table import Measurement
+    >>> margin_sentence("photons", Measurement(6172.0), (800.0, 4500.0), 2.0).split(",")[0]
+    '37 % above the range: tolerated up to a factor of 2'
+    """
+    value, error, *_ = measured
+    assert value is not None  # noqa: S101 - only what was measured is near
+    low, high = trained
+    is_above = value > high
+    share = value / high - 1 if is_above else 1 - value / low
+    where = f"{rounded(100 * share)} % {'above' if is_above else 'below'} the range"
+    if low / factor <= value <= high * factor:
+        return f"{where}: tolerated up to a factor of {factor:g}, as {QUANTITIES[quantity].why}."
+    return f"{where}, but known to ± {rounded(100 * SIGMAS * error / value)} % only."
+
+
+def pixels_only_sentence(trained: Range) -> str:
+    """Return why pixels of another size are no matter where the width in pixels is as trained."""
+    return (
+        f"Trained at {range_text(*trained)} nm, but the network sees pixels only, and in pixels "
+        "the width of molecules is as trained; lengths in nm follow the pixel size of the data."
+    )
+
+
+def depths_sentence(name: str) -> str:
+    """Return what images of several widths mean for a model without depth."""
+    return (
+        "The widths of the molecules vary: they look like molecules at different depths (or an "
+        f"engineered PSF). {name} is a 2-D model and gives no z: choose a model with depth, such "
+        "as an astigmatic one, or calibrate the PSF with beads and train one."
     )
 
 
@@ -50,6 +88,8 @@ def expectation(
             f"{span}: {'many will be missed' if side < 0 else 'photons may be cut off'}. "
             "Check the camera's gain, or train a model for your data."
         )
+    if quantity == "em_noise":
+        return _on_em_noise(name, side)
     if quantity == "snr":
         if side > 0:
             return "Molecules stand out more than trained: usually little harm."
@@ -57,6 +97,16 @@ def expectation(
     return (
         f"{name} reads {trained[0]:g} focal plane(s) per frame, the data has {value:g}: choose a "
         "model for as many."
+    )
+
+
+def _on_em_noise(name: str, side: int) -> str:
+    if side < 0:
+        return "Less noise for the light than trained: usually little harm."
+    return (
+        "The camera multiplies electrons (EMCCD), which doubles the variance of its light; "
+        f"{name} was trained on cameras that do not: expect false molecules, and errors stated too "
+        "small. Adapt it, or train a model for this camera."
     )
 
 

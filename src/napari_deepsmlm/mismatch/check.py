@@ -1,6 +1,7 @@
 """Check: hold frames against the experiment on a model's card.
 
-Only what is clearly outside is called so: beyond the range by a margin, and by two errors.
+Only what is clearly outside is called so: beyond the range by a margin, and by two errors. What is
+beyond the range by less is near: a remark says by how much, and nobody is warned.
 """
 
 from __future__ import annotations
@@ -15,8 +16,14 @@ from pydantic import Field
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.camera import Camera
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.mismatch.advice import expectation, of_fit
-from napari_deepsmlm.mismatch.measured import look, measure
+from napari_deepsmlm.mismatch.advice import (
+    depths_sentence,
+    expectation,
+    margin_sentence,
+    of_fit,
+    pixels_only_sentence,
+)
+from napari_deepsmlm.mismatch.measured import em_noise, look, measure
 from napari_deepsmlm.mismatch.table import (
     MISFIT_SIGMA_FACTOR,
     QUANTITIES,
@@ -37,8 +44,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.models import ModelCard
 
 # Outside, they are a reason to warn; less background or fewer molecules are none.
-SAID = ("psf_sigma_px", "background", "density_per_um2", "photons")
-HARMLESS_BELOW = ("background", "density_per_um2")
+SAID = ("psf_sigma_px", "background", "density_per_um2", "photons", "em_noise")
+HARMLESS_BELOW = ("background", "density_per_um2", "em_noise")
 WIDTHS = ("psf_sigma_px", "psf_sigma_nm")
 
 
@@ -185,7 +192,7 @@ class Look:
 
     def table(self, card: ModelCard, name: str) -> MismatchTable:
         """Return the table that holds the frames against the card of a model."""
-        return _table(card, name, self._source, self._sum_frames, self._seen)
+        return _table(card, name, self._source, self._camera, self._sum_frames, self._seen)
 
     @cached_property
     def _seen(self) -> tuple[Glance | None, str]:
@@ -196,6 +203,7 @@ def _table(
     card: ModelCard,
     name: str,
     source: FrameSource,
+    camera: Camera | None,
     sum_frames: int,
     seen: tuple[Glance | None, str],
 ) -> MismatchTable:
@@ -206,7 +214,7 @@ def _table(
     if glance is not None:
         with np.errstate(all="ignore"):
             measured |= measure(glance, trained, pixel_nm, sum_frames)
-    measured |= _stated(source)
+    measured |= _stated(source) | {"em_noise": em_noise(camera, glance)}
     ranges = _ranges(card, trained, pixel_nm, measured["psf_sigma_px"].value)
     advise = partial(expectation if card.is_trained else of_fit, name=name, pixel_size_nm=pixel_nm)
     rows = []
@@ -215,11 +223,40 @@ def _table(
         factor = MISFIT_SIGMA_FACTOR if is_misfit else quantity.factor
         row = _judge(key, measured[key], ranges.get(key), factor, advise)
         rows.append(row if key in ranges else row._replace(remark=row.remark or unknown))
+    rows = _by_pixels(rows, trained)
     scope = [] if glance is None else [*glance.scope, *_on_pixels(source, trained, pixel_nm)]
     problems = [sentence for sentence in (unknown, unseen) if sentence]
     gain = glance.units.gain if glance is not None and glance.units.is_photons else None
     is_one_width = glance is not None and glance.blinking.is_gaussian
-    return MismatchTable(name, tuple(rows), tuple(scope), tuple(problems), gain, is_one_width)
+    depths = depths_sentence(name) if _lacks_depth(card, glance, trained) else ""
+    return MismatchTable(
+        name, tuple(rows), tuple(scope), tuple(problems), gain, is_one_width, depths
+    )
+
+
+def _lacks_depth(card: ModelCard, glance: Glance | None, trained: Trained | None) -> bool:
+    """Whether images of several widths meet a model that knows one width at a time."""
+    is_flat = not card.is_trained if trained is None else trained.is_gaussian
+    if glance is None or not is_flat:
+        return False
+    return glance.blinking.is_seen and not glance.blinking.is_gaussian
+
+
+def _by_pixels(rows: list[Row], trained: Trained | None) -> list[Row]:
+    """Return rows in which nm are judged by pixels, where the width in pixels is as trained.
+
+    With depth the shape of an image tells z, which is in nm: there other pixels stay outside.
+    """
+    sigma = next(row for row in rows if row.name == "psf_sigma_px")
+    if trained is None or not trained.is_gaussian or sigma.verdict != "inside":
+        return rows
+    in_nm = {"pixel_size_nm", "psf_sigma_nm"}
+    return [
+        row._replace(verdict="near", remark=pixels_only_sentence(row.trained))
+        if row.name in in_nm and row.verdict in ("near", "outside") and row.trained is not None
+        else row
+        for row in rows
+    ]
 
 
 def _judge(
@@ -239,9 +276,9 @@ def _judge(
         return Row(key, "outside", measured, trained, remark, is_said)
     if measured.is_least:
         return Row(key, "cannot be told", measured, trained, measured.remark)
-    is_within = trained[0] <= value <= trained[1]
-    margin = f"Beyond the range by less than its error or a factor of {factor:g}."
-    return Row(key, "inside", measured, trained, "" if is_within else margin)
+    if trained[0] <= value <= trained[1]:
+        return Row(key, "inside", measured, trained)
+    return Row(key, "near", measured, trained, margin_sentence(key, measured, trained, factor))
 
 
 def _record(card: ModelCard, name: str) -> tuple[Trained | None, str]:

@@ -16,7 +16,7 @@ from napari_deepsmlm.estimation.noise import photon_transfer
 from napari_deepsmlm.estimation.sample import faint_levels, levelled, take_sample
 from napari_deepsmlm.estimation.sentences import plus_minus
 from napari_deepsmlm.estimation.units import light_in_units, to_light
-from napari_deepsmlm.mismatch.snr import gaussian_peak, signal_to_noise
+from napari_deepsmlm.mismatch.snr import excess_of, gaussian_peak, signal_to_noise
 from napari_deepsmlm.mismatch.table import QUANTITIES, SIGMAS, Measurement
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ LARGEST_CHI2, LARGEST_ERROR = 2.0, 0.2
 # So much of the light of molecules of several widths may be taken for background.
 DEPTH_LIGHT = 0.2
 
+NO_CAMERA = "The camera is not known, so neither is whether it multiplies electrons."
+GAIN_ONLY = "Offset and gain alone do not tell whether the camera multiplies electrons."
+TWICE_THE_NOISE = (
+    f"{GAIN_ONLY} The noise is about twice that of the light: either it does, or it has half the "
+    "photons per ADU."
+)
 NOTHING_BLINKS = "Nothing is seen to blink like molecules in the frames that were looked at."
 NO_PHOTONS = "The noise does not tell the camera's gain and offset: give the camera."
 SEVERAL_WIDTHS = "Of a PSF of several widths the light of one molecule cannot be told."
@@ -113,6 +119,17 @@ def measure(
         "density_per_um2": density.times(1e6 / pixel_size_nm**2),
         "snr": _signal_to_noise(glance, photons, background, sum_frames),
     }
+
+
+def em_noise(camera: Camera | None, glance: Glance | None) -> Measurement:
+    """Return the excess noise of the data's camera, F², as far as the camera is known."""
+    if camera is None:
+        return Measurement(None, remark=NO_CAMERA)
+    if camera.kind != "ideal":
+        return Measurement(excess_of(camera))
+    if glance is not None and glance.units.noise.kind == "multiplied":
+        return Measurement(None, remark=TWICE_THE_NOISE)
+    return Measurement(None, remark=GAIN_ONLY)
 
 
 def _width(glance: Glance) -> Measurement:

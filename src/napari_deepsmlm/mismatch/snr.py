@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from napari_deepsmlm.estimation.noise import stated_noise
+
 if TYPE_CHECKING:
+    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation.noise import Noise
 
 
@@ -29,6 +32,17 @@ def signal_to_noise(
     light = max(signal + sum_frames * background, 0.0)
     variance = noise.excess / noise.quantum_efficiency * light + sum_frames * noise.read_variance
     return signal / math.sqrt(max(variance, 1e-12))
+
+
+def excess_of(camera: Camera) -> float:
+    """Return the variance of a camera's light over that of its photons (excess noise factor, F²).
+
+    It is 1, and 2 where electrons are multiplied (Robbins and Hadwen 2003,
+    doi:10.1109/TED.2003.813462).
+    """
+    if camera.kind == "emccd" and camera.em_gain <= 1:
+        return 1.0
+    return stated_noise(camera).excess
 
 
 def gaussian_peak(sigma_px: float) -> float:

@@ -10,28 +10,36 @@ from napari_deepsmlm.estimation.sentences import plus_minus
 if TYPE_CHECKING:
     from napari_deepsmlm.mismatch.trained import Range
 
-Verdict = Literal["inside", "outside", "cannot be told"]
+Verdict = Literal["inside", "near", "outside", "cannot be told"]
 
 
 class Quantity(NamedTuple):
-    """What is compared, and beyond which factor of the trained range data are outside."""
+    """What is compared, and up to which factor beyond the trained range data are near, and why."""
 
     label: str
     unit: str
     factor: float
+    why: str
 
 
 # Pixel sizes further apart than this factor make a network's idea of a molecule wrong.
 PIXEL_TOLERANCE = 1.15
 QUANTITIES = {
-    "pixel_size_nm": Quantity("Pixel", "nm", PIXEL_TOLERANCE),
-    "psf_sigma_px": Quantity("PSF σ", "px", 1.25),
-    "psf_sigma_nm": Quantity("PSF σ", "nm", 1.25),
-    "background": Quantity("Background", "photons/px", 1.5),
-    "photons": Quantity("Molecule", "photons", 2.0),
-    "density_per_um2": Quantity("Density", "per µm²", 1.15),
-    "snr": Quantity("Signal / noise", "", 1.5),
-    "n_planes": Quantity("Focal planes", "", 1.0),
+    "pixel_size_nm": Quantity(
+        "Pixel", "nm", PIXEL_TOLERANCE, "widths in pixels are then near, too"
+    ),
+    "psf_sigma_px": Quantity("PSF σ", "px", 1.25, "molecules out of focus widen the mean"),
+    "psf_sigma_nm": Quantity("PSF σ", "nm", 1.25, "molecules out of focus widen the mean"),
+    "background": Quantity(
+        "Background", "photons/px", 1.5, "it moves with the camera's offset and gain"
+    ),
+    "photons": Quantity(
+        "Molecule", "photons", 2.0, "single molecules differ by more around their mean"
+    ),
+    "density_per_um2": Quantity("Density", "per µm²", 1.15, "places of one sample differ by more"),
+    "snr": Quantity("Signal / noise", "", 1.5, "it changes with photons and background, above"),
+    "em_noise": Quantity("EM noise (F²)", "", 1.2, "it is 1 or 2"),
+    "n_planes": Quantity("Focal planes", "", 1.0, ""),
 }
 # A width that fits badly says less: of several depths, or of a structure that flickers as one.
 MISFIT_SIGMA_FACTOR = 1.5
@@ -88,7 +96,9 @@ class Row(NamedTuple):
     measured: Measurement
     trained: Range | None
     remark: str = ""
-    """What to expect outside, or why it cannot be told."""
+    """What to expect outside, by how much it is near and why that is tolerated, or why it cannot be
+    told.
+    """
     is_said: bool = False
     """Whether it is a reason to warn who reconstructs such data."""
 
@@ -125,7 +135,7 @@ class MismatchTable(NamedTuple):
     >>> from napari_deepsmlm.mismatch import compare_with_training
     >>> stack = ds.Experiment(image_px=(48, 48)).simulate(60, seed=1).stack
     >>> table = compare_with_training(stack, "deep-storm", pixel_size_nm=160)
-    >>> [row.name for row in table.rows if row.verdict == "outside"]
+    >>> [row.name for row in table.rows if row.verdict == "near"]
     ['pixel_size_nm', 'psf_sigma_nm']
     """
 
@@ -139,6 +149,8 @@ class MismatchTable(NamedTuple):
     """Gain that light was measured with, None if it is in ADU."""
     is_one_width: bool = False
     """Whether molecules are seen, with images of one width."""
+    depths: str = ""
+    """Where images of several widths meet a model without depth: what that means."""
 
     def measured(self, name: str) -> Measurement:
         """Return what was measured of a quantity."""
@@ -147,7 +159,7 @@ class MismatchTable(NamedTuple):
     @property
     def sentences(self) -> list[str]:
         """What to know before reconstructing such data, nothing if all is well."""
-        return [row.remark for row in self.rows if row.is_said]
+        return [*filter(None, [self.depths]), *(row.remark for row in self.rows if row.is_said)]
 
     def report(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -162,7 +174,7 @@ class MismatchTable(NamedTuple):
                 "verdict": row.verdict,
                 "remark": row.remark,
             }
-        found = {"model": self.model, "quantities": rows}
+        found = {"model": self.model, "quantities": rows, "depths": self.depths}
         return {**found, "scope": list(self.scope), "problems": list(self.problems)}
 
 

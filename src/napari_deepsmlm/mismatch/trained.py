@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from napari_deepsmlm.estimation.correlation import covariance_width
 from napari_deepsmlm.estimation.noise import Noise, stated_noise
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.mismatch.snr import gaussian_peak, signal_to_noise
+from napari_deepsmlm.mismatch.snr import excess_of, gaussian_peak, signal_to_noise
 from napari_deepsmlm.models.fit import WIDTHS_PX
 from napari_deepsmlm.psf import GaussianPSF
 from napari_deepsmlm.simulation.variety import PIXEL_NM, USUAL_SIGMA_PX
@@ -38,6 +38,8 @@ class Trained(NamedTuple):
     photons: Range
     density_px: Range
     snr: Range
+    excess: Range = (1.0, 1.0)
+    """Variance of the cameras' light over that of its photons."""
     is_any_pixel: bool = False
     """Whether it was trained on many microscopes: then densities are for a PSF of 1 pixel."""
 
@@ -58,6 +60,7 @@ class Trained(NamedTuple):
             "photons": self.photons,
             "density_per_um2": (self.density_px[0] * per_um2, self.density_px[1] * per_um2),
             "snr": self.snr,
+            "em_noise": self.excess,
         }
 
 
@@ -95,6 +98,7 @@ def trained_on(card: ModelCard) -> Trained | None:
             signal_to_noise(photons[0], brightest, peak[0], noise, most_summed),
             signal_to_noise(photons[1], darkest, peak[1], noise),
         ),
+        excess=(excess_of(experiment.camera),) * 2,
     )
 
 
@@ -124,6 +128,7 @@ def _varied(variety: Variety) -> Trained:
             variety.least_snr,
             signal_to_noise(bright, variety.background[0], gaussian_peak(narrow), noise),
         ),
+        excess=(2.0 if variety.em_gain == 1 else 1.0, 2.0 if variety.em_gain > 0 else 1.0),
         is_any_pixel=True,
     )
 

@@ -13,6 +13,7 @@ from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.adaptation import AdaptJob
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
 from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.mismatch import pixel_sentence
 from napari_deepsmlm.models import ImageModel
 from napari_deepsmlm.reconstruction.adapting import (
     adapt_options,
@@ -22,6 +23,7 @@ from napari_deepsmlm.reconstruction.adapting import (
 )
 from napari_deepsmlm.reconstruction.brake import WAY_OUT, Brake, BrakeError, expected_of
 from napari_deepsmlm.reconstruction.choice import Choice, choose, chosen_frames, chosen_region
+from napari_deepsmlm.reconstruction.counts import counts_sentence
 from napari_deepsmlm.reconstruction.events import Finished, Prepared, Progress, Reconstruction
 from napari_deepsmlm.reconstruction.keeping import (
     KeptNothing,
@@ -121,7 +123,7 @@ class ReconstructJob:
         region = chosen_region(source, options.region)
         choice = choose(source, options, self._camera, frames=frames)
         table = choice.look.glance_at(choice.found.card, choice.found.name)
-        warnings = [*self.remarks, *choice.warnings, *self._mismatches(choice, table)]
+        warnings = [*self.remarks, *_fitting(choice, table), *self._mismatches(choice, table)]
         brake = self._brake(choice, table, region)
         prepared = _prepared(choice, region, len(frames), warnings)
         yield prepared
@@ -153,6 +155,7 @@ class ReconstructJob:
                 warnings += self._braked(choice, brake.objection())
             if n_constant:
                 warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
+            warnings += self._counted(choice, sink)
             warnings += losses.sentences(done, len(frames))
             report = make_report(
                 source, options, choice, region, sink,
@@ -192,6 +195,14 @@ class ReconstructJob:
         if not self.options.force:
             raise BrakeError(objection, offer_for(self.source, choice.found), WAY_OUT)
         return [f"{objection} The result cannot be right; it was asked for all the same."]
+
+    def _counted(self, choice: Choice, sink: MemorySink) -> list[str]:
+        """Return how image and table differ, where a network predicts the image itself."""
+        if not isinstance(choice.model, ImageModel):
+            return []
+        own = choice.model.config.threshold
+        threshold = own if self.options.threshold is None else self.options.threshold
+        return [*filter(None, [counts_sentence(sink.molecules, sink.n_localizations, threshold)])]
 
     def _open_sink(self, choice: Choice, prepared: Prepared) -> MemorySink:
         window = self.options.window
@@ -246,6 +257,16 @@ def reconstruct(
     *_, finished = ReconstructJob(frames, chosen, out=out, remarks=remarks).run()
     assert isinstance(finished, Finished)  # noqa: S101 - the last event of every job
     return finished.result
+
+
+def _fitting(choice: Choice, table: MismatchTable | None) -> list[str]:
+    """Return the warnings of the choice, but for other pixels in which the width is as trained."""
+    rows = () if table is None else table.rows
+    row = next((row for row in rows if row.name == PIXEL_SIZE), None)
+    if row is None or row.verdict != "near" or row.trained is None or row.measured.value is None:
+        return list(choice.warnings)
+    other = pixel_sentence(choice.found.name, row.trained[0], row.measured.value)
+    return [warning for warning in choice.warnings if warning != other]
 
 
 def _prepared(choice: Choice, region: Region, n_frames: int, warnings: list[str]) -> Prepared:

@@ -104,15 +104,20 @@ def test_every_column_that_varies_has_a_range(tables: LocalizationsWidget, point
     assert set(names) == set(TABLE.names) - {"detections"}  # all 1
     assert tables.status_note.text() == "400 of 400 molecules kept (100 %)."
     row = range_of(tables, "frame")
-    assert (row.range(), row.condition()) == ((1.0, 100.0), "")
+    assert (row.range(), row.condition()) == ((0.0, 99.0), ""), "frames as on the slider"
+    row.set_range(10.0, 99.0)
+    assert row.condition() == "frame >= 11.0", "frames as in files"
 
 
 def test_ranges_and_filter_keep_what_both_allow(
     tables: LocalizationsWidget, points: Any, settle: Callable[[], None]
 ) -> None:
     range_of(tables, "photons").set_range(500.0, 10_000.0)
-    range_of(tables, "frame").boxes.value = (1, 50)
+    range_of(tables, "frame").boxes.value = (0, 49)
+    tables.where_line.value = "x < 1000 | frame < 3"
+    assert "frame 1 is 0 on the slider" in tables.frame_note.text()
     tables.where_line.value = "x < 1000 | y < 200"
+    assert tables.frame_note.text() == ""
     settle()
     expected = (
         (TABLE["photons"] >= 500) & (TABLE.frame < 50) & ((TABLE.x_nm < 1000) | (TABLE.y_nm < 200))

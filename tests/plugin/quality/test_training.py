@@ -10,6 +10,8 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.mismatch import MismatchTable, Row
+from napari_deepsmlm.mismatch.table import Measurement
 from napari_deepsmlm.models import build_model, built_in_models, read_card, save_model
 from napari_deepsmlm.plugin.layers.world import KEY, frame_placement, overlay_placement
 from napari_deepsmlm.plugin.quality.training_rows import NO_MODEL, OF_RESULT
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 MODEL = "deep-storm:2d-100nm"
 NAMES = ("pixel_size_nm", "psf_sigma_px", "psf_sigma_nm", "background", "photons")
-NAMES += ("density_per_um2", "snr", "n_planes")
+NAMES += ("density_per_um2", "snr", "em_noise", "n_planes")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,21 @@ def test_the_result_says_which_model_and_camera(
     assert saved["background"]["measured"] == pytest.approx(240, rel=0.05)
     quality.results.save(tmp_path / "quality.csv")
     assert "frames_background,2" in (tmp_path / "quality.csv").read_text()
+
+
+def test_what_is_near_has_a_sign_and_says_by_how_much(quality: QualityWidget) -> None:
+    view = quality.results.mismatch
+    row = Row(
+        "photons", "near", Measurement(6172.0, 100.0), (800.0, 4500.0), "37 % above the range."
+    )
+    outside = Row("snr", "outside", Measurement(1.0, 0.1), (3.0, 30.0), "Stand out less.")
+    view.show_table(MismatchTable(MODEL, (row, outside), depths="They vary."))
+    first, second = (view.tree.topLevelItem(i) for i in range(2))
+    assert first.text(3) == "≈ near"
+    assert first.foreground(3) != second.foreground(3)
+    assert "<b>Near.</b> 37 % above the range." in first.toolTip(0)
+    assert view.note.text() == "They vary.\nStand out less."
+    assert view.lines()[0].endswith("\tnear")
 
 
 def test_a_chosen_model_needs_no_result_and_gets_what_is_entered(

@@ -345,3 +345,59 @@ def test_frames_are_read_in_pieces(stack: np.ndarray) -> None:
     np.testing.assert_allclose(summed(source, mean=True), stack.mean(0))
     with pytest.raises(InterruptedError):
         summed(source, stop=lambda: True)
+
+
+def report_of_part(**options: Any) -> dict[str, Any]:
+    """What a layer knows of a reconstruction of 20 frames from frame 10."""
+    options = {"frame_range": [10, 30], "region": None, "sum_frames": 1, **options}
+    return {"inputs": {"options": options}, "frames": 20, "pixel_size_nm": PIXEL_NM}
+
+
+@pytest.mark.parametrize("shift_nm", [0.0, 700.0])
+def test_a_result_of_a_part_is_held_against_the_truth_of_that_part(
+    quality: QualityWidget, viewer: Any, run: Callable[[], None], truth, shift_nm: float
+) -> None:
+    region = (4, 8, 24, 28)  # rows 4 to 24, columns 8 to 28
+    is_in = (truth.x_nm >= 800) & (truth.x_nm < 2800) & (truth.y_nm >= 400) & (truth.y_nm < 2400)
+    is_in &= (truth.frame >= 10) & (truth.frame < 30)
+    part = truth[is_in]
+    known = {KEY: {"kind": "reconstruction", **report_of_part(region=region)}}
+    exact = part.with_columns(x_nm=part.x_nm - 800, y_nm=part.y_nm - 400)
+    image = count_image(exact, (160, 160), SR_NM)
+    corner = tuple(edge + shift_nm for edge in CORNER)
+    placement = overlay_placement((corner[0] + 400, corner[1] + 800), SR_NM)
+    # Nothing was found in the last ten frames: those count as missed.
+    seen = part[part.frame < 20]
+    for table, name, metadata in ((truth, "true positions", {}), (seen, "found", known)):
+        add_points(viewer, table, name, **metadata).translate = (0, *corner)
+    viewer.add_image(image, name="SR", metadata=known, **placement)
+    run()
+    got = values(quality)
+    assert got["nmse_percent"] == pytest.approx(0, abs=1e-9)
+    assert got["n_true_positive"] == (part.frame < 20).sum() > 0
+    assert got["n_false_negative"] == (part.frame >= 20).sum() > 0
+    assert got["precision"] == 1
+    said = quality.message_note.text()
+    assert "the result 20 (10 to 29, counted from 0)" in said
+    assert said.count("the result 20") == 1, "image and table are of the same frames"
+    quality.comparison_fields.fill({"all_frames": True})
+    run()
+    assert values(quality)["n_false_negative"] == len(truth) - (part.frame < 20).sum()
+    assert "left out" not in quality.message_note.text()
+    assert "all_frames" not in quality.kept_editors()
+
+
+def test_a_bare_table_says_that_its_frames_are_a_guess(
+    quality: QualityWidget, viewer: Any, run: Callable[[], None], found, truth
+) -> None:
+    add_points(viewer, truth, "true positions")
+    part = found[found.frame < 40]
+    layer = add_points(viewer, part, "found")
+    quality.table_box.choose(layer)
+    run()
+    n_true = int((truth.frame < 40).sum())
+    got = values(quality)
+    assert got["n_true_positive"] + got["n_false_negative"] == n_true
+    said = quality.message_note.text()
+    assert "the result 40 (0 to 39, counted from 0)" in said
+    assert "All of the truth, under More about the measures, counts all" in said

@@ -13,12 +13,15 @@ from qtpy.QtWidgets import QAbstractSpinBox, QFileDialog, QScrollArea
 
 from napari_deepsmlm import reconstruction
 from napari_deepsmlm.camera import IdealCamera, camera_preset
+from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import read_localizations, read_report
 from napari_deepsmlm.models import build_model, save_model
 from napari_deepsmlm.plugin.forms.camera_box import BY_NUMBERS
 from napari_deepsmlm.plugin.forms.model_box import ModelBox
+from napari_deepsmlm.plugin.layers.world import frame_placement
 from napari_deepsmlm.plugin.library.choices import ModelChoice
 from napari_deepsmlm.plugin.reconstruct import work
+from napari_deepsmlm.plugin.reconstruct.sample_model import REASON
 from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
@@ -302,6 +305,33 @@ def test_models_that_were_trained_here_are_offered(
         "2026-01-02_deep-storm/best",
         "2026-01-01_deep-storm/best",
     ]
+    panel.abandon()
+
+
+def test_a_sample_with_depth_is_offered_the_model_that_reads_it(
+    viewer: Any, qtbot: Any, no_threads_left: None, own_models: Path
+) -> None:
+    made = Experiment.from_preset("dilated-loc-astigmatic-100nm")
+    frames = np.random.default_rng(0).poisson(100, (4, 32, 32)).astype(np.uint16)
+    placement = frame_placement(3, 100.0)
+    known = {"pixel_size_nm": 100.0, "experiment": made.model_dump(mode="json")}
+    deep = viewer.add_image(frames, name="deep", metadata={KEY: known}, **placement)
+    flat_known = {**known, "experiment": Experiment().model_dump(mode="json")}
+    flat = viewer.add_image(frames, name="flat", metadata={KEY: flat_known}, **placement)
+    panel = ReconstructWidget(viewer)
+    viewer.window.add_dock_widget(panel)
+    qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
+    box = panel.form.model_box
+    panel.form.stack_box.choose(flat)
+    assert "astigmatic" not in box.choice.key
+    panel.form.stack_box.choose(deep)
+    assert box.choice.key == "dilated-loc:astigmatic-100nm"
+    assert box.note.text() == f"Suggested: {REASON}."
+    panel.form.stack_box.choose(flat)
+    assert "astigmatic" not in box.choice.key
+    box.choose(box.choices[0])
+    panel.form.stack_box.choose(deep)
+    assert box.choice == box.choices[0], "the user's choice stays"
     panel.abandon()
 
 

@@ -56,6 +56,7 @@ LABELS = {
     "blur_sigma_px": "Blur of both, σ",
     "lateral_nm": "Match within, x and y",
     "axial_nm": "Match within, z",
+    "all_frames": "All of the truth",
 }
 """Where the name of a field does not say its unit."""
 

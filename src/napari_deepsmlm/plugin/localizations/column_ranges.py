@@ -15,12 +15,14 @@ from napari_deepsmlm.filtering.summary import STEPS
 from napari_deepsmlm.localizations import KNOWN_COLUMNS
 from napari_deepsmlm.plugin.forms.field import UNITS
 from napari_deepsmlm.plugin.widgets.editors import NumberRange, make_calm, set_tooltip
+from napari_deepsmlm.plugin.widgets.frame_numbers import FIRST_SHOWN, of_file, shown_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_deepsmlm.filtering import ColumnSummary
 
+FRAME = "frame"
 HEIGHT_PX = 30
 KEPT, ALL = QColor(SKY), QColor(GREY)
 # First what a table is judged by, then where its molecules are.
@@ -32,7 +34,7 @@ ORDER = (
     "sigma_nm",
     "sigma_y_nm",
     "z_nm",
-    "frame",
+    FRAME,
 )
 
 
@@ -92,10 +94,11 @@ class ColumnRange(QWidget):
         self.column = column
         label = QLabel(title_of(column.name))
         kind = int if column.is_whole else float
-        self.boxes = NumberRange(kind=kind, limits=(column.low, column.high))
+        self.low, self.high = (self._shown(end) for end in (column.low, column.high))
+        self.boxes = NumberRange(kind=kind, limits=(self.low, self.high))
         self.histogram = HistogramBars(column.counts)
         self.slider: Any = QDoubleRangeSlider(Qt.Orientation.Horizontal)  # type: ignore[no-untyped-call]
-        self.slider.setRange(column.low, column.high)
+        self.slider.setRange(self.low, self.high)
         self.slider.setSingleStep((column.high - column.low) / STEPS)
         make_calm(self.slider)
         tip = f"{KNOWN_COLUMNS.get(column.name, column.name)}. Blue: the molecules kept. "
@@ -116,8 +119,12 @@ class ColumnRange(QWidget):
         whole.addWidget(self.histogram)
         whole.addWidget(self.slider)
 
+    def _shown(self, value: float) -> float:
+        """Return what the window shows for a value as filters count it."""
+        return shown_of_file(value) if self.column.name == FRAME else value
+
     def range(self) -> tuple[float, float]:
-        """Return the chosen ends."""
+        """Return the chosen ends, as they are shown."""
         low, high = self.boxes.value
         return float(low), float(high)
 
@@ -129,14 +136,16 @@ class ColumnRange(QWidget):
         """Return the filter that the range stands for, "" if it is open."""
         column, (low, high) = self.column, self.range()
         tolerance = (column.high - column.low) / STEPS / 2  # boxes round
+        if column.name == FRAME:
+            low, high = of_file(low), of_file(high)
         low = column.low if low <= column.low + tolerance else low
         high = column.high if high >= column.high - tolerance else high
         return column.condition(low, high)
 
     def reset(self) -> None:
         """Open the range."""
-        self.set_range(self.column.low, self.column.high)
-        self._on_slider((self.column.low, self.column.high))
+        self.set_range(self.low, self.high)
+        self._on_slider((self.low, self.high))
 
     def _on_slider(self, ends: tuple[float, float]) -> None:
         decimals = 0 if self.column.is_whole else _decimals(self.column.high - self.column.low)
@@ -150,7 +159,7 @@ class ColumnRange(QWidget):
         self._show()
 
     def _show(self) -> None:
-        self.histogram.show_range(*self.range(), self.column.low, self.column.high)
+        self.histogram.show_range(*self.range(), self.low, self.high)
         self.changed.emit()
 
 
@@ -209,10 +218,10 @@ def title_of(name: str) -> str:
     Examples
     --------
     >>> title_of("uncertainty_x_nm"), title_of("frame")
-    ('Uncertainty x (nm)', 'Frame (from 1)')
+    ('Uncertainty x (nm)', 'Frame (from 0)')
     """
-    if name == "frame":
-        return "Frame (from 1)"
+    if name == FRAME:
+        return f"Frame (from {FIRST_SHOWN})"
     unit = next((unit for unit in UNITS if name.endswith(f"_{unit}")), "")
     words = name.removesuffix(f"_{unit}").replace("_", " ")
     suffix = {"photons": "", "background": " (photons/px)", "background_std": " (photons/px)"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,8 @@ from napari_deepsmlm.plugin.localizations.work import (
     save_table,
 )
 from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.frame_numbers import IN_FILTERS
+from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, add_row, button, in_turns
 
 if TYPE_CHECKING:
@@ -100,7 +103,8 @@ class LocalizationsWidget(JobPanel):
         self.where_line = LineEdit(label="Filter", tooltip=f"<qt>{WHERE_TIP}</qt>")
         self.where_line.native.setPlaceholderText("intensity > 500 & uncertainty_xy < 30")
         make_calm(self.where_line.native)
-        self.where_line.changed.connect(self._ask)
+        self.where_line.changed.connect(self._on_where)
+        self.frame_note = Note()
         self.drawing = RenderForm()
         self.drawing.changed.connect(self._ask)
         self.ranges = ColumnRanges()
@@ -119,6 +123,7 @@ class LocalizationsWidget(JobPanel):
         self.form.addRow("Table", self.table_box.native)
         self.form.addRow("", self.open_button)
         add_row(self.form, self.where_line)
+        self.form.addRow(self.frame_note)
         column.addLayout(self.form)
         column.addWidget(self.drawing)
         column.addWidget(self.ranges)
@@ -249,6 +254,11 @@ class LocalizationsWidget(JobPanel):
         self.where_line.value = ""
         self.ranges.reset()
 
+    def _on_where(self, *_: object) -> None:
+        """Say how frames count where the line names them, and filter."""
+        self.frame_note.tell(IN_FILTERS if FRAME.search(self.where_line.value) else "")
+        self._ask()
+
     def _ask(self, *_: object) -> None:
         """Filter soon, and now and then while a slider moves if that is quick, else at its end."""
         if self._opened is not None and not (self._is_quick() and self._delay.isActive()):
@@ -370,9 +380,10 @@ class LocalizationsWidget(JobPanel):
         self.begin(work, self.status_note.tell, title=f"saving {path.name}")
 
 
+FRAME = re.compile(r"\bframe\b", re.IGNORECASE)
 WHERE_TIP = (
     "Keeps the molecules that fulfil a condition in ThunderSTORM's syntax, such as "
     "<b>uncertainty_xy &lt; 30 &amp; (intensity &gt; 500 | frame &lt;= 100)</b>: comparisons, "
     "&amp; | !, + - * / % ^, and the functions abs, sqrt, log, exp, min, max, sum, mean, median, "
-    "std, var. Frames count from 1."
+    f"std, var. {IN_FILTERS}"
 )

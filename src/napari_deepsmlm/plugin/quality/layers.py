@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Layer
 
+    from napari_deepsmlm.evaluation import Coverage
     from napari_deepsmlm.plugin.layers.chooser import LayerBox
 
 NO_IMAGES = ("error map", HUES)
@@ -79,6 +81,34 @@ def common_origin(
         if layer is not None and layer.units[-1].is_compatible_with("nm"):
             return corner_nm(layer)
     return next((origin_of(layer) for layer in tables if layer is not None), None)
+
+
+def coverage_of_layer(layer: Layer | None) -> Coverage | None:
+    """Return the frames and the region that the result of a layer is of, by its making or its file.
+
+    Positions count from where those of its table do.
+    """
+    from napari_deepsmlm.evaluation import coverage_of, coverage_of_file
+
+    if layer is None:
+        return None
+    known = provenance(layer)
+    path = known.get("path") or next(iter(known.get("paths") or ()), None)
+    return coverage_of(known) or (None if path is None else coverage_of_file(Path(path)))
+
+
+def placed_coverage(box: LayerBox, origin: tuple[float, float] | None) -> Coverage | None:
+    """Return the coverage of the chosen table, counting from `origin` as :func:`placed_table`."""
+    from napari_deepsmlm.evaluation import coverage_of_file
+
+    layer = box.layer
+    if layer is None:
+        return None if box.value is None else coverage_of_file(box.value)
+    covered = coverage_of_layer(layer)
+    if covered is None or origin is None:
+        return covered
+    y, x = (own - common for own, common in zip(origin_of(layer), origin, strict=True))
+    return covered.moved(x, y)
 
 
 def placed_table(box: LayerBox, origin: tuple[float, float] | None) -> Any:

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QLabel, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
-from napari_deepsmlm._palette import GREY, ORANGE, SKY
+from napari_deepsmlm._palette import GREEN, GREY, ORANGE, SKY
 from napari_deepsmlm.plugin.widgets.notes import Note
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ LONGEST_LABEL = 15
 # Okabe and Ito's colours, told apart by all eyes; the words say the same.
 VERDICTS = {
     "inside": ("✓ inside", SKY),
+    "near": ("≈ near", GREEN),
     "outside": ("✗ outside", ORANGE),
     "cannot be told": ("? not told", GREY),
 }
@@ -31,6 +32,8 @@ TIPS = {
     "photons": "Mean of a molecule in a camera frame.",
     "density_per_um2": "Shining molecules in an input, frames summed.",
     "snr": "Light of a molecule in its brightest pixel over the noise of that pixel.",
+    "em_noise": "Variance of the light over that of its photons: 1, and 2 where the camera "
+    "multiplies electrons (EMCCD).",
     "n_planes": "Focal planes of a frame.",
 }
 
@@ -82,7 +85,8 @@ class MismatchView(QWidget):
         header = self.tree.header()
         head_px = 0 if header is None else header.sizeHint().height()
         self.tree.setFixedHeight(lines_px + head_px + 6)
-        self.note.warn("\n".join(row.remark for row in table.rows if row.verdict == "outside"))
+        outside = [row.remark for row in table.rows if row.verdict == "outside"]
+        self.note.warn("\n".join([*filter(None, [table.depths]), *outside]))
 
     def lines(self) -> list[str]:
         """Return the table as text, with tabs."""

@@ -32,9 +32,11 @@ from napari_deepsmlm.plugin.layers.world import (
 from napari_deepsmlm.plugin.quality.layers import (
     can_be_image,
     common_origin,
+    coverage_of_layer,
     has_table,
     is_reconstruction,
     pixel_of_image,
+    placed_coverage,
     placed_table,
     shared_region,
 )
@@ -182,7 +184,9 @@ class QualityWidget(JobPanel):
 
     def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
-        return {**self.option_fields.editors, **self.comparison_fields.editors}
+        kept = {**self.option_fields.editors, **self.comparison_fields.editors}
+        del kept["all_frames"]  # right for one result, wrong for the next
+        return kept
 
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""
@@ -257,6 +261,8 @@ class QualityWidget(JobPanel):
             region=self._region,
             truth_image=None if truth is None else truth.data,
             truth_table=placed_table(self.truth_table_box, origin),
+            image_coverage=coverage_of_layer(image),
+            table_coverage=placed_coverage(self.table_box, origin),
             settings=self.training_rows.settings(),
         )
 

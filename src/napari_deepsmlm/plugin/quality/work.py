@@ -11,15 +11,20 @@ from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.plugin.library.loading import known_models, load_torch_beside_python
+from napari_deepsmlm.plugin.widgets.frame_numbers import FIRST_SHOWN
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
-    from napari_deepsmlm.evaluation import Quality, QualityOptions
+    from napari_deepsmlm.evaluation import Coverage, Quality, QualityOptions
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.mismatch import InputSettings, MismatchTable
     from napari_deepsmlm.plugin.library.choices import ModelChoice
+
+
+ALL_FRAMES = "All of the truth, under More about the measures,"
+"""How the panel calls the option that counts all of the truth."""
 
 
 class Comparison(FrozenModel):
@@ -32,6 +37,11 @@ class Comparison(FrozenModel):
     axial_nm: float = Field(500.0, gt=0, le=10_000, description="Axial tolerance of a match.")
     least_photons: float = Field(
         0.0, ge=0, description="True molecules with as many photons or fewer do not count."
+    )
+    all_frames: bool = Field(
+        False,
+        description="Count the truth of all frames and of the whole field, also where nothing was "
+        "reconstructed.",
     )
 
 
@@ -59,6 +69,10 @@ class Question:
     """Rows and columns of the frames that the image shows; all if None."""
     truth_image: Any = None
     truth_table: Localizations | Path | None = None
+    image_coverage: Coverage | None = None
+    """The frames and the region that the image is of, where its making is known."""
+    table_coverage: Coverage | None = None
+    """The same of the table, in its positions."""
     settings: InputSettings | None = None
     """The model whose training the frames are held against."""
 
@@ -192,20 +206,28 @@ class _Work:
         if self._question.truth_image is not None:
             truth = self._summed(self._question.truth_image)
         else:
-            truth = count_image(self._table("truth_table"), self._image().shape, self._pixel_nm())
+            covered = self._question.image_coverage
+            if covered is not None:  # the image lies where its region is; sums are one image
+                covered = covered.replace(sum_frames=1, box_nm=None)
+            table, known = self._cut(known, covered)
+            truth = count_image(table, self._image().shape, self._pixel_nm())
         blur = self._comparison.blur_sigma_px
         scores = image_scores(self._image(), truth, blur_sigma_px=blur)
         return replace(known, scores={**known.scores, "image": dict(scores)})
 
     def _match(self, known: Measured) -> Measured:
+        from napari_deepsmlm.evaluation.coverage import beyond_truth, coverage_of_table
         from napari_deepsmlm.metrics import match
 
-        how = self._comparison
+        how, found = self._comparison, self._table("table")
         truth = self._table("truth_table")
         if not len(truth):
             raise ValueError("the table holds no true molecules to compare with.")
+        known = self._with(known, _not_twice(known, beyond_truth(found, truth)))
+        covered = coverage_of_table(found, self._question.table_coverage)
+        truth, known = self._cut(known, covered)
         matching = match(
-            self._table("table"),
+            found,
             truth,
             lateral_nm=how.lateral_nm,
             axial_nm=how.axial_nm,
@@ -214,6 +236,24 @@ class _Work:
         known = replace(known, scores={**known.scores, "molecules": dict(matching.scores())})
         nothing = "True molecules: nothing matched, so errors are not defined."
         return known if len(matching.true) else self._with(known, (nothing,))
+
+    def _cut(self, known: Measured, coverage: Coverage | None) -> tuple[Localizations, Measured]:
+        """Return the truth of what the result is of, and what is known with what was left out."""
+        from napari_deepsmlm.evaluation.coverage import cut_truth
+
+        kept, remarks = cut_truth(
+            self._table("truth_table"),
+            coverage,
+            is_all=self._comparison.all_frames,
+            count_from=FIRST_SHOWN,
+            way_out=ALL_FRAMES,
+        )
+        if not len(kept):
+            raise ValueError(
+                "no true molecule lies in the frames and the region that the result is of; choose "
+                "the truth of that stack."
+            )
+        return kept, self._with(known, _not_twice(known, remarks))
 
     def _hold_against_training(self, known: Measured) -> Measured:
         from napari_deepsmlm.mismatch import compare_with_training
@@ -277,3 +317,8 @@ class _Work:
                 given = read_localizations(given)
             self._tables[name] = given
         return self._tables[name]
+
+
+def _not_twice(known: Measured, remarks: Iterable[str]) -> list[str]:
+    """Return what was not said yet: image and table may be of the same part."""
+    return [remark for remark in remarks if remark not in known.remarks]

@@ -25,7 +25,9 @@ from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
 from napari_deepsmlm.plugin.reconstruct.channel_box import ChannelBox
 from napari_deepsmlm.plugin.reconstruct.overlay import MOST_POINTS
 from napari_deepsmlm.plugin.reconstruct.region_box import RegionBox
+from napari_deepsmlm.plugin.reconstruct.sample_model import sample_model
 from napari_deepsmlm.plugin.widgets.editors import Number, choice, make_narrow
+from napari_deepsmlm.plugin.widgets.frame_numbers import COUNTED, FIRST_SHOWN
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
 
@@ -182,7 +184,7 @@ class ReconstructForm(QWidget):
     def _add_rows(self, library: Library) -> None:
         add_row(self._rows, self._editors[PIXEL_SIZE])
         add_row(self._rows, self.channel_box)
-        self._rows.addRow("Frames", self._frames_row())
+        self._rows.addRow(f"Frames (from {FIRST_SHOWN})", self._frames_row())
         self._rows.addRow("Region", self.region_box)
         self._rows.addRow(self.region_box.note)
         add_row(self._rows, self._editors["sum_frames"])
@@ -227,6 +229,7 @@ class ReconstructForm(QWidget):
                 box.range = (0, n_frames - 1)
                 box.value = value
             self._on_pixel_size()
+            self._on_adapted()
         self.changed.emit()
 
     def _on_pixel_size(self, *_: object) -> None:
@@ -267,7 +270,9 @@ class ReconstructForm(QWidget):
         self.adapted_finder.ask(self.stack, wanted)
 
     def _on_adapted(self) -> None:
-        self.model_box.set_suiting(*(self.adapted_finder.suiting or (None,)))
+        """Suggest the model with depth of a sample with depth, or one adapted to such data."""
+        of_sample = sample_model(self.stack, self.model_box.choices)
+        self.model_box.set_suiting(*(of_sample or self.adapted_finder.suiting or (None,)))
 
     def _explain_compute(self, *_: object) -> None:
         from napari_deepsmlm._devices import choose_compute
@@ -281,7 +286,7 @@ class ReconstructForm(QWidget):
 
 
 def _frame_box(which: str) -> Number:
-    tooltip = f"<qt>{which} frame to use, counted from 0 as on the slider.</qt>"
+    tooltip = f"<qt>{which} frame to use, {COUNTED}.</qt>"
     box = Number(kind=int, limits=(0, 0), label=f"{which} frame", tooltip=tooltip)
     make_narrow(box.native)
     return box

@@ -13,6 +13,7 @@ from napari_deepsmlm.plugin.layers.contrast import contrast_limits
 from napari_deepsmlm.plugin.layers.world import frame_under_slider, n_frames_of
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.reconstruct.work import ImageSoFar
+from napari_deepsmlm.plugin.widgets.frame_numbers import frames_in_words
 from napari_deepsmlm.plugin.widgets.parts import button
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def predict(
 def in_words(made: Preview) -> str:
     """Say what is shown."""
     first, last = made.frames.start, made.frames.stop - 1
-    which = f"frame {first}" if first == last else f"frames {first} to {last}"
+    which = frames_in_words(first, last)
     if not made.is_last:
         return f"First look at {which}, {1e3 * made.seconds:.0f} ms; the whole network follows…"
     return f"Preview of {which}: {made.n_localizations} localizations, {1e3 * made.seconds:.0f} ms."

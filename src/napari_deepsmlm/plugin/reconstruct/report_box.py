@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QPlainTextEdit
 
 from napari_deepsmlm.plugin.forms.rows import FoldedForm
+from napari_deepsmlm.plugin.widgets.frame_numbers import COUNTED, frames_in_words
 from napari_deepsmlm.plugin.widgets.parts import duration
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def in_words(report: Report, name: str = "") -> str:
     which = (
         ""
         if (first, last) == (0, None)
-        else f", from {first} to {last - 1 if last else 'the last'}"
+        else f", {frames_in_words(first, None if last is None else last - 1)}, {COUNTED}"
     )
     lines = {
         "Frames": f"{report.frames:,} of {inputs.path or name or inputs.name}{which}",

@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-PLUGIN = "napari-deepsmlm"
 FILES = "PSF (*.safetensors)"
 MEASURED, WIDTHS, PUPIL = "measured", "widths", "pupil"
 KINDS = {
@@ -286,10 +285,7 @@ class CalibrateWidget(JobPanel):
                 self._is_for_train = False
             return
         path = Path(self._files["psf" if self._kind == MEASURED else "fit"])
-        dock, panel = self._viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
-        panel.use_psf(path)
-        dock.show()
-        dock.raise_()
+        self.open_beside("Train").use_psf(path)
 
     def _begin(self, work: Any, title: str) -> None:
         self.bar.setRange(0, 0)

@@ -164,7 +164,7 @@ class FramePreview(QObject):
         if self._overlay is not None:
             self._overlay.remove()
         self._form.region_box.move_into_nm(pixel_nm)
-        name = f"{stack.name} SR preview"
+        name = f"{stack.name} preview"
         self._overlay = Overlay(self._viewer, stack, pixel_nm, name, is_see_through=True)
 
     def _show(self, event: object) -> None:

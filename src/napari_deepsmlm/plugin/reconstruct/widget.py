@@ -14,6 +14,7 @@ from napari_deepsmlm.plugin.reconstruct.adapting import Adapting
 from napari_deepsmlm.plugin.reconstruct.brake_box import BrakeBox
 from napari_deepsmlm.plugin.reconstruct.depth import DepthImage
 from napari_deepsmlm.plugin.reconstruct.form import ReconstructForm
+from napari_deepsmlm.plugin.reconstruct.naming import name_of_run
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.reconstruct.preview import FramePreview
 from napari_deepsmlm.plugin.reconstruct.report_box import ReportBox
@@ -63,7 +64,7 @@ class ReconstructWidget(JobPanel):
 
     def _build(self) -> None:
         self.form = ReconstructForm(self._viewer)
-        self.form.changed.connect(self.update_buttons)
+        self.form.changed.connect(self.on_choice)
         self.form.model_box.failed.connect(self.fail)
         self.preview = FramePreview(self._viewer, self.form, self)
         self.preview.told.connect(self.status_note.tell)
@@ -126,7 +127,7 @@ class ReconstructWidget(JobPanel):
         try:
             options = self.form.options().replace(force=force)
         except ValueError as error:
-            self.fail(str(error))
+            self.refuse(str(error))
             return
         assert stack is not None  # noqa: S101 - the button waits for it
         self._make_room()
@@ -148,7 +149,7 @@ class ReconstructWidget(JobPanel):
         try:
             work = self.adapting.begin(stack, self.form.options())
         except ValueError as error:
-            self.fail(str(error))
+            self.refuse(str(error))
             return
         self._make_room()
         self._is_adapting = True
@@ -196,13 +197,14 @@ class ReconstructWidget(JobPanel):
         self.run()
 
     def _overlay_on(self, stack: Any, options: ReconstructOptions) -> Overlay:
-        assert options.pixel_size_nm is not None  # noqa: S101 - the button waits for it
+        model = self.form.model_box.choice
+        assert options.pixel_size_nm is not None and model is not None  # noqa: S101, PT018 - is_complete
         self.form.region_box.move_into_nm(options.pixel_size_nm)
         return Overlay(
             self._viewer,
             stack,
             options.pixel_size_nm,
-            f"{stack.name} SR",
+            name_of_run(stack.name, model, options),
             first_frame=options.frame_range[0],
             window=options.window,
             channel=self.form.channel_box.channel,
@@ -258,7 +260,8 @@ class ReconstructWidget(JobPanel):
             return f", more than {most:,} and so only in the image"
         overlay.show_points(result.localizations)
         is_summed = result.report.inputs.options.sum_frames > 1
-        return ", drawn in the first frame of each sum" if is_summed else ", drawn in their frames"
+        where = "the first frame of each sum" if is_summed else "their frames"
+        return f", as rings in {where}: show their layer to see them"
 
     def _in_words(self, result: Reconstruction, drawn: str) -> str:
         report = result.report

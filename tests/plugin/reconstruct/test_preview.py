@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WAIT_MS = 60_000
 NM = {"scale": (1, 100, 100), "units": ("pixel", "nm", "nm")}
-NAME = "cells SR preview"
+NAME = "cells preview"
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ class Overlay:
         self._report: dict[str, Any] = {"kind": "reconstruction", "of": stack.name}
         self._report["is_preview" if is_see_through else IS_RUN] = True
         self._limits: tuple[float, ...] = ()
+        self._hidden: list[Layer] = []
         self._placed: tuple[float, tuple[int, int]] | None = None
         self._due_at = 0.0
         if not is_in_nm(stack, pixel_size_nm):
@@ -151,10 +152,13 @@ class Overlay:
         return self.layer is not None and self.layer in self._viewer.layers
 
     def remove(self) -> None:
-        """Take the layer away, if it is still there."""
+        """Take the layer away, if it is still there, and show those that it took the place of."""
         if self.layer is not None and self.is_shown:
             self._viewer.layers.remove(self.layer)
         self.layer = None
+        for older in self._hidden:
+            older.visible = True
+        self._hidden.clear()
 
     @property
     def _image_corner(self) -> tuple[float, float]:
@@ -173,8 +177,9 @@ class Overlay:
         """Hide the results of earlier runs on the same stack: one image covers the other."""
         for layer in self._viewer.layers:
             known = provenance(layer)
-            if known.get(IS_RUN) and known.get("of") == self.stack.name:
+            if layer.visible and known.get(IS_RUN) and known.get("of") == self.stack.name:
                 layer.visible = False
+                self._hidden.append(layer)
 
     def _add(self, image: np.ndarray[Any, Any], event: ImageSoFar) -> None:
         if self._report.get(IS_RUN):

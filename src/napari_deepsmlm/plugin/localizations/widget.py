@@ -19,6 +19,7 @@ from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers.hues import PAUSE_MS
 from napari_deepsmlm.plugin.layers.localizations import (
     camera_pixel_nm,
+    field_of_frames,
     origin_nm,
     sr_pixel_for,
     wait_for_stack,
@@ -224,6 +225,7 @@ class LocalizationsWidget(JobPanel):
         if opened is not self._opened:  # another table was chosen meanwhile
             return
         self.drawing.offer_colors(column.name for column in opened.columns)
+        self.drawing.set_own_widths(opened.table.names)
         self.drawing.choose_pixel(sr_pixel_for(opened.table))
         self.update_buttons()
         self._ask()
@@ -282,7 +284,8 @@ class LocalizationsWidget(JobPanel):
         where = self.where()
         if not self.render_button.isChecked():
             return Wanted(where, None)
-        return Wanted(where, self.drawing.options(), self.drawing.color_by)
+        field_nm = field_of_frames(self._viewer, self._origin) if self.drawing.is_field else None
+        return Wanted(where, self.drawing.options(), self.drawing.color_by, field_nm)
 
     def _on_kept(self, kept: Kept) -> None:
         opened = self._opened

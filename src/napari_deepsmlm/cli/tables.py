@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.cli._console import err, out, print_json, print_warnings
 from napari_deepsmlm.cli._options import JsonFlag
 
@@ -45,7 +46,9 @@ def filter_table(
     kept = filtering.filter_table(molecules, where)
     _write(kept, out_file, kind, pixel_nm)
     report = {"molecules": len(molecules), "kept": len(kept), "where": where, "file": str(out_file)}
-    _tell(report, f"{len(kept):,} of {len(molecules):,} molecules kept: {out_file}", as_json)
+    _tell(
+        report, f"{len(kept):,} of {counted(len(molecules), 'molecule')} kept: {out_file}", as_json
+    )
 
 
 def render(
@@ -110,7 +113,7 @@ def render(
         write_rgb(out_file, image, pixel_size_nm=sr_pixel, report=report)
     rows, columns = image.shape[:2]
     n_inside = len(molecules) - n_outside
-    note = f"{n_inside:,} molecules in {rows} x {columns} pixels: {out_file}"
+    note = f"{counted(n_inside, 'molecule')} in {rows} x {columns} pixels: {out_file}"
     if color_by is not None:
         note += f" (blue {low:.4g}, grey, orange {high:.4g})"
     _tell({**report, "shape": [rows, columns]}, note, as_json)
@@ -133,7 +136,7 @@ def convert(
         "camera_pixel_nm": pixel_nm,
         "file": str(out_file),
     }
-    _tell(report, f"{len(molecules):,} molecules: {out_file}", as_json)
+    _tell(report, f"{counted(len(molecules), 'molecule')}: {out_file}", as_json)
 
 
 def _read(path: Path, pixel_size: float | None, unit: str | None) -> tuple[Any, float | None]:
@@ -153,9 +156,7 @@ def _write(table: Any, path: Path, kind: str | None, pixel_nm: float | None) -> 
         write_localizations(table, path, kind=kind, pixel_size_nm=pixel_nm)
 
 
-def _field_nm(
-    field: str, given_nm: float | None, of_table_nm: float | None
-) -> tuple[float, float]:
+def _field_nm(field: str, given_nm: float | None, of_table_nm: float | None) -> tuple[float, float]:
     """Return height and width, nm, of the frames of a file, or of H,W in camera pixels."""
     from napari_deepsmlm.io import open_frames
 
@@ -183,7 +184,7 @@ def _warn_of_outside(molecules: Any, field_nm: tuple[float, float] | None) -> in
         where = "outside the field of the frames"
     n_outside = int(is_before.sum())
     if n_outside:
-        who = "1 molecule lies" if n_outside == 1 else f"{n_outside:,} molecules lie"
+        who = f"{counted(n_outside, 'molecule')} {'lies' if n_outside == 1 else 'lie'}"
         print_warnings([f"{who} {where}; not drawn."])
     return n_outside
 

@@ -49,7 +49,7 @@ class JobPanel(QWidget):
         self._viewer = napari_viewer
         self._job: Job | None = None
         self._loading: Job | None = None
-        self._is_ready = self._is_refused = False
+        self._is_ready = self._is_refused = self._has_place = False
         self._joining = soon(self._join_others, self)
         self._naming, self._rising = soon(self._name_dock, self), soon(self._come_up, self)
         self.kept = KeptForm(self.kept_as, self)
@@ -64,6 +64,11 @@ class JobPanel(QWidget):
     def sizeHint(self) -> QSize:
         """Wide enough for a form, as high as napari allows."""
         return QSize(370, 640)
+
+    def minimumSizeHint(self) -> QSize:
+        """Hardly any height until it is a tab: below other panels it would make the window grow."""
+        least = super().minimumSizeHint()
+        return least if self._has_place else QSize(least.width(), 0)
 
     def lay_out(
         self, content: QWidget, buttons: Sequence[QPushButton], last: Sequence[QWidget] = ()
@@ -270,6 +275,8 @@ class JobPanel(QWidget):
             self.deleteLater()
             return
         join(dock, list(docks.values()), window)
+        self._has_place = True
+        self.updateGeometry()
         if self.kept_as:
             give_title(dock, self.kept_as)
             dock.topLevelChanged.connect(self._on_floating)

@@ -115,7 +115,9 @@ def test_other_panels_find_the_table_from_every_result(
         np.testing.assert_array_equal(first[name], second[name])
     for name in (*results, "cells"):
         assert origin_of(viewer.layers[name]) == (450, -750)
-    assert viewer.layers[panel._overlay.name].metadata[KEY]["frames"] == 12, "the report is there too"
+    assert viewer.layers[panel._overlay.name].metadata[KEY]["frames"] == 12, (
+        "the report is there too"
+    )
 
 
 def test_depths_are_means_where_there_are_molecules() -> None:

@@ -106,7 +106,8 @@ def test_drawing_makes_a_layer_that_keeps_its_place_when_the_stack_gets_nm(
     np.testing.assert_allclose(shapes.scale, [160, 160])
     assert viewer.layers["cells · untrained, region"].data.shape == (40, 72)
     np.testing.assert_allclose(
-        viewer.layers["cells · untrained, region"].translate, [(2 - 0.5) * 160 + 20, (3 - 0.5) * 160 + 20]
+        viewer.layers["cells · untrained, region"].translate,
+        [(2 - 0.5) * 160 + 20, (3 - 0.5) * 160 + 20],
     )
     viewer.layers.remove(shapes)
     assert box.layer is None

@@ -141,12 +141,16 @@ def test_no_layer_is_ever_overwritten(
     panel: ReconstructWidget, viewer: Any, run: Callable[[], None], stack: np.ndarray
 ) -> None:
     viewer.add_image(stack, name="cells", **NM)
-    mine = viewer.add_image(np.zeros((4, 4)), name="cells · untrained", scale=(9, 9), units=("nm", "nm"))
+    mine = viewer.add_image(
+        np.zeros((4, 4)), name="cells · untrained", scale=(9, 9), units=("nm", "nm")
+    )
     run()
     first = viewer.layers["cells · untrained [1]"].data
     run()
     shown = [layer.name for layer in viewer.layers if layer.visible]
-    assert shown == ["cells", "cells · untrained", "cells · untrained [2]"], "the older one is hidden"
+    assert shown == ["cells", "cells · untrained", "cells · untrained [2]"], (
+        "the older one is hidden"
+    )
     assert viewer.layers["cells · untrained [2]"].data is not first
     assert mine.data.shape == (4, 4)
     assert viewer.layers["cells · untrained [1]"].data is first

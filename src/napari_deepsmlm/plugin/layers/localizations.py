@@ -80,9 +80,7 @@ def camera_pixel_nm(viewer: Viewer) -> float | None:
     return None if stack is None else pixel_size_of(stack).nm
 
 
-def field_of_frames(
-    viewer: Viewer, origin: tuple[float, float]
-) -> tuple[float, float] | None:
+def field_of_frames(viewer: Viewer, origin: tuple[float, float]) -> tuple[float, float] | None:
     """Return height and width, nm, from a place in the world to the far corner of the top stack.
 
     None if there is no stack in nm, or if it lies before that place.

@@ -13,6 +13,7 @@ from napari.layers import Points
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QVBoxLayout, QWidget
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.filtering import Filter
 from napari_deepsmlm.plugin.forms.asking import ask, tell_remarks
 from napari_deepsmlm.plugin.job_panel import JobPanel
@@ -176,7 +177,7 @@ class LocalizationsWidget(JobPanel):
             self.update_buttons()
             return
         table, self._origin = found
-        self.status_note.tell(f"Looking at {len(table):,} molecules…")
+        self.status_note.tell(f"Looking at {counted(len(table), 'molecule')}…")
         self.begin(partial(look_at, table), self._on_opened, title="looking at a table")
 
     def _on_open(self) -> None:
@@ -305,7 +306,7 @@ class LocalizationsWidget(JobPanel):
     def _tell_number(self, kept: Kept) -> None:
         n, n_all = len(kept.table), len(kept.mask)
         share = f" ({100 * n / n_all:.3g} %)" if n_all else ""
-        note = f"{n:,} of {n_all:,} molecules kept{share}."
+        note = f"{n:,} of {counted(n_all, 'molecule')} kept{share}."
         by, drawing = kept.wanted.color_by, kept.drawing
         if by is not None and drawing is not None and drawing.hues is not None:
             low, high = drawing.hues.limits

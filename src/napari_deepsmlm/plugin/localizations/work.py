@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Layer
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.forms.asking import Stated, with_pixel
 from napari_deepsmlm.plugin.layers.contrast import contrast_limits
 from napari_deepsmlm.plugin.layers.hues import Hues
@@ -204,4 +205,4 @@ def save_table(
     from napari_deepsmlm.io import write_localizations
 
     write_localizations(table, path, kind=kind, pixel_size_nm=pixel_size_nm)
-    yield f"Saved {len(table):,} molecules in {path}."
+    yield f"Saved {counted(len(table), 'molecule')} in {path}."

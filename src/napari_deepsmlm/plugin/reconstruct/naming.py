@@ -31,5 +31,8 @@ def name_of_run(stack: str, model: ModelChoice, options: ReconstructOptions) -> 
         f"channel {options.channel}": options.channel is not None,
         "region": options.region is not None,
     }
-    said = [model.title.removesuffix(".safetensors"), *(each for each, is_so in settings.items() if is_so)]
+    said = [
+        model.title.removesuffix(".safetensors"),
+        *(each for each, is_so in settings.items() if is_so),
+    ]
     return f"{stack} · {', '.join(said)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.layers.contrast import contrast_limits
 from napari_deepsmlm.plugin.layers.world import frame_under_slider, n_frames_of
@@ -212,4 +213,4 @@ def in_words(made: Preview) -> str:
     which = f"frame {first}" if first == last else f"frames {first} to {last}"
     if not made.is_last:
         return f"First look at {which}, {1e3 * made.seconds:.0f} ms; the whole network follows…"
-    return f"Preview of {which}: {made.n_localizations} localizations, {1e3 * made.seconds:.0f} ms."
+    return f"Preview of {which}: {counted(made.n_localizations, 'localization')}, {1e3 * made.seconds:.0f} ms."

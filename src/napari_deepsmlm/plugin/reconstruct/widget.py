@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.io.result_files import RESULT_NAMES
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers.hues import PAUSE_MS, show_legend
@@ -240,7 +241,7 @@ class ReconstructWidget(JobPanel):
             self.status_note.tell(
                 f"{progress.frames_per_second:.3g} frames/s, "
                 f"{duration(progress.seconds_left)} left, "
-                f"{progress.n_localizations:,} localizations"
+                f"{counted(progress.n_localizations, 'localization')}"
             )
 
     def _finish(self, result: Reconstruction, overlay: Overlay) -> None:
@@ -266,8 +267,8 @@ class ReconstructWidget(JobPanel):
     def _in_words(self, result: Reconstruction, drawn: str) -> str:
         report = result.report
         return (
-            f"{report.frames:,} frames in {duration(report.seconds)}, "
-            f"{len(result.localizations):,} localizations{drawn}."
+            f"{counted(report.frames, 'frame')} in {duration(report.seconds)}, "
+            f"{counted(len(result.localizations), 'localization')}{drawn}."
         )
 
     def _on_removed(self, event: Any) -> None:

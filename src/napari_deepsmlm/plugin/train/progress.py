@@ -75,7 +75,7 @@ def scores_in_words(scores: dict[str, float]) -> str:
     >>> scores_in_words({"jaccard": 0.5, "rmse_lateral_nm": 20.0, "bound_lateral_nm": 10.0})
     'Jaccard index 0.50, error 20 nm (no method is better than 10 nm)'
     """
-    if scores["jaccard"] == 0:
+    if scores["jaccard"] == 0 or not np.isfinite(scores["rmse_lateral_nm"]):
         return "no molecule is found yet"
     text = f"Jaccard index {scores['jaccard']:.2f}, error {scores['rmse_lateral_nm']:.3g} nm"
     bound = scores.get("bound_lateral_nm")

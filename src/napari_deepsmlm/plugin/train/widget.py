@@ -125,6 +125,7 @@ class TrainWidget(JobPanel):
         path, self._wanted_psf = self._wanted_psf, None
         if path is not None:
             self.form.experiment_form.psf_form.load(path)
+            self.form.suit_depth()
 
     def abandon(self) -> None:
         """Let a run save and end by itself, and stop the rest."""

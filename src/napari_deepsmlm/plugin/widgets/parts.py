@@ -68,17 +68,22 @@ class ShortScroll(VerticalScroll):
         content, bar = self.widget(), self.verticalScrollBar()
         if content is None or bar is None:
             return super().sizeHint()
-        width = self.width()
-        wanted = content.heightForWidth(width) if content.hasHeightForWidth() else -1
-        height = content.sizeHint().height() if wanted < 0 else wanted
-        if height > self._most_px and content.hasHeightForWidth():
-            height = content.heightForWidth(width - bar.sizeHint().width())
+        height = _height_of(content, self.width())
+        if height > self._most_px:
+            height = _height_of(content, self.width() - bar.sizeHint().width())
         return QSize(content.sizeHint().width(), min(height, self._most_px))
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the content needs; a line or two are seen however low the window is."""
         width = super().minimumSizeHint().width()
         return QSize(width, min(self.sizeHint().height(), self.LEAST_PX))
+
+
+def _height_of(content: QWidget, width: int) -> int:
+    """Return how high a widget is at a width."""
+    if content.hasHeightForWidth():
+        return content.heightForWidth(width)
+    return max(content.sizeHint().height(), content.minimumSizeHint().height())
 
 
 def button(text: str, tooltip: str) -> QPushButton:

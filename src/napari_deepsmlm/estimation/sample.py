@@ -78,8 +78,8 @@ def take_sample(
     n_frames, n_planes, height, width = source.shape
     if n_frames < FEWEST_FRAMES:
         raise ValueError(
-            f"{source.name}: {counted(n_frames, 'frame')} cannot tell what blinks; give the raw movie, "
-            f"{FEWEST_FRAMES} frames at the very least, better some hundred."
+            f"{source.name}: {counted(n_frames, 'frame')} cannot tell what blinks; "
+            f"give the raw movie, {FEWEST_FRAMES} frames at the very least, better some hundred."
         )
     if min(height, width) < SMALLEST_PX:
         raise ValueError(
@@ -99,7 +99,8 @@ def take_sample(
     remarks = list(_scope(source, kept, region))
     if n_constant:
         remarks.append(
-            f"{counted(n_constant, 'frame')} without any contrast {'was' if n_constant == 1 else 'were'} left out."
+            f"{counted(n_constant, 'frame')} without any contrast "
+            f"{'was' if n_constant == 1 else 'were'} left out."
         )
     if n_planes > 1:
         remarks.append(f"Of {source.layout.describe()} the first one was measured.")
@@ -200,8 +201,9 @@ def _scope(source: FrameSource, frames: Array, region: tuple[slice, slice]) -> l
     if shape != (height, width):
         rows, columns = region
         return [
-            f"Measured on {n_seen:,} of {counted(n_frames, 'frame')}, in the {shape[0]} x {shape[1]} pixels "
-            f"where most blinks (rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop})."
+            f"Measured on {n_seen:,} of {counted(n_frames, 'frame')}, "
+            f"in the {shape[0]} x {shape[1]} pixels where most blinks "
+            f"(rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop})."
         ]
     return [f"Measured on {n_seen:,} of {counted(n_frames, 'frame')}."]
 

@@ -11,10 +11,10 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QSize
 from qtpy.QtWidgets import QHBoxLayout, QMainWindow, QProgressBar, QVBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.widgets.docks import bring_up, dock_of, give_title, is_behind, join
 from napari_deepsmlm.plugin.forms.kept_form import KeptForm
 from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.memory.settings import PLUGIN
+from napari_deepsmlm.plugin.widgets.docks import bring_up, dock_of, give_title, is_behind, join
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import ShortScroll, in_turns, let_shrink, soon
 from napari_deepsmlm.plugin.widgets.shortcuts import add_shortcuts
@@ -238,7 +238,8 @@ class JobPanel(QWidget):
 
     def open_beside(self, name: str) -> Any:
         """Return another panel of the window by its name, opened if it is not, and show it."""
-        for other in self.window().findChildren(JobPanel):
+        window = self.window()
+        for other in [] if window is None else window.findChildren(JobPanel):
             dock = dock_of(other)
             if other.kept_as == name and dock is not None:
                 bring_up(dock)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from napari_deepsmlm._words import counted
 from napari_deepsmlm._files import atomic_write, refuse_to_replace
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.io import write_image, write_localizations
 from napari_deepsmlm.io.result_files import IMAGE_NAME, REPORT_NAME, RESULT_NAMES, TABLE_NAME
 

@@ -265,7 +265,10 @@ def test_the_nearest_model_is_chosen_with_the_reason(qtbot: Any) -> None:
     assert box.choice == models[2]
     assert box.note.text().startswith("No model fits: the nearest was trained for 160 nm pixels")
     box.set_data(100, n_planes=4)
-    assert "reads frames of 1 focal plane(s), the data has 4" in box.note.text()
+    assert (
+        "reads frames of 1 focal plane, the data has 4: choose another one, or a channel."
+        in box.note.text()
+    )
     box.activated.emit(0)
     box.set_data(100)
     assert box.choice == models[0], "the user's choice stays"
@@ -317,6 +320,20 @@ def test_no_model_at_all_is_said(qtbot: Any) -> None:
     box.set_models([], tolerance=1.15)
     assert box.choice is None
     assert "load a model file" in box.note.text()
+
+
+def test_run_waits_for_a_model_that_reads_the_planes(
+    panel: ReconstructWidget, viewer: Any, stack: np.ndarray
+) -> None:
+    planes = np.repeat(stack[:, None], 4, axis=1)
+    viewer.add_image(
+        planes, name="four", scale=(1, 1, 100, 100), units=("pixel", "pixel", "nm", "nm")
+    )
+    assert not panel.run_button.isEnabled()
+    assert not panel.preview.button.isEnabled()
+    assert "reads frames of 1 focal plane, the data has 4" in panel.form.model_box.note.text()
+    panel.form.channel_box.value = 2
+    assert panel.run_button.isEnabled(), "one of the planes is read"
 
 
 # -- networks that localize ----------------------------------------------------------------

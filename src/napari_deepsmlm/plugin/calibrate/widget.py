@@ -224,8 +224,8 @@ class CalibrateWidget(JobPanel):
                 n += len(places)
         if n:
             self.status_note.tell(
-                f"{counted(n, 'bead')}. To leave some out, select and delete them in their layer; then "
-                "Calibrate."
+                f"{counted(n, 'bead')}. To leave some out, select and delete them in their "
+                "layer; then Calibrate."
             )
         refused = found.refused[:MOST_REFUSED]
         n_more = len(found.refused) - len(refused)

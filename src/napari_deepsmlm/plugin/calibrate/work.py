@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, field_validator
 
-from napari_deepsmlm._words import counted
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.library.loading import load_torch_beside_python
 
 if TYPE_CHECKING:

@@ -150,8 +150,8 @@ class ModelBox(LongNamesBox):
             self.note.warn("There is no built-in model here: load a model file.")
         elif choice.n_planes != self._n_planes:
             self.note.warn(
-                f"This model reads frames of {counted(choice.n_planes, 'focal plane')}, the data has "
-                f"{self._n_planes}: choose another one, or a channel."
+                f"This model reads frames of {counted(choice.n_planes, 'focal plane')}, the data "
+                f"has {self._n_planes}: choose another one, or a channel."
             )
         elif choice == self._adapted and not self._is_users_choice:
             self.note.tell(f"Suggested: {self._reason}.")

@@ -213,4 +213,5 @@ def in_words(made: Preview) -> str:
     which = f"frame {first}" if first == last else f"frames {first} to {last}"
     if not made.is_last:
         return f"First look at {which}, {1e3 * made.seconds:.0f} ms; the whole network follows…"
-    return f"Preview of {which}: {counted(made.n_localizations, 'localization')}, {1e3 * made.seconds:.0f} ms."
+    found = counted(made.n_localizations, "localization")
+    return f"Preview of {which}: {found}, {1e3 * made.seconds:.0f} ms."

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_deepsmlm._words import counted
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.experiment.form import ExperimentForm, save_experiment
 from napari_deepsmlm.plugin.experiment.kept import experiment_editor, prepare_experiment
 from napari_deepsmlm.plugin.experiment.kits import Kit, load_kit

@@ -187,10 +187,12 @@ class TrainForm(QWidget):
         """Choose a network that finds depths, where the PSF has them and the one chosen has not."""
         assert self._kit is not None  # noqa: S101 - filled
         psf = self.experiment_form.psf_form.psf
-        if getattr(psf, "depth_range_nm", None) is None or self.network_box.value in WITH_DEPTH:
+        if psf.depth_range_nm is None or self.network_box.value in WITH_DEPTH:
             return
-        several = psf.n_planes > 1
-        self.network_box.value = WITH_DEPTH[1 if several else 0]
+        self.network_box.value = WITH_DEPTH[1 if psf.n_planes > 1 else 0]
+        if self.network_fields is not None and "z_max_nm" in self.network_fields.editors:
+            reach_nm = float(max(map(abs, psf.depth_range_nm)))
+            self.network_fields.fill({"z_max_nm": reach_nm})
 
     def add_model(self, path: Path) -> None:
         """Offer a model that was just trained as a start."""
@@ -272,8 +274,8 @@ class TrainForm(QWidget):
         source = self.experiment_form.source_box.value
         if not is_from_scratch:
             self.network_note.tell(
-                "Layers and scales are those of the model to start from; the learning rate is a tenth of "
-                "that of a training from random weights."
+                "Layers and scales are those of the model to start from; the learning rate is a "
+                "tenth of that of a training from random weights."
             )
         elif presets and source not in presets:
             self.network_note.tell(f"Presets that suit it: {', '.join(presets)}.")

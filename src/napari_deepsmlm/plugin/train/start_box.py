@@ -75,7 +75,7 @@ class StartBox(LongNamesBox):
 
     def suggest(self, pixel_size_nm: float, n_planes: int) -> None:
         """Choose the model of this network that is nearest to the data, if one is near enough."""
-        from napari_deepsmlm.models import PIXEL_TOLERANCE
+        from napari_deepsmlm.reconstruction import PIXEL_TOLERANCE
 
         models = [each for each in self._models if each.network == self._network]
         models = [each for each in models if each.n_planes == n_planes and not each.is_adapted]

@@ -1,4 +1,4 @@
-"""Docks: each panel is in a window once, as a tab beside the plugin's others, under a short name."""
+"""Docks: a panel is in a window once, as a tab beside the plugin's others, by a short name."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ LABELS = {
 OWN_WIDTH = "each its own"
 WIDTH_NM = 10.0
 """Of Gaussians where molecules have no uncertainties of their own."""
-FRAMES, MOLECULES = "the frames'", "as far as molecules reach"
+FRAMES, MOLECULES = "camera frames", "molecules only"
 FIELD_TIP = (
     "What the image covers: the field of the camera frames, so that it lies on them from edge to "
     "edge, or no more than the molecules need. Without frames it is the latter."

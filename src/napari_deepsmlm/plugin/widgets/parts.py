@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from magicgui.widgets import Widget
+    from qtpy.QtGui import QResizeEvent
     from qtpy.QtWidgets import QFormLayout
 
 BUTTON_PADDING_PX = 8
@@ -57,6 +58,12 @@ class ShortScroll(VerticalScroll):
         super().__init__(content)
         self._most_px = 240
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Ask for another height at another width: lines break elsewhere."""
+        super().resizeEvent(event)
+        if event is not None and event.size().width() != event.oldSize().width():
+            self.updateGeometry()
 
     def set_most(self, height_px: int) -> None:
         """Take no more than this."""

@@ -167,7 +167,7 @@ class CalibrateWidget(JobPanel):
         yield
         self.view = CalibrationView()
         self.view.hide()
-        self.result_column.insertWidget(0, self.view)
+        self.result_column.insertWidget(0, self.view, 4)  # most of the room
         self._on_kind()
         self._on_stacks()
 

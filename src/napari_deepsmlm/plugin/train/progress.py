@@ -27,15 +27,11 @@ class TrainProgress(QWidget):
         self.device_note, self.scores_note, self.trouble_note = Note(), Note(), Note()
         self._device = ""
         column = QVBoxLayout(self)
-        for widget in (
-            self.device_note,
-            self.trouble_note,
-            self.curves,
-            self.scores_note,
-            self.preview,
-        ):
+        for note in (self.device_note, self.trouble_note):
+            column.addWidget(note)
+        column.addWidget(self.curves, 1)
+        for widget in (self.scores_note, self.preview):
             column.addWidget(widget)
-        column.addStretch(1)
 
     def begin(self, session: TrainingSession) -> None:
         """Forget the run before."""

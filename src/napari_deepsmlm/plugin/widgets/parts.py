@@ -78,6 +78,8 @@ class ShortScroll(VerticalScroll):
         height = _height_of(content, self.width())
         if height > self._most_px:
             height = _height_of(content, self.width() - bar.sizeHint().width())
+        if height:
+            height += 2 * self.frameWidth()
         return QSize(content.sizeHint().width(), min(height, self._most_px))
 
     def minimumSizeHint(self) -> QSize:

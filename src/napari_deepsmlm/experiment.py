@@ -160,7 +160,10 @@ class Experiment(FrozenModel):
     def network_config(self) -> ModelConfig:
         """Return all choices of the network, those included that are left to it."""
         values = self._model_values()
-        return model_class(self.network).Config.from_dict(values, source="model")
+        network = model_class(self.network)
+        if not network.is_trained:
+            raise ValueError(f"'{self.network}' is no network: there is nothing to train.")
+        return network.Config.from_dict(values, source="model")
 
     def simulator(self) -> Simulator:
         """Return the source of simulated frames."""

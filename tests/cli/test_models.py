@@ -19,6 +19,8 @@ def test_models_list_has_the_built_in_models() -> None:
     listed = json.loads(call("models", "list", "--json").stdout)
     assert "deep-storm" in listed["networks"]
     assert "deep-storm:2d-100nm" in {model["name"] for model in listed["built_in"]}
+    assert [model["name"] for model in listed["without_network"]] == ["fit"]
+    assert "fit" not in listed["networks"]
 
 
 def test_a_model_takes_two_lines_of_the_list_and_info_has_the_whole_text(
@@ -26,7 +28,7 @@ def test_a_model_takes_two_lines_of_the_list_and_info_has_the_whole_text(
 ) -> None:
     monkeypatch.setattr(models, "out", Console(width=100))
     rows = call("models", "list").stdout.split("┡")[1].split("└")[0].splitlines()[1:]
-    assert len(rows) <= 2 * len(built_in_models())
+    assert len(rows) <= 2 * (len(built_in_models()) + 1)
     name, path = next(iter(built_in_models().items()))
     told, whole = (
         " ".join(call("models", *words).stdout.replace("│", " ").split())

@@ -78,6 +78,11 @@ def _base(measured: Estimate, network: str) -> Experiment:
 
 
 def _check(source: FrameSource, found: FoundModel, pixel_size_nm: float | None) -> None:
+    if not found.card.is_trained:
+        raise ValueError(
+            f"{found.name} is no network and has nothing to adapt: choose a network (--model "
+            "dilated-loc)."
+        )
     n_planes = found.card.n_planes
     if source.shape[1] > 1 or n_planes > 1:
         raise ValueError(

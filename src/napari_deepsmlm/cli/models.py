@@ -1,4 +1,4 @@
-"""`deepsmlm models`: the built-in models and the networks that can be trained."""
+"""`deepsmlm models`: the built-in models, and the networks that can be trained."""
 
 from __future__ import annotations
 
@@ -22,19 +22,29 @@ if TYPE_CHECKING:
 
 def list_models(as_json: JsonFlag = False) -> None:
     """List the built-in models, those adapted to your data, and the networks to train."""
-    from napari_deepsmlm.models import adapted_models, available_models, built_in_models
+    from napari_deepsmlm.models import (
+        adapted_models,
+        available_models,
+        built_in_models,
+        untrained_cards,
+    )
 
     cards, adapted = _cards(built_in_models()), _cards(adapted_models())
+    untrained = untrained_cards()
     networks = available_models()
     if as_json:
-        built_in, own = ([_info(n, c) for n, c in each.items()] for each in (cards, adapted))
-        print_json({"built_in": built_in, "adapted": own, "networks": [*networks]})
+        built_in, own, without = (
+            [_info(n, c) for n, c in each.items()] for each in (cards, adapted, untrained)
+        )
+        lists = {"built_in": built_in, "adapted": own, "without_network": without}
+        print_json({**lists, "networks": [*networks]})
         return
     table = Table("model", "pixel nm", "upsampling", "trained on")
-    for name, card in (cards | adapted).items():
+    for name, card in (cards | adapted | untrained).items():
         info = _info(name, card)
         upsampling = "" if card.upsampling is None else str(card.upsampling)
-        table.add_row(name, f"{info['pixel_size_nm']:g}", upsampling, _in_brief(info["trained_on"]))
+        pixel = f"{card.pixel_size_nm:g}" if card.is_trained else "any"
+        table.add_row(name, pixel, upsampling, _in_brief(info["trained_on"]))
     out.print(table)
     out.print("Networks to train: " + ", ".join(sorted(networks)))
 

@@ -88,15 +88,18 @@ def localize(
         )
         reach = min_distance_px or max(2, psf.reach_px // 2)
         table = fit_candidates(part, spots, psf, noise=noise, side=side, reach_px=reach)
-        parts.append(table.with_columns(frame=table.frame + first))
+        parts.append(table.without("contrast").with_columns(frame=table.frame + first))
     return Localizations.concatenate(parts)
 
 
 def fit_candidates(
     frames: Tensor, spots: Spots, psf: PSF, *, noise: Noise, side: int, reach_px: int
 ) -> Localizations:
-    """Return the good fits of spots, at most `reach_px` pixels away from where they were seen."""
-    empty = Localizations.empty(*_columns(psf))
+    """Return the good fits of spots, at most `reach_px` pixels away from where they were seen.
+
+    Besides the columns of :func:`localize` they have the `contrast` of their spots.
+    """
+    empty = Localizations.empty(*_columns(psf), "contrast")
     tables = [
         _fit(frames, Spots(*(values[rows] for values in spots)), psf, noise, side, reach_px)
         for rows in torch.arange(len(spots.frame)).split(FITS_AT_ONCE)
@@ -141,6 +144,7 @@ def _fit(
         if f"{axis}_nm" in fit.deviations
     }
     columns = {**fit.values, "x_nm": x_nm, "y_nm": y_nm, **errors, "p_value": fit.p_value}
+    columns["contrast"] = spots.contrast
     table = Localizations.from_columns({"frame": spots.frame, **columns})
     return table[fit.is_converged & is_near & is_inside & is_told].to_numpy()
 

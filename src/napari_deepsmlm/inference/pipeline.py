@@ -174,6 +174,7 @@ class Pipeline:
         photons = self._to_photons(frames, inputs.counts)
         read = self.model.frames_in(self.camera, photons, n_frames=_like(inputs.counts, photons))
         prepared = self.model.prepare(self._windows(read))
+        dark = self._dark(photons, inputs.counts)
         r = self.upsampling
         shape = (region.shape[0] * r, region.shape[1] * r)
         image = torch.zeros(shape, device=frames.device)
@@ -183,7 +184,7 @@ class Pipeline:
                 alive = is_alive[first : first + len(part)]
                 table = self._decoded(part, tile, image[tile.place(region, r)], alive)
                 table = table[alive[table.frame]]
-                found.append(self._placed(table, tile, inputs.first_frame, first))
+                found.append(self._placed(table, tile, inputs.first_frame, first, dark))
         table = Localizations.concatenate(found)
         if not isinstance(self.model, ImageModel):
             image = self._drawn(table, region)
@@ -263,8 +264,22 @@ class Pipeline:
             else:
                 first += size
 
+    def _dark(self, photons: Tensor, counts: Ints) -> Tensor | None:
+        """(B, C, H, W) what a frame without light reads as, for a model that states background."""
+        if "background" not in self.model.columns:
+            return None
+        dark = self.model.frames_in(
+            self.camera, torch.zeros_like(photons), n_frames=_like(counts, photons)
+        )
+        return dark[self.model.context : len(dark) - self.model.context]
+
     def _placed(
-        self, table: Localizations, tile: Tile, first_frame: int, first_input: int
+        self,
+        table: Localizations,
+        tile: Tile,
+        first_frame: int,
+        first_input: int,
+        dark: Tensor | None,
     ) -> Localizations:
         """Keep the molecules of the tile's core and count frames and nm in the stack."""
         pixel = self.model.pixel_size_nm
@@ -276,6 +291,14 @@ class Pipeline:
         if "photons" in table:
             photons = table["photons"] * self.model.photons_in(self.camera)
             table = table.with_columns(photons=photons)
+        if dark is not None:
+            row, column = (
+                (place / pixel).long().clamp(0, side - 1)
+                for place, side in zip((y, x), dark.shape[-2:], strict=True)
+            )
+            light = table["background"] - dark[table.frame + first_input, 0, row, column]
+            light = light.clamp(min=0) * self.model.photons_in(self.camera)
+            table = table.with_columns(background=light)
         return table.with_columns(frame=frame, x_nm=x, y_nm=y)[is_core]
 
 

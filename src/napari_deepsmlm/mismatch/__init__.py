@@ -3,6 +3,7 @@
 from napari_deepsmlm.mismatch.advice import pixel_sentence
 from napari_deepsmlm.mismatch.check import (
     InputSettings,
+    Look,
     compare_with_training,
     glance_at,
     mismatch_table,
@@ -15,6 +16,7 @@ from napari_deepsmlm.mismatch.trained import trained_on
 __all__ = [
     "PIXEL_TOLERANCE",
     "InputSettings",
+    "Look",
     "MismatchTable",
     "Row",
     "compare_with_training",

@@ -60,6 +60,27 @@ def expectation(
     )
 
 
+def of_fit(
+    quantity: str, name: str, value: float, trained: Range, pixel_size_nm: float, side: int
+) -> str:
+    """Return the same for fits of single molecules, which were trained on nothing."""
+    span = range_text(*trained)
+    if quantity == "psf_sigma_px":
+        return (
+            f"Molecules are about {rounded(value)} pixels wide (σ); {name} looks for {span}: "
+            "expect missed and doubled molecules. Check the pixel size and the focus."
+        )
+    if quantity == "density_per_um2" and side > 0:
+        in_100_px = 100 * pixel_size_nm**2 / 1e6
+        return (
+            f"About {rounded(value * in_100_px)} molecules shine in 10 x 10 pixels of an input "
+            f"frame; {name} takes each spot for one molecule, which is right up to "
+            f"{rounded(trained[1] * in_100_px)}: expect merged and missed ones. Choose a network "
+            "(--model dilated-loc), or record sparser ones."
+        )
+    return expectation(quantity, name, value, trained, pixel_size_nm, side)
+
+
 def _on_background(name: str, value: float, span: str, side: int) -> str:
     if side < 0:
         return "Darker than trained: usually little harm; check the camera's baseline."

@@ -6,6 +6,7 @@ Only what is clearly outside is called so: beyond the range by a margin, and by 
 from __future__ import annotations
 
 import logging
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pydantic import Field
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.camera import Camera
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.mismatch.advice import expectation
+from napari_deepsmlm.mismatch.advice import expectation, of_fit
 from napari_deepsmlm.mismatch.measured import look, measure
 from napari_deepsmlm.mismatch.table import (
     MISFIT_SIGMA_FACTOR,
@@ -23,11 +24,11 @@ from napari_deepsmlm.mismatch.table import (
     MismatchTable,
     Row,
 )
-from napari_deepsmlm.mismatch.trained import trained_on
+from napari_deepsmlm.mismatch.trained import ranges_of_fit, trained_on
 from napari_deepsmlm.models import find_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from napari_deepsmlm.io import FrameSource
@@ -135,11 +136,7 @@ def glance_at(
     sum_frames: int = 1,
 ) -> MismatchTable | None:
     """Return the table of :func:`mismatch_table`, None where there is any trouble."""
-    try:
-        return mismatch_table(card, name, source, camera=camera, sum_frames=sum_frames)
-    except Exception:
-        logging.getLogger(__name__).debug("no comparison with the training", exc_info=True)
-        return None
+    return Look(source, camera=camera, sum_frames=sum_frames).glance_at(card, name)
 
 
 def mismatch_table(
@@ -160,8 +157,50 @@ def mismatch_table(
     camera : makes ADU photons; if not given, the noise says what it can.
     sum_frames : camera frames summed for each input of the network.
     """
+    return Look(source, camera=camera, sum_frames=sum_frames).table(card, name)
+
+
+class Look:
+    """Frames that are held against one model or several, measured once when they first are.
+
+    Parameters
+    ----------
+    source, camera, sum_frames : as of :func:`mismatch_table`.
+    """
+
+    def __init__(
+        self, source: FrameSource, *, camera: Camera | None = None, sum_frames: int = 1
+    ) -> None:
+        self._source = source
+        self._camera = camera
+        self._sum_frames = sum_frames
+
+    def glance_at(self, card: ModelCard, name: str) -> MismatchTable | None:
+        """Return what :meth:`table` does, None where there is any trouble."""
+        try:
+            return self.table(card, name)
+        except Exception:
+            logging.getLogger(__name__).debug("no comparison with the training", exc_info=True)
+            return None
+
+    def table(self, card: ModelCard, name: str) -> MismatchTable:
+        """Return the table that holds the frames against the card of a model."""
+        return _table(card, name, self._source, self._sum_frames, self._seen)
+
+    @cached_property
+    def _seen(self) -> tuple[Glance | None, str]:
+        return _look(self._source, self._camera)
+
+
+def _table(
+    card: ModelCard,
+    name: str,
+    source: FrameSource,
+    sum_frames: int,
+    seen: tuple[Glance | None, str],
+) -> MismatchTable:
     trained, unknown = _record(card, name)
-    glance, unseen = _look(source, camera)
+    glance, unseen = seen
     pixel_nm = source.pixel_size_nm or card.pixel_size_nm
     measured = {key: Measurement(None, remark=unseen) for key in QUANTITIES}
     if glance is not None:
@@ -169,11 +208,12 @@ def mismatch_table(
             measured |= measure(glance, trained, pixel_nm, sum_frames)
     measured |= _stated(source)
     ranges = _ranges(card, trained, pixel_nm, measured["psf_sigma_px"].value)
+    advise = partial(expectation if card.is_trained else of_fit, name=name, pixel_size_nm=pixel_nm)
     rows = []
     for key, quantity in QUANTITIES.items():
         is_misfit = key in WIDTHS and glance is not None and not glance.blinking.is_gaussian
         factor = MISFIT_SIGMA_FACTOR if is_misfit else quantity.factor
-        row = _judge(key, measured[key], ranges.get(key), factor, name, pixel_nm)
+        row = _judge(key, measured[key], ranges.get(key), factor, advise)
         rows.append(row if key in ranges else row._replace(remark=row.remark or unknown))
     scope = [] if glance is None else [*glance.scope, *_on_pixels(source, trained, pixel_nm)]
     problems = [sentence for sentence in (unknown, unseen) if sentence]
@@ -187,15 +227,14 @@ def _judge(
     measured: Measurement,
     trained: Range | None,
     factor: float,
-    name: str,
-    pixel_size_nm: float,
+    advise: Callable[..., str],
 ) -> Row:
     value = measured.value
     if value is None or trained is None:
         return Row(key, "cannot be told", measured, trained, measured.remark)
     side = measured.beyond(trained, factor)
     if side:
-        remark = expectation(key, name, value, trained, pixel_size_nm, side)
+        remark = advise(key, value=value, trained=trained, side=side)
         is_said = key in SAID and not (side < 0 and key in HARMLESS_BELOW)
         return Row(key, "outside", measured, trained, remark, is_said)
     if measured.is_least:
@@ -207,6 +246,8 @@ def _judge(
 
 def _record(card: ModelCard, name: str) -> tuple[Trained | None, str]:
     """Return what the model was trained on, or why that is not known."""
+    if not card.is_trained:
+        return None, "It was not trained: each spot is fitted by itself."
     try:
         trained = trained_on(card)
     except ValueError:
@@ -236,12 +277,14 @@ def _ranges(
     card: ModelCard, trained: Trained | None, pixel_size_nm: float, sigma_px: float | None
 ) -> dict[str, Range]:
     pixel_nm, n_planes = card.pixel_size_nm, card.n_planes
-    if trained is not None and trained.is_any_pixel:
+    if card.is_for_any_pixel:
         pixel_nm = pixel_size_nm
     ranges: dict[str, Range] = {
         "pixel_size_nm": (pixel_nm, pixel_nm),
         "n_planes": (n_planes, n_planes),
     }
+    if not card.is_trained:
+        return ranges | ranges_of_fit(pixel_size_nm, sigma_px)
     return ranges if trained is None else ranges | trained.ranges(pixel_size_nm, sigma_px)
 
 

@@ -53,6 +53,22 @@ class Measurement(NamedTuple):
         value = None if self.value is None else factor * self.value
         return self._replace(value=value, error=factor * self.error)
 
+    def beside(self, trained: Range) -> int:
+        """Return -1 below, 1 above, 0 within the range, or within one error of it.
+
+        Examples
+        --------
+        >>> measured = Measurement(1.25, 0.06)
+        >>> measured.beside((1.0, 1.2)), measured.beside((1.0, 1.1)), measured.beside((1.4, 1.5))
+        (0, 1, -1)
+        """
+        if self.value is None:
+            return 0
+        low, high = trained
+        if self.value - self.error > high:
+            return 1
+        return -1 if self.value + self.error < low and not self.is_least else 0
+
     def beyond(self, trained: Range, factor: float) -> int:
         """Return -1 below, 1 above, 0 not clearly outside: by the factor and by two errors."""
         if self.value is None:

@@ -9,6 +9,7 @@ from napari_deepsmlm.estimation.correlation import covariance_width
 from napari_deepsmlm.estimation.noise import Noise, stated_noise
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.mismatch.snr import gaussian_peak, signal_to_noise
+from napari_deepsmlm.models.fit import WIDTHS_PX
 from napari_deepsmlm.psf import GaussianPSF
 from napari_deepsmlm.simulation.variety import PIXEL_NM, USUAL_SIGMA_PX
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     Range = tuple[float, float]
 
 N_DEPTHS = 5
+MOST_FITTED = 0.005
+"""Molecules in an area of sigma x sigma, above which many overlap and fits of one are wrong."""
 
 
 class Trained(NamedTuple):
@@ -93,6 +96,17 @@ def trained_on(card: ModelCard) -> Trained | None:
             signal_to_noise(photons[1], darkest, peak[1], noise),
         ),
     )
+
+
+def ranges_of_fit(pixel_size_nm: float, sigma_px: float | None = None) -> dict[str, Range]:
+    """Return what single molecules can be fitted in, for data with this pixel and PSF."""
+    low, high = WIDTHS_PX
+    per_um2 = 1e6 / (pixel_size_nm * (sigma_px or USUAL_SIGMA_PX)) ** 2
+    return {
+        "psf_sigma_px": WIDTHS_PX,
+        "psf_sigma_nm": (low * pixel_size_nm, high * pixel_size_nm),
+        "density_per_um2": (0.0, MOST_FITTED * per_um2),
+    }
 
 
 def _varied(variety: Variety) -> Trained:

@@ -14,10 +14,12 @@ from napari_deepsmlm.models._catalog import (
     adapted_models,
     built_in_models,
     find_model,
+    untrained_cards,
 )
 from napari_deepsmlm.models._checkpoint import load_model, read_card, save_model, take_over
 from napari_deepsmlm.models.base import ImageModel, ModelConfig, SMLMModel
 from napari_deepsmlm.models.card import ModelCard
+from napari_deepsmlm.models.fit import SingleMolecules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,7 @@ __all__ = [
     "ModelCard",
     "ModelConfig",
     "SMLMModel",
+    "SingleMolecules",
     "adapted_folder",
     "adapted_models",
     "available_models",
@@ -39,6 +42,8 @@ __all__ = [
     "read_card",
     "save_model",
     "take_over",
+    "untrained_cards",
+    "untrained_models",
 ]
 
 ENTRY_POINT_GROUP = "napari_deepsmlm.models"
@@ -49,22 +54,28 @@ def available_models() -> Mapping[str, type[SMLMModel]]:
     return {model.name: model for model in (*_own_models(), *_installed_models())}
 
 
+def untrained_models() -> Mapping[str, type[SMLMModel]]:
+    """Return by name what localizes without a network: it has no file, and nothing to train."""
+    return {SingleMolecules.name: SingleMolecules}
+
+
 def model_class(name: str) -> type[SMLMModel]:
-    """Return the network of that name.
+    """Return the network of that name, or what localizes without one.
 
     Raises
     ------
     ValueError
         If there is none; the message lists those there are.
     """
-    models = available_models()
+    networks = available_models()
+    models = {**networks, **untrained_models()}
     if name not in models:
-        raise ValueError(f"Unknown network '{name}'. Available: {', '.join(sorted(models))}.")
+        raise ValueError(f"Unknown network '{name}'. Available: {', '.join(sorted(networks))}.")
     return models[name]
 
 
 def build_model(name: str, config: Any = None, *, source: str = "model") -> SMLMModel:
-    """Return an untrained network; `config` is its `Config` or the plain values of one."""
+    """Return an untrained model; `config` is its `Config` or the plain values of one."""
     network = model_class(name)
     if not isinstance(config, ModelConfig):
         config = network.Config.from_dict(config or {}, source=source)

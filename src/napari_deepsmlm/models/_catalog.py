@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from napari_deepsmlm._boundary import reading
 from napari_deepsmlm.known_cameras import data_folder
 from napari_deepsmlm.models._checkpoint import load_model, read_card
+from napari_deepsmlm.models.card import ModelCard
 
 if TYPE_CHECKING:
     from napari_deepsmlm.models.base import SMLMModel
-    from napari_deepsmlm.models.card import ModelCard
 
 SUFFIX = ".safetensors"
 
@@ -22,13 +22,18 @@ class FoundModel(NamedTuple):
     """A model, where it came from, and why it was chosen."""
 
     name: str
-    path: Path
+    path: Path | None
+    """None for what has no weights, and so no file."""
     card: ModelCard
     reason: str
 
     def load(self) -> SMLMModel:
         """Read its weights."""
-        return load_model(self.path)[0]
+        if self.path is not None:
+            return load_model(self.path)[0]
+        from napari_deepsmlm.models import build_model
+
+        return build_model(self.card.network, self.card.config).eval()
 
 
 def built_in_models() -> dict[str, Path]:
@@ -51,6 +56,20 @@ def adapted_models() -> dict[str, Path]:
     return {path.name.removesuffix(SUFFIX).replace("_", ":", 1): path for path in paths}
 
 
+def untrained_cards() -> dict[str, ModelCard]:
+    """Return by name the cards of what localizes without a network."""
+    from napari_deepsmlm.models import untrained_models
+
+    return {
+        name: ModelCard(
+            network=name,
+            config=model.Config().model_dump(mode="json"),
+            trained_on="Nothing: no network, each spot is fitted by itself.",
+        )
+        for name, model in untrained_models().items()
+    }
+
+
 def find_model(
     name: str | Path, *, pixel_size_nm: float | None = None, upsampling: int | None = None
 ) -> FoundModel:
@@ -59,8 +78,8 @@ def find_model(
     Parameters
     ----------
     name : a built-in model (`deep-storm:2d-100nm`), a network (`deep-storm`: its built-in model
-        nearest to the data), one that was adapted to the user's data (`adapted_models`), or a
-        `.safetensors` file.
+        nearest to the data), one that was adapted to the user's data (`adapted_models`), `fit`
+        (no network: `untrained_cards`), or a `.safetensors` file.
     pixel_size_nm : camera pixel of the data.
     upsampling : super-resolution pixels per camera pixel, if it matters.
 
@@ -72,6 +91,9 @@ def find_model(
         If a file is named that does not exist.
     """
     text, built_in, adapted = str(name), built_in_models(), adapted_models()
+    untrained = untrained_cards()
+    if text in untrained:
+        return FoundModel(text, None, untrained[text], "as asked")
     if text in built_in:
         candidates = {text: built_in[text]}
     elif text in adapted:
@@ -81,7 +103,7 @@ def find_model(
     else:
         candidates = {key: path for key, path in built_in.items() if key.split(":")[0] == text}
     if not candidates:
-        listed = ", ".join([*built_in, *adapted]) or "none"
+        listed = ", ".join([*built_in, *untrained, *adapted])
         raise ValueError(f"No model '{text}'. Built-in: {listed}; or give a .safetensors file.")
     with reading(text, "copy it again"):
         return _best_of(candidates, text, pixel_size_nm, upsampling)

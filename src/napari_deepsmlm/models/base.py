@@ -56,6 +56,9 @@ class SMLMModel(nn.Module, ABC):
     needs_photons: ClassVar[bool] = False
     """Whether gain and offset of the camera matter: input is not scaled by its own extremes."""
 
+    is_trained: ClassVar[bool] = True
+    """Whether it learns from frames; what does not is no network, and has no weights."""
+
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
@@ -150,6 +153,9 @@ class SMLMModel(nn.Module, ABC):
     @abstractmethod
     def to_localizations(self, prediction: Tensor, threshold: float | None = None) -> Localizations:
         """Return molecules in nm, `frame` the index in the batch, sorted by it."""
+
+    def expect_width(self, sigma_px: float) -> None:
+        """Take the width of the data's PSF, where it was measured. A network has learnt its own."""
 
     def fit_input(self, frames: Tensor) -> None:
         """Measure on training frames what input normalisation needs, before the first step."""

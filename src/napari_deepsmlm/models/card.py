@@ -96,8 +96,17 @@ class ModelCard(FrozenModel):
 
     @property
     def is_for_any_pixel(self) -> bool:
-        """Whether it was trained on many microscopes, so that the pixel size does not matter."""
+        """Whether the pixel size does not matter: trained on many microscopes, or not at all."""
+        if not self.is_trained:
+            return True
         return self.experiment is not None and self.experiment.get("variety") is not None
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is a network, which was trained on something."""
+        from napari_deepsmlm.models import untrained_models
+
+        return self.network not in untrained_models()
 
     @property
     def is_adapted(self) -> bool:
@@ -134,9 +143,9 @@ class ModelCard(FrozenModel):
         >>> ModelCard(network="deep-storm", config={}).title
         'Deep-STORM'
         """
-        from napari_deepsmlm.models import available_models
+        from napari_deepsmlm.models import available_models, untrained_models
 
-        network = available_models().get(self.network)
+        network = {**available_models(), **untrained_models()}.get(self.network)
         return self.network if network is None else network.title
 
     def _recorded(self, *keys: str) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from napari_deepsmlm.reconstruction.events import (
     Progress,
     Reconstruction,
 )
+from napari_deepsmlm.reconstruction.finding import find_for
 from napari_deepsmlm.reconstruction.job import ReconstructJob, reconstruct
 from napari_deepsmlm.reconstruction.keeping import refuse_results
 from napari_deepsmlm.reconstruction.options import ReconstructOptions
@@ -31,6 +32,7 @@ __all__ = [
     "Reconstruction",
     "Report",
     "adapt_options",
+    "find_for",
     "reconstruct",
     "refuse_results",
     "remarks_of",

@@ -51,7 +51,7 @@ def remarks_of(done: Adapted) -> tuple[str, ...]:
 def offer_for(source: FrameSource, found: FoundModel) -> str:
     """Return the offer to adapt a model to a stack, "" where that cannot be done."""
     is_flat = source.shape[1] == 1 == found.card.n_planes
-    if not is_flat or found.card.reads_depth:
+    if not is_flat or found.card.reads_depth or not found.card.is_trained:
         return ""
     return offer(last_gain(found.card.network, camera_kind(source)))
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_deepsmlm._devices import Compute, choose_compute
-from napari_deepsmlm.adaptation import reason_of, sample_of, suiting
 from napari_deepsmlm.estimation import KnownCamera, know_camera
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
-from napari_deepsmlm.mismatch import PIXEL_TOLERANCE, pixel_sentence
-from napari_deepsmlm.models import FoundModel, SMLMModel, adapted_models, find_model
+from napari_deepsmlm.mismatch import PIXEL_TOLERANCE, Look, pixel_sentence
+from napari_deepsmlm.reconstruction.finding import find_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_deepsmlm.io import FrameSource, PlaneLayout
-    from napari_deepsmlm.models import ModelCard
+    from napari_deepsmlm.mismatch import MismatchTable
+    from napari_deepsmlm.models import FoundModel, ModelCard, SMLMModel
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
 
 SMALLEST_FRAME_PX = 8
@@ -31,10 +31,16 @@ class Choice(NamedTuple):
     pipeline: Pipeline
     warnings: tuple[str, ...]
     camera: KnownCamera
+    look: Look
+    """At the frames, which are measured at most once."""
 
 
 def choose(
-    source: FrameSource, options: ReconstructOptions, camera: KnownCamera | None = None
+    source: FrameSource,
+    options: ReconstructOptions,
+    camera: KnownCamera | None = None,
+    *,
+    frames: range | None = None,
 ) -> Choice:
     """Find and load the model, tell it the data's pixel size, and say what does not fit.
 
@@ -42,6 +48,7 @@ def choose(
     ----------
     source : the frames that the camera is found from, if it is not known yet.
     camera : what is known of it.
+    frames : those to look at where the choice depends on what they show; all if not given.
 
     Raises
     ------
@@ -50,33 +57,29 @@ def choose(
     """
     pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
     known = camera or know_camera(source, options.camera)
-    found = _find(source, options, pixel_size_nm, known)
+    seen = source if frames is None else source.slice(frames.start, frames.stop)
+    look = Look(seen, camera=known.stated, sum_frames=options.sum_frames)
+    found = find_for(source, options, known, look)
     model = found.load()
     _check_planes(source.layout, source.shape[1], model.n_planes, found.name)
     if pixel_size_nm is not None:
         model.pixel_size_nm = pixel_size_nm
+    if not found.card.is_trained:
+        _tell_width(model, look.glance_at(found.card, found.name))
     compute = choose_compute(options.device, options.precision)
     warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
     reads_light = model.needs_photons or model.reads_noise_units
     warnings += known.warnings if reads_light else known.frame_warnings
     pipeline = pipeline_of(model, compute, options, known)
-    return Choice(found, model, compute, pipeline, tuple(warnings), known)
+    return Choice(found, model, compute, pipeline, tuple(warnings), known, look)
 
 
-def _find(
-    source: FrameSource,
-    options: ReconstructOptions,
-    pixel_size_nm: float | None,
-    known: KnownCamera,
-) -> FoundModel:
-    """Return the model of a name: of a network the one adapted to such data, if there is one."""
-    network = options.model
-    if pixel_size_nm is not None and any(n.split(":")[0] == network for n in adapted_models()):
-        data = sample_of(source, pixel_size_nm, known.camera, sum_frames=options.sum_frames)
-        kept = None if data is None else suiting(network, data)
-        if kept is not None:
-            return find_model(kept)._replace(reason=reason_of(kept))
-    return find_model(network, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
+def _tell_width(model: SMLMModel, table: MismatchTable | None) -> None:
+    """Let a model without training know the width of the PSF, where the frames show one."""
+    if table is not None and table.is_one_width:
+        sigma_px = table.measured("psf_sigma_px").value
+        if sigma_px is not None:
+            model.expect_width(sigma_px)
 
 
 def pipeline_of(

@@ -13,7 +13,6 @@ from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.adaptation import AdaptJob
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.mismatch import glance_at
 from napari_deepsmlm.models import ImageModel
 from napari_deepsmlm.reconstruction.adapting import (
     adapt_options,
@@ -120,8 +119,8 @@ class ReconstructJob:
         options, source = self.options, self.source
         frames = chosen_frames(source, options.frame_range)
         region = chosen_region(source, options.region)
-        choice = choose(source, options, self._camera)
-        table = self._glance(choice, frames)
+        choice = choose(source, options, self._camera, frames=frames)
+        table = choice.look.glance_at(choice.found.card, choice.found.name)
         warnings = [*self.remarks, *choice.warnings, *self._mismatches(choice, table)]
         brake = self._brake(choice, table, region)
         prepared = _prepared(choice, region, len(frames), warnings)
@@ -168,15 +167,6 @@ class ReconstructJob:
         if self.out is not None and done:
             write_results(result, self.out)
         yield Finished(result)
-
-    def _glance(self, choice: Choice, frames: range) -> MismatchTable | None:
-        return glance_at(
-            choice.found.card,
-            choice.found.name,
-            self.source.slice(frames.start, frames.stop),
-            camera=choice.camera.stated,
-            sum_frames=self.options.sum_frames,
-        )
 
     def _mismatches(self, choice: Choice, table: MismatchTable | None) -> list[str]:
         """Return where the frames are unlike those of the training, and the offer to adapt."""

@@ -37,7 +37,7 @@ class ModelBox(LongNamesBox):
         self._pixel_size_nm: float | None = None
         self._n_planes = 1
         self._is_users_choice = False
-        self._adapted: ModelChoice | None = None
+        self._suiting: ModelChoice | None = None
         self._reason = ""
         self.activated.connect(self._on_activated)
 
@@ -73,16 +73,19 @@ class ModelBox(LongNamesBox):
 
     @property
     def wanted_network(self) -> str | None:
-        """The network of which an adapted model would be chosen, None if there is none."""
+        """The network of which the frames may suggest another model, None if there is none."""
         choice = self.choice
         if choice is None or self._is_users_choice:
             return None
-        is_there = any(each.is_adapted and each.network == choice.network for each in self._choices)
+        same = [each for each in self._choices if each.network == choice.network]
+        built_in = [each for each in same if not each.is_adapted and not each.is_own]
+        is_there = len(built_in) > 1 and any(each.is_for_any_pixel for each in built_in)
+        is_there |= any(each.is_adapted for each in same)
         return choice.network if is_there else None
 
-    def set_adapted(self, key: str | None, reason: str = "") -> None:
-        """Choose the model that was adapted to such data, unless the user chose; None: no more."""
-        self._adapted = next((each for each in self._choices if each.key == key), None)
+    def set_suiting(self, key: str | None, reason: str = "") -> None:
+        """Choose the model that the frames suggest, unless the user chose; None: no more."""
+        self._suiting = next((each for each in self._choices if each.key == key), None)
         self._reason = reason
         self._suggest()
 
@@ -138,7 +141,8 @@ class ModelBox(LongNamesBox):
     def _suggest(self) -> None:
         if self._choices and self._pixel_size_nm is not None and not self._is_users_choice:
             plain = nearest(self._choices, self._pixel_size_nm, self._n_planes)
-            self._take(self._adapted or plain)
+            suiting = self._suiting or plain
+            self._take(plain if plain.is_own and not suiting.is_adapted else suiting)
         else:
             self._explain()
 
@@ -153,8 +157,10 @@ class ModelBox(LongNamesBox):
                 f"This model reads frames of {counted(choice.n_planes, 'focal plane')}, the data "
                 f"has {self._n_planes}: choose another one, or a channel."
             )
-        elif choice == self._adapted and not self._is_users_choice:
+        elif choice == self._suiting and not self._is_users_choice:
             self.note.tell(f"Suggested: {self._reason}.")
+        elif not choice.is_trained:
+            self.note.tell("No network: fits each spot by itself, of sparse molecules in focus.")
         elif pixel_nm is None:
             made_for = "any" if choice.is_for_any_pixel else f"{choice.pixel_size_nm:g} nm"
             self.note.tell(f"For {made_for} pixels. Give the pixel size first.")
@@ -163,8 +169,8 @@ class ModelBox(LongNamesBox):
             which = "No model fits: the nearest" if is_best else "This model"
             self.note.warn(
                 f"{which} was trained for {choice.pixel_size_nm:g} nm pixels, the data has "
-                f"{pixel_nm:g} nm. Expect missed and false molecules; adapt it, or train one for "
-                "your data."
+                f"{pixel_nm:g} nm. Expect missed and false molecules; adapt it, train one for "
+                "your data, or fit single molecules."
             )
         else:
             suggested = "Suggested" if choice.is_for_any_pixel else "Nearest to the data"

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from napari_deepsmlm.models import ModelCard
+
 OWN_MISFIT = 1.05
 """Up to here the pixels of a person's own model are those of the data."""
 
@@ -28,6 +30,7 @@ class ModelChoice:
     n_planes: int = 1
     is_for_any_pixel: bool = False
     is_adapted: bool = False
+    is_trained: bool = True
 
     @classmethod
     def from_file(cls, path: Path, key: str = "") -> ModelChoice:
@@ -38,13 +41,19 @@ class ModelChoice:
         ValueError, OSError
             One sentence, if the file is no model.
         """
-        from napari_deepsmlm.models import ImageModel, model_class, read_card
+        from napari_deepsmlm.models import read_card
 
-        card = read_card(path)
+        return cls.from_card(read_card(path), key or str(path), key or _title(path))
+
+    @classmethod
+    def from_card(cls, card: ModelCard, key: str, title: str) -> ModelChoice:
+        """Take from a model's card what the panels ask of it."""
+        from napari_deepsmlm.models import ImageModel, model_class
+
         network = model_class(card.network)
         return cls(
-            key=key or str(path),
-            title=key or _title(path),
+            key=key,
+            title=title,
             network=network.name,
             pixel_size_nm=card.pixel_size_nm,
             upsampling=card.upsampling,
@@ -53,6 +62,7 @@ class ModelChoice:
             n_planes=card.n_planes,
             is_for_any_pixel=card.is_for_any_pixel,
             is_adapted=card.is_adapted,
+            is_trained=card.is_trained,
         )
 
     @property
@@ -76,9 +86,11 @@ def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float, n_planes: int)
     """Return the model for as many planes whose pixels are nearest, the first of equals.
 
     A person's own model comes first where its pixels are the data's, then one that was made for any
-    pixel. Models that were adapted to a sample are no candidates: they are for its like only.
+    pixel. Models that were adapted to a sample are no candidates: they are for its like only;
+    neither is what works without a network: whoever wants it says so.
     """
-    general = [choice for choice in choices if not choice.is_adapted] or choices
+    networks = [choice for choice in choices if choice.is_trained] or choices
+    general = [choice for choice in networks if not choice.is_adapted] or networks
     fitting = [choice for choice in general if choice.n_planes == n_planes] or general
     return min(
         fitting,

@@ -54,11 +54,14 @@ def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
 
 
 def known_models() -> tuple[ModelChoice, ...]:
-    """Return the built-in models, those adapted to data, and the latest of the Train panel."""
-    from napari_deepsmlm.models import built_in_models
+    """Return the built-in models, what needs no network, adapted models, and the latest runs'."""
+    from napari_deepsmlm.models import built_in_models, untrained_cards
 
     models = [ModelChoice.from_file(path, name) for name, path in built_in_models().items()]
-    return (*models, *_adapted(), *_trained_by_user())
+    untrained = [
+        ModelChoice.from_card(card, name, card.title) for name, card in untrained_cards().items()
+    ]
+    return (*models, *untrained, *_adapted(), *_trained_by_user())
 
 
 def _adapted() -> Iterator[ModelChoice]:

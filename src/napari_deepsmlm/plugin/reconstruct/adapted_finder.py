@@ -1,4 +1,4 @@
-"""Adapted finder: which model was adapted to data like the chosen stack, looked up in a thread."""
+"""Adapted finder: which model of a network suits the chosen stack, looked up in a thread."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Wanted(NamedTuple):
 
 
 class Suiting(NamedTuple):
-    """A model that was adapted to such data."""
+    """The model of a network that suits the frames, and why."""
 
     name: str
     reason: str
 
 
 class AdaptedFinder(QObject):
-    """Looks up the adapted model of a layer, as the command line does for a network's name."""
+    """Looks up the model for a layer, as the command line does for a network's name."""
 
     found = Signal()
     """What :attr:`suiting` tells is new."""
@@ -81,7 +81,9 @@ class AdaptedFinder(QObject):
         if self._layer is None or self._wanted is None:
             return
         work = partial(find, frames_of(self._layer), self._wanted)
-        self._job = Job(work, title="looking for an adapted model", parent=self, is_listed=False)
+        self._job = Job(
+            work, title="looking for the model that suits", parent=self, is_listed=False
+        )
         self._job.arrived.connect(self._keep)
         self._job.start()
 
@@ -91,24 +93,26 @@ class AdaptedFinder(QObject):
 
 
 def find(frames: Any, wanted: Wanted, stopping: threading.Event) -> Generator[Suiting, None, None]:
-    """Yield the latest model that was adapted to such frames, if there is one.
+    """Yield the model of a network that suits frames, as the command line chooses it.
 
     Parameters
     ----------
     frames : what `open_frames` takes.
     wanted : what for.
     """
-    from napari_deepsmlm.adaptation import reason_of, sample_of, suiting
     from napari_deepsmlm.estimation import know_camera
     from napari_deepsmlm.io import open_frames
-    from napari_deepsmlm.reconstruction import ReconstructOptions
+    from napari_deepsmlm.reconstruction import ReconstructOptions, find_for
 
     if stopping.is_set():
         return
-    options = ReconstructOptions.from_dict({"camera": wanted.camera}, source="Camera")
+    values = {
+        "model": wanted.network,
+        "pixel_size_nm": wanted.pixel_size_nm,
+        "camera": wanted.camera,
+        "sum_frames": wanted.sum_frames,
+    }
+    options = ReconstructOptions.from_dict(values, source="Camera")
     source = open_frames(frames, channel=wanted.channel)
-    camera = know_camera(source, options.camera).camera
-    data = sample_of(source, wanted.pixel_size_nm, camera, sum_frames=wanted.sum_frames)
-    name = None if data is None else suiting(wanted.network, data)
-    if name is not None:
-        yield Suiting(name, reason_of(name))
+    found = find_for(source, options, know_camera(source, options.camera))
+    yield Suiting(found.name, found.reason)

@@ -258,7 +258,7 @@ class ReconstructForm(QWidget):
         self.camera_finder.ask(self.stack if is_wanted else None, self.camera_box.camera)
 
     def _ask_adapted(self) -> None:
-        """Look for a model that was adapted to such data, unless the user chose one."""
+        """Look for the model of the network that suits the frames, unless the user chose one."""
         network, pixel_nm = self.model_box.wanted_network, self.pixel_size_nm
         wanted = None
         if network is not None and pixel_nm is not None:
@@ -267,7 +267,7 @@ class ReconstructForm(QWidget):
         self.adapted_finder.ask(self.stack, wanted)
 
     def _on_adapted(self) -> None:
-        self.model_box.set_adapted(*(self.adapted_finder.suiting or (None,)))
+        self.model_box.set_suiting(*(self.adapted_finder.suiting or (None,)))
 
     def _explain_compute(self, *_: object) -> None:
         from napari_deepsmlm._devices import choose_compute

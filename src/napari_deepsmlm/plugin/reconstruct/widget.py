@@ -102,8 +102,11 @@ class ReconstructWidget(JobPanel):
     def update_buttons(self) -> None:
         """Let those buttons be clicked that make sense now."""
         is_free = self.is_ready and not self.is_busy
-        for each in (self.run_button, self.preview.button, self.adapting.button):
-            each.setEnabled(is_free and self.form.is_complete)
+        is_complete = is_free and self.form.is_complete
+        for each in (self.run_button, self.preview.button):
+            each.setEnabled(is_complete)
+        model = self.form.model_box.choice
+        self.adapting.button.setEnabled(is_complete and model is not None and model.is_trained)
         self.cancel_button.setEnabled(self.is_busy and (self._is_running or self._is_adapting))
         self.save_button.setEnabled(is_free and self._result is not None)
 

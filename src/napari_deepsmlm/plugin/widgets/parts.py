@@ -75,11 +75,13 @@ class ShortScroll(VerticalScroll):
         content, bar = self.widget(), self.verticalScrollBar()
         if content is None or bar is None:
             return super().sizeHint()
-        height = _height_of(content, self.width())
+        frame_px = 2 * self.frameWidth()  # napari's style gives it one
+        width = self.width() - frame_px
+        height = _height_of(content, width)
         if height > self._most_px:
-            height = _height_of(content, self.width() - bar.sizeHint().width())
+            height = _height_of(content, width - bar.sizeHint().width())
         if height:
-            height += 2 * self.frameWidth()
+            height += frame_px
         return QSize(content.sizeHint().width(), min(height, self._most_px))
 
     def minimumSizeHint(self) -> QSize:

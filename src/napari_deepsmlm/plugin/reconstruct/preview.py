@@ -118,6 +118,7 @@ class FramePreview(QObject):
     def _predict(self) -> None:
         """Begin with the frames under the slider, unless the last prediction is almost there."""
         if not self._form.is_complete:
+            self.stop()  # the form says what is wrong
             return
         is_awaited = time.monotonic() - self._started < PATIENCE_S and not self._has_shown
         if self._job is not None and self._job.is_running and is_awaited:

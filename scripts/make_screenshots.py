@@ -136,7 +136,7 @@ def adapt(choices: argparse.Namespace) -> None:
     click(panel.brake_box.adapt_button)
     wait_until(lambda: "now" in panel.adapting.note.text() or not panel.is_busy, 3000)
     take(choices.out / "adapt_running.png")
-    wait_until(lambda: not panel.is_busy and "bright SR" in viewer.layers, 3000)
+    wait_until(lambda: not panel.is_busy and panel.save_button.isEnabled(), 3000)
     wait_until(lambda: not panel.is_busy, 3000)
     take(choices.out / "adapt_done.png")
     print(panel.adapting.note.text())
@@ -173,7 +173,6 @@ def part_of_3d(viewer: napari.Viewer, panel: ReconstructWidget, path: Path) -> N
     wait_until(lambda: not panel.is_busy)
     assert panel.save_button.isEnabled(), panel.message_note.text()
     panel.report_box.collapse()
-    viewer.layers["astigmatic molecules"].visible = False
     take(path)
     print(panel.status_note.text(), panel.message_note.text())
 

@@ -48,7 +48,7 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
         name = available[0]
         reason = "the fastest device here" if name != "cpu" else "no GPU found"
     elif device in available or (device == "cuda" and "cuda:0" in available):
-        name, reason = device, "as asked"
+        name, reason = device, "chosen"
     else:
         raise ValueError(f"No device '{device}' here. Available: auto, {', '.join(available)}.")
     has_bf16 = _is_bf16_fast(torch.device(name))

@@ -16,6 +16,7 @@ from napari_deepsmlm.io import (
     read_report,
     table_pixel_size,
     write_localizations,
+    write_stack,
 )
 from napari_deepsmlm.localizations import Localizations
 
@@ -93,6 +94,37 @@ def test_render_with_a_filter_draws_only_those(table: Path, tmp_path: Path) -> N
     out = tmp_path / "image.tif"
     assert call("render", table, "--out", out, "--where", "x < 1000").exit_code == 0
     assert tifffile.imread(out).sum() == (TABLE.x_nm < 1000).sum()
+
+
+@pytest.mark.parametrize("field", ["file", "70,90"])
+def test_render_covers_the_field_of_the_frames(table: Path, tmp_path: Path, field: str) -> None:
+    frames, out = tmp_path / "frames.tif", tmp_path / "image.tif"
+    write_stack(frames, np.zeros((2, 70, 90), np.uint16), pixel_size_nm=110.0)
+    said = ["--field", frames] if field == "file" else ["--field", field, "--pixel-size", 110]
+    result = call("render", table, "--out", out, "--sr-pixel", 20, *said, "--json")
+    assert result.exit_code == 0, result.output
+    image = tifffile.imread(out)
+    assert image.shape == (385, 495), "70 x 90 pixels of 110 nm in pixels of 20 nm"
+    inside = (TABLE.y_nm < 7700) & (TABLE.x_nm < 9900) & (TABLE.y_nm >= 0) & (TABLE.x_nm >= 0)
+    assert image.sum() == inside.sum()
+    assert json.loads(result.stdout)["outside"] == N - inside.sum()
+
+
+def test_a_field_in_pixels_needs_their_size(table: Path, tmp_path: Path) -> None:
+    result = call("render", table, "--out", tmp_path / "image.tif", "--field", "70,90")
+    assert result.exit_code != 0
+    assert "give --pixel-size" in " ".join(result.output.split())
+
+
+def test_gaussians_without_uncertainties_need_a_width(tmp_path: Path) -> None:
+    path, out = tmp_path / "bare.csv", tmp_path / "image.tif"
+    path.write_text("frame,x [nm],y [nm]\n1,500,500\n")
+    arguments = ["render", path, "--out", out, "--kind", "gaussian"]
+    result = call(*arguments)
+    assert result.exit_code != 0
+    assert "give one width for all molecules" in " ".join(result.output.split())
+    assert call(*arguments, "--sigma", 15, "--field", "10,10", "--pixel-size", 100).exit_code == 0
+    assert tifffile.imread(out).sum() == pytest.approx(1, abs=1e-3)
 
 
 def test_render_in_colours_is_rgb_with_its_pixel_size(table: Path, tmp_path: Path) -> None:

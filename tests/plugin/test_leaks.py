@@ -67,7 +67,7 @@ def test_nothing_stays_of_a_closed_panel(
                 viewer.layers.remove(layer)
         if what == "preview":
             panel.preview.button.click()
-            qtbot.waitUntil(lambda: "cells SR preview" in viewer.layers, timeout=WAIT_MS)
+            qtbot.waitUntil(lambda: "cells preview" in viewer.layers, timeout=WAIT_MS)
 
     counts = []
     for _ in range(n_openings):

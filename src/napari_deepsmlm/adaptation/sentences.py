@@ -16,10 +16,10 @@ def scores_in_words(scores: dict[str, float]) -> str:
     >>> scores_in_words({"jaccard": 0.0})
     'no molecule is found'
     """
-    if "rmse_lateral_nm" not in scores:
+    if not math.isfinite(scores.get("rmse_lateral_nm", math.nan)):
         return "no molecule is found"
-    bound = scores.get("bound_lateral_nm")
-    beside = "" if bound is None else f" (bound {_short(bound)} nm)"
+    bound = scores.get("bound_lateral_nm", math.nan)
+    beside = f" (bound {_short(bound)} nm)" if math.isfinite(bound) else ""
     return (
         f"Jaccard index {scores['jaccard']:.2f}, RMSE {_short(scores['rmse_lateral_nm'])} nm"
         f"{beside}, efficiency {scores['efficiency_lateral']:.0f}"

@@ -11,6 +11,7 @@ Stack = np.ndarray[Any, Any]
 WIDE_WINDOW_PX = 31
 """Larger windows hold engineered PSFs, whose lobes must not be taken for beads of their own."""
 
+LEAST_DEPTHS = 5
 CAMERA_BITS = (16, 14, 12, 10, 8)
 """Depths of cameras: a stack whose largest value is all of these bits is saturated."""
 
@@ -51,9 +52,10 @@ def check_stack(stack: Stack) -> Stack:
             f"A bead stack has axes (z, y, x) or (plane, z, y, x); got shape {values.shape}."
         )
     planes = (values if values.ndim == 4 else values[None]).astype(np.float64)
-    if planes.shape[1] < 5:
+    if planes.shape[1] < LEAST_DEPTHS:
         raise ValueError(
-            f"The bead stack has {planes.shape[1]} depths; a calibration needs at least 5. "
+            f"The bead stack has {planes.shape[1]} depths; a calibration needs at least "
+            f"{LEAST_DEPTHS}. "
             "Record it in z-steps of 10 to 100 nm."
         )
     if not np.isfinite(planes).all():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.calibration.beads import (
     WIDE_WINDOW_PX,
     Bead,
@@ -148,7 +149,7 @@ def calibration_steps(
     yield "Looking for beads"
     found, warnings = _find(stacks, window_px, keep)
     n_planes, n_z = found[0][1].cutout.shape[:2]
-    yield f"Averaging {len(found)} beads"
+    yield f"Averaging {counted(len(found), 'bead')}"
     averages = [average_beads([bead.cutout[c] for _, bead in found]) for c in range(n_planes)]
     z_nm = (np.arange(n_z) - (n_z - 1) / 2) * z_step_nm
     yield "Fitting the widths"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
+from napari_deepsmlm._words import counted
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -36,7 +38,7 @@ def plot_calibration(calibration: Calibration) -> Figure:
         (points,) = axes.plot(z, measured, ".", label=f"σ {name}, measured")
         smooth = fitted.sigma_at(torch.as_tensor(z)).numpy()
         axes.plot(z, smooth, color=points.get_color(), label=f"σ {name}, fitted")
-    axes.set(xlabel="z (nm)", ylabel="σ (nm)", title=f"{calibration.n_beads} beads")
+    axes.set(xlabel="z (nm)", ylabel="σ (nm)", title=counted(calibration.n_beads, "bead"))
     axes.legend()
     chosen = np.linspace(0, len(z) - 1, min(N_COLUMNS, len(z))).round().astype(int)
     data = calibration.measured[0, chosen]

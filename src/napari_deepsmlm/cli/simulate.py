@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.cli._console import out, print_json, progress
 from napari_deepsmlm.cli._options import JsonFlag, OutFolder
 
@@ -33,4 +34,6 @@ def simulate(
     if as_json:
         print_json({"frames": frames, "molecules": n_molecules, "files": files})
     else:
-        out.print(f"{frames} frames with {n_molecules} molecules in {out_folder}")
+        out.print(
+            f"{counted(frames, 'frame')} with {counted(n_molecules, 'molecule')} in {out_folder}"
+        )

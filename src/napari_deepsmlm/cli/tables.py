@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.cli._console import err, out, print_json, print_warnings
 from napari_deepsmlm.cli._options import JsonFlag
 
@@ -45,7 +46,9 @@ def filter_table(
     kept = filtering.filter_table(molecules, where)
     _write(kept, out_file, kind, pixel_nm)
     report = {"molecules": len(molecules), "kept": len(kept), "where": where, "file": str(out_file)}
-    _tell(report, f"{len(kept):,} of {len(molecules):,} molecules kept: {out_file}", as_json)
+    _tell(
+        report, f"{len(kept):,} of {counted(len(molecules), 'molecule')} kept: {out_file}", as_json
+    )
 
 
 def render(
@@ -56,7 +59,17 @@ def render(
         str, typer.Option(help="histogram, gaussian, or ash (average shifted histogram).")
     ] = "histogram",
     sigma: Annotated[
-        float | None, typer.Option(help="gaussian: one width for all, nm; default: their own.")
+        float | None,
+        typer.Option(
+            help="gaussian: one width for all, nm; default: their own; needed if they have none."
+        ),
+    ] = None,
+    field: Annotated[
+        str | None,
+        typer.Option(
+            help="Camera frames whose field the image covers, so that it lies on them: a file, or "
+            "H,W in camera pixels; default: as far as the molecules reach."
+        ),
     ] = None,
     shifts: Annotated[int, typer.Option(help="ash: image pixels per bin.")] = 4,
     color_by: Annotated[
@@ -72,32 +85,35 @@ def render(
     from napari_deepsmlm.io import write_image, write_rgb
     from napari_deepsmlm.io.tables.columns import merged_uncertainty
     from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
-    from napari_deepsmlm.render import RenderOptions, draw, draw_colored
+    from napari_deepsmlm.render import RenderOptions, draw, draw_colored, frames_shape
 
     if out_file.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{out_file.name}: images are written as .tif.")
     values = {"kind": kind, "sr_pixel_nm": sr_pixel, "sigma_nm": sigma, "n_shifts": shifts}
     options = RenderOptions.from_dict(values, source="options")
-    molecules, _ = _read(table, pixel_size, unit)
+    molecules, pixel_nm = _read(table, pixel_size, unit)
     if where is not None:
         molecules = filtering.filter_table(molecules, where)
-    n_outside = _warn_of_outside(molecules)
+    field_nm = None if field is None else _field_nm(field, pixel_size, pixel_nm)
+    shape = None if field_nm is None else frames_shape(*field_nm, sr_pixel)
+    n_outside = _warn_of_outside(molecules, field_nm)
     report = {"inputs": [str(table)], "molecules": len(molecules), "where": where}
     report |= {"outside": n_outside}
+    report |= {"field_nm": field_nm}
     report |= {"image": options.model_dump(), "file": str(out_file)}
     if color_by is None:
-        image = draw(molecules, options=options).numpy()
+        image = draw(molecules, shape, options=options).numpy()
         write_image(out_file, image, pixel_size_nm=sr_pixel, report=report)
     else:
         column = filtering.find_column(color_by, molecules.names) or color_by
         if column == UNCERTAINTY_XY:  # one number in ThunderSTORM, two in a table of ours
             molecules = molecules.with_columns(**{column: merged_uncertainty(molecules)})
-        image, low, high = draw_colored(molecules, column, options=options)
+        image, low, high = draw_colored(molecules, column, shape, options=options)
         report |= {"color_by": column, "color_low": low, "color_high": high}
         write_rgb(out_file, image, pixel_size_nm=sr_pixel, report=report)
     rows, columns = image.shape[:2]
     n_inside = len(molecules) - n_outside
-    note = f"{n_inside:,} molecules in {rows} x {columns} pixels: {out_file}"
+    note = f"{counted(n_inside, 'molecule')} in {rows} x {columns} pixels: {out_file}"
     if color_by is not None:
         note += f" (blue {low:.4g}, grey, orange {high:.4g})"
     _tell({**report, "shape": [rows, columns]}, note, as_json)
@@ -120,7 +136,7 @@ def convert(
         "camera_pixel_nm": pixel_nm,
         "file": str(out_file),
     }
-    _tell(report, f"{len(molecules):,} molecules: {out_file}", as_json)
+    _tell(report, f"{counted(len(molecules), 'molecule')}: {out_file}", as_json)
 
 
 def _read(path: Path, pixel_size: float | None, unit: str | None) -> tuple[Any, float | None]:
@@ -140,14 +156,36 @@ def _write(table: Any, path: Path, kind: str | None, pixel_nm: float | None) -> 
         write_localizations(table, path, kind=kind, pixel_size_nm=pixel_nm)
 
 
-def _warn_of_outside(molecules: Any) -> int:
-    """Return how many molecules lie left of or above the image, which begins at 0, and say so."""
-    n_outside = int(((molecules.x_nm < 0) | (molecules.y_nm < 0)).sum())
+def _field_nm(field: str, given_nm: float | None, of_table_nm: float | None) -> tuple[float, float]:
+    """Return height and width, nm, of the frames of a file, or of H,W in camera pixels."""
+    from napari_deepsmlm.io import open_frames
+
+    sides = field.split(",")
+    if len(sides) == 2 and all(side.strip().isdecimal() for side in sides):
+        height, width, pixel_nm = int(sides[0]), int(sides[1]), of_table_nm
+    else:
+        with open_frames(field) as source:
+            height, width = source.shape[-2:]
+            pixel_nm = given_nm or source.pixel_size_nm or of_table_nm
+    if pixel_nm is None:
+        raise ValueError(f"--field {field}: the camera pixel is not known; give --pixel-size, nm.")
+    if not height or not width:
+        raise ValueError(f"--field {field}: a field has at least one row and one column.")
+    return height * pixel_nm, width * pixel_nm
+
+
+def _warn_of_outside(molecules: Any, field_nm: tuple[float, float] | None) -> int:
+    """Return how many molecules lie outside the image, and say so."""
+    x, y = molecules.x_nm, molecules.y_nm
+    is_before = (x < 0) | (y < 0)
+    where = "at negative x or y, outside the image, which begins at 0"
+    if field_nm is not None:
+        is_before |= (y >= field_nm[0]) | (x >= field_nm[1])
+        where = "outside the field of the frames"
+    n_outside = int(is_before.sum())
     if n_outside:
-        who = "1 molecule lies" if n_outside == 1 else f"{n_outside:,} molecules lie"
-        print_warnings(
-            [f"{who} at negative x or y, outside the image, which begins at 0; not drawn."]
-        )
+        who = f"{counted(n_outside, 'molecule')} {'lies' if n_outside == 1 else 'lie'}"
+        print_warnings([f"{who} {where}; not drawn."])
     return n_outside
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,9 +156,9 @@ def _tell(text: str) -> None:
 
 def _in_words(event: Validated) -> str:
     scores = event.scores
-    bound = scores.get("bound_lateral_nm")
-    best = f" (bound {bound:.1f})" if bound else ""
-    return (
-        f"step {event.step}: validation loss {event.loss:.4g}, "
-        f"Jaccard {scores['jaccard']:.3f}, RMSE {scores['rmse_lateral_nm']:.1f} nm{best}"
-    )
+    rmse, bound = (scores.get(f"{name}_lateral_nm", math.nan) for name in ("rmse", "bound"))
+    found = "no molecule is found yet"
+    if math.isfinite(rmse):
+        best = f" (bound {bound:.1f})" if math.isfinite(bound) and bound else ""
+        found = f"Jaccard {scores['jaccard']:.3f}, RMSE {rmse:.1f} nm{best}"
+    return f"step {event.step:,}: validation loss {event.loss:.4g}, {found}"

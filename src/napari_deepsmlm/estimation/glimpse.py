@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.inference.hot_pixels import HotPixels
 from napari_deepsmlm.inference.inputs import has_contrast
 from napari_deepsmlm.io import FrameReadError
@@ -49,7 +50,7 @@ class Glimpse:
     @property
     def scope(self) -> str:
         """How much was looked at, in words."""
-        return f"{len(self.frames)} of {self.n_stack:,} frames"
+        return f"{len(self.frames):,} of {counted(self.n_stack, 'frame')}"
 
 
 def glimpse(source: FrameSource) -> Glimpse:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_deepsmlm._words import counted
+
 if TYPE_CHECKING:
     from napari_deepsmlm.io import FrameSource
 
@@ -76,8 +78,8 @@ def take_sample(
     n_frames, n_planes, height, width = source.shape
     if n_frames < FEWEST_FRAMES:
         raise ValueError(
-            f"{source.name}: {n_frames} frame(s) cannot tell what blinks; give the raw movie, "
-            f"{FEWEST_FRAMES} frames at the very least, better some hundred."
+            f"{source.name}: {counted(n_frames, 'frame')} cannot tell what blinks; "
+            f"give the raw movie, {FEWEST_FRAMES} frames at the very least, better some hundred."
         )
     if min(height, width) < SMALLEST_PX:
         raise ValueError(
@@ -96,7 +98,10 @@ def take_sample(
     kept, n_constant = _without_constant(frames, source.name)
     remarks = list(_scope(source, kept, region))
     if n_constant:
-        remarks.append(f"{n_constant} frames without any contrast were left out.")
+        remarks.append(
+            f"{counted(n_constant, 'frame')} without any contrast "
+            f"{'was' if n_constant == 1 else 'were'} left out."
+        )
     if n_planes > 1:
         remarks.append(f"Of {source.layout.describe()} the first one was measured.")
     saturated = _saturated(kept, source.dtype)
@@ -196,10 +201,11 @@ def _scope(source: FrameSource, frames: Array, region: tuple[slice, slice]) -> l
     if shape != (height, width):
         rows, columns = region
         return [
-            f"Measured on {n_seen} of {n_frames} frames and the liveliest {shape[0]} x {shape[1]} "
-            f"pixels (rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop})."
+            f"Measured on {n_seen:,} of {counted(n_frames, 'frame')}, "
+            f"in the {shape[0]} x {shape[1]} pixels where most blinks "
+            f"(rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop})."
         ]
-    return [f"Measured on {n_seen} of {n_frames} frames."]
+    return [f"Measured on {n_seen:,} of {counted(n_frames, 'frame')}."]
 
 
 def _saturated(frames: Array, dtype: np.dtype[Any]) -> float:

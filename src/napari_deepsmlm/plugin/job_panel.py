@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from napari.utils.notifications import show_error
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QSize, QTimer
-from qtpy.QtWidgets import (
-    QDockWidget,
-    QHBoxLayout,
-    QMainWindow,
-    QProgressBar,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QEvent, QSize
+from qtpy.QtWidgets import QHBoxLayout, QMainWindow, QProgressBar, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.forms.kept_form import KeptForm
 from napari_deepsmlm.plugin.jobs import Job
+from napari_deepsmlm.plugin.memory.settings import PLUGIN
+from napari_deepsmlm.plugin.widgets.docks import bring_up, dock_of, give_title, is_behind, join
 from napari_deepsmlm.plugin.widgets.notes import Note
-from napari_deepsmlm.plugin.widgets.parts import in_turns, let_shrink
+from napari_deepsmlm.plugin.widgets.parts import ShortScroll, in_turns, let_shrink, soon
 from napari_deepsmlm.plugin.widgets.shortcuts import add_shortcuts
 
 if TYPE_CHECKING:
@@ -29,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from napari.viewer import Viewer
+    from qtpy.QtGui import QResizeEvent
     from qtpy.QtWidgets import QPushButton
 
     from napari_deepsmlm.plugin.jobs import Events
@@ -53,10 +49,9 @@ class JobPanel(QWidget):
         self._viewer = napari_viewer
         self._job: Job | None = None
         self._loading: Job | None = None
-        self._is_ready = False
-        self._joining = QTimer(self)
-        self._joining.setSingleShot(True)
-        self._joining.timeout.connect(self._join_others)
+        self._is_ready = self._is_refused = self._has_place = False
+        self._joining = soon(self._join_others, self)
+        self._naming, self._rising = soon(self._name_dock, self), soon(self._come_up, self)
         self.kept = KeptForm(self.kept_as, self)
         self.kept.restored.connect(self.on_restored)
         self.status_note, self.message_note = Note(), Note()
@@ -70,6 +65,11 @@ class JobPanel(QWidget):
         """Wide enough for a form, as high as napari allows."""
         return QSize(370, 640)
 
+    def minimumSizeHint(self) -> QSize:
+        """Hardly any height until it is a tab: below other panels it would make the window grow."""
+        least = super().minimumSizeHint()
+        return least if self._has_place else QSize(least.width(), 0)
+
     def lay_out(
         self, content: QWidget, buttons: Sequence[QPushButton], last: Sequence[QWidget] = ()
     ) -> QVBoxLayout:
@@ -78,7 +78,7 @@ class JobPanel(QWidget):
         Parameters
         ----------
         content : scrolls by itself.
-        buttons : side by side, above the bars and notes.
+        buttons : side by side at the bottom, where they stay whatever is said above them.
         last : below the notes.
         """
         row = QHBoxLayout()
@@ -88,9 +88,10 @@ class JobPanel(QWidget):
         if self.kept_as:
             row.addWidget(self.kept.reset_button)
         add_shortcuts(self, buttons)
-        footer = QVBoxLayout()
-        footer.setContentsMargins(9, 0, 9, 9)
-        footer.addLayout(row)
+        row.setContentsMargins(9, 0, 9, 9)
+        told = QWidget()
+        footer = QVBoxLayout(told)
+        footer.setContentsMargins(9, 0, 9, 0)
         notes = (
             self.kept.note,
             self.bar,
@@ -100,11 +101,19 @@ class JobPanel(QWidget):
         )
         for widget in (*notes, *last):
             footer.addWidget(widget)
+        self._told = ShortScroll(told)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(content, 1)
-        column.addLayout(footer)
+        column.addWidget(self._told)
+        column.addLayout(row)
         return column
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Give the notes their share of the room."""
+        super().resizeEvent(event)
+        if hasattr(self, "_told"):
+            self._told.set_most(self.height() // 2)
 
     # -- loading -----------------------------------------------------------------------------
 
@@ -180,6 +189,7 @@ class JobPanel(QWidget):
         if self._job is not None:
             self._job.abandon()
             self._job.deleteLater()
+        self._withdraw()
         self.message_note.clear()
         self._job = Job(events, title=title, parent=self)
         self._job.arrived.connect(on_event)
@@ -201,6 +211,21 @@ class JobPanel(QWidget):
         self.message_note.fail(sentence)
         show_error(sentence)
 
+    def refuse(self, sentence: str) -> None:
+        """Say why what was chosen cannot be done, until something else is chosen."""
+        self.fail(sentence)
+        self._is_refused = True
+
+    def on_choice(self) -> None:
+        """Follow a choice: what was wrong with those before is not said any more."""
+        self._withdraw()
+        self.update_buttons()
+
+    def _withdraw(self) -> None:
+        if self._is_refused:
+            self._is_refused = False
+            self.message_note.clear()
+
     def abandon(self) -> None:
         """Stop whatever runs, without waiting for it."""
         self.kept.save()
@@ -209,30 +234,66 @@ class JobPanel(QWidget):
             if job is not None:
                 job.abandon()
 
+    # -- the dock ----------------------------------------------------------------------------
+
+    def open_beside(self, name: str) -> Any:
+        """Return another panel of the window by its name, opened if it is not, and show it."""
+        window = self.window()
+        for other in [] if window is None else window.findChildren(JobPanel):
+            dock = dock_of(other)
+            if other.kept_as == name and dock is not None:
+                bring_up(dock)
+                return other
+        dock, panel = self._viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        bring_up(dock)
+        return panel
+
     def event(self, event: QEvent | None) -> bool:
         """Stop when napari takes the panel out of its dock, and share a place when it gets one."""
         if event is not None and event.type() == QEvent.Type.Hide:
             self.kept.save()  # also when napari is closed, which takes nothing out of its dock
+            dock = dock_of(self)
+            if dock is not None and dock.isHidden() and is_behind(dock):
+                self._rising.start()  # the menu was asked for it: napari hides what it thinks seen
         if event is not None and event.type() == QEvent.Type.ParentChange:
             if self.parentWidget() is None:
                 self.abandon()
             else:
-                self._joining.start(0)
+                self._joining.start()
         return super().event(event)
 
     def _join_others(self) -> None:
-        """Be a tab beside the plugin's other panels: below each other they have no room."""
-        dock, window = _dock_of(self), self.window()
+        """Take a place in the window, unless such a panel has one: then that one is shown."""
+        dock, window = dock_of(self), self.window()
         if dock is None or not isinstance(window, QMainWindow):
             return
-        places = [_dock_of(other) for other in window.findChildren(JobPanel)]
-        seen = [each for each in places if each and each.isVisible() and not each.isFloating()]
-        others = [each for each in seen if each is not dock]
-        beside = window.tabifiedDockWidgets(dock)
-        if others and not any(each in beside for each in others):
-            window.tabifyDockWidget(others[0], dock)
-            dock.show()
-            dock.raise_()
+        panels = [each for each in window.findChildren(JobPanel) if each is not self]
+        docks = {each: place for each in panels if (place := dock_of(each)) is not None}
+        twin = next((each for each in docks if self.kept_as and type(each) is type(self)), None)
+        if twin is not None:
+            self._viewer.window.remove_dock_widget(dock)
+            bring_up(docks[twin])
+            self.deleteLater()
+            return
+        join(dock, list(docks.values()), window)
+        self._has_place = True
+        self.updateGeometry()
+        if self.kept_as:
+            give_title(dock, self.kept_as)
+            dock.topLevelChanged.connect(self._on_floating)
+
+    def _on_floating(self, *_: object) -> None:
+        self._naming.start()  # napari makes a title bar anew
+
+    def _name_dock(self) -> None:
+        dock = dock_of(self)
+        if dock is not None:
+            give_title(dock, self.kept_as)
+
+    def _come_up(self) -> None:
+        dock = dock_of(self)
+        if dock is not None:
+            bring_up(dock)
 
 
 class _Loaded(NamedTuple):
@@ -252,10 +313,3 @@ def _load(
     with closing(kit(stopping)) as kits:
         for each in kits:
             yield _Loaded(each, prepare(read_kept()))
-
-
-def _dock_of(widget: QWidget) -> QDockWidget | None:
-    parent = widget.parentWidget()
-    while parent is not None and not isinstance(parent, QDockWidget):
-        parent = parent.parentWidget()
-    return parent

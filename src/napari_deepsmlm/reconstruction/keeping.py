@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from napari_deepsmlm._files import atomic_write, refuse_to_replace
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.io import write_image, write_localizations
 from napari_deepsmlm.io.result_files import IMAGE_NAME, REPORT_NAME, RESULT_NAMES, TABLE_NAME
 
@@ -71,7 +72,7 @@ class Losses:
                 f"{self.problem.rstrip('.')}. The {done} of {n_frames} frames before it were kept."
             )
         elif done < n_frames:
-            yield f"Stopped after {done} of {n_frames} frames."
+            yield f"Stopped after {done:,} of {counted(n_frames, 'frame')}."
             if not done:
                 yield "Nothing was written; earlier results are as they were."
 

@@ -9,6 +9,7 @@ from napari_deepsmlm.render.options import (
     RenderOptions,
     draw,
     field_shape,
+    frames_shape,
     rendering_of,
 )
 from napari_deepsmlm.render.points import average_shifted_histogram, histogram
@@ -23,6 +24,7 @@ __all__ = [
     "draw_colored",
     "draw_mean",
     "field_shape",
+    "frames_shape",
     "gaussian",
     "histogram",
     "rendering_of",

@@ -140,7 +140,10 @@ def _sigmas_px(
     """Return (N,) standard deviations along x and y, none unusable."""
     missing = [name for name in OWN_SIGMA if name not in table]
     if sigma_nm is None and missing:
-        raise ValueError(f"The table has no {' and no '.join(missing)}; give sigma_nm.")
+        raise ValueError(
+            f"The table has no {' and no '.join(missing)}: give one width for all molecules, nm "
+            "(Width σ in the panel, --sigma on the command line, sigma_nm in Python)."
+        )
     if sigma_nm is None:
         sigmas = [in_pixels(table, name, sr_pixel_nm) for name in OWN_SIGMA]
     else:

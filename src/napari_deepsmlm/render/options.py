@@ -99,12 +99,35 @@ def field_shape(table: Localizations, sr_pixel_nm: float) -> tuple[int, int]:
         values = values[np.isfinite(values)]
         last = float(values.max()) if len(values) else 0.0
         sides.append(max(1, math.floor(last / sr_pixel_nm) + 1))
-    if sides[0] * sides[1] > MOST_PIXELS:
+    return _not_too_large(sides, "The molecules reach over", sr_pixel_nm)
+
+
+def frames_shape(height_nm: float, width_nm: float, sr_pixel_nm: float) -> tuple[int, int]:
+    """Return rows and columns of the image that covers the field of the camera frames.
+
+    Raises
+    ------
+    ValueError
+        If that are more than a hundred million pixels.
+
+    Examples
+    --------
+    >>> frames_shape(6400, 6450, 100)
+    (64, 65)
+    """
+    # a thousandth of a pixel less, as 64 pixels of 0.1 um are a little more than 6400 nm
+    sides = [max(1, math.ceil(side / sr_pixel_nm - 1e-3)) for side in (height_nm, width_nm)]
+    return _not_too_large(sides, "The frames cover", sr_pixel_nm)
+
+
+def _not_too_large(sides: list[int], who: str, sr_pixel_nm: float) -> tuple[int, int]:
+    rows, columns = sides
+    if rows * columns > MOST_PIXELS:
         raise ValueError(
-            f"The molecules reach over {sides[0]:,} x {sides[1]:,} pixels of {sr_pixel_nm:g} nm; "
-            "choose a larger pixel, or filter out those far away."
+            f"{who} {rows:,} x {columns:,} pixels of {sr_pixel_nm:g} nm; choose a larger pixel, or "
+            "filter out molecules that are far away."
         )
-    return sides[0], sides[1]
+    return rows, columns
 
 
 class Rendering(NamedTuple):

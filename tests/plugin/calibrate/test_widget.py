@@ -87,7 +87,7 @@ def test_beads_are_marked_and_those_left_make_the_psf(
     layer = add_stack(viewer, stack)
     assert panel.stack_list.stacks == [layer]
     click(panel.find_button)
-    marks = viewer.layers["beads beads"]
+    marks = viewer.layers["beads · marked"]
     places = np.array(sorted(map(tuple, np.asarray(marks.data))))
     np.testing.assert_allclose(places, [(14, 45), (15, 15)], atol=1)
     np.testing.assert_allclose(marks.scale, [100, 100])
@@ -142,6 +142,8 @@ def test_files_are_saved_and_train_takes_them(
     assert fitted == panel._made.result.gaussian
     _, train = viewer.window.add_plugin_dock_widget("napari-deepsmlm", "Train")
     qtbot.waitUntil(lambda: train.is_ready, timeout=WAIT_MS)
+    assert train.form.network_box.value == "dilated-loc", "a network that finds depths"
+    assert train.look_box.stack_box.stack is None, "beads are not the sample"
     chosen = train.form.experiment_form.psf_form
     qtbot.waitUntil(lambda: chosen.currentText().startswith("psf.yaml"), timeout=WAIT_MS)
     assert chosen.psf == fitted
@@ -197,7 +199,6 @@ def with_empty_image() -> np.ndarray:
         (with_empty_image, "Image 4 of the bead stack is empty"),
         (lambda: beads(places=PLACES[2:]), "their light mixes"),
         (lambda: beads(places=((9e4, 9e4, 0.0),)), "No usable bead"),
-        (lambda: beads(n_depths=4), "has 4 depths; a calibration needs at least 5"),
     ],
 )
 def test_bad_stacks_are_one_sentence(
@@ -210,6 +211,20 @@ def test_bad_stacks_are_one_sentence(
         assert notification_manager.records[-1].message == panel.message_note.text()
     assert not panel.save_button.isEnabled()
     assert panel.run_button.isEnabled()
+
+
+def test_what_is_no_z_stack_cannot_be_calibrated_and_the_panel_says_why(
+    panel: CalibrateWidget, viewer: Any, stack: np.ndarray
+) -> None:
+    add_stack(viewer, beads(n_depths=4), name="flat")
+    assert "flat has 4 depths; a calibration needs at least 5." in panel.stack_note.text()
+    assert not panel.run_button.isEnabled()
+    assert not panel.find_button.isEnabled()
+    good = add_stack(viewer, stack, name="good")
+    panel.stack_list.tick(good)
+    assert panel.run_button.isEnabled()
+    panel.stack_list.tick(good, viewer.layers["flat"])
+    assert not panel.run_button.isEnabled()
 
 
 def test_bad_numbers_are_one_sentence(

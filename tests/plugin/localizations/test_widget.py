@@ -18,7 +18,7 @@ from napari_deepsmlm.plugin.layers import localizations
 from napari_deepsmlm.plugin.layers.localizations import layer_of
 from napari_deepsmlm.plugin.layers.tables import keep_table, table_of
 from napari_deepsmlm.plugin.localizations.widget import DELAY_MS, LocalizationsWidget
-from napari_deepsmlm.render import RenderOptions, draw, draw_mean
+from napari_deepsmlm.render import RenderOptions, draw, draw_mean, field_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,6 +96,35 @@ def test_without_a_table_it_says_what_to_do(tables: LocalizationsWidget) -> None
     for each in (tables.render_button, tables.save_button, tables.where_line.native):
         assert not each.isEnabled()
     assert tables.open_button.isEnabled()
+
+
+def test_the_image_covers_the_field_of_the_frames(
+    tables: LocalizationsWidget, viewer: Any, points: Any, settle: Callable[[], None]
+) -> None:
+    frames = np.zeros((2, 40, 60), np.uint16)
+    viewer.add_image(frames, name="frames", scale=(1, 100, 100), units=("pixel", "nm", "nm"))
+    tables.drawing.fields.fill({"sr_pixel_nm": 25.0})
+    tables.render_button.setChecked(True)
+    settle()
+    image = viewer.layers["mine rendered"]
+    assert image.data.shape == (160, 240)
+    np.testing.assert_allclose(image.translate, -37.5)
+    tables.drawing.field_box.value = "molecules only"
+    settle()
+    assert image.data.shape == field_shape(TABLE, 25.0)
+
+
+def test_gaussians_have_a_width_where_the_table_has_none(
+    tables: LocalizationsWidget, viewer: Any, settle: Callable[[], None], qtbot: Any
+) -> None:
+    bare = Localizations(frame=np.zeros(1), x_nm=[500.0], y_nm=[500.0])
+    add_points(viewer, bare, "bare")
+    qtbot.waitUntil(lambda: tables._kept is not None, timeout=WAIT_MS)
+    tables.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 5.0})
+    assert tables.drawing.fields.editors["sigma_nm"].native.text() == "10 (table has none)"
+    assert tables.drawing.options().sigma_nm == 10
+    tables.drawing.fields.fill({"sigma_nm": 30.0})
+    assert tables.drawing.options().sigma_nm == 30
 
 
 def test_every_column_that_varies_has_a_range(tables: LocalizationsWidget, points: Any) -> None:

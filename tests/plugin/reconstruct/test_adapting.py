@@ -81,7 +81,7 @@ def test_what_cannot_be_is_no_layer_but_a_question(
     assert not ready.save_button.isEnabled()
     ready.brake_box.force_button.click()
     wait(ready, qtbot)
-    assert "cells SR" in viewer.layers
+    assert f"cells · {MODEL}" in viewer.layers
     assert "cannot be right" in ready.message_note.text()
     assert ready.brake_box.isHidden()
 
@@ -115,7 +115,7 @@ def test_a_cancelled_adaptation_can_go_on(
     if ready.adapting.done.is_stopped:  # else it was over before
         assert "goes on where it was" in ready.status_note.text()
         assert adapted_models() == {}
-        assert "cells SR" not in viewer.layers
+        assert f"cells · {MODEL}" not in viewer.layers
 
 
 def test_a_model_that_was_adapted_before_is_offered(bright: np.ndarray, own_models: Path) -> None:

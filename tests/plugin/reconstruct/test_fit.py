@@ -53,7 +53,7 @@ def test_it_is_in_the_list_and_runs_but_cannot_be_adapted(
     assert not panel.adapting.button.isEnabled()
     panel.form.fill_in(upsampling=5)
     run()
-    layer = viewer.layers["cells SR"]
+    layer = viewer.layers[f"cells · {TITLE}, ×5"]
     assert layer.data.shape == (80, 120)
     assert panel.report_box.isVisibleTo(panel)
     table = table_of(layer)

@@ -36,7 +36,7 @@ def test_a_time_lapse_shows_at_each_frame_the_image_of_its_window(
     panel.form.fill_in(window=4)
     panel.form.first_frame.value = 1
     run()
-    lapse = viewer.layers["cells SR"]
+    lapse = viewer.layers[panel._overlay.name]
     expected = reconstruction.reconstruct(
         stack, str(model_file), pixel_size_nm=100.0, window=4, frame_range=(1, None)
     )
@@ -65,7 +65,7 @@ def test_a_time_lapse_of_several_planes_has_their_axis_too(
     panel.form.model_box.load_file(spotter(planes=4))
     panel.form.fill_in(window=5)
     run()
-    lapse = viewer.layers["cells SR"]
+    lapse = viewer.layers[panel._overlay.name]
     assert lapse.data.shape == (3, 1, 128, 192)
     assert lapse.axis_labels == ("t", "c", "y", "x")
 
@@ -86,12 +86,12 @@ def test_localizations_are_points_as_far_as_wanted(
     # A limit that twelve small frames are above.
     monkeypatch.setitem(DRAWINGS, next(iter(DRAWINGS)), 100)
     run()
-    n = viewer.layers["cells SR"].metadata[KEY]["localizations"]
+    n = viewer.layers[panel._overlay.name].metadata[KEY]["localizations"]
     assert n > 100
-    assert ("cells molecules" in viewer.layers) == most.endswith("many")
+    assert (f"{panel._overlay.name} molecules" in viewer.layers) == most.endswith("many")
     if most.endswith("to"):
         assert "more than 100 and so only in the image" in panel.status_note.text()
-    table = table_of(viewer.layers["cells SR"])
+    table = table_of(viewer.layers[panel._overlay.name])
     assert table is not None
     assert len(table) == n
 
@@ -106,14 +106,18 @@ def test_other_panels_find_the_table_from_every_result(
     viewer.add_image(stack, name="cells", translate=(0, 500, -700), **NM)
     panel.form.model_box.load_file(spotter())
     run()
-    tables = [table_of(viewer.layers[name]) for name in ("cells SR", "cells molecules")]
+    image = panel._overlay.name
+    results = (image, f"{image} molecules")
+    tables = [table_of(viewer.layers[name]) for name in results]
     assert table_of(viewer.layers["cells"]) is None
     first, second = (table for table in tables if table is not None)
     for name in first.names:
         np.testing.assert_array_equal(first[name], second[name])
-    for name in ("cells SR", "cells molecules", "cells"):
+    for name in (*results, "cells"):
         assert origin_of(viewer.layers[name]) == (450, -750)
-    assert viewer.layers["cells SR"].metadata[KEY]["frames"] == 12, "the report is there too"
+    assert viewer.layers[panel._overlay.name].metadata[KEY]["frames"] == 12, (
+        "the report is there too"
+    )
 
 
 def test_depths_are_means_where_there_are_molecules() -> None:
@@ -145,13 +149,13 @@ def test_three_dimensions_are_drawn_in_colour_where_they_belong(
     run()
     (depth,) = [layer for layer in viewer.layers if layer.name == "Depth (nm)"]
     assert depth.data.shape == (64, 96), "half as fine, as there is only room for so many"
-    image = viewer.layers["cells SR"]
+    image = viewer.layers[panel._overlay.name]
     assert viewer.layers.index(depth) == viewer.layers.index(image) + 1
     assert (image.colormap.name, depth.blending) == ("gray", "multiplicative")
     qtbot.waitUntil(lambda: depth.colorbar.visible and depth.name_overlay.visible)
     np.testing.assert_allclose(depth.scale, 25)
     np.testing.assert_allclose(depth.translate, -37.5)
-    points = viewer.layers["cells molecules"]
+    points = viewer.layers[f"{panel._overlay.name} molecules"]
     order = np.argsort(points.features["z_nm"].to_numpy())
     first, last = points.border_color[order[0]], points.border_color[order[-1]]
     assert not np.allclose(first, last)
@@ -174,7 +178,7 @@ def test_the_report_is_told_in_lines(
     text = panel.report_box.page.toPlainText()
     report = panel._result.report
     assert text == in_words(report, "cells")
-    assert viewer.layers["cells SR"].metadata[KEY].items() >= report.to_json().items()
+    assert viewer.layers[panel._overlay.name].metadata[KEY].items() >= report.to_json().items()
     for words in (
         "12 of cells",
         "spotter",

@@ -88,7 +88,8 @@ def test_a_bead_is_at_one_place_in_raw_image_sr_image_and_points(
     panel.form.fill_in(pixel_size_nm=PIXEL_NM)
     panel.form.first_frame.value = 1
     run()
-    sr, points = viewer.layers["bead SR"], viewer.layers["bead molecules"]
+    name = "bead · repeat, frames 1 to the last"
+    sr, points = viewer.layers[name], viewer.layers[f"{name} molecules"]
     expected = np.array(translate_nm) + np.array(place) * PIXEL_NM
     sr_pixel_nm = PIXEL_NM / R
     for centre in (

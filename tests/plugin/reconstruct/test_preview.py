@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WAIT_MS = 60_000
 NM = {"scale": (1, 100, 100), "units": ("pixel", "nm", "nm")}
-NAME = "cells SR preview"
+NAME = "cells preview"
 
 
 @pytest.fixture
@@ -151,8 +151,10 @@ def test_a_slow_network_shows_a_first_look(
     assert not np.array_equal(shown[-2], shown[-1])
 
 
-def test_what_is_wrong_is_one_sentence(
+def test_it_ends_where_the_model_cannot_read_the_frames(
     previewing: ReconstructWidget, viewer: Any, qtbot: Any, spotter: Callable[..., Path]
 ) -> None:
     previewing.form.model_box.load_file(spotter(planes=4))
-    qtbot.waitUntil(lambda: "1 focal plane per frame" in previewing.message_note.text())
+    qtbot.waitUntil(lambda: not previewing.preview.button.isChecked(), timeout=WAIT_MS)
+    assert NAME not in viewer.layers
+    assert "reads frames of 4 focal planes, the data has 1" in previewing.form.model_box.note.text()

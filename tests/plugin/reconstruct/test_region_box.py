@@ -80,7 +80,7 @@ def test_the_result_is_that_part_of_the_whole_and_lies_on_it(
     box.list.native.setCurrentIndex(1)
     assert box.note.text() == "Rows 2 to 11, columns 3 to 20: 10 × 18 px."
     run()
-    whole, part = viewer.layers["cells SR"], viewer.layers["cells SR [1]"]
+    whole, part = (viewer.layers[f"cells · untrained{of}"] for of in ("", ", region"))
     rows, columns = slice(4 * 2, 4 * 12), slice(4 * 3, 4 * 21)
     np.testing.assert_allclose(part.data, whole.data[rows, columns], atol=1e-4 * whole.data.max())
     corner = whole.data_to_world((rows.start, columns.start))
@@ -104,9 +104,10 @@ def test_drawing_makes_a_layer_that_keeps_its_place_when_the_stack_gets_nm(
     run()
     np.testing.assert_allclose(layer.scale, [1, 160, 160])
     np.testing.assert_allclose(shapes.scale, [160, 160])
-    assert viewer.layers["cells SR"].data.shape == (40, 72)
+    assert viewer.layers["cells · untrained, region"].data.shape == (40, 72)
     np.testing.assert_allclose(
-        viewer.layers["cells SR"].translate, [(2 - 0.5) * 160 + 20, (3 - 0.5) * 160 + 20]
+        viewer.layers["cells · untrained, region"].translate,
+        [(2 - 0.5) * 160 + 20, (3 - 0.5) * 160 + 20],
     )
     viewer.layers.remove(shapes)
     assert box.layer is None

@@ -41,7 +41,7 @@ def test_a_stack_becomes_a_super_resolved_layer_with_its_report(
 ) -> None:
     viewer.add_image(stack, name="cells", **NM)
     run()
-    sr = viewer.layers["cells SR"]
+    sr = viewer.layers["cells · untrained"]
     assert sr.data.shape == (64, 96)
     assert sr.data.max() > 0
     np.testing.assert_allclose(sr.scale, 25)
@@ -92,7 +92,7 @@ def test_one_frame_is_enough(
 ) -> None:
     viewer.add_image(stack[0], name="one", scale=(100, 100), units=("nm", "nm"))
     run()
-    assert viewer.layers["one SR"].metadata[KEY]["frames"] == 1
+    assert viewer.layers["one · untrained"].metadata[KEY]["frames"] == 1
 
 
 def test_the_layer_grows_while_frames_come(
@@ -108,8 +108,8 @@ def test_the_layer_grows_while_frames_come(
     sums: list[float] = []
 
     def has_grown() -> bool:
-        if "long SR" in viewer.layers:
-            sums.append(float(viewer.layers["long SR"].data.sum()))
+        if "long · untrained" in viewer.layers:
+            sums.append(float(viewer.layers["long · untrained"].data.sum()))
         return len(set(sums)) > 2
 
     qtbot.waitUntil(has_grown, timeout=WAIT_MS)
@@ -129,8 +129,8 @@ def test_contrast_follows_until_the_user_sets_it(
     monkeypatch.setattr(work, "REFRESH_S", 0.0)
     viewer.add_image(long_stack, name="long", **NM)
     panel.run_button.click()
-    qtbot.waitUntil(lambda: "long SR" in viewer.layers, timeout=WAIT_MS)
-    sr = viewer.layers["long SR"]
+    qtbot.waitUntil(lambda: "long · untrained" in viewer.layers, timeout=WAIT_MS)
+    sr = viewer.layers["long · untrained"]
     first = tuple(sr.contrast_limits)
     qtbot.waitUntil(lambda: tuple(sr.contrast_limits) != first, timeout=WAIT_MS)
     own = [0.0, first[1] / 2]
@@ -144,13 +144,19 @@ def test_no_layer_is_ever_overwritten(
     panel: ReconstructWidget, viewer: Any, run: Callable[[], None], stack: np.ndarray
 ) -> None:
     viewer.add_image(stack, name="cells", **NM)
-    mine = viewer.add_image(np.zeros((4, 4)), name="cells SR", scale=(9, 9), units=("nm", "nm"))
+    mine = viewer.add_image(
+        np.zeros((4, 4)), name="cells · untrained", scale=(9, 9), units=("nm", "nm")
+    )
     run()
-    first = viewer.layers["cells SR [1]"].data
+    first = viewer.layers["cells · untrained [1]"].data
     run()
-    assert viewer.layers["cells SR [2]"].data is not first
+    shown = [layer.name for layer in viewer.layers if layer.visible]
+    assert shown == ["cells", "cells · untrained", "cells · untrained [2]"], (
+        "the older one is hidden"
+    )
+    assert viewer.layers["cells · untrained [2]"].data is not first
     assert mine.data.shape == (4, 4)
-    assert viewer.layers["cells SR [1]"].data is first
+    assert viewer.layers["cells · untrained [1]"].data is first
 
 
 def test_results_are_saved_as_three_files(
@@ -180,7 +186,7 @@ def test_preview_shows_the_frame_under_the_slider_and_follows_it(
     viewer.dims.set_point(0, 3)
     panel.preview.button.click()
     qtbot.waitUntil(lambda: "Preview of frame 3:" in panel.status_note.text(), timeout=WAIT_MS)
-    preview = viewer.layers["cells SR preview"]
+    preview = viewer.layers["cells preview"]
     third = preview.data
     viewer.dims.set_point(0, 7)
     qtbot.waitUntil(lambda: "Preview of frame 7:" in panel.status_note.text(), timeout=WAIT_MS)
@@ -262,7 +268,10 @@ def test_the_nearest_model_is_chosen_with_the_reason(qtbot: Any) -> None:
     assert box.choice == models[2]
     assert box.note.text().startswith("No model fits: the nearest was trained for 160 nm pixels")
     box.set_data(100, n_planes=4)
-    assert "reads frames of 1 focal plane(s), the data has 4" in box.note.text()
+    assert (
+        "reads frames of 1 focal plane, the data has 4: choose another one, or a channel."
+        in box.note.text()
+    )
     box.activated.emit(0)
     box.set_data(100)
     assert box.choice == models[0], "the user's choice stays"
@@ -343,6 +352,20 @@ def test_no_model_at_all_is_said(qtbot: Any) -> None:
     assert "load a model file" in box.note.text()
 
 
+def test_run_waits_for_a_model_that_reads_the_planes(
+    panel: ReconstructWidget, viewer: Any, stack: np.ndarray
+) -> None:
+    planes = np.repeat(stack[:, None], 4, axis=1)
+    viewer.add_image(
+        planes, name="four", scale=(1, 1, 100, 100), units=("pixel", "pixel", "nm", "nm")
+    )
+    assert not panel.run_button.isEnabled()
+    assert not panel.preview.button.isEnabled()
+    assert "reads frames of 1 focal plane, the data has 4" in panel.form.model_box.note.text()
+    panel.form.channel_box.value = 2
+    assert panel.run_button.isEnabled(), "one of the planes is read"
+
+
 # -- networks that localize ----------------------------------------------------------------
 
 
@@ -364,7 +387,7 @@ def test_a_localizing_network_asks_for_the_camera_and_draws_its_table(
     assert not upsampling.isHidden()
     run()
     assert panel._result.report["camera"]["source"] == "estimated"
-    assert viewer.layers["cells SR"].data.shape == (128, 192)
+    assert viewer.layers[panel._overlay.name].data.shape == (128, 192)
 
     camera.value = BY_NUMBERS
     assert not camera.baseline.native.isHidden()
@@ -372,7 +395,10 @@ def test_a_localizing_network_asks_for_the_camera_and_draws_its_table(
     camera.photons_per_adu.value = 0.5
     form.fill_in(upsampling=5)
     run()
-    sr, points = viewer.layers["cells SR [1]"], viewer.layers["cells molecules [1]"]
+    name = panel._overlay.name
+    assert name.endswith(", ×5")
+    sr, points = viewer.layers[name], viewer.layers[f"{name} molecules"]
+    assert not points.visible, "rings would hide the image"
     expected = reconstruction.reconstruct(
         stack,
         form.model_box.choice.key,
@@ -401,7 +427,7 @@ def test_the_preview_of_a_localizing_network_sees_the_neighbours(
     panel.preview.button.click()
     qtbot.waitUntil(lambda: "Preview of frame 3:" in panel.status_note.text(), timeout=WAIT_MS)
     expected = reconstruction.reconstruct(stack, str(path), pixel_size_nm=100.0, frame_range=(3, 4))
-    np.testing.assert_array_equal(viewer.layers["cells SR preview"].data, expected.image)
+    np.testing.assert_array_equal(viewer.layers["cells preview"].data, expected.image)
     assert expected.image.sum() > 0
 
 
@@ -438,7 +464,7 @@ def test_nan_is_one_sentence_in_the_panel_and_a_notification(
     assert notification_manager.records[-1].message == sentence
     assert panel.run_button.isEnabled()
     assert not panel.save_button.isEnabled()
-    partial = [layer for layer in viewer.layers if layer.name.endswith("SR")]
+    partial = [layer for layer in viewer.layers if layer.name.endswith("untrained")]
     assert all("Incomplete" in layer.metadata[KEY]["warnings"][0] for layer in partial)
 
 
@@ -501,7 +527,7 @@ def running(
     """A run that has shown its first image and would go on for long."""
     viewer.add_image(long_stack, name="long", **NM)
     panel.run_button.click()
-    qtbot.waitUntil(lambda: "long SR" in viewer.layers, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "long · untrained" in viewer.layers, timeout=WAIT_MS)
     return panel
 
 
@@ -512,7 +538,7 @@ def test_cancel_is_quick_and_keeps_what_is_done(
     running.cancel_button.click()
     qtbot.waitUntil(lambda: not running.is_busy, timeout=WAIT_MS)
     assert time.monotonic() - started < 5  # a batch on a busy machine; 1 s on an idle one
-    report = viewer.layers["long SR"].metadata[KEY]
+    report = viewer.layers["long · untrained"].metadata[KEY]
     assert 0 < report["frames"] < 24_000
     assert "Stopped after" in running.message_note.text()
     assert running.save_button.isEnabled()
@@ -523,14 +549,14 @@ def test_removing_the_stack_stops_and_keeps_what_is_done(
 ) -> None:
     viewer.layers.remove("long")
     qtbot.waitUntil(lambda: not running.is_busy, timeout=WAIT_MS)
-    assert viewer.layers["long SR"].metadata[KEY]["frames"] < 24_000
+    assert viewer.layers["long · untrained"].metadata[KEY]["frames"] < 24_000
     assert running.form.stack is None
 
 
 def test_removing_the_result_leaves_the_run_alone(
     running: ReconstructWidget, viewer: Any, qtbot: Any
 ) -> None:
-    viewer.layers.remove("long SR")
+    viewer.layers.remove("long · untrained")
     qtbot.wait(300)
     assert running.is_busy
     running.cancel()

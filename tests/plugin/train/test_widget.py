@@ -482,6 +482,31 @@ def test_the_microscope_is_measured_from_the_layer(
     assert box.told.isVisibleTo(train)
 
 
+def test_an_estimate_starts_from_the_nearest_model_at_a_tenth_of_the_rate(
+    train: TrainWidget,
+) -> None:
+    form = train.form
+    recipe = form.experiment().training
+    form.suit_estimate(tiny(), "estimated: cells")
+    assert form.experiment().start_from == "deep-storm:2d-100nm"
+    tuned = form.experiment().training
+    assert tuned.learning_rate == pytest.approx(recipe.learning_rate / 10)
+    assert tuned.warmup == 0.1
+    assert "a tenth" in form.network_note.text()
+    form.start_box.setCurrentIndex(0)
+    form.start_box.activated.emit(0)
+    assert form.experiment().start_from is None
+    assert form.experiment().training == recipe, "that of random weights again"
+
+
+def test_an_estimate_of_other_pixels_starts_from_random_weights(train: TrainWidget) -> None:
+    far = tiny().replace(
+        psf={"kind": "gaussian", "pixel_size_nm": 200.0, "sigma_nm": (150.0, 150.0)}
+    )
+    train.form.suit_estimate(far, "estimated: cells")
+    assert train.form.experiment().start_from is None
+
+
 def test_frames_that_tell_too_little_are_one_sentence(
     train: TrainWidget, viewer: Any, qtbot: Any
 ) -> None:

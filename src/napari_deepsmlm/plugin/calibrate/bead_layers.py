@@ -9,7 +9,7 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QSizePolicy, QWidget
 
 from napari_deepsmlm._palette import YELLOW
-from napari_deepsmlm.plugin.layers.world import KEY, can_hold_frames
+from napari_deepsmlm.plugin.layers.world import IS_OF_BEADS, KEY, can_hold_frames, provenance
 
 if TYPE_CHECKING:
     from napari.layers import Layer, Points
@@ -103,6 +103,11 @@ def z_step_of(layer: Layer) -> float | None:
     return float((layer.scale[0] * unit).to("nm").magnitude)
 
 
+def mark_as_beads(stack: Layer) -> None:
+    """Keep with a layer that its images are of beads, and not of a sample."""
+    stack.metadata = {**stack.metadata, KEY: {**provenance(stack), IS_OF_BEADS: True}}
+
+
 def mark_beads(viewer: Viewer, stack: Layer, places: Array, window_px: int) -> Points:
     """Show beads as circles as wide as their window, and return their layer.
 
@@ -112,7 +117,7 @@ def mark_beads(viewer: Viewer, stack: Layer, places: Array, window_px: int) -> P
     """
     return viewer.add_points(
         places,
-        name=f"{stack.name} beads",
+        name=f"{stack.name} · marked",
         size=window_px,
         face_color="transparent",
         border_color=YELLOW,

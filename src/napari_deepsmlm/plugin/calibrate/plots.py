@@ -70,7 +70,7 @@ class WidthPlot(Plot):
         super().__init__(
             "σ (nm)", "Width of the bead in each image (points) and the fitted curve (line)."
         )
-        self.setFixedHeight(HEIGHT_PX)
+        self.use_room(HEIGHT_PX)
         self.setLabel("bottom", "z (nm)")
         self.getPlotItem().setContentsMargins(0, 7, 4, 6)
         self.measured = {"x": self.add_points("σ x", SKY), "y": self.add_points("σ y", ORANGE)}

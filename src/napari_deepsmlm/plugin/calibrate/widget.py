@@ -16,8 +16,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.calibrate.bead_layers import (
     BeadStackList,
+    mark_as_beads,
     mark_beads,
     volume_of,
     z_step_of,
@@ -30,7 +32,6 @@ from napari_deepsmlm.plugin.calibrate.work import (
     Doing,
     Saved,
     calibrate_live,
-    count_beads,
     find_live,
     in_words,
     load_calibration_kit,
@@ -40,7 +41,7 @@ from napari_deepsmlm.plugin.calibrate.work import (
 from napari_deepsmlm.plugin.forms.camera_box import CameraBox
 from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.layers.world import pixel_size_of
+from napari_deepsmlm.plugin.layers.world import n_planes_of, pixel_size_of
 from napari_deepsmlm.plugin.widgets.editors import choice
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, add_row, button, show_row
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-PLUGIN = "napari-deepsmlm"
 FILES = "PSF (*.safetensors)"
 MEASURED, WIDTHS, PUPIL = "measured", "widths", "pupil"
 KINDS = {
@@ -82,6 +82,7 @@ class CalibrateWidget(JobPanel):
         self._files: dict[str, str] = {}
         self._is_for_train = False
         self._marks: dict[Layer, Points] = {}
+        self._used: list[Layer] = []
         self._build()
         self._lay_out()
         self.update_buttons()
@@ -166,7 +167,7 @@ class CalibrateWidget(JobPanel):
         yield
         self.view = CalibrationView()
         self.view.hide()
-        self.result_column.insertWidget(0, self.view)
+        self.result_column.insertWidget(0, self.view, 4)  # most of the room
         self._on_kind()
         self._on_stacks()
 
@@ -188,7 +189,7 @@ class CalibrateWidget(JobPanel):
         """Let those buttons be clicked that make sense now."""
         is_free = self.is_ready and not self.is_busy
         for each in (self.find_button, self.run_button):
-            each.setEnabled(is_free and bool(self.stack_list.stacks))
+            each.setEnabled(is_free and bool(self.stack_list.stacks) and not self._why_not())
         self.cancel_button.setEnabled(self.is_busy)
         for each in (self.save_button, self.use_button):
             each.setEnabled(is_free and self._made is not None)
@@ -223,12 +224,16 @@ class CalibrateWidget(JobPanel):
                 n += len(places)
         if n:
             self.status_note.tell(
-                f"{count_beads(n)}. To leave some out, select and delete them in their layer; then "
-                "Calibrate."
+                f"{counted(n, 'bead')}. To leave some out, select and delete them in their "
+                "layer; then Calibrate."
             )
         refused = found.refused[:MOST_REFUSED]
         n_more = len(found.refused) - len(refused)
-        more = [f"{n_more} more spots are not used."] if n_more else []
+        more = (
+            [f"{counted(n_more, 'more spot')} {'is' if n_more == 1 else 'are'} not used."]
+            if n_more
+            else []
+        )
         if not n:
             reasons = " ".join(refused) or "Nothing stands out from the background."
             self.fail(f"No usable bead. {reasons}")
@@ -255,7 +260,7 @@ class CalibrateWidget(JobPanel):
         if options is None:
             return
         self._made, self._files = None, {}
-        self._kind = self.kind_box.value
+        self._kind, self._used = self.kind_box.value, self.stack_list.stacks
         work = partial(
             calibrate_live,
             self._volumes(),
@@ -286,10 +291,9 @@ class CalibrateWidget(JobPanel):
                 self._is_for_train = False
             return
         path = Path(self._files["psf" if self._kind == MEASURED else "fit"])
-        dock, panel = self._viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
-        panel.use_psf(path)
-        dock.show()
-        dock.raise_()
+        for stack in self._used:
+            mark_as_beads(stack)
+        self.open_beside("Train").use_psf(path)
 
     def _begin(self, work: Any, title: str) -> None:
         self.bar.setRange(0, 0)
@@ -326,7 +330,7 @@ class CalibrateWidget(JobPanel):
         self.view.show()
         self.result_note.tell("\n".join(in_words(made)))
         self.tabs.setCurrentIndex(1)
-        self.status_note.tell(f"A PSF of {count_beads(made.result.n_beads)}.")
+        self.status_note.tell(f"A PSF of {counted(made.result.n_beads, 'bead')}.")
         if made.result.warnings:
             self.message_note.warn(" ".join(made.result.warnings[:MOST_REFUSED]))
 
@@ -336,8 +340,22 @@ class CalibrateWidget(JobPanel):
         try:
             return BeadOptions.from_dict(self.fields.values(), source="Bead stack")
         except ValueError as error:
-            self.fail(str(error))
+            self.refuse(str(error))
             return None
+
+    def _why_not(self) -> str:
+        """Return why the ticked layers cannot be calibrated, "" if they can."""
+        from napari_deepsmlm.calibration.beads import LEAST_DEPTHS
+
+        stacks = self.stack_list.stacks
+        short = next((each for each in stacks if len(each.data) < LEAST_DEPTHS), None)
+        if short is not None:
+            depths = counted(len(short.data), "depth")
+            return f"{short.name} has {depths}; a calibration needs at least {LEAST_DEPTHS}."
+        sizes = {(len(each.data), n_planes_of(each)) for each in stacks}
+        if len(sizes) > 1:
+            return "Stacks that are calibrated together have as many depths and planes each."
+        return ""
 
     def _is_planes(self) -> bool:
         return len(self.stack_list.stacks) > 1 and self.several_box.value == PLANES
@@ -363,6 +381,9 @@ class CalibrateWidget(JobPanel):
         self.update_buttons()
         if not stacks:
             self.stack_note.tell("Tick the layer of a bead z-stack.")
+            return
+        if self.is_ready and (reason := self._why_not()):
+            self.stack_note.fail(reason)
             return
         first = stacks[0]
         known = pixel_size_of(first)

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.library.loading import load_torch_beside_python
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def in_words(made: Calibrated) -> list[str]:
     report, data = made.report, made.result.measured[0]
     low, high = report["z_range_nm"]
     rest = float(np.sqrt(np.square(data - made.fitted).sum() / np.square(data).sum()))
-    lines = [f"{count_beads(report['n_beads'])}, z from {low:.0f} to {high:.0f} nm"]
+    lines = [f"{counted(report['n_beads'], 'bead')}, z from {low:.0f} to {high:.0f} nm"]
     for i, plane in enumerate(report["planes"], 1):
         name = f"Plane {i}: " if len(report["planes"]) > 1 else ""
         lines.append(
@@ -207,11 +208,6 @@ def in_words(made: Calibrated) -> list[str]:
         lines.append("Zernike: " + ", ".join(f"({mode}) {rms:.0f} nm" for mode, rms in largest))
     lines.append(f"Root mean square of the rest: {100 * rest:.1f} % of the data")
     return lines
-
-
-def count_beads(n: int) -> str:
-    """Return 1 bead, 2 beads."""
-    return "1 bead" if n == 1 else f"{n} beads"
 
 
 def _in_photons(stack: Array, camera: Any) -> Array:

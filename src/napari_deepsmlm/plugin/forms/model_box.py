@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.library.choices import ModelChoice, nearest
 from napari_deepsmlm.plugin.widgets.editors import make_calm
 from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
@@ -44,6 +45,12 @@ class ModelBox(LongNamesBox):
     def choice(self) -> ModelChoice | None:
         """The chosen model, None while there is none."""
         return self._choices[self._chosen] if self._choices else None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the chosen model reads frames of as many planes."""
+        choice = self.choice
+        return choice is not None and choice.n_planes == self._n_planes
 
     @property
     def choices(self) -> tuple[ModelChoice, ...]:
@@ -147,8 +154,8 @@ class ModelBox(LongNamesBox):
             self.note.warn("There is no built-in model here: load a model file.")
         elif choice.n_planes != self._n_planes:
             self.note.warn(
-                f"This model reads frames of {choice.n_planes} focal plane(s), the data has "
-                f"{self._n_planes}. Choose another one."
+                f"This model reads frames of {counted(choice.n_planes, 'focal plane')}, the data "
+                f"has {self._n_planes}: choose another one, or a channel."
             )
         elif choice == self._suiting and not self._is_users_choice:
             self.note.tell(f"Suggested: {self._reason}.")

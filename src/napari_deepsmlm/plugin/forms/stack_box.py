@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.layers.chooser import LayerList
 from napari_deepsmlm.plugin.layers.world import (
     PixelSize,
@@ -55,7 +56,7 @@ class StackBox(LayerList):
                 self.note.tell(NOTHING_HERE)
             return
         height, width = stack.data.shape[-2:]
-        text = f"{n_frames_of(stack)} frames of {height} × {width} px, {stack.dtype}"
+        text = f"{counted(n_frames_of(stack), 'frame')} of {height} × {width} px, {stack.dtype}"
         if pixel_size_nm is None:
             self.note.warn(f"{text}. Its pixel size is not known: enter it below.")
         elif pixel_size_nm == known.nm:

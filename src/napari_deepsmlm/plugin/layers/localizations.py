@@ -80,6 +80,19 @@ def camera_pixel_nm(viewer: Viewer) -> float | None:
     return None if stack is None else pixel_size_of(stack).nm
 
 
+def field_of_frames(viewer: Viewer, origin: tuple[float, float]) -> tuple[float, float] | None:
+    """Return height and width, nm, from a place in the world to the far corner of the top stack.
+
+    None if there is no stack in nm, or if it lies before that place.
+    """
+    stack = _top_stack(viewer.layers)
+    if stack is None:
+        return None
+    sides = np.asarray(stack.data.shape[-2:]) * np.asarray(stack.scale[-2:])
+    height, width = (np.asarray(corner_nm(stack)) + sides - np.asarray(origin)).tolist()
+    return (height, width) if min(height, width) > 0 else None
+
+
 def wait_for_stack(viewer: Viewer) -> None:
     """Move tables of an unknown camera pixel as soon as a stack in nm is opened, or gets its nm."""
     viewer.layers.events.inserted.connect(_on_inserted)

@@ -32,6 +32,8 @@ HUES = "hues"
 RESULTS = ("reconstruction", "error map", HUES)
 """Kinds of images that are no camera frames: `layer.metadata[KEY]["kind"]`."""
 
+IS_OF_BEADS = "is_of_beads"
+"""Marks a layer that a PSF was calibrated from, in its provenance."""
 AS_MOVIE = "Layers > Data > As a movie of frames"
 SMALLEST_SIDE_PX = 8
 SQUARE_WITHIN = 0.01

@@ -27,6 +27,13 @@ LABELS = {
     "n_shifts": "Bins (px)",
 }
 OWN_WIDTH = "each its own"
+WIDTH_NM = 10.0
+"""Of Gaussians where molecules have no uncertainties of their own."""
+FRAMES, MOLECULES = "camera frames", "molecules only"
+FIELD_TIP = (
+    "What the image covers: the field of the camera frames, so that it lies on them from edge to "
+    "edge, or no more than the molecules need. Without frames it is the latter."
+)
 NEEDED_BY = {"sigma_nm": "gaussian", "n_shifts": "ash"}
 COLOR_TIP = (
     "What the colours show: the density alone, or the mean of a column, such as depth, from "
@@ -42,6 +49,7 @@ class RenderForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._columns: list[str] = []
+        self._has_own_widths = True
         self._rows = QFormLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -51,6 +59,9 @@ class RenderForm(QWidget):
         self._options = options
         self.fields = Fields(options, options.model_fields, self._rows, self, labels=LABELS)
         self.fields.editors["sigma_nm"].native.setSpecialValueText(OWN_WIDTH)
+        self.field_box = choice([FRAMES, MOLECULES], label="Field", tooltip=FIELD_TIP)
+        self.field_box.changed.connect(self._tell_change)
+        add_row(self._rows, self.field_box)
         self.color_box = choice(self._colors, label="Colour by", tooltip=COLOR_TIP)
         add_row(self._rows, self.color_box)
         self._pixel = self.fields.editors[PIXEL]
@@ -81,7 +92,23 @@ class RenderForm(QWidget):
         ValueError
             One sentence about what is out of range.
         """
-        return self._options.from_dict(self.fields.values(), source="Rendering")
+        values = self.fields.values()
+        if values["sigma_nm"] is None and not self._has_own_widths:
+            values["sigma_nm"] = WIDTH_NM
+        return self._options.from_dict(values, source="Rendering")
+
+    @property
+    def is_field(self) -> bool:
+        """Whether the image is to cover the field of the frames."""
+        return bool(self.field_box.value == FRAMES)
+
+    def set_own_widths(self, columns: Iterable[str]) -> None:
+        """Say what the width is where nobody gave one: each its own, if the table has them."""
+        from napari_deepsmlm.render import rendering_of
+
+        self._has_own_widths = rendering_of(tuple(columns)).has_own_sigma
+        text = OWN_WIDTH if self._has_own_widths else f"{WIDTH_NM:g} (table has none)"
+        self.fields.editors["sigma_nm"].native.setSpecialValueText(text)
 
     @property
     def color_by(self) -> str | None:
@@ -98,7 +125,7 @@ class RenderForm(QWidget):
         """Return the editors but for the colours; a pixel is kept if the user chose it."""
         box = self._pixel
         pixel = KeptPart(box.label, box.native, self._read_pixel, self._write_pixel, box.changed)
-        return {**self.fields.editors, PIXEL: pixel}
+        return {**self.fields.editors, PIXEL: pixel, "field": self.field_box}
 
     def _read_pixel(self) -> float | None:
         """Return the user's pixel, None where it is the one that suits the data."""

@@ -14,12 +14,14 @@ from napari.layers import Points
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QVBoxLayout, QWidget
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.filtering import Filter
 from napari_deepsmlm.plugin.forms.asking import ask, tell_remarks
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers.hues import PAUSE_MS
 from napari_deepsmlm.plugin.layers.localizations import (
     camera_pixel_nm,
+    field_of_frames,
     origin_nm,
     sr_pixel_for,
     wait_for_stack,
@@ -180,7 +182,7 @@ class LocalizationsWidget(JobPanel):
             self.update_buttons()
             return
         table, self._origin = found
-        self.status_note.tell(f"Looking at {len(table):,} molecules…")
+        self.status_note.tell(f"Looking at {counted(len(table), 'molecule')}…")
         self.begin(partial(look_at, table), self._on_opened, title="looking at a table")
 
     def _on_open(self) -> None:
@@ -229,6 +231,7 @@ class LocalizationsWidget(JobPanel):
         if opened is not self._opened:  # another table was chosen meanwhile
             return
         self.drawing.offer_colors(column.name for column in opened.columns)
+        self.drawing.set_own_widths(opened.table.names)
         self.drawing.choose_pixel(sr_pixel_for(opened.table))
         self.update_buttons()
         self._ask()
@@ -292,7 +295,8 @@ class LocalizationsWidget(JobPanel):
         where = self.where()
         if not self.render_button.isChecked():
             return Wanted(where, None)
-        return Wanted(where, self.drawing.options(), self.drawing.color_by)
+        field_nm = field_of_frames(self._viewer, self._origin) if self.drawing.is_field else None
+        return Wanted(where, self.drawing.options(), self.drawing.color_by, field_nm)
 
     def _on_kept(self, kept: Kept) -> None:
         opened = self._opened
@@ -312,7 +316,7 @@ class LocalizationsWidget(JobPanel):
     def _tell_number(self, kept: Kept) -> None:
         n, n_all = len(kept.table), len(kept.mask)
         share = f" ({100 * n / n_all:.3g} %)" if n_all else ""
-        note = f"{n:,} of {n_all:,} molecules kept{share}."
+        note = f"{n:,} of {counted(n_all, 'molecule')} kept{share}."
         by, drawing = kept.wanted.color_by, kept.drawing
         if by is not None and drawing is not None and drawing.hues is not None:
             low, high = drawing.hues.limits

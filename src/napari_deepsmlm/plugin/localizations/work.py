@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Layer
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.forms.asking import Stated, with_pixel
 from napari_deepsmlm.plugin.layers.contrast import contrast_limits
 from napari_deepsmlm.plugin.layers.hues import Hues
@@ -66,6 +67,8 @@ class Wanted:
     options: RenderOptions | None
     """How to draw them, None if not."""
     color_by: str | None = None
+    field_nm: tuple[float, float] | None = None
+    """Height and width of the image; as far as the molecules reach if not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ def keep(
         One sentence: the table has no uncertainties to draw, or the image would be too large.
     """
     from napari_deepsmlm.filtering import Filter
-    from napari_deepsmlm.render import field_shape
+    from napari_deepsmlm.render import field_shape, frames_shape
 
     begin = time.perf_counter()
     mask = np.ones(len(table), bool)
@@ -165,7 +168,11 @@ def keep(
     yield Kept(wanted, mask, kept, counts)
     if wanted.options is None or stopping.is_set():
         return
-    shape = field_shape(table, wanted.options.sr_pixel_nm)  # of all: the image stays in place
+    pixel_nm = wanted.options.sr_pixel_nm
+    if wanted.field_nm is None:
+        shape = field_shape(table, pixel_nm)  # of all: the image stays in place
+    else:
+        shape = frames_shape(*wanted.field_nm, pixel_nm)
     try:
         drawing = _draw(kept, shape, wanted, stopping)
     except InterruptedError:
@@ -198,4 +205,4 @@ def save_table(
     from napari_deepsmlm.io import write_localizations
 
     write_localizations(table, path, kind=kind, pixel_size_nm=pixel_size_nm)
-    yield f"Saved {len(table):,} molecules in {path}."
+    yield f"Saved {counted(len(table), 'molecule')} in {path}."

@@ -30,7 +30,7 @@ class ProfilePlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.plot = Plot("brightness", "Points: the image along the line. Lines: the fitted curve.")
-        self.plot.setFixedHeight(PLOT_HEIGHT_PX)
+        self.plot.use_room(PLOT_HEIGHT_PX)
         self.plot.setLabel("bottom", "position")
         self.plot.getAxis("bottom").enableAutoSIPrefix(False)
         self.key = QLabel()

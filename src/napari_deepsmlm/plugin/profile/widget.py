@@ -86,9 +86,8 @@ class ProfileWidget(JobPanel):
         self.figure_button.clicked.connect(self._on_figure)
         scrolled = QWidget()
         self._column = QVBoxLayout(scrolled)
-        for widget in (self.form, self.table, self.remark_note):
-            self._column.addWidget(widget)
-        self._column.addStretch(1)
+        for widget, stretch in ((self.form, 0), (self.table, 1), (self.remark_note, 0)):
+            self._column.addWidget(widget, stretch)
         self.lay_out(
             VerticalScroll(scrolled), (self.copy_button, self.save_button, self.figure_button)
         )
@@ -102,7 +101,7 @@ class ProfileWidget(JobPanel):
         self.form.fill(kit)
         yield
         self.plot = ProfilePlot()
-        self._column.insertWidget(1, self.plot)
+        self._column.insertWidget(1, self.plot, 1)
         yield
         self.form.changed.connect(self.ask)
         self.form.stacks_changed.connect(self._on_images)

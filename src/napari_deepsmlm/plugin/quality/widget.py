@@ -219,7 +219,7 @@ class QualityWidget(JobPanel):
             how = Comparison.from_dict(self.comparison_fields.values(), source="Comparison")
             question = self._question()
         except ValueError as error:
-            self.fail(str(error))
+            self.refuse(str(error))
             return
         self._mapped = None
         self._frames_layer = self.frames_box.layer
@@ -301,6 +301,7 @@ class QualityWidget(JobPanel):
             found.error,
             name=f"{frames.name} error map",
             colormap="inferno",
+            blending="additive",  # dark where there is no error: what is below stays to be seen
             # A few pixels at the edges, lit from beyond, would hide all others.
             contrast_limits=(0.0, max(float(np.percentile(found.error, 99.5)), 1e-9)),
             rgb=False,

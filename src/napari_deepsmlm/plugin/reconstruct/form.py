@@ -120,7 +120,7 @@ class ReconstructForm(QWidget):
         return (
             self.stack is not None
             and self._library is not None
-            and self.model_box.choice is not None
+            and self.model_box.is_readable
             and self.pixel_size_nm is not None
         )
 

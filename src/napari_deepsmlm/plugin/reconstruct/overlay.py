@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.reconstruct.depth import DepthImage
     from napari_deepsmlm.plugin.reconstruct.work import ImageSoFar
 
+IS_RUN = "is_run"
+"""Marks the layers that a run made, in their provenance."""
 # A step of the slider looks at all points: it takes 17 ms without any, 28 with 50,000 and 75 with
 # 200,000 (two cores, no graphics card). With more the slider is not smooth any more.
 MOST_POINTS = 50_000
@@ -68,14 +70,14 @@ class Overlay:
         self.pixel_size_nm = pixel_size_nm
         self.layer: Image | None = None
         self._viewer = viewer
-        self._name = name
+        self.name = name
         self._first_frame, self._window = first_frame, window
         self._plane = 0 if channel is None else channel - 1
         self._blending = "additive" if is_see_through else "translucent_no_depth"
         self._report: dict[str, Any] = {"kind": "reconstruction", "of": stack.name}
-        if is_see_through:
-            self._report["is_preview"] = True
+        self._report["is_preview" if is_see_through else IS_RUN] = True
         self._limits: tuple[float, ...] = ()
+        self._hidden: list[Layer] = []
         self._placed: tuple[float, tuple[int, int]] | None = None
         self._due_at = 0.0
         if not is_in_nm(stack, pixel_size_nm):
@@ -110,9 +112,11 @@ class Overlay:
         data, keywords, _ = points_of(
             localizations, self._corner, self.stack.ndim, plane=self._plane
         )
-        keywords |= {"name": f"{self.stack.name} molecules", "size": self.pixel_size_nm}
+        keywords |= {"name": f"{self.name} molecules", "size": self.pixel_size_nm}
         if localizations.is_3d:
             keywords |= depth_colors(localizations)
+        # rings as wide as a camera pixel would hide the image
+        keywords["visible"] = not self.is_shown
         self._viewer.add_points(data, metadata={KEY: dict(self._report)}, **keywords)
 
     def show_depth(self, depth: DepthImage) -> Image:
@@ -148,10 +152,13 @@ class Overlay:
         return self.layer is not None and self.layer in self._viewer.layers
 
     def remove(self) -> None:
-        """Take the layer away, if it is still there."""
+        """Take the layer away, if it is still there, and show those that it took the place of."""
         if self.layer is not None and self.is_shown:
             self._viewer.layers.remove(self.layer)
         self.layer = None
+        for older in self._hidden:
+            older.visible = True
+        self._hidden.clear()
 
     @property
     def _image_corner(self) -> tuple[float, float]:
@@ -166,7 +173,17 @@ class Overlay:
         is_between = image.ndim == 3 and self.stack.ndim == 4
         return image[:, None] if is_between else image
 
+    def _hide_older(self) -> None:
+        """Hide the results of earlier runs on the same stack: one image covers the other."""
+        for layer in self._viewer.layers:
+            known = provenance(layer)
+            if layer.visible and known.get(IS_RUN) and known.get("of") == self.stack.name:
+                layer.visible = False
+                self._hidden.append(layer)
+
     def _add(self, image: np.ndarray[Any, Any], event: ImageSoFar) -> None:
+        if self._report.get(IS_RUN):
+            self._hide_older()
         placement = overlay_placement(self._image_corner, event.sr_pixel_nm)
         if self._window is not None:
             placement = lapse_placement(
@@ -179,7 +196,7 @@ class Overlay:
             )
         self.layer = self._viewer.add_image(
             image,
-            name=self._name,
+            name=self.name,
             colormap="magma",
             blending=self._blending,
             contrast_limits=event.limits,

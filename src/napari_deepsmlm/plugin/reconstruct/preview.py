@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.layers.contrast import contrast_limits
 from napari_deepsmlm.plugin.layers.world import frame_under_slider, n_frames_of
@@ -118,6 +119,7 @@ class FramePreview(QObject):
     def _predict(self) -> None:
         """Begin with the frames under the slider, unless the last prediction is almost there."""
         if not self._form.is_complete:
+            self.stop()  # the form says what is wrong
             return
         is_awaited = time.monotonic() - self._started < PATIENCE_S and not self._has_shown
         if self._job is not None and self._job.is_running and is_awaited:
@@ -165,7 +167,7 @@ class FramePreview(QObject):
         if self._overlay is not None:
             self._overlay.remove()
         self._form.region_box.move_into_nm(pixel_nm)
-        name = f"{stack.name} SR preview"
+        name = f"{stack.name} preview"
         self._overlay = Overlay(self._viewer, stack, pixel_nm, name, is_see_through=True)
 
     def _show(self, event: object) -> None:
@@ -213,4 +215,5 @@ def in_words(made: Preview) -> str:
     which = frames_in_words(first, last)
     if not made.is_last:
         return f"First look at {which}, {1e3 * made.seconds:.0f} ms; the whole network follows…"
-    return f"Preview of {which}: {made.n_localizations} localizations, {1e3 * made.seconds:.0f} ms."
+    found = counted(made.n_localizations, "localization")
+    return f"Preview of {which}: {found}, {1e3 * made.seconds:.0f} ms."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.io.result_files import RESULT_NAMES
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers.hues import PAUSE_MS, show_legend
@@ -14,6 +15,7 @@ from napari_deepsmlm.plugin.reconstruct.adapting import Adapting
 from napari_deepsmlm.plugin.reconstruct.brake_box import BrakeBox
 from napari_deepsmlm.plugin.reconstruct.depth import DepthImage
 from napari_deepsmlm.plugin.reconstruct.form import ReconstructForm
+from napari_deepsmlm.plugin.reconstruct.naming import name_of_run
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.reconstruct.preview import FramePreview
 from napari_deepsmlm.plugin.reconstruct.report_box import ReportBox
@@ -63,7 +65,7 @@ class ReconstructWidget(JobPanel):
 
     def _build(self) -> None:
         self.form = ReconstructForm(self._viewer)
-        self.form.changed.connect(self.update_buttons)
+        self.form.changed.connect(self.on_choice)
         self.form.model_box.failed.connect(self.fail)
         self.preview = FramePreview(self._viewer, self.form, self)
         self.preview.told.connect(self.status_note.tell)
@@ -129,7 +131,7 @@ class ReconstructWidget(JobPanel):
         try:
             options = self.form.options().replace(force=force)
         except ValueError as error:
-            self.fail(str(error))
+            self.refuse(str(error))
             return
         assert stack is not None  # noqa: S101 - the button waits for it
         self._make_room()
@@ -151,7 +153,7 @@ class ReconstructWidget(JobPanel):
         try:
             work = self.adapting.begin(stack, self.form.options())
         except ValueError as error:
-            self.fail(str(error))
+            self.refuse(str(error))
             return
         self._make_room()
         self._is_adapting = True
@@ -199,13 +201,14 @@ class ReconstructWidget(JobPanel):
         self.run()
 
     def _overlay_on(self, stack: Any, options: ReconstructOptions) -> Overlay:
-        assert options.pixel_size_nm is not None  # noqa: S101 - the button waits for it
+        model = self.form.model_box.choice
+        assert options.pixel_size_nm is not None and model is not None  # noqa: S101, PT018 - is_complete
         self.form.region_box.move_into_nm(options.pixel_size_nm)
         return Overlay(
             self._viewer,
             stack,
             options.pixel_size_nm,
-            f"{stack.name} SR",
+            name_of_run(stack.name, model, options),
             first_frame=options.frame_range[0],
             window=options.window,
             channel=self.form.channel_box.channel,
@@ -241,7 +244,7 @@ class ReconstructWidget(JobPanel):
             self.status_note.tell(
                 f"{progress.frames_per_second:.3g} frames/s, "
                 f"{duration(progress.seconds_left)} left, "
-                f"{progress.n_localizations:,} localizations"
+                f"{counted(progress.n_localizations, 'localization')}"
             )
 
     def _finish(self, result: Reconstruction, overlay: Overlay) -> None:
@@ -261,13 +264,14 @@ class ReconstructWidget(JobPanel):
             return f", more than {most:,} and so only in the image"
         overlay.show_points(result.localizations)
         is_summed = result.report.inputs.options.sum_frames > 1
-        return ", drawn in the first frame of each sum" if is_summed else ", drawn in their frames"
+        where = "the first frame of each sum" if is_summed else "their frames"
+        return f", as rings in {where}: show their layer to see them"
 
     def _in_words(self, result: Reconstruction, drawn: str) -> str:
         report = result.report
         return (
-            f"{report.frames:,} frames in {duration(report.seconds)}, "
-            f"{len(result.localizations):,} localizations{drawn}."
+            f"{counted(report.frames, 'frame')} in {duration(report.seconds)}, "
+            f"{counted(len(result.localizations), 'localization')}{drawn}."
         )
 
     def _on_removed(self, event: Any) -> None:

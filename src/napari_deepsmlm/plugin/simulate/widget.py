@@ -9,6 +9,7 @@ from pydantic import Field
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.experiment.form import ExperimentForm, save_experiment
 from napari_deepsmlm.plugin.experiment.kept import experiment_editor, prepare_experiment
 from napari_deepsmlm.plugin.experiment.kits import Kit, load_kit
@@ -103,7 +104,7 @@ class SimulateWidget(JobPanel):
         try:
             experiment = self.experiment()
         except ValueError as error:
-            self.fail(str(error))
+            self.refuse(str(error))
             return
         movie = self.movie.values()
         self.status_note.tell("Simulating…")
@@ -145,7 +146,7 @@ class SimulateWidget(JobPanel):
             metadata={KEY: known},
             **frame_placement(stack.ndim, pixel_nm),
         )
-        note = f"{len(stack):,} frames with {len(made.truth):,} molecules"
+        note = f"{counted(len(stack), 'frame')} with {counted(len(made.truth), 'molecule')}"
         if len(made.truth) > MOST_POINTS:
             note += ": too many to draw as points; `deepsmlm simulate` writes their table"
         elif len(made.truth):
@@ -166,4 +167,4 @@ class SimulateWidget(JobPanel):
         try:
             self.status_note.tell(save_experiment(self, self.experiment()))
         except (ValueError, OSError) as error:
-            self.fail(str(error))
+            self.refuse(str(error))

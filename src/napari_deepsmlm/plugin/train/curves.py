@@ -32,8 +32,8 @@ class TrainCurves(QWidget):
         self._shown: tuple[TrainingSession | None, int] = (None, 0)
         self._last_x = 0.0
         self.plots = (self.loss_plot, self.rmse_plot, self.jaccard_plot)
-        self.loss_plot.setFixedHeight(HEIGHT_PX + 30)
-        self.jaccard_plot.setFixedHeight(HEIGHT_PX + 15)
+        self.loss_plot.use_room(HEIGHT_PX + 30)
+        self.jaccard_plot.use_room(HEIGHT_PX + 15)
         self.jaccard_plot.setYRange(0, 1)
         self.jaccard_plot.setLabel("bottom", "step")
         column = QVBoxLayout(self)

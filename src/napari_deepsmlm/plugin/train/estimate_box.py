@@ -143,4 +143,4 @@ class EstimateBox(QWidget):
             self.told.expand()
             self.failed.emit(found.problem)
         else:
-            self._form.take_over(found.experiment, f"estimated: {name}")
+            self._form.suit_estimate(found.experiment, f"estimated: {name}")

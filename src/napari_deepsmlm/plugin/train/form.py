@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.experiment.kits import TrainingKit
 
 BASIC = ("minutes", "steps", "batch_size", "patch_px", "learning_rate")
+WITH_DEPTH = ("dilated-loc", "voxel-regression")
+"""Networks that find depths: in single planes first, in several second."""
+FINE_TUNING_SHARE, FINE_TUNING_WARMUP = 0.1, 0.1
+"""Of the learning rate of a recipe, and of the run, where a trained model is trained further."""
 FIRST_MINUTES = 30.0
 """Length of a run before the user chose one."""
 
@@ -48,6 +52,7 @@ class TrainForm(QWidget):
         self._kit: TrainingKit | None = None
         self._is_filled = False
         self._model: dict[str, Any] = {}
+        self._recipe: tuple[float, float] | None = None  # rate and warm-up from random weights
         self.network_fields: Fields | None = None
         self.experiment_form = ExperimentForm()
         self._networks: list[tuple[str, str]] = []
@@ -115,6 +120,7 @@ class TrainForm(QWidget):
         form.save_button.clicked.connect(self._on_save)
         self.training_fields.fill({"minutes": FIRST_MINUTES})
         self.network_box.changed.connect(self._on_network)
+        self.start_box.chosen.connect(self._on_start)
         parts = (form, self.recorded_form, self.training_fields, self.more_fields, self.start_box)
         for part in parts:
             part.changed.connect(self._tell_change)
@@ -170,6 +176,24 @@ class TrainForm(QWidget):
             kept["training"] = now.training
         self.experiment_form.show_experiment(experiment.replace(**kept), source)
 
+    def suit_estimate(self, experiment: Experiment, source: str) -> None:
+        """Fill in what was measured, and start from the nearest model if there is one."""
+        self.take_over(experiment, source)
+        if self.start_box.key is None:
+            psf = experiment.psf
+            self.start_box.suggest(psf.pixel_size_nm, psf.n_planes)
+
+    def suit_depth(self) -> None:
+        """Choose a network that finds depths, where the PSF has them and the one chosen has not."""
+        assert self._kit is not None  # noqa: S101 - filled
+        psf = self.experiment_form.psf_form.psf
+        if psf.depth_range_nm is None or self.network_box.value in WITH_DEPTH:
+            return
+        self.network_box.value = WITH_DEPTH[1 if psf.n_planes > 1 else 0]
+        if self.network_fields is not None and "z_max_nm" in self.network_fields.editors:
+            reach_nm = float(max(map(abs, psf.depth_range_nm)))
+            self.network_fields.fill({"z_max_nm": reach_nm})
+
     def add_model(self, path: Path) -> None:
         """Offer a model that was just trained as a start."""
         self.start_box.add(ModelChoice.from_file(path))
@@ -202,11 +226,26 @@ class TrainForm(QWidget):
         self.recorded_form.show_data(experiment.experimental)
         for fields in (self.training_fields, self.more_fields):
             fields.fill(dict(experiment.training))
+        self._recipe = None  # an experiment states its own rate
 
     def _on_network(self, *_: object) -> None:
         self._model = {}
         self._show_network()
         self._tell_change()
+
+    def _on_start(self, key: object) -> None:
+        """Train a trained model at a tenth of the rate: more would first make it worse."""
+        rate, warmup = (
+            self.training_fields.editors["learning_rate"],
+            self.more_fields.editors["warmup"],
+        )
+        if key is None and self._recipe is not None:
+            rate.value, warmup.value = self._recipe
+            self._recipe = None
+        elif key is not None and self._recipe is None:
+            self._recipe = (rate.value, warmup.value)
+            rate.value = rate.value * FINE_TUNING_SHARE
+            warmup.value = max(warmup.value, FINE_TUNING_WARMUP)
 
     def _show_network(self) -> None:
         """Ask for the choices of the network, and list what it may start from."""
@@ -234,7 +273,10 @@ class TrainForm(QWidget):
         presets = self._kit.made_for.get(self.network_box.value, ())
         source = self.experiment_form.source_box.value
         if not is_from_scratch:
-            self.network_note.tell("Layers and scales are those of the model to start from.")
+            self.network_note.tell(
+                "Layers and scales are those of the model to start from; the learning rate is a "
+                "tenth of that of a training from random weights."
+            )
         elif presets and source not in presets:
             self.network_note.tell(f"Presets that suit it: {', '.join(presets)}.")
         else:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_deepsmlm.plugin.forms.stack_box import StackBox
 from napari_deepsmlm.plugin.jobs import Job
-from napari_deepsmlm.plugin.layers.world import frames_around
+from napari_deepsmlm.plugin.layers.world import IS_OF_BEADS, frames_around, provenance
 from napari_deepsmlm.plugin.train.look import look_at
 from napari_deepsmlm.plugin.widgets.notes import Note
 
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.train.look import Frames
 
 DELAY_MS = 400
+
+
+class RealStackBox(StackBox):
+    """The stacks that may be of the sample: those of beads are left out."""
+
+    def entries(self, _: Any = None) -> list[tuple[str, Any]]:
+        """Return what can be chosen, with its name."""
+        return [each for each in super().entries() if not provenance(each[1]).get(IS_OF_BEADS)]
 
 
 class LookBox(QWidget):
@@ -42,7 +50,7 @@ class LookBox(QWidget):
         self._job: Job | None = None
         self._is_due = False
         self.strip: LookStrip | None = None
-        self.stack_box = StackBox(viewer)
+        self.stack_box = RealStackBox(viewer)
         self.stack_box.changed.connect(self.ask)
         self._delay = QTimer(self)
         self._delay.setSingleShot(True)

@@ -27,15 +27,11 @@ class TrainProgress(QWidget):
         self.device_note, self.scores_note, self.trouble_note = Note(), Note(), Note()
         self._device = ""
         column = QVBoxLayout(self)
-        for widget in (
-            self.device_note,
-            self.trouble_note,
-            self.curves,
-            self.scores_note,
-            self.preview,
-        ):
+        for note in (self.device_note, self.trouble_note):
+            column.addWidget(note)
+        column.addWidget(self.curves, 1)
+        for widget in (self.scores_note, self.preview):
             column.addWidget(widget)
-        column.addStretch(1)
 
     def begin(self, session: TrainingSession) -> None:
         """Forget the run before."""
@@ -75,7 +71,7 @@ def scores_in_words(scores: dict[str, float]) -> str:
     >>> scores_in_words({"jaccard": 0.5, "rmse_lateral_nm": 20.0, "bound_lateral_nm": 10.0})
     'Jaccard index 0.50, error 20 nm (no method is better than 10 nm)'
     """
-    if scores["jaccard"] == 0:
+    if scores["jaccard"] == 0 or not np.isfinite(scores["rmse_lateral_nm"]):
         return "no molecule is found yet"
     text = f"Jaccard index {scores['jaccard']:.2f}, error {scores['rmse_lateral_nm']:.3g} nm"
     bound = scores.get("bound_lateral_nm")

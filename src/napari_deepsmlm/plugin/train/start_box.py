@@ -8,7 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_deepsmlm.plugin.forms.model_box import LOAD_FILE
-from napari_deepsmlm.plugin.library.choices import ModelChoice
+from napari_deepsmlm.plugin.library.choices import ModelChoice, nearest
 from napari_deepsmlm.plugin.widgets.editors import make_calm
 from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
 
@@ -19,6 +19,8 @@ class StartBox(LongNamesBox):
     """A list of what a network may start from: nothing, or a trained model of its kind."""
 
     changed = Signal()
+    chosen = Signal(object)
+    """The key of a start that a person, or an estimate, has chosen; None: random weights."""
     failed = Signal(str)
 
     def __init__(self) -> None:
@@ -71,6 +73,18 @@ class StartBox(LongNamesBox):
         self.setCurrentIndex(self._chosen)
         self.changed.emit()
 
+    def suggest(self, pixel_size_nm: float, n_planes: int) -> None:
+        """Choose the model of this network that is nearest to the data, if one is near enough."""
+        from napari_deepsmlm.reconstruction import PIXEL_TOLERANCE
+
+        models = [each for each in self._models if each.network == self._network]
+        models = [each for each in models if each.n_planes == n_planes and not each.is_adapted]
+        if models:
+            best = nearest(models, pixel_size_nm, n_planes)
+            if best.misfit(pixel_size_nm) <= PIXEL_TOLERANCE:
+                self.choose(best.key)
+                self.chosen.emit(best.key)
+
     def add(self, model: ModelChoice) -> None:
         """Offer one more model, keeping the choice."""
         if model.network != self._network:
@@ -87,9 +101,11 @@ class StartBox(LongNamesBox):
     def _on_activated(self, index: int) -> None:
         if index < self.count() - 1:
             self._chosen = index
+            self.chosen.emit(self.key)
             self.changed.emit()
             return
         self.setCurrentIndex(self._chosen)
         path, _ = QFileDialog.getOpenFileName(self, LOAD_FILE, filter="Models (*.safetensors)")
         if path:
             self.choose(path)
+            self.chosen.emit(self.key)

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 from napari_deepsmlm.plugin.experiment.kept import experiment_editor, prepare_experiment
 from napari_deepsmlm.plugin.experiment.kits import load_training_kit
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.memory.settings import PLUGIN, runs_folder
+from napari_deepsmlm.plugin.memory.settings import runs_folder
 from napari_deepsmlm.plugin.train.estimate_box import EstimateBox
 from napari_deepsmlm.plugin.train.form import TrainForm
 from napari_deepsmlm.plugin.train.look_box import LookBox
@@ -70,6 +70,7 @@ class TrainWidget(JobPanel):
         self.resume_box.failed.connect(self.fail)
         self.look_box = LookBox(self._viewer, self.form.experiment)
         self.form.changed.connect(self.look_box.ask)
+        self.form.changed.connect(self.on_choice)
         self.estimate_box = EstimateBox(self.look_box.stack_box, self.form)
         self.estimate_box.failed.connect(self.fail)
         self.start_button = button("Start", "Train in a process of its own, saved as it goes on.")
@@ -124,6 +125,7 @@ class TrainWidget(JobPanel):
         path, self._wanted_psf = self._wanted_psf, None
         if path is not None:
             self.form.experiment_form.psf_form.load(path)
+            self.form.suit_depth()
 
     def abandon(self) -> None:
         """Let a run save and end by itself, and stop the rest."""
@@ -157,7 +159,7 @@ class TrainWidget(JobPanel):
         try:
             experiment = self.form.experiment()
         except ValueError as error:
-            self.fail(str(error))
+            self.refuse(str(error))
             return
         out = new_run_folder(self.form.runs, experiment.network)
         self._run(experiment, out, is_resumed=False)
@@ -285,7 +287,4 @@ class TrainWidget(JobPanel):
     def use_in_reconstruct(self) -> None:
         """Open the Reconstruct panel, if it is not, and choose the model there."""
         if self._model_path is not None:
-            dock, panel = self._viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-            panel.use_model(self._model_path)
-            dock.show()
-            dock.raise_()
+            self.open_beside("Reconstruct").use_model(self._model_path)

@@ -10,9 +10,10 @@ from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QWidge
 from napari_deepsmlm.plugin.widgets.editors import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from magicgui.widgets import Widget
+    from qtpy.QtGui import QResizeEvent
     from qtpy.QtWidgets import QFormLayout
 
 BUTTON_PADDING_PX = 8
@@ -37,11 +38,63 @@ class VerticalScroll(QScrollArea):
             return super().minimumSizeHint()
         return QSize(content.minimumSizeHint().width() + bar.sizeHint().width(), 80)
 
+    def sizeHint(self) -> QSize:
+        """No higher than it must be: it takes the room that others leave."""
+        return QSize(super().sizeHint().width(), self.minimumSizeHint().height())
+
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Ask for room again when rows were added."""
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return super().eventFilter(watched, event)
+
+
+class ShortScroll(VerticalScroll):
+    """As high as what it shows, up to a limit: scrolls what is longer."""
+
+    LEAST_PX = 48
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__(content)
+        self._most_px = 240
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Ask for another height at another width: lines break elsewhere."""
+        super().resizeEvent(event)
+        if event is not None and event.size().width() != event.oldSize().width():
+            self.updateGeometry()
+
+    def set_most(self, height_px: int) -> None:
+        """Take no more than this."""
+        self._most_px = max(height_px, self.LEAST_PX)
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """As high as the content is at this width."""
+        content, bar = self.widget(), self.verticalScrollBar()
+        if content is None or bar is None:
+            return super().sizeHint()
+        frame_px = 2 * self.frameWidth()  # napari's style gives it one
+        width = self.width() - frame_px
+        height = _height_of(content, width)
+        if height > self._most_px:
+            height = _height_of(content, width - bar.sizeHint().width())
+        if height:
+            height += frame_px
+        return QSize(content.sizeHint().width(), min(height, self._most_px))
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the content needs; a line or two are seen however low the window is."""
+        width = super().minimumSizeHint().width()
+        return QSize(width, min(self.sizeHint().height(), self.LEAST_PX))
+
+
+def _height_of(content: QWidget, width: int) -> int:
+    """Return how high a widget is at a width."""
+    if content.hasHeightForWidth():
+        return content.heightForWidth(width)
+    return max(content.sizeHint().height(), content.minimumSizeHint().height())
 
 
 def button(text: str, tooltip: str) -> QPushButton:
@@ -75,6 +128,15 @@ def in_turns(steps: Iterator[None], parent: QObject, *, pause_ms: int = 0) -> No
 
     timer.timeout.connect(do_next)
     timer.start(0)
+
+
+def soon(what: Callable[[], object], parent: QObject) -> QTimer:
+    """Return a timer that, once started, does something when the window has done what it is at."""
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(0)
+    timer.timeout.connect(what)
+    return timer
 
 
 def duration(seconds: float) -> str:

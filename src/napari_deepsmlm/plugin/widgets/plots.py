@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QLabel, QSizePolicy
 
 HEIGHT_PX = 95
 AXIS_WIDTH_PX = 50
@@ -18,7 +18,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
     def __init__(self, label: str, tooltip: str) -> None:
         super().__init__(axisItems={"left": _FewTicks("left")})
-        self.setFixedHeight(HEIGHT_PX)
+        self.use_room(HEIGHT_PX)
         self.setToolTip(f"<qt>{tooltip}</qt>")
         self.setMenuEnabled(False)
         self.setMouseEnabled(False, False)
@@ -30,6 +30,17 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.keys: dict[str, str] = {}
         """Colours by the names of the curves."""
         self._is_log = False
+
+    def use_room(self, least_px: int) -> None:
+        """Be at least so high, and share in the room that a panel has besides."""
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        policy.setVerticalStretch(1)
+        self.setSizePolicy(policy)
+        self.setMinimumHeight(least_px)
+
+    def sizeHint(self) -> QSize:
+        """No more than it needs: the room is shared by stretch."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
     def add_line(self, name: str, color: str, *, dashed: bool = False) -> Any:
         """Return a curve."""

@@ -82,7 +82,8 @@ SHOWN = {
 
 def experiments(model_name: str) -> dict[str, ds.Experiment]:
     """Return what a model is judged on: samples before the optics that it is made for."""
-    model, card = load_model(find_model(model_name).path)
+    found = find_model(model_name)
+    model, card = found.load(), found.card
     if model.n_planes > 1:
         paper = ds.Experiment.from_preset("voxel-wise")
         return {

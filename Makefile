@@ -29,16 +29,16 @@ demo: $(VENV)/.installed-base ## Reconstruct the built-in sample into demo/: no 
 
 test: $(VENV)/.installed-test ## Run the whole suite on a virtual screen (make test TESTS=tests/psf JOBS=0).
 	bash scripts/install_system_libraries.sh
-	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 test-all: $(VENV)/.installed-test ## Run the whole suite and the slow tests too (an hour).
 	bash scripts/install_system_libraries.sh
-	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -m "slow or not slow" -n $(JOBS) --dist loadfile $(TESTS)
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -m "slow or not slow" -n $(JOBS) --dist worksteal $(TESTS)
 
 test-pyside: $(VENV)-pyside/.installed ## Run the tests of the panels with PySide6 instead of PyQt6.
 	bash scripts/install_system_libraries.sh
 	QT_API=pyside6 OMP_NUM_THREADS=1 $(SCREEN) $(VENV)-pyside/bin/python -m pytest -o qt_api=pyside6 \
-	  -n $(JOBS) --dist loadfile $(or $(TESTS),tests/plugin)
+	  -n $(JOBS) --dist worksteal $(or $(TESTS),tests/plugin)
 
 lint: $(VENV)/.installed-dev ## Check format, rules, types, floors and spelling.
 	$(BIN)/ruff format --check .

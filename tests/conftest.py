@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +30,12 @@ settings.load_profile("steady")
 REAL_DATA = Path(__file__).parents[1] / "../shared/data"
 
 
+def pytest_collection_finish() -> None:
+    """Let searches for garbage, which tests ask for often, pass over all that was imported."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def no_data_of_the_person_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered, of cameras or adapted models, but what a test makes."""
@@ -43,25 +52,41 @@ def real_stack() -> Path:
     return path
 
 
-@pytest.fixture
-def deep_storm() -> DeepStorm:
+@pytest.fixture(scope="session")
+def untrained_deep_storm() -> DeepStorm:
     """An untrained Deep-STORM whose batch norms have seen frames, so that it is not all zeros."""
     torch.manual_seed(0)
     model = build_model("deep-storm")
     assert isinstance(model, DeepStorm)
     frames = 100 + 50 * torch.rand(2, 1, 16, 16)
     model.train()
-    for _ in range(20):
-        model(frames)
+    with torch.no_grad():
+        for _ in range(20):
+            model(frames)
     return model.eval()
 
 
 @pytest.fixture
-def model_file(deep_storm: DeepStorm, tmp_path: Path) -> Path:
-    """A file of that model."""
-    path = tmp_path / "untrained.safetensors"
-    save_model(path, deep_storm)
+def deep_storm(untrained_deep_storm: DeepStorm) -> DeepStorm:
+    """One of the test's own."""
+    torch.manual_seed(0)
+    return copy.deepcopy(untrained_deep_storm)
+
+
+@pytest.fixture(scope="session")
+def untrained_file(
+    untrained_deep_storm: DeepStorm, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A file of that model, to be read only."""
+    path = tmp_path_factory.mktemp("untrained") / "untrained.safetensors"
+    save_model(path, untrained_deep_storm)
     return path
+
+
+@pytest.fixture
+def model_file(untrained_file: Path, tmp_path: Path) -> Path:
+    """A file of the test's own."""
+    return Path(shutil.copy(untrained_file, tmp_path))
 
 
 @pytest.fixture(scope="session")

@@ -30,13 +30,11 @@ def test_reconstruct_a_stack() -> None:
 
 
 def test_train_a_network(tmp_path: Path) -> None:
-    told = run(
-        "train_a_network.py",
-        str(EXAMPLES / "experiment.yaml"),
-        str(tmp_path / "run"),
-        "--steps",
-        "3",
-    )
+    experiment = Experiment.from_file(EXAMPLES / "experiment.yaml")
+    few = {"batch_size": 1, "patch_px": 12, "validation_frames": 2, "validation_px": 12}
+    small = tmp_path / "small.yaml"
+    experiment.replace(training=experiment.training.replace(**few)).to_file(small)
+    told = run("train_a_network.py", str(small), str(tmp_path / "run"), "--steps", "3")
     assert "best model" in told
     assert (tmp_path / "run" / "best.safetensors").exists()
 

@@ -180,26 +180,6 @@ class Localizations:
             self._is_sorted = len(frame) < 2 or bool((frame[1:] >= frame[:-1]).all())
         return self._is_sorted
 
-    def frame_offsets(self, n_frames: int) -> Any:
-        """Row numbers at which frames start: frame f has rows offsets[f] to offsets[f + 1].
-
-        Returns
-        -------
-        (n_frames + 1,) integers.
-
-        Raises
-        ------
-        ValueError
-            If the rows are not sorted by frame.
-        """
-        self._require_sorted()
-        frame = self.frame
-        if isinstance(frame, np.ndarray):
-            return np.searchsorted(frame, np.arange(n_frames + 1))
-        import torch
-
-        return torch.searchsorted(frame, torch.arange(n_frames + 1, device=frame.device))
-
     def in_frames(self, start: int, stop: int) -> Localizations:
         """Return the rows of frames start <= frame < stop as a view, found by bisection."""
         self._require_sorted()

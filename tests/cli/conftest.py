@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 CONFIG = """
 image_px: [16, 20]
 simulation: {density_per_um2: [2, 2]}
-training: {steps: 6, batch_size: 2, patch_px: 12, validate_every: 3, validation_frames: 4}
+training:
+  {steps: 6, batch_size: 2, patch_px: 12, validate_every: 3,
+   validation_frames: 2, validation_px: 12}
 """
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-from tests.psf.conftest import simulate_beads
+from tests.calibration.conftest import simulate_beads
 from typer.testing import CliRunner, Result
 
 from napari_deepsmlm.cli import app
@@ -21,9 +21,6 @@ from napari_deepsmlm.psf import (
     PupilPSF,
 )
 from napari_deepsmlm.psf.files import load_psf
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TRUTH = AstigmaticPSF(z_range_nm=(-900, 900))
 PLACES = ((1534.0, 1571.0, -20.0), (4512.0, 1433.0, 12.0), (2987.0, 4343.0, 7.0))
@@ -51,11 +48,19 @@ def beads(stack, tmp_path: Path) -> Path:
     return tmp_path / "beads.tif"
 
 
-def test_a_psf_its_fit_and_a_picture_are_written(beads: Path, tmp_path: Path) -> None:
-    out = tmp_path / "results" / "psf.safetensors"
-    result = call(beads, "--z-step", 60, "--pixel-size", 100, "--out", out, "--json")
+@pytest.fixture(scope="module")
+def written(stack, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """What the command says about a stack that is as it should be; its files are there."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    tifffile.imwrite(folder / "beads.tif", stack)
+    out = folder / "results" / "psf.safetensors"
+    result = call(folder / "beads.tif", "--z-step", 60, "--pixel-size", 100, "--out", out, "--json")
     assert result.exit_code == 0, result.output
-    report = json.loads(result.stdout)
+    return result
+
+
+def test_a_psf_its_fit_and_a_picture_are_written(written: Result) -> None:
+    report = json.loads(written.stdout)
     assert report["n_beads"] == 3
     assert report["warnings"] == []
     plane = report["planes"][0]
@@ -65,13 +70,16 @@ def test_a_psf_its_fit_and_a_picture_are_written(beads: Path, tmp_path: Path) ->
     assert report["zernike_nm"] is None
     assert isinstance(load_psf(report["files"]["psf"]), CalibratedPSF)
     assert isinstance(load_psf(report["files"]["fit"]), AstigmaticPSF)
-    assert (tmp_path / "results" / "psf.png").read_bytes().startswith(b"\x89PNG")
+    picture = Path(report["files"]["psf"]).with_suffix(".png")
+    assert picture.parent.name == "results"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("kind", ["measured", "fitted"])
-def test_what_it_writes_is_the_psf_of_an_experiment(kind: str, beads: Path, tmp_path: Path) -> None:
-    out = tmp_path / "psf.safetensors"
-    assert call(beads, "--z-step", 60, "--pixel-size", 100, "--out", out).exit_code == 0
+def test_what_it_writes_is_the_psf_of_an_experiment(
+    kind: str, written: Result, tmp_path: Path
+) -> None:
+    out = Path(json.loads(written.stdout)["files"]["psf"])
     fit = "\n".join(f"  {line}" for line in out.with_suffix(".yaml").read_text().splitlines())
     psf = f" {{kind: calibrated, file: '{out.as_posix()}'}}" if kind == "measured" else f"\n{fit}"
     config = tmp_path / "experiment.yaml"
@@ -108,7 +116,8 @@ def test_planes_come_in_one_file_or_in_several(tmp_path: Path) -> None:
     singles = [tmp_path / "a.tif", tmp_path / "b.tif"]
     for path, plane in zip(singles, both, strict=True):
         tifffile.imwrite(path, plane)
-    options = ("--z-step", 60, "--pixel-size", 100, "--json", "--out", tmp_path / "p.safetensors")
+    options = ("--z-step", 60, "--pixel-size", 100, "--window", 19)
+    options += ("--json", "--out", tmp_path / "p.safetensors")
     one = json.loads(call(tmp_path / "both.tif", *options).stdout)
     two = json.loads(call(*singles, "--planes", 2, *options).stdout)
     assert one == two
@@ -120,7 +129,7 @@ def test_planes_come_in_one_file_or_in_several(tmp_path: Path) -> None:
 
 
 def test_optics_add_zernike_coefficients(tmp_path: Path) -> None:
-    optics = PupilPSF(pupil_px=32, z_range_nm=(-900, 900), patch_px=25)
+    optics = PupilPSF(pupil_px=24, oversampling=1, z_range_nm=(-900, 900), patch_px=25)
     optics.to_file(tmp_path / "optics.yaml")
     stack = small_stack(optics.replace(aberrations=((2, 2, 60.0),)), PLACES[:1], 11, 30000)
     tifffile.imwrite(tmp_path / "beads.tif", stack)
@@ -189,7 +198,7 @@ def test_a_step_unlike_that_of_the_file_is_said(
     sizes = {"PhysicalSizeZ": 0.06, "PhysicalSizeZUnit": "µm"}
     tifffile.imwrite(path, stack, metadata={"axes": "ZYX", **sizes})
     words = ["--z-step", given, "--pixel-size", 100, "--out", tmp_path / "psf.safetensors"]
-    result = call(path, *words, "--json")
+    result = call(path, *words, "--window", 15, "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     said = [each for each in report["warnings"] if "the file says" in each]
@@ -204,7 +213,7 @@ def test_frames_at_each_depth_are_averaged_and_said(stack, tmp_path: Path) -> No
     path = tmp_path / "repeats.ome.tif"
     tifffile.imwrite(path, np.stack([stack, stack, stack]), metadata={"axes": "TZYX"})
     words = ["--z-step", 60, "--pixel-size", 100, "--out", tmp_path / "psf.safetensors"]
-    result = call(path, *words, "--json")
+    result = call(path, *words, "--window", 15, "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert report["n_beads"] == 3

@@ -27,7 +27,9 @@ image_px: [16, 20]
 network: spot-finder
 model: {channels: 4}
 simulation: {density_per_um2: [2, 2]}
-training: {steps: 2, batch_size: 2, patch_px: 12, validate_every: 2, validation_frames: 4}
+training:
+  {steps: 2, batch_size: 2, patch_px: 12, validate_every: 2,
+   validation_frames: 2, validation_px: 12}
 """
 
 

@@ -11,7 +11,8 @@ import napari.settings
 import numpy as np
 import pytest
 import torch
-from qtpy.QtCore import QThreadPool
+from napari.utils._proxies import PublicOnlyProxy
+from tests.plugin.shared_viewer import SharedViewer, wait_for_workers
 
 from napari_deepsmlm import known_cameras
 from napari_deepsmlm.models import build_model, save_model
@@ -38,19 +39,41 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     napari.settings._clear_plugin_settings_cache()
 
 
+@pytest.fixture(scope="session")
+def shared_viewer() -> Iterator[SharedViewer]:
+    """The viewer that the tests of this process have one after the other."""
+    shared = SharedViewer()
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[..., Any]) -> Any:
-    """What plugins get: a viewer that refuses private access."""
-    return make_napari_viewer_proxy()
+def no_other_viewer(shared_viewer: SharedViewer) -> None:
+    """Close the viewer that tests share."""
+    shared_viewer.close()
+
+
+@pytest.fixture
+def make_napari_viewer(no_other_viewer: None, make_napari_viewer: Any) -> Any:
+    """The fixture of napari, for tests that need a viewer of their own and none beside it."""
+    return make_napari_viewer
+
+
+@pytest.fixture
+def viewer(
+    shared_viewer: SharedViewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
+    """What plugins get: a viewer that refuses private access, and has nothing of other tests."""
+    monkeypatch.setenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "True")
+    yield PublicOnlyProxy(shared_viewer.get())
+    shared_viewer.wipe()
 
 
 @pytest.fixture
 def no_threads_left() -> Iterator[None]:
     """Wait for the workers, so that none reaches into the next test."""
     yield
-    pool = QThreadPool.globalInstance()
-    assert pool is not None
-    assert pool.waitForDone(WAIT_MS)
+    wait_for_workers()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from npe2 import PluginManifest
-from qtpy.QtCore import QPoint, QThreadPool
+from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -34,6 +34,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 from tests.plugin.census import census, settle
+from tests.plugin.shared_viewer import wait_for_workers
 
 from napari_deepsmlm.plugin.job_panel import JobPanel
 
@@ -159,34 +160,26 @@ def label_of(widget: QWidget) -> str:
 
 
 @pytest.mark.parametrize("name", PANELS)
-def test_every_editor_says_what_it_does(open_panel: Open, name: str) -> None:
-    editors = editors_of(open_panel(name))
+def test_everything_is_told(open_panel: Open, name: str) -> None:
+    """Each editor says what it does, in lines that wrap, and each number its unit."""
+    panel = open_panel(name)
+    editors = editors_of(panel)
     assert len(editors) > 3
-    silent = [
-        describe(editor)
-        for editor in editors
-        if len(editor.toolTip().removeprefix("<qt>").removesuffix("</qt>")) < 6
-    ]
-    assert not silent
-
-
-@pytest.mark.parametrize("name", PANELS)
-def test_tooltips_wrap(open_panel: Open, name: str) -> None:
-    """Qt breaks the lines of rich text only."""
-    widgets = open_panel(name).findChildren(QWidget)
-    long = [w.toolTip() for w in widgets if len(w.toolTip()) > 60]
-    assert not [tip for tip in long if not tip.startswith("<qt>")]
-
-
-@pytest.mark.parametrize("name", PANELS)
-def test_every_number_has_its_unit(open_panel: Open, name: str) -> None:
-    numbers = [e for e in editors_of(open_panel(name)) if isinstance(e, QAbstractSpinBox)]
+    assert not [describe(editor) for editor in editors if is_silent(editor)]
+    tips = [widget.toolTip() for widget in panel.findChildren(QWidget)]
+    # Qt breaks the lines of rich text only.
+    assert not [tip for tip in tips if len(tip) > 60 and not tip.startswith("<qt>")]
+    numbers = [editor for editor in editors if isinstance(editor, QAbstractSpinBox)]
     without = [
         describe(box)
         for box in numbers
         if not has_unit(label_of(box)) and not getattr(box, "suffix", str)().strip()
     ]
     assert not without
+
+
+def is_silent(editor: QWidget) -> bool:
+    return len(editor.toolTip().removeprefix("<qt>").removesuffix("</qt>")) < 6
 
 
 # -- room -----------------------------------------------------------------------------------------
@@ -285,8 +278,11 @@ def brightness(panel: QWidget) -> float:
 # -- coming and going -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("n_openings", [4, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PANELS)
-def test_ten_openings_leave_nothing(viewer: Any, qtbot: Any, stack_layer: Any, name: str) -> None:
+def test_openings_leave_nothing(
+    viewer: Any, qtbot: Any, stack_layer: Any, name: str, n_openings: int
+) -> None:
     def cycle() -> None:
         dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, name)
         qtbot.waitUntil(partial(is_ready, panel), timeout=WAIT_MS)
@@ -294,10 +290,10 @@ def test_ten_openings_leave_nothing(viewer: Any, qtbot: Any, stack_layer: Any, n
         del dock, panel
         settle()
 
-    for _ in range(3):  # imports, caches
+    for _ in range(2):  # imports, caches
         cycle()
     before = census(viewer)
-    for _ in range(10):
+    for _ in range(n_openings):
         cycle()
     after = census(viewer)
     for what in ("threads", "widgets", "objects", "listeners"):
@@ -341,9 +337,7 @@ def test_closing_in_the_middle_of_a_job_stops_it(
     else:
         viewer.window.remove_dock_widget(panel)
     assert ended.wait(10)
-    pool = QThreadPool.globalInstance()
-    assert pool is not None
-    assert pool.waitForDone(WAIT_MS)
+    wait_for_workers()
 
 
 OPEN = """
@@ -351,28 +345,27 @@ import os, sys, threading
 import napari
 import numpy as np
 
-is_open = threading.Event()
-
 class Watch:
     def find_spec(self, name, path=None, target=None):
         if name in {"torch", "scipy.optimize", "pyqtgraph"}:
             if threading.current_thread() is threading.main_thread():
                 print(f"The window imports {name}.", flush=True)
                 os._exit(1)
-            is_open.wait(5)  # the window must not profit from what is loaded for it
+            threading.Event().wait()  # the window must not profit from what is loaded for it
 
 viewer = napari.Viewer(show=False)
 viewer.add_image(np.ones((20, 64, 64)), scale=(1, 100, 100), units=("pixel", "nm", "nm"))
 sys.meta_path.insert(0, Watch())
-viewer.window.add_plugin_dock_widget("napari-deepsmlm", sys.argv[1])
-print("It is open.", flush=True)
+for name in sys.argv[1:]:
+    viewer.window.add_plugin_dock_widget("napari-deepsmlm", name)
+    print(f"{name} is open.", flush=True)
 os._exit(0)
 """
 
 
-@pytest.mark.parametrize("name", PANELS)
-def test_opening_imports_nothing_heavy(name: str) -> None:
+def test_opening_imports_nothing_heavy() -> None:
     """What takes long is loaded in another thread: a panel is built in a moment."""
-    command = [sys.executable, "-c", OPEN, name]
+    command = [sys.executable, "-c", OPEN, *PANELS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.splitlines()[-1:] == ["It is open."], done.stdout + done.stderr
+    expected = [f"{name} is open." for name in PANELS]
+    assert done.stdout.splitlines() == expected, done.stdout + done.stderr

@@ -25,7 +25,7 @@ from napari_deepsmlm.runs import (
     trained_models,
     unfinished_runs,
 )
-from napari_deepsmlm.training.events import Finished, Previewed, Saved, StepDone, Validated
+from napari_deepsmlm.training.events import Finished, Previewed, Saved, Started, StepDone, Validated
 from napari_deepsmlm.training.record import BEST, STATE
 
 if TYPE_CHECKING:
@@ -57,8 +57,11 @@ def kinds(events: Any) -> list[type]:
 
 
 def test_a_child_reports_what_a_thread_does_and_trains_the_same(tmp_path: Path) -> None:
-    here = list(TrainingThread(tiny(), tmp_path / "here", device="cpu").events())
-    there = list(TrainingProcess(tiny(), tmp_path / "there", device="cpu").events())
+    frames = np.full((2, 1, 8, 8), 30.0, np.float32)
+    here, there = (
+        list(kind(tiny(), tmp_path / where, device="cpu", preview_frames=frames).events())
+        for kind, where in ((TrainingThread, "here"), (TrainingProcess, "there"))
+    )
     assert kinds(here) == kinds(there)
     losses = [
         [event.loss for event in events if isinstance(event, StepDone)] for events in (here, there)
@@ -66,9 +69,14 @@ def test_a_child_reports_what_a_thread_does_and_trains_the_same(tmp_path: Path) 
     # The child has another number of threads, which may add in another order.
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert here[-1] == Finished(4, "done", tmp_path / "here" / BEST)
-    assert there[-1] == Finished(4, "done", tmp_path / "there" / BEST)
+    # On a busy machine the child may tell its resources once more after that.
+    *_, last = [event for event in there if not isinstance(event, Resources)]
+    assert last == Finished(4, "done", tmp_path / "there" / BEST)
     (resources, *_) = [event for event in there if isinstance(event, Resources)]
     assert resources.memory_mb > 50
+    shown = [event for event in there if isinstance(event, Previewed)]
+    assert [event.step for event in shown] == [2, 4]
+    assert [image.shape for image in shown[0].images] == [(32, 32)] * 2
 
 
 def test_the_run_says_how_far_it_is(tmp_path: Path) -> None:
@@ -82,7 +90,7 @@ def test_the_run_says_how_far_it_is(tmp_path: Path) -> None:
     assert trained_models(tmp_path) == [out / BEST]
 
 
-def test_pause_stop_and_resume_in_a_child(tmp_path: Path) -> None:
+def test_pause_stop_resume_and_death_of_a_child(tmp_path: Path) -> None:
     child = TrainingProcess(tiny(ENDLESS), tmp_path / "run", device="cpu")
     steps = []
     with closing(child.events()) as events:
@@ -94,18 +102,23 @@ def test_pause_stop_and_resume_in_a_child(tmp_path: Path) -> None:
             if isinstance(event, Resources) and steps and child_is_idle(child):
                 break
         child.go_on()
+        last = event
         for event in events:
             if isinstance(event, StepDone) and event.step > steps[-1] + 2:
                 child.stop()
-            last = event
+            last = last if isinstance(event, Resources) else event
     assert isinstance(last, Finished)
     assert last.reason == "stopped"
     (folder, record), *others = unfinished_runs(tmp_path).items()
     assert (folder, record.state, others) == (tmp_path / "run", "stopped", [])
-    again = TrainingProcess(tiny(last.step + 2), folder, device="cpu", resume=True)
-    events_again = [event for event in again.events() if not isinstance(event, Resources)]
-    assert events_again[0].step == last.step
-    assert events_again[-1] == Finished(last.step + 2, "done", folder / BEST)
+    again = TrainingProcess(tiny(ENDLESS), folder, device="cpu", resume=True)
+    saved = last.step + 2
+    with pytest.raises(ChildProcessError, match=r"signal 9.*last autosave, at 0 %, can be resumed"):
+        kill_at(again, Saved, step=saved, first_step=last.step)
+    assert list(unfinished_runs(tmp_path)) == [folder]
+    third = list(TrainingThread(tiny(saved + 6), folder, device="cpu", resume=True).events())
+    assert third[0].step >= saved
+    assert third[-1] == Finished(saved + 6, "done", folder / BEST)
 
 
 def child_is_idle(child: TrainingProcess) -> bool:
@@ -113,22 +126,13 @@ def child_is_idle(child: TrainingProcess) -> bool:
     return psutil.Process(child.pid).cpu_percent(0.3) < 30
 
 
-def kill_at(child: TrainingProcess, kind: type, step: int) -> None:
+def kill_at(child: TrainingProcess, kind: type, step: int, first_step: int = 0) -> None:
     for event in child.events():
+        if isinstance(event, Started):
+            assert event.step == first_step
         if isinstance(event, kind) and event.step >= step:
             assert child.pid is not None
             os.kill(child.pid, signal.SIGKILL)
-
-
-def test_a_killed_child_is_one_sentence_and_its_autosave_goes_on(tmp_path: Path) -> None:
-    child = TrainingProcess(tiny(ENDLESS), tmp_path / "run", device="cpu")
-    with pytest.raises(ChildProcessError, match=r"signal 9.*last autosave, at 0 %, can be resumed"):
-        kill_at(child, Saved, step=4)
-    (folder,) = unfinished_runs(tmp_path)
-    again = TrainingThread(tiny(10), folder, device="cpu", resume=True)
-    events = list(again.events())
-    assert events[0].step >= 4
-    assert isinstance(events[-1], Finished)
 
 
 def test_a_child_killed_before_its_first_save_says_so(tmp_path: Path) -> None:
@@ -169,7 +173,10 @@ for event in child.events():
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+# A parent that was killed is to its child as one that does not listen: see the test above.
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+)
 def test_a_child_saves_when_its_parent_dies(tmp_path: Path, how: int) -> None:
     script, config, out = tmp_path / "parent.py", tmp_path / "a.yaml", tmp_path / "run"
     script.write_text(PARENT)
@@ -195,14 +202,6 @@ def wait_for(is_true: Any, seconds: float = 60) -> None:
     while not is_true():
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def test_frames_are_looked_at_in_the_child(tmp_path: Path) -> None:
-    frames = np.full((2, 1, 8, 8), 30.0, np.float32)
-    child = TrainingProcess(tiny(), tmp_path / "run", device="cpu", preview_frames=frames)
-    shown = [event for event in child.events() if isinstance(event, Previewed)]
-    assert [event.step for event in shown] == [2, 4]
-    assert [image.shape for image in shown[0].images] == [(32, 32)] * 2
 
 
 # -- folders --------------------------------------------------------------------------------

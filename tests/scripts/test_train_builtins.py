@@ -138,8 +138,8 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_weights(
 ) -> None:
     folder = tmp_path / "recipes"
     folder.mkdir()
-    long = recipe(stages=[60])
-    long["experiment"]["training"] |= {"validate_every": 30, "autosave_minutes": 0.002}
+    long = recipe(stages=[40])
+    long["experiment"]["training"] |= {"validate_every": 20, "autosave_minutes": 0.002}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(long))
     state = tmp_path / "state"
     command = [sys.executable, str(SCRIPT), "--recipes", str(folder), "--state", str(state)]

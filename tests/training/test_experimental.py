@@ -203,7 +203,8 @@ def test_an_experiment_file_trains_on_recorded_frames_beside_it(tmp_path) -> Non
                 "batch_size": 2,
                 "patch_px": 12,
                 "validate_every": 4,
-                "validation_frames": 4,
+                "validation_frames": 2,
+                "validation_px": 12,
                 "precision": "fp32",
             },
         }

@@ -33,13 +33,15 @@ TINY = {
     "batch_size": 2,
     "patch_px": 12,
     "validate_every": 4,
-    "validation_frames": 4,
+    "validation_frames": 2,
+    "validation_px": 12,
     "precision": "fp32",
 }
 
 
 def trainer(out: Path, **training) -> Trainer:
-    return Experiment(training={**TINY, **training}).trainer(out, device="cpu")
+    experiment = Experiment(training={**TINY, **training}, model={"upsampling": 4})
+    return experiment.trainer(out, device="cpu")
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -124,7 +126,7 @@ def test_two_runs_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 def test_resuming_another_network_configuration_is_refused(tmp_path: Path) -> None:
     list(trainer(tmp_path, steps=2).run())
-    other = Experiment(training=TINY, model={"upsampling": 4}).trainer(tmp_path, device="cpu")
+    other = Experiment(training=TINY, model={"upsampling": 8}).trainer(tmp_path, device="cpu")
     with pytest.raises(ValueError, match="another network or configuration"):
         next(other.run(resume=True))
 
@@ -188,7 +190,8 @@ def test_validation_frames_are_larger_than_patches_and_apart_from_them(tmp_path:
 
 
 def test_bf16_training_runs_where_it_is_asked_for(tmp_path: Path) -> None:
-    events = list(trainer(tmp_path, steps=3, precision="bf16").run())
+    few = {"steps": 2, "batch_size": 1, "patch_px": 8, "validation_px": 8}  # slow on most CPUs
+    events = list(trainer(tmp_path, precision="bf16", **few).run())
     assert events[0].precision == "bf16"
     assert all(torch.isfinite(torch.tensor(e.loss)) for e in events if isinstance(e, StepDone))
 
@@ -253,7 +256,7 @@ def test_a_run_that_gets_no_better_ends_if_it_is_asked_to(tmp_path: Path) -> Non
 
 
 def test_validation_tells_the_bound_that_no_method_can_beat(tmp_path: Path) -> None:
-    run = trainer(tmp_path, steps=1)
+    run = trainer(tmp_path, steps=1, validation_frames=4, validation_px=24)
     scores = next(event.scores for event in run.run() if isinstance(event, Validated))
     truth = run.data.validation(4, (24, 24)).truth.to_numpy()
     each = truth_bounds(truth, run.data.simulator.psf, run.data.simulator.camera)

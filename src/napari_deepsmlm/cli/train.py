@@ -126,12 +126,12 @@ def _length(training: Training) -> str:
 
 def _tell_end(finished: Finished, out_folder: Path, loss: float, *, as_json: bool) -> None:
     if finished.was_over:
-        more = "a larger training.patience in its experiment.yaml"
+        more = "training.patience in its experiment.yaml is made larger"
         if finished.reason == "done":
-            more = "--steps or --minutes with more than that"
+            more = "more --steps or --minutes are given"
         _tell(
             f"The run in {out_folder} is over ({finished.reason} at step {finished.step}), so "
-            f"nothing was trained; with {more} it goes on."
+            f"nothing was trained; it goes on if {more}."
         )
     elif finished.reason == "stopped":
         _tell(f"deepsmlm train --out {out_folder} --resume goes on with it.")

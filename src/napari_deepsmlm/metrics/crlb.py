@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-PARAMETERS = ("x_nm", "y_nm", "z_nm", "photons", "background")
 EMCCD_EXCESS = 2.0
 """Factor on the variance by the random multiplication (Robbins & Hadwen 2003,
 doi:10.1109/TED.2003.813462)."""
@@ -88,7 +87,7 @@ def fisher_information(
     shape: tuple[int, int],
     camera: Camera | None = None,
 ) -> Tensor:
-    """Return the information that a frame of one emitter holds on `PARAMETERS`.
+    """Return the information that a frame of one emitter holds on x, y, z, photons and background.
 
     I_ij = sum over pixels of (dmu/di)(dmu/dj) / variance, exact for Poisson noise (Ober et al.
     2004, doi:10.1016/S0006-3495(04)74193-4). Read noise adds to the variance of each pixel, which

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # that brightness is left to density, and told apart by all eyes.
 STOPS = (SKY, "#ababab", ORANGE)
 N_COLORS = 257
-STOP_NAMES = ("blue", "grey", "orange")
 RANGE_PERCENT = (1.0, 99.0)
 BRIGHTEST_PERCENT = 99.8
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QComboBox, QFileDialog
-from tests.psf.conftest import simulate_beads
+from tests.calibration.conftest import simulate_beads
 
 from napari_deepsmlm.calibration.calibrate import calibrate
 from napari_deepsmlm.plugin.calibrate.widget import (
@@ -292,15 +292,14 @@ def test_a_closed_panel_is_collected(
     qtbot.waitUntil(is_gone, timeout=WAIT_MS)
 
 
-def test_every_editor_has_a_unit_and_a_tooltip(panel: CalibrateWidget) -> None:
+def test_every_editor_has_a_unit_and_a_tooltip_and_all_fit_a_narrow_dock(
+    panel: CalibrateWidget,
+) -> None:
     editors = [e for fields in panel.findChildren(Fields) for e in fields.editors.values()]
     assert [editor.label for editor in editors] == ["Z step (nm)", "Pixel size (nm)", "Window (px)"]
     for editor in editors:
         assert len(editor.native.toolTip()) > 20
     for box in panel.findChildren(QComboBox):
         assert box.toolTip(), box.objectName()
-
-
-def test_the_panel_fits_a_narrow_dock(panel: CalibrateWidget) -> None:
     assert panel.minimumSizeHint().width() <= 390
     assert panel.minimumSizeHint().height() < 400

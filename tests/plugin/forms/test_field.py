@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QFormLayout, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QFormLayout, QWidget
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.plugin.forms.field import editor_for
@@ -121,6 +121,8 @@ def test_screen_readers_hear_the_label_of_every_editor(qtbot: Any) -> None:
         add_row(rows, editor)
         label = rows.labelForField(editor.native)
         assert editor.native.accessibleName() == editor.label == label.text()
+        for box in editor.native.findChildren(QAbstractSpinBox):
+            assert box.accessibleName() == editor.label
         assert label.toolTip() == editor.tooltip != ""
 
 

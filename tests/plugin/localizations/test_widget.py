@@ -413,14 +413,13 @@ def test_closing_the_viewer_ends_the_job(
     qtbot.waitUntil(lambda: stream.is_over, timeout=WAIT_MS)
 
 
-def test_every_editor_has_a_unit_and_a_tooltip(tables: LocalizationsWidget, points: Any) -> None:
+def test_every_editor_has_a_tooltip_and_all_fit_a_narrow_dock(
+    tables: LocalizationsWidget, points: Any
+) -> None:
     for kind in (QAbstractSpinBox, QComboBox, QLineEdit):
         for editor in tables.findChildren(kind):
             is_inner = isinstance(editor.parent(), QAbstractSpinBox)
             assert is_inner or editor.toolTip().startswith("<qt>"), editor.objectName()
     assert range_of(tables, "uncertainty_x_nm").findChild(type(tables.message_note)) is None
-
-
-def test_the_panel_fits_a_narrow_dock(tables: LocalizationsWidget, points: Any) -> None:
     assert tables.minimumSizeHint().width() <= 370
     assert tables.minimumSizeHint().height() < 400

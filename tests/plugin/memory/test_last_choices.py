@@ -384,9 +384,9 @@ def test_a_newer_version_finds_its_values_again(viewer: Any, open_panel: Open, f
 
 
 def test_two_naparis_do_not_undo_each_other(
-    viewer: Any, make_napari_viewer_proxy: Any, qtbot: Any, file: Path
+    make_napari_viewer_proxy: Any, qtbot: Any, file: Path
 ) -> None:
-    both = [viewer, make_napari_viewer_proxy()]
+    both = [make_napari_viewer_proxy() for _ in range(2)]
     opened = [each.window.add_plugin_dock_widget(PLUGIN, "Quality")[1] for each in both]
     for panel in opened:
         qtbot.waitUntil(lambda p=panel: p.is_ready, timeout=WAIT_MS)

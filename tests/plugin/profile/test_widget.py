@@ -622,15 +622,12 @@ def test_a_closed_panel_leaves_nothing_behind(
     qtbot.waitUntil(is_collected, timeout=5000)
 
 
-def test_every_editor_has_a_tooltip(profile: ProfileWidget) -> None:
+def test_every_editor_has_a_tooltip_and_all_fit_a_narrow_dock(profile: ProfileWidget) -> None:
     kinds = (QAbstractSpinBox, QComboBox, QAbstractButton)
     widgets = [w for kind in kinds for w in profile.form.findChildren(kind)]
     buttons = [profile.copy_button, profile.save_button, profile.figure_button]
     assert len(widgets) > 5
     for widget in [*widgets, *buttons]:
         assert widget.toolTip().startswith("<qt>"), widget
-
-
-def test_the_panel_fits_a_narrow_dock(profile: ProfileWidget) -> None:
     assert profile.minimumSizeHint().width() <= 370
     assert profile.minimumSizeHint().height() < 400

@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox
+from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
 from napari_deepsmlm.evaluation import frc_of_table, squirrel_of_image
 from napari_deepsmlm.io import open_frames, write_localizations
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import count_image, match, nmse_percent
-from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.layers.tables import keep_table
 from napari_deepsmlm.plugin.layers.world import (
     KEY,
@@ -331,19 +330,6 @@ def test_a_closed_panel_is_collected(viewer: Any, qtbot: Any, found, no_threads_
         return gone() is None
 
     qtbot.waitUntil(is_gone, timeout=WAIT_MS)
-
-
-def test_every_editor_has_a_unit_and_a_tooltip(quality: QualityWidget) -> None:
-    editors = [e for fields in quality.findChildren(Fields) for e in fields.editors.values()]
-    assert len(editors) == 8
-    for editor in editors:
-        tip = editor.native.toolTip().removeprefix("<qt>").removesuffix("</qt>")
-        assert len(tip) > 5, editor.label
-        if isinstance(editor.native, QAbstractSpinBox):
-            plain = ("Seed", "Blocks of time", "Frames summed")
-            assert "(" in editor.label or editor.label in plain, editor.label
-    for box in quality.findChildren(QComboBox):
-        assert box.toolTip(), box.objectName()
 
 
 def test_the_panel_fits_a_narrow_dock(quality: QualityWidget) -> None:

@@ -552,19 +552,6 @@ def test_the_panel_opens_at_once(viewer: Any, no_threads_left: None) -> None:
     assert seconds < 1
 
 
-def test_opening_the_panel_does_not_import_torch() -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, napari_deepsmlm.plugin.reconstruct.widget\n"
-        "import napari_deepsmlm.plugin.opening.readers\n"
-        "print('torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
-
-
 def test_the_panel_fits_a_narrow_dock(panel: ReconstructWidget) -> None:
     assert panel.minimumSizeHint().width() <= 370
     assert panel.minimumSizeHint().height() < 400

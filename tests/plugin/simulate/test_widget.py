@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 import torch
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox
 
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.layers.world import can_hold_frames, pixel_size_of
 from napari_deepsmlm.plugin.simulate import widget as simulate_widget
 from napari_deepsmlm.plugin.simulate.widget import SimulateWidget
@@ -164,18 +162,6 @@ def test_closing_stops(simulate: SimulateWidget, viewer: Any, qtbot: Any, how: s
     else:
         viewer.window.remove_dock_widget(simulate)
     qtbot.waitUntil(lambda: stream.is_over, timeout=WAIT_MS)
-
-
-def test_every_editor_has_a_unit_and_a_tooltip(simulate: SimulateWidget) -> None:
-    editors = [e for fields in simulate.findChildren(Fields) for e in fields.editors.values()]
-    assert len(editors) > 20
-    for editor in editors:
-        tip = editor.native.toolTip().removeprefix("<qt>").removesuffix("</qt>")
-        assert len(tip) > 5, editor.label
-        if isinstance(editor.native, QAbstractSpinBox):
-            assert "(" in editor.label or editor.label in ("Frames", "Seed"), editor.label
-    for box in simulate.findChildren(QComboBox):
-        assert box.toolTip(), box.objectName()
 
 
 def test_the_panel_fits_a_narrow_dock(simulate: SimulateWidget) -> None:

@@ -73,14 +73,20 @@ class Fields(QObject):
     changed = Signal()
 
     def __init__(
-        self, model: type[BaseModel], names: Iterable[str], rows: QFormLayout, parent: QWidget
+        self,
+        model: type[BaseModel],
+        names: Iterable[str],
+        rows: QFormLayout,
+        parent: QWidget,
+        *,
+        labels: Mapping[str, str] = LABELS,
     ) -> None:
         super().__init__(parent)
         self.editors: dict[str, Any] = {}
         self._rows = rows
         for name in names:
             editor = editor_for(
-                model, name, label=LABELS.get(name, ""), none_text=NONE_TEXTS.get(name, "auto")
+                model, name, label=labels.get(name, ""), none_text=NONE_TEXTS.get(name, "auto")
             )
             add_row(rows, editor)
             editor.changed.connect(self._tell_change)

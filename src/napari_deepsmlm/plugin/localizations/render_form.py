@@ -49,11 +49,7 @@ class RenderForm(QWidget):
     def fill(self, options: type[RenderOptions]) -> None:
         """Add the editors."""
         self._options = options
-        self.fields = Fields(options, options.model_fields, self._rows, self)
-        for name, words in LABELS.items():
-            self.fields.editors[name].label = words
-            label: Any = self._rows.labelForField(self.fields.editors[name].native)
-            label.setText(words)
+        self.fields = Fields(options, options.model_fields, self._rows, self, labels=LABELS)
         self.fields.editors["sigma_nm"].native.setSpecialValueText(OWN_WIDTH)
         self.color_box = choice(self._colors, label="Colour by", tooltip=COLOR_TIP)
         add_row(self._rows, self.color_box)

@@ -63,7 +63,10 @@ class TrainForm(QWidget):
         )
         self.network_note = Note()
         self.out_line = PathEdit(
-            mode="d", value=runs, hint="Every run gets a folder of its own in this one."
+            mode="d",
+            value=runs,
+            label="Runs in",
+            hint="Every run gets a folder of its own in this one.",
         )
         self.more = FoldedForm("More about the training", "Rates, validation, number format.")
         self.network_more = FoldedForm("More about the network", "Its size and scales.")
@@ -187,7 +190,7 @@ class TrainForm(QWidget):
         add_row(self._rows, self.device_box)
         self.device_box.reset_choices()
         self.device_box.value = compute_settings(kit.devices)["device"]
-        self._rows.addRow("Runs in", self.out_line.native)
+        add_row(self._rows, self.out_line)
 
     def _on_loaded(self, experiment: Experiment) -> None:
         """Take over network and training of an experiment."""

@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 
 from napari_deepsmlm.plugin.forms.rows import Fields, FoldedForm, editable
 from napari_deepsmlm.plugin.widgets.editors import PathEdit
+from napari_deepsmlm.plugin.widgets.parts import add_row
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -37,12 +38,13 @@ class RecordedForm(FoldedForm):
         self.stack_line = PathEdit(
             filter=FILES,
             nullable=True,
+            label="Sparse frames",
             placeholder="none: simulated only",
             hint="Frames with well separated molecules, as the camera wrote them; a few dozen are "
             "enough. Empty: all frames are simulated.",
         )
         self.stack_line.changed.connect(self._tell_change)
-        self.rows.addRow("Sparse frames", self.stack_line.native)
+        add_row(self.rows, self.stack_line)
 
     def fill(self) -> None:
         """Add the editors."""
@@ -67,7 +69,7 @@ class RecordedForm(FoldedForm):
         if stack is None:
             return None
         kept: dict[str, Any] = {} if self._loaded is None else dict(self._loaded)
-        if not kept or Path(kept["stack"]).absolute() != stack:
+        if not kept or Path(kept["stack"]).absolute() != Path(str(stack)).absolute():
             kept = {}  # the range of frames was that of another file
         values = {**kept, **self.fields.values(), "stack": stack}
         return ExperimentalData.from_dict(values, source="Recorded frames")

@@ -164,9 +164,13 @@ def choice(choices: Choices, *, tooltip: str, label: str = "") -> ComboBox:
 
 def set_tooltip(widget: Any, text: str) -> None:
     """Give an editor and its parts a tooltip that wraps."""
-    parts = widget if isinstance(widget, TupleEdit | FileEdit) else ()
-    for part in (widget, *parts):
+    for part in parts_of(widget):
         part.tooltip = f"<qt>{text}</qt>"
+
+
+def parts_of(widget: Any) -> list[Any]:
+    """Return an editor, and those that it consists of."""
+    return [widget, *(widget if isinstance(widget, TupleEdit | FileEdit) else ())]
 
 
 def make_calm(widget: QWidget) -> None:

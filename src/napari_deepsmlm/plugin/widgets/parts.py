@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QWidget
 
+from napari_deepsmlm.plugin.widgets.editors import parts_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -89,7 +91,8 @@ def duration(seconds: float) -> str:
 def add_row(form: QFormLayout, editor: Widget) -> None:
     """Append a magicgui widget after its label."""
     form.addRow(editor.label, editor.native)
-    editor.native.setAccessibleName(editor.label)  # of a part too, which the label is not tied to
+    for part in parts_of(editor):
+        part.native.setAccessibleName(editor.label)  # the label is tied to the whole only
     label = form.labelForField(editor.native)
     if label is not None:
         label.setToolTip(editor.tooltip or "")

@@ -1,0 +1,167 @@
+"""One viewer for all tests of a process: building and closing one takes longer than most tests."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import ExitStack
+from copy import copy
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from napari import Viewer
+from napari._app_model._app import NapariApplication, _napari_names
+from napari._qt._qapp_model.qactions import init_qactions
+from napari._qt.dialogs.qt_notification import NapariQtNotification
+from napari._qt.qt_viewer import QtViewer
+from napari._qt.threads.status_checker import StatusChecker
+from napari._qt.widgets.qt_viewer_dock_widget import QtViewerDockWidget
+from napari.plugins import _initialize_plugins
+from napari.settings import get_settings
+from napari.utils.events import EventedModel
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
+from qtpy.QtWidgets import QApplication, QWidget
+
+APP_NAME = "app of the shared viewer"
+WAIT_MS = 60_000
+
+
+class SharedViewer:
+    """A hidden viewer that is built when it is asked for, and wiped after each test.
+
+    What napari's own `make_napari_viewer` replaces while it tests is replaced here too, for as
+    long as the viewer is open.
+    """
+
+    def __init__(self) -> None:
+        self._viewer: Viewer | None = None
+        self._while_open = ExitStack()
+        self._docks: set[QtViewerDockWidget] = set()
+        self._at_first: list[tuple[EventedModel, dict[str, Any]]] = []
+        self._listeners: list[tuple[Any, list[Any]]] = []
+
+    def get(self) -> Viewer:
+        """Return the viewer, a new one if there is none or a test has closed it."""
+        if self._viewer is None:
+            self._viewer = self._build()
+            self._remember(self._viewer)
+        return self._viewer
+
+    def wipe(self) -> None:
+        """Leave it as it was when it was built."""
+        if self._viewer is None:
+            return
+        if not hasattr(self._viewer.window, "_qt_window"):  # closed by the test
+            self.close()
+            return
+        wait_for_workers()
+        self._remove_docks(self._viewer.window._qt_window)
+        self._viewer.layers.clear()
+        let_qt_delete()
+        self._restore(self._viewer)
+
+    def close(self) -> None:
+        """Close it, as tests need that want to be alone with a viewer of their own."""
+        viewer, self._viewer = self._viewer, None
+        if viewer is None:
+            return
+        self._docks.clear()
+        self._at_first.clear()
+        self._listeners.clear()
+        if hasattr(viewer.window, "_qt_window"):
+            with patch.object(viewer.window._qt_window, "_save_current_window_settings"):
+                viewer.close()
+        del viewer
+        self._while_open.close()
+        let_qt_delete()
+        gc.collect()
+        assert not list(QtViewer._instances), "a closed viewer is kept alive"
+
+    def _build(self) -> Viewer:
+        app = NapariApplication(APP_NAME)
+        app.injection_store.namespace = _napari_names
+        enter = self._while_open.enter_context
+        for forget in (_initialize_plugins.cache_clear, init_qactions.cache_clear):
+            forget()
+            self._while_open.callback(forget)
+        self._while_open.callback(NapariApplication.destroy, APP_NAME)
+        enter(patch.object(NapariApplication, "get_app_model", return_value=app))
+        enter(patch.object(StatusChecker, "start", lambda *_: None))
+        enter(patch.object(QtViewer, "_get_console", lambda *_: _Console()))
+        get_settings().reset()
+        return Viewer(show=False, show_welcome_screen=False)
+
+    def _remember(self, viewer: Viewer) -> None:
+        self._docks = set(viewer.window._qt_window.findChildren(QtViewerDockWidget))
+        canvas, scene = viewer.canvas, viewer.scene
+        models = [viewer, viewer.dims, scene.camera, canvas, canvas.grid]
+        models += [*scene.overlays.values(), *canvas.overlays.values()]
+        self._at_first = [(model, plain_values(model)) for model in models]
+        self._listeners = [(each, list(each.callbacks)) for each in emitters(viewer)]
+        self._size = viewer.window._qt_window.size()
+
+    def _remove_docks(self, window: QWidget) -> None:
+        for dock in set(window.findChildren(QtViewerDockWidget)) - self._docks:
+            inner = dock.widget()
+            self._viewer.window.remove_dock_widget(dock)
+            if inner is not None:
+                inner.deleteLater()
+        for notification in window.findChildren(NapariQtNotification):
+            notification.close()
+            notification.deleteLater()
+
+    def _restore(self, viewer: Viewer) -> None:
+        for emitter, callbacks in self._listeners:
+            for callback in [each for each in emitter.callbacks if each not in callbacks]:
+                emitter.disconnect(callback)
+        get_settings().reset()
+        for model, values in self._at_first:
+            for name, value in values.items():
+                if not is_equal(getattr(model, name), value):
+                    setattr(model, name, copy(value))
+        viewer.window._qt_window.resize(self._size)
+        notification_manager.records.clear()
+
+
+class _Console(QWidget):
+    """In the place of a console, which takes a second to start."""
+
+    def _update_theme(self, *_: object) -> None: ...
+
+
+def plain_values(model: EventedModel) -> dict[str, Any]:
+    """Return what can be set of a model, without the models in it."""
+    fields = type(model).model_fields
+    values = {name: getattr(model, name) for name, field in fields.items() if not field.frozen}
+    return {
+        name: list(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if not isinstance(value, EventedModel)
+    }
+
+
+def is_equal(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(np.all(one == other))
+
+
+def emitters(viewer: Any) -> list[Any]:
+    """Return everything of a viewer and its parts that one can listen to."""
+    layers, dims = viewer.layers, viewer.dims
+    groups = [viewer.events, layers.events, layers.selection.events, dims.events]
+    groups.append(viewer.scene.camera.events)
+    return [group[name] for group in groups for name in group.emitters]
+
+
+def wait_for_workers() -> None:
+    """Wait until no worker is left that could reach into the next test."""
+    pool = QThreadPool.globalInstance()
+    assert pool is not None
+    assert pool.waitForDone(WAIT_MS)
+
+
+def let_qt_delete() -> None:
+    """Let Qt do what it put off, deletions too."""
+    for _ in range(2):
+        QApplication.processEvents()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)

@@ -22,7 +22,7 @@ import numpy as np
 import napari_deepsmlm as ds
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import match, truth_bounds
-from napari_deepsmlm.models import find_model, load_model
+from napari_deepsmlm.models import find_model
 
 LIGHT = {"photons": [1200.0, 1800.0], "background": [20.0, 20.0]}
 BUNDLE = {

@@ -22,7 +22,7 @@ import numpy as np
 import napari_deepsmlm as ds
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import match, truth_bounds
-from napari_deepsmlm.models import find_model, load_model
+from napari_deepsmlm.models import find_model
 
 LIGHT = {"photons": [1200.0, 1800.0], "background": [20.0, 20.0]}
 BUNDLE = {
@@ -82,7 +82,8 @@ SHOWN = {
 
 def experiments(model_name: str) -> dict[str, ds.Experiment]:
     """Return what a model is judged on: samples before the optics that it is made for."""
-    model, card = load_model(find_model(model_name).path)
+    found = find_model(model_name)
+    model, card = found.load(), found.card
     if model.n_planes > 1:
         paper = ds.Experiment.from_preset("voxel-wise")
         return {

@@ -98,7 +98,7 @@ def test_frames_that_tell_nothing_get_the_model_for_any(inside: np.ndarray[Any, 
 def test_a_model_that_is_named_is_taken_whatever_the_data(inside: np.ndarray[Any, Any]) -> None:
     assert found_in(inside, GENERAL).name == GENERAL
     assert found_in(simulated(sigma_nm=150.0)[:20], NARROW).name == NARROW
-    assert found_in(inside, "deep-storm").name == "deep-storm:2d-100nm"
+    assert found_in(inside, "drsn-storm").name == "drsn-storm:2d-100nm-x4"
     assert found_in(inside, "fit").name == "fit"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Ovesny et al. 2014, doi:10.1093/bioinformatics/btu202, as version 1.3 and later write it; the
-# probability is our own addition, which ThunderSTORM passes over.
+# probability and the p-value are our own additions, which ThunderSTORM passes over.
 COLUMNS = (
     Column("id", "id"),
     Column("frame", "frame"),
@@ -33,6 +33,7 @@ COLUMNS = (
     Column("uncertainty_z [nm]", "uncertainty_z_nm"),
     Column("detections", "detections"),
     Column("probability", "probability"),
+    Column("p_value", "p_value"),
 )
 
 

@@ -86,8 +86,9 @@ def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float, n_planes: int)
     """Return the model for as many planes whose pixels are nearest, the first of equals.
 
     A person's own model comes first where its pixels are the data's, then one that was made for any
-    pixel. Models that were adapted to a sample are no candidates: they are for its like only;
-    neither is what works without a network: whoever wants it says so.
+    pixel, and of those one that localizes: it states light and precision too. Models that were
+    adapted to a sample are no candidates: they are for its like only; neither is what works without
+    a network: whoever wants it says so.
     """
     networks = [choice for choice in choices if choice.is_trained] or choices
     general = [choice for choice in networks if not choice.is_adapted] or networks
@@ -97,6 +98,7 @@ def nearest(choices: Sequence[ModelChoice], pixel_size_nm: float, n_planes: int)
         key=lambda choice: (
             not (choice.is_own and choice.misfit(pixel_size_nm) < OWN_MISFIT),
             not choice.is_for_any_pixel,
+            not (choice.is_for_any_pixel and choice.is_localizing),
             round(choice.misfit(pixel_size_nm), 3),
         ),
     )

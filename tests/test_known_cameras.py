@@ -21,7 +21,7 @@ def test_what_was_entered_comes_back_for_its_kind_alone() -> None:
 
 
 def test_the_latest_kinds_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_cameras, "MOST_KINDS", 2)
+    monkeypatch.setattr(known_cameras, "MAX_KINDS", 2)
     for kind in "abc":
         remember(kind, pixel_size_nm=100)
     assert [recall(kind) is None for kind in "abc"] == [True, False, False]

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_MOST_TOLD = 200
+_MAX_TOLD = 200
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def reading(path: str | Path, advice: str = "copy or export it again") -> Iterat
         text = " ".join(str(error).split())
         if isinstance(error, ValueError) and name in text and "\n" not in str(error):
             raise
-        reason = (text or type(error).__name__)[:_MOST_TOLD].rstrip(".")
+        reason = (text or type(error).__name__)[:_MAX_TOLD].rstrip(".")
         raise ValueError(f"{name}: is damaged or cannot be read ({reason}); {advice}.") from error
 
 

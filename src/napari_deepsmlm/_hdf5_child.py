@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 ROWS_PER_BLOCK = 1 << 16
 AXES = "xyz"
-MOST_TIMES_STORED = 200  # packed tables are a few times larger when read; bombs are far above
-MOST_TIMES_COLUMN = 1100  # one that is constant packs as well as deflate can
+MAX_TIMES_STORED = 200  # packed tables are a few times larger when read; bombs are far above
+MAX_TIMES_COLUMN = 1100  # one that is constant packs as well as deflate can
 MAX_CHUNK_BYTES = 1 << 28
 MAX_TEXT_BYTES = 1 << 24
 MAX_ARRAY_BYTES = 1 << 30
@@ -188,7 +188,7 @@ def check_stored(data: h5py.Dataset) -> None:
         if filter_id not in FILTERS:
             raise Refusal(f"is packed with filter {filter_id}, which is not a known one")
     n_stored = data.id.get_storage_size()
-    most = MOST_TIMES_STORED if data.dtype.names else MOST_TIMES_COLUMN
+    most = MAX_TIMES_STORED if data.dtype.names else MAX_TIMES_COLUMN
     if data.nbytes > most * n_stored:
         what = "rows" if data.dtype.names or data.ndim == 1 else "values"
         raise Refusal(

@@ -26,7 +26,7 @@ FOLDER = "napari-deepsmlm"
 FILE = "cameras.yaml"
 SWITCHED_OFF = "cameras-off"
 """A file of this name beside the other one: nothing is remembered, nor looked up."""
-MOST_KINDS = 200
+MAX_KINDS = 200
 
 
 class Remembered(FrozenModel):
@@ -74,7 +74,7 @@ def remember(kind: str, **values: Any) -> None:
     if before is not None and now.replace(entered=before.entered) == before:
         return
     known[kind] = now
-    _write(dict(list(known.items())[-MOST_KINDS:]))
+    _write(dict(list(known.items())[-MAX_KINDS:]))
 
 
 def is_off() -> bool:

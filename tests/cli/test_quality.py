@@ -183,7 +183,7 @@ def test_images_without_an_answer_are_one_sentence(stack: Path, table: Path, tmp
 def test_a_far_away_molecule_does_not_take_all_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality, "MOST_SIDE_PX", 512)
+    monkeypatch.setattr(quality, "MAX_SIDE_PX", 512)
     places = np.random.default_rng(0).uniform(0, 4000, (200, 2))
     rows = [(frame, x, y) for frame, (x, y) in enumerate(places, 1)]
     path = write_table(tmp_path / "far.csv", [*rows, (3, 4e6, 4e6)])

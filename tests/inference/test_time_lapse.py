@@ -13,7 +13,7 @@ from napari_deepsmlm.inference.time_lapse import Lapse
 def test_images_come_back_from_memory_and_from_a_file(
     most_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", most_bytes)
+    monkeypatch.setattr(module, "MAX_BYTES", most_bytes)
     lapse = Lapse(4, (5, 7))
     assert isinstance(lapse.images, np.memmap) == (most_bytes == 0)
     images = np.random.default_rng(0).random((3, 5, 7)).astype(np.float32)
@@ -29,7 +29,7 @@ def test_images_come_back_from_memory_and_from_a_file(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full disk at hand")
 def test_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", 0)
+    monkeypatch.setattr(module, "MAX_BYTES", 0)
     lapse = Lapse(2, (3, 3))
     lapse.close()
     with Path("/dev/full").open("wb", buffering=0) as full:

@@ -256,7 +256,7 @@ def test_a_long_time_lapse_lies_in_a_file(
     model_file: Path, small_movie, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = ds.reconstruct(small_movie[0], model=str(model_file), window=5)
-    monkeypatch.setattr("napari_deepsmlm.inference.time_lapse.MOST_BYTES", 1000)
+    monkeypatch.setattr("napari_deepsmlm.inference.time_lapse.MAX_BYTES", 1000)
     filed = ds.reconstruct(small_movie[0], model=str(model_file), window=5)
     assert isinstance(filed.image, np.memmap)
     np.testing.assert_array_equal(filed.image, kept.image)

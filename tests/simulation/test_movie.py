@@ -166,11 +166,11 @@ def test_memory_is_that_of_a_chunk_and_a_block(monkeypatch: pytest.MonkeyPatch) 
     chunks = simulator.movie(10_000, SHAPE, torch.Generator().manual_seed(0), chunk=5)
     for _ in range(7):
         assert len(next(chunks).frames) == 5
-    assert sum(made) <= 35 + movie.MOST_FRAMES
+    assert sum(made) <= 35 + movie.MAX_FRAMES
 
 
 def test_large_frames_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(movie, "MOST_PIXELS", 1)
+    monkeypatch.setattr(movie, "MAX_PIXELS", 1)
     frames, truth, sizes = make(5, 2)
     assert frames.shape == (5, 1, *SHAPE)
     assert sizes == [2, 2, 1]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 # Of larger frames the middle is shown; networks that pool need sides that are multiples.
-MOST_SIDE_PX, STEP_PX = 96, 8
+MAX_SIDE_PX, STEP_PX = 96, 8
 
 
 def frames_to_watch(
@@ -29,7 +29,7 @@ def frames_to_watch(
     sum_frames : frames summed for an input, those around it.
     model : with context, inputs before and after become channels; at the ends the outermost.
     """
-    height, width = (min(side, MOST_SIDE_PX) // STEP_PX * STEP_PX for side in source.shape[2:])
+    height, width = (min(side, MAX_SIDE_PX) // STEP_PX * STEP_PX for side in source.shape[2:])
     y, x = (source.shape[2] - height) // 2, (source.shape[3] - width) // 2
     inputs, context = [], model.context
     for k in range(-context, context + 1):

@@ -11,7 +11,7 @@ from napari_deepsmlm.camera import SCMOS
 from napari_deepsmlm.estimation.correlation import measure_blinking
 from napari_deepsmlm.estimation.glimpse import tiles_of
 from napari_deepsmlm.estimation.noise import (
-    MOST_READ_E,
+    MAX_READ_E,
     USUAL_OFFSET_ADU,
     USUAL_READ_E,
     photon_transfer,
@@ -41,7 +41,7 @@ LEVELS = 10_000.0
 # Variance per brightness: up to the first an electron makes so many ADU without multiplication
 # too, beyond the last only with it, and the middle parts what lies between.
 AMBIGUOUS_SLOPES = 5.5, 8.0, 12.0
-SMALLEST_GAIN, USUAL_GAIN, MOST_GAIN = 0.2, 2.0, 60.0
+SMALLEST_GAIN, USUAL_GAIN, MAX_GAIN = 0.2, 2.0, 60.0
 # Errors, as shares: of gains from the noise of few frames at best, of data that was changed after
 # the camera, where the kind of camera is not sure, and of mere assumptions.
 SYSTEMATIC = {"shot": 0.05, "multiplied": 0.15}
@@ -229,7 +229,7 @@ def _offset(
     else:
         offset, error = usual_offset(_transfer(noise))
     # Hardly any pixel lies below the offset by more than read noise.
-    highest = float(np.percentile(values, 5)) + MOST_READ_E * gain
+    highest = float(np.percentile(values, 5)) + MAX_READ_E * gain
     if offset > highest:
         error = math.hypot(error, offset - highest)
         offset = highest
@@ -317,12 +317,12 @@ def _assumption(
     sd = math.sqrt(max(variance, 0.0))
     usual = gain_above(USUAL_OFFSET_ADU)
     is_usual = low > USUAL_OFFSET_ADU - 4 * sd - 1 and not is_signed_by_imagej(values, seen.dtype)
-    if is_usual and SMALLEST_GAIN <= usual <= MOST_GAIN:
+    if is_usual and SMALLEST_GAIN <= usual <= MAX_GAIN:
         return USUAL_OFFSET_ADU, usual
-    if sd < MOST_READ_E * USUAL_GAIN:  # nothing but read noise
+    if sd < MAX_READ_E * USUAL_GAIN:  # nothing but read noise
         return max(level - 1.0, 0.0), USUAL_GAIN
     gain = gain_above(max(low, 0.0))
-    return max(low, 0.0), gain if SMALLEST_GAIN <= gain <= MOST_GAIN else USUAL_GAIN
+    return max(low, 0.0), gain if SMALLEST_GAIN <= gain <= MAX_GAIN else USUAL_GAIN
 
 
 def _variance_in_time(seen: Glimpse) -> float:

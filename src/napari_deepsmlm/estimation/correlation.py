@@ -22,7 +22,7 @@ LAGS = (1, 2, 4, 8, 16, 32, 64)
 STILL_RISING = 1.04
 NARROWEST_PX, WIDEST_PX = 0.4, 8.0
 # Share of the covariance's height by which it may miss that of a Gaussian.
-LARGEST_MISFIT = 0.015
+MAX_MISFIT = 0.015
 NEAR_PX, FAR_PX = 7, 20
 CHUNK = 64
 
@@ -52,7 +52,7 @@ class Blinking(NamedTuple):
     @property
     def is_gaussian(self) -> bool:
         """Whether the PSF is a Gaussian of about one width."""
-        return self.misfit < LARGEST_MISFIT
+        return self.misfit < MAX_MISFIT
 
 
 def measure_blinking(frames: Array) -> Blinking:

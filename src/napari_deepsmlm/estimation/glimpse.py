@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 # Values and bytes that are read in all, however long the movie and large its frames.
-MOST_VALUES = 1 << 23
-MOST_BYTES = 128 << 20
-MOST_FRAMES = 256
+MAX_VALUES = 1 << 23
+MAX_BYTES = 128 << 20
+MAX_FRAMES = 256
 # Of large frames so many are read, if the bytes allow it.
 FEWEST_FRAMES = 8
-BLOCK_FRAMES, MOST_BLOCKS = 16, 8
+BLOCK_FRAMES, MAX_BLOCKS = 16, 8
 TILE_PX = 64
 TILE_VALUES = 1_000_000
 
@@ -61,7 +61,7 @@ def glimpse(source: FrameSource) -> Glimpse:
     """
     n_frames, C, H, W = source.shape
     n_read = _n_read(n_frames, C * H * W, source.dtype.itemsize)
-    n_blocks = min(max(n_read // BLOCK_FRAMES, 2 if n_read >= FEWEST_FRAMES else 1), MOST_BLOCKS)
+    n_blocks = min(max(n_read // BLOCK_FRAMES, 2 if n_read >= FEWEST_FRAMES else 1), MAX_BLOCKS)
     length = n_read // n_blocks
     kept, n_constant = [], 0
     for start in np.linspace(0, n_frames - length, n_blocks).astype(int).tolist():
@@ -115,8 +115,8 @@ def _mend(tile: Array, places: list[tuple[int, int]]) -> None:
 
 
 def _n_read(n_frames: int, n_values: int, itemsize: int) -> int:
-    n_read = min(max(MOST_VALUES // n_values, FEWEST_FRAMES), MOST_FRAMES)
-    n_read = min(n_read, max(MOST_BYTES // (n_values * itemsize), 2))
+    n_read = min(max(MAX_VALUES // n_values, FEWEST_FRAMES), MAX_FRAMES)
+    n_read = min(n_read, max(MAX_BYTES // (n_values * itemsize), 2))
     return min(n_read, n_frames)
 
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 # The pixels beside it may have this share of its light on average, in noise or not.
-LARGEST_SHARE = 0.12
+MAX_SHARE_OF_LIGHT_AROUND = 0.12
 # It stands out of what surrounds it, averaged over time, and of the noise of single frames.
 LEAST_SDS, LEAST_FRAME_SDS = 10.0, 5.0
 # In so many of the frames it has at least half of its mean brightness.
 LEAST_PERSISTENCE = 0.95
 FEWEST_FRAMES = 4
 # Of all pixels; where there are more, it is the data that is like this.
-MOST_SHARE = 0.01
+MAX_SHARE = 0.01
 _NEXT = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _RING = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if max(abs(dy), abs(dx)) == 2]
 
@@ -38,7 +38,7 @@ def find_hot_pixels(frames: Array) -> list[tuple[int, int, int]]:
     if N < FEWEST_FRAMES or min(H, W) < 5:
         return []
     found = [(c, y, x) for c in range(C) for y, x in _in_plane(frames[:, c])]
-    return found if len(found) <= max(MOST_SHARE * C * H * W, 1) else []
+    return found if len(found) <= max(MAX_SHARE * C * H * W, 1) else []
 
 
 def _in_plane(frames: Array) -> list[tuple[int, int]]:
@@ -63,7 +63,7 @@ def _in_plane(frames: Array) -> list[tuple[int, int]]:
     is_hot &= light > LEAST_FRAME_SDS * noise
     # The mean of four neighbours is not better known than this.
     doubt = 3 * spread / 2
-    is_hot &= beside + doubt < LARGEST_SHARE * light
+    is_hot &= beside + doubt < MAX_SHARE_OF_LIGHT_AROUND * light
     is_hot &= (series > background + light / 2).mean(axis=0) >= LEAST_PERSISTENCE
     return [(int(row), int(column)) for row, column in candidates[is_hot]]
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Source = Literal["given", "file", "remembered", "estimated", "none"]
 
 # Where the noise says so much more or less than the camera, one of them is wrong.
-LARGEST_RATIO, LARGEST_ERROR = 1.6, 0.15
+MAX_RATIO, MAX_ERROR = 1.6, 0.15
 
 
 @dataclass(frozen=True)
@@ -225,12 +225,12 @@ def _doubts(known: KnownCamera, seen: Glimpse, noise: NoisyCamera) -> list[str]:
         return []
     camera = known.camera or IdealCamera(baseline=0.0)
     found = [] if known.camera is None else above_the_data(camera, seen)
-    if found or not noise.is_line or noise.slope_error > LARGEST_ERROR * noise.slope:
+    if found or not noise.is_line or noise.slope_error > MAX_ERROR * noise.slope:
         return found
     excess = 2.0 if camera.kind == "emccd" else 1.0
     quantum_efficiency = getattr(camera, "quantum_efficiency", 1.0)
     ratio = noise.slope * quantum_efficiency / camera.adu_per_photon / excess
-    if 1 / LARGEST_RATIO < ratio < LARGEST_RATIO or (known.camera is None and ratio < 2.5):
+    if 1 / MAX_RATIO < ratio < MAX_RATIO or (known.camera is None and ratio < 2.5):
         return []
     stated = (
         "ADU count as photons"

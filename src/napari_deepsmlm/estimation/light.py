@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 # Variance of the frames' brightness over that of independent molecules, from where on they are
 # sorted into groups, and the least frames of a group.
-RESTLESS, GROUP_FRAMES, MOST_GROUPS = 4.0, 50, 8
+RESTLESS, GROUP_FRAMES, MAX_GROUPS = 4.0, 50, 8
 N_TRANSFORMS = 12
 N_WINDOWS = 8
 # Largest relative variance of a pixel's mean of exp(-t light): beyond, its logarithm is biased.
-LARGEST_VARIANCE = 0.1
-LARGEST_EXPONENT = 50.0
+MAX_VARIANCE = 0.1
+MAX_EXPONENT = 50.0
 TILES = 4
 SUBPIXELS = 8
 H_BINS = 48
@@ -86,7 +86,7 @@ def _alike(frames: Array, blinking: Blinking) -> Array:
     B, T, H, W = frames.shape
     totals = frames.mean(axis=(2, 3)).ravel()
     by_chance = (blinking.power + float(frames.mean())) / (H * W)
-    n_blocks = min(B * T // GROUP_FRAMES, MOST_GROUPS)
+    n_blocks = min(B * T // GROUP_FRAMES, MAX_GROUPS)
     if n_blocks < 2 or blinking.memory >= LEAST_MEMORY or totals.var() < RESTLESS * by_chance:
         return frames
     length = B * T // n_blocks
@@ -119,7 +119,7 @@ def _transform_points(frames: Array, noise: Noise, memory: float) -> Array:
             best = float(t)
         return sign * best
 
-    dark, bright = largest(1, LARGEST_VARIANCE), largest(-1, 0.3 * LARGEST_VARIANCE)
+    dark, bright = largest(1, MAX_VARIANCE), largest(-1, 0.3 * MAX_VARIANCE)
     return np.concatenate(
         [bright * np.array([1, 0.6, 0.3]), dark * np.geomspace(0.02, 1, N_TRANSFORMS)]
     )
@@ -151,7 +151,7 @@ def _measured_curve(frames: Array, t: Array) -> tuple[Array, Array]:
         pixels, parts = [], []
         for value in t:
             sums = np.add.reduceat(
-                np.exp(np.minimum(-np.float32(value) * centred, LARGEST_EXPONENT)), edges, axis=0
+                np.exp(np.minimum(-np.float32(value) * centred, MAX_EXPONENT)), edges, axis=0
             )
             sums = sums.astype(float)
             whole = np.log(sums.sum(axis=0) / T)

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 # Shares by which each may be wrong beyond chance: the PSF is no Gaussian, gains are not exact.
 SIGMA_SYSTEMATIC, LIGHT_SYSTEMATIC = 0.01, 0.03
 # Photons and density are stated up to this error, as a share.
-LARGEST_ERROR = 0.25
+MAX_ERROR = 0.25
 # So much of the light of molecules may be taken for background or the other way round.
 LIGHT_LEFT = 0.01
 # Molecules drown a background whose error from them is larger, as a share and in photons.
-LARGEST_BACKGROUND_ERROR, LARGEST_DARK_ERROR = 0.15, 0.5
+MAX_BACKGROUND_ERROR, MAX_DARK_ERROR = 0.15, 0.5
 # Beyond this PSF or blinking are not as assumed.
-LARGEST_CHI2 = 4.0
+MAX_CHI2 = 4.0
 PERCENTILES = (10, 50, 90)
 
 
@@ -112,7 +112,7 @@ def _values(
     if light is not None:
         _add_width(found, errors, blinking)
     _add_background(found, errors, sample, units, light)
-    if light is not None and blinking.is_gaussian and light.chi2 < LARGEST_CHI2:
+    if light is not None and blinking.is_gaussian and light.chi2 < MAX_CHI2:
         _add_molecules(found, errors, sample, units, light)
         _add_width_range(found, sample, blinking, units, light)
     return found
@@ -156,7 +156,7 @@ def _add_background(
     else:
         background, error = light.background, light.background_error
         error = math.hypot(error, LIGHT_LEFT * light.photons * light.density_px)
-    is_told = error <= max(LARGEST_BACKGROUND_ERROR * background, LARGEST_DARK_ERROR)
+    is_told = error <= max(MAX_BACKGROUND_ERROR * background, MAX_DARK_ERROR)
     shares = math.hypot(LIGHT_SYSTEMATIC, units.gain_error) * background
     error = math.hypot(error, shares, units.offset_error_adu / units.gain)
     found["background_at_most"] = background + 2 * error
@@ -170,7 +170,7 @@ def _add_molecules(
     """Add photons and density if both are known well enough."""
     photons_error = math.hypot(light.photons_error, LIGHT_SYSTEMATIC)
     density_error = math.hypot(light.density_error, LIGHT_SYSTEMATIC)
-    if max(photons_error, density_error) > LARGEST_ERROR:
+    if max(photons_error, density_error) > MAX_ERROR:
         return
     gain_error = units.gain_error if units.is_photons else 0.0
     found["photons"] = light.photons

@@ -28,7 +28,7 @@ NOISE_REACH, FEWEST_OF_LEVEL, FEWEST_LEVELS = 3.0, 60, 2
 # The brightest over the faintest level must differ by so many standard errors.
 LEAST_CONTRAST = 8.0
 # Read noise of current cameras without electron multiplication, electrons: usual, and most.
-USUAL_READ_E, MOST_READ_E = 1.5, 2.5
+USUAL_READ_E, MAX_READ_E = 1.5, 2.5
 USUAL_OFFSET_ADU = 100.0
 
 
@@ -151,7 +151,7 @@ def usual_offset(transfer: PhotonTransfer) -> tuple[float, float]:
     """
     gain = transfer.slope
     low = transfer.zero_adu - 3 * transfer.zero_error_adu - 0.5
-    high = transfer.zero_adu + MOST_READ_E**2 * gain + 3 * transfer.zero_error_adu + 0.5
+    high = transfer.zero_adu + MAX_READ_E**2 * gain + 3 * transfer.zero_error_adu + 0.5
     error = (high - low) / 4
     if low <= USUAL_OFFSET_ADU <= high:
         return USUAL_OFFSET_ADU, error

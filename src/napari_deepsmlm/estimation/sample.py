@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 # Pixel values that are looked at: a thousand frames of 64 x 64.
-MOST_VALUES = 1 << 22
-MOST_BLOCKS = 8
+MAX_VALUES = 1 << 22
+MAX_BLOCKS = 8
 # Frames of a block: fewer cannot tell chance from blinking.
 BLOCK_FRAMES = 100
 REGION_PX = 64
@@ -60,7 +60,7 @@ class Sample:
 def take_sample(
     source: FrameSource,
     *,
-    most_values: int = MOST_VALUES,
+    most_values: int = MAX_VALUES,
     block_frames: int = BLOCK_FRAMES,
 ) -> Sample:
     """Read blocks of frames spread over the stack, of the region that blinks most.
@@ -91,7 +91,7 @@ def take_sample(
     n_read = min(
         n_frames, most_values // ((rows.stop - rows.start) * (columns.stop - columns.start))
     )
-    n_blocks = min(max(1, n_read // block_frames), MOST_BLOCKS)
+    n_blocks = min(max(1, n_read // block_frames), MAX_BLOCKS)
     length = n_read // n_blocks
     starts = np.linspace(0, n_frames - length, n_blocks).astype(int).tolist()
     frames = np.stack([_read(source, start, start + length, region) for start in starts])

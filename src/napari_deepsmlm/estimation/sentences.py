@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.estimation.units import Units
 
 # Widths along x and y may differ by this factor.
-LARGEST_ANISOTROPY = 1.1
+MAX_ANISOTROPY = 1.1
 # Molecules per PSF area from which on images overlap in most places.
 DENSE = 1.0
 GAIN_TOLERANCE = 1.25
@@ -93,7 +93,7 @@ def _on_width(found: Estimate, blinking: Blinking, light: Light | None) -> Itera
         spread = f" (80 % of molecules {widths[0]:.0f} to {widths[1]:.0f})" if widths else ""
         yield f"PSF width σ {width} nm{spread}."
     ratio = max(blinking.anisotropy, 1 / blinking.anisotropy)
-    if not blinking.is_gaussian or ratio > LARGEST_ANISOTROPY:
+    if not blinking.is_gaussian or ratio > MAX_ANISOTROPY:
         yield (
             "The PSF is not a Gaussian of one width (molecules at several depths, or an "
             "engineered PSF): take the width as an average, and calibrate with beads for 3-D."

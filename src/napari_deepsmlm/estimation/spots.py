@@ -10,14 +10,14 @@ import numpy as np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-MOST_SPOTS = 1000
+MAX_SPOTS = 1000
 FEWEST_SPOTS = 30
 # A spot stands alone if none half as bright is within so many widths.
 ALONE_SIGMAS = 5.0
 BRIGHT_SDS = 8.0
 STEPS = 12
 # Two molecules fit one spot badly, per degree of freedom.
-LARGEST_CHI2 = 1.5
+MAX_CHI2 = 1.5
 # Fits that end outside these factors on the width have found something else.
 LOW, HIGH = 0.5, 2.0
 # Of the normal distribution: 80 % lie within so many standard deviations.
@@ -45,7 +45,7 @@ def width_range(
         return None
     widths, errors, chi2 = _fitted_widths(windows, sigma_px, read_variance, excess)
     is_good = (widths > LOW * sigma_px) & (widths < HIGH * sigma_px) & (errors < 0.2 * sigma_px)
-    is_good &= chi2 < LARGEST_CHI2
+    is_good &= chi2 < MAX_CHI2
     if is_good.sum() < FEWEST_SPOTS:
         return None
     low, middle, high = np.percentile(widths[is_good], (10, 50, 90))
@@ -75,7 +75,7 @@ def _lone_windows(
     is_lone[:, :reach] = is_lone[:, -reach:] = False
     is_lone[:, :, :reach] = is_lone[:, :, -reach:] = False
     found = np.argwhere(is_lone)
-    found = found[:: max(1, len(found) // MOST_SPOTS)]
+    found = found[:: max(1, len(found) // MAX_SPOTS)]
     offsets = np.arange(-reach, reach + 1)
     t, y, x = found.T[:, :, None, None]
     return np.asarray(frames[t, y + offsets[:, None], x + offsets], float)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-MOST_LOOKED_AT = 1 << 20
+MAX_LOOKED_AT = 1 << 20
 # Shares of pixels from which on something is said.
 TOO_MANY_BELOW, TOO_MANY_SATURATED, TOO_MANY_ZERO = 0.01, 0.001, 0.05
 # Read noise reaches so far below the offset, in standard deviations.
@@ -79,7 +79,7 @@ def values_of(seen: Glimpse) -> Array:
     """Return up to a million values of the first plane, from all frames and all over them."""
     plane = seen.frames[:, 0].reshape(-1)
     # A prime step does not fall onto the same columns again and again.
-    step = max(1, plane.size // MOST_LOOKED_AT)
+    step = max(1, plane.size // MAX_LOOKED_AT)
     while step > 1 and seen.frames.shape[-1] % step == 0:
         step += 1
     return plane[::step]

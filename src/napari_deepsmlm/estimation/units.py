@@ -29,7 +29,7 @@ NARROWEST_PX, WIDEST_PX = 0.45, 6.0
 # A fit that is this much worse rules out a camera without electron multiplication, and so does a
 # larger gain: others digitize an electron into a few ADU at most.
 DECISIVE = 4.0
-LARGEST_GAIN = 8.0
+MAX_GAIN = 8.0
 # Gains read from noise are no better than this, as a share.
 GAIN_SYSTEMATIC = {"shot": 0.03, "multiplied": 0.08}
 
@@ -86,7 +86,7 @@ def light_in_units(
         return choices[0], None
     lights = [_measured_in(sample, blinking, units) for units in choices]
     is_multiplied = len(choices) == 2 and (
-        transfer.slope > LARGEST_GAIN or lights[1].chi2 + DECISIVE < lights[0].chi2
+        transfer.slope > MAX_GAIN or lights[1].chi2 + DECISIVE < lights[0].chi2
     )
     return (choices[1], lights[1]) if is_multiplied else (choices[0], lights[0])
 

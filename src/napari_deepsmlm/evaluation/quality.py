@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-MOST_SIDE_PX = 8192
+MAX_SIDE_PX = 8192
 """Of the images that a table is drawn as: more would need several GB."""
 _CHUNK_BYTES = 64 << 20
 
@@ -111,8 +111,8 @@ def frc_of_table(
         )
     box, pixel_nm = _field(table), options.sr_pixel_nm
     side_nm = max(box[2] - box[0], box[3] - box[1])
-    if side_nm > MOST_SIDE_PX * pixel_nm:
-        pixel_nm = side_nm / MOST_SIDE_PX
+    if side_nm > MAX_SIDE_PX * pixel_nm:
+        pixel_nm = side_nm / MAX_SIDE_PX
         remarks.append(
             f"The field is {side_nm / 1e3:.4g} µm wide, so pixels of {pixel_nm:.3g} nm were used "
             f"instead of {options.sr_pixel_nm:g}; measure a part of it for finer ones."

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 # Levels and operations are a few calls each on Python's stack, which holds about a thousand.
 DEEPEST = 50
-MOST_OPERATIONS = 200
+MAX_OPERATIONS = 200
 FUNCTIONS = (*OVER_ROWS, *ELEMENTWISE)
 
 
@@ -191,9 +191,9 @@ class _Parser:
 
     def _count_operation(self) -> None:
         self._n_operations += 1
-        if self._n_operations > MOST_OPERATIONS:
+        if self._n_operations > MAX_OPERATIONS:
             raise FilterError(
-                f"more than {MOST_OPERATIONS} operations; filter twice.", self.word.position
+                f"more than {MAX_OPERATIONS} operations; filter twice.", self.word.position
             )
 
     def _chain(self, signs: tuple[str, ...], rule: Callable[[], Node]) -> Node:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Raw frames that are read at once, in bytes.
 READ_BYTES = 16 << 20
 # A frame with a larger share of pixels at its largest value shows nothing.
-MOST_AT_HIGHEST = 0.9
+MAX_AT_HIGHEST = 0.9
 
 
 class Inputs(NamedTuple):
@@ -138,7 +138,7 @@ def has_contrast(frames: np.ndarray[Any, Any]) -> Bools:
     """
     highest = frames.max(axis=(1, 2, 3), keepdims=True)
     n_highest = np.count_nonzero(frames == highest, axis=(1, 2, 3))
-    return np.asarray(n_highest < MOST_AT_HIGHEST * math.prod(frames.shape[1:]))
+    return np.asarray(n_highest < MAX_AT_HIGHEST * math.prod(frames.shape[1:]))
 
 
 def _read(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FAINT_SHARE = 0.1
 BOX_PX = 3
 # Places that are sorted for it; of larger frames every second, third ... one.
-MOST_PLACES = 1 << 16
+MAX_PLACES = 1 << 16
 
 
 def light_above_background(frames: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def light_above_background(frames: Tensor) -> Tensor:
     B, C, H, W = frames.shape
     frames = frames.float()
     smooth = functional.avg_pool2d(frames, min(BOX_PX, H, W), stride=1)
-    step = max(1, round((smooth.shape[-2] * smooth.shape[-1] / MOST_PLACES) ** 0.5))
+    step = max(1, round((smooth.shape[-2] * smooth.shape[-1] / MAX_PLACES) ** 0.5))
     places = smooth[..., ::step, ::step].reshape(B, C, -1)
     rank = max(1, round(FAINT_SHARE * places.shape[-1]))
     faint = places.kthvalue(rank, dim=-1).values

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Images larger than this together go into a file: half a gigabyte is a lot beside the frames, the
 # model and napari on a laptop of 8 GB.
-MOST_BYTES = 512 << 20
+MAX_BYTES = 512 << 20
 
 
 class Lapse:
@@ -41,7 +41,7 @@ class Lapse:
         self._file: Any = None
         self.images: Image
         """(n, rows, columns) float32; zero where nothing was written."""
-        if n_bytes <= MOST_BYTES:
+        if n_bytes <= MAX_BYTES:
             self.images = np.zeros(whole, np.float32)
             return
         self._file = tempfile.TemporaryFile(prefix="deepsmlm-", buffering=0)  # noqa: SIM115

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 N_FRAMES, BLOCK_FRAMES = 60, 20
 """How many are looked at, and the fewest that tell anything."""
 REGION_PX = 64
-LARGEST_CHI2, LARGEST_ERROR = 2.0, 0.2
+MAX_CHI2, MAX_ERROR = 2.0, 0.2
 # So much of the light of molecules of several widths may be taken for background.
 DEPTH_LIGHT = 0.2
 
@@ -152,7 +152,7 @@ def _background(glance: Glance) -> Measurement:
     if light is None:
         half = (glance.mean - glance.faint) / 2
         return Measurement(glance.faint + half, math.hypot(half / SIGMAS, offset_error))
-    if glance.blinking.is_gaussian and light.chi2 < LARGEST_CHI2:
+    if glance.blinking.is_gaussian and light.chi2 < MAX_CHI2:
         background, mixed = light.background, 0.0
     else:
         background = min(light.background, glance.faint)
@@ -171,7 +171,7 @@ def _photons(glance: Glance, trained: Trained | None) -> Measurement:
         return Measurement(None, remark=NO_PHOTONS)
     if not _has_one_width(glance, trained):
         return Measurement(None, remark=SEVERAL_WIDTHS)
-    if light.chi2 >= LARGEST_CHI2 or light.photons_error >= LARGEST_ERROR:
+    if light.chi2 >= MAX_CHI2 or light.photons_error >= MAX_ERROR:
         return Measurement(None, remark=UNSURE)
     share = math.hypot(light.photons_error, LIGHT_SYSTEMATIC, units.gain_error)
     return Measurement(light.photons, share * light.photons)
@@ -189,7 +189,7 @@ def _density(
     light = glance.light
     if light is None:
         return Measurement(None, remark=NOTHING_BLINKS)
-    is_sure = light.chi2 < LARGEST_CHI2 and light.density_error < LARGEST_ERROR
+    is_sure = light.chi2 < MAX_CHI2 and light.density_error < MAX_ERROR
     if is_sure and _has_one_width(glance, trained):
         share = math.hypot(light.density_error, LIGHT_SYSTEMATIC)
         return Measurement(light.density_px, share * light.density_px).times(sum_frames)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Range = tuple[float, float]
 
 N_DEPTHS = 5
-MOST_FITTED = 0.005
+MAX_FITTED = 0.005
 """Molecules in an area of sigma x sigma, above which many overlap and fits of one are wrong."""
 
 
@@ -109,7 +109,7 @@ def ranges_of_fit(pixel_size_nm: float, sigma_px: float | None = None) -> dict[s
     return {
         "psf_sigma_px": WIDTHS_PX,
         "psf_sigma_nm": (low * pixel_size_nm, high * pixel_size_nm),
-        "density_per_um2": (0.0, MOST_FITTED * per_um2),
+        "density_per_um2": (0.0, MAX_FITTED * per_um2),
     }
 
 

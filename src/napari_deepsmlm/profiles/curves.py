@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Model = Literal["gauss", "two-gauss", "flat", "disk", "ring"]
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
-_MOST_NODES = 1024
+_MAX_NODES = 1024
 _FINE = 128
 
 
@@ -166,4 +166,4 @@ def _on_nodes(centre: Any, sigma: Any, diameter: Any, nodes: Floats) -> tuple[Fl
 def _n_nodes(diameter: Floats, sigma: Floats) -> int:
     """Nodes no further apart than two thirds of the blur: the sum is then exact to 1e-8."""
     needed = 2.5 * float(np.max(diameter / sigma))
-    return int(np.clip(2 ** np.ceil(np.log2(max(needed, 1))), 16, _MOST_NODES))
+    return int(np.clip(2 ** np.ceil(np.log2(max(needed, 1))), 16, _MAX_NODES))

@@ -21,7 +21,7 @@ ORDER = 5
 REACH_PX = 16  # the spline of what lies further away is less than 1e-6
 BRIGHT_SIDE, BRIGHT_PERCENT = 256, 99.0  # of the sample that tells how bright an image is
 SAMPLES_PER_PART = 128
-MOST_SAMPLES = 100_000
+MAX_SAMPLES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +165,9 @@ def _n_samples(length_nm: float, pitch_nm: float) -> int:
     n = int(np.ceil(length_nm / pitch_nm - 1e-6)) + 1
     if n < 2:
         raise ValueError("The line has no length: its two ends must be apart.")
-    if n > MOST_SAMPLES:
+    if n > MAX_SAMPLES:
         raise ValueError(
-            f"The line is {n - 1:,} pixels long; at most {MOST_SAMPLES:,} can be profiled."
+            f"The line is {n - 1:,} pixels long; at most {MAX_SAMPLES:,} can be profiled."
         )
     return n
 
@@ -175,7 +175,7 @@ def _n_samples(length_nm: float, pitch_nm: float) -> int:
 def _offsets(width_px: float, width_nm: float | None, pitch_nm: float) -> tuple[Floats, float]:
     """Return where the parallel lines are, nm from the middle, and how wide they are together."""
     width_px = width_px if width_nm is None else width_nm / pitch_nm
-    if not 0 < width_px <= MOST_SAMPLES:
+    if not 0 < width_px <= MAX_SAMPLES:
         raise ValueError(f"The width must be above 0 (and sensible), got {width_px:g} px.")
     n = max(1, int(np.ceil(width_px - 1e-6)))
     return ((np.arange(n) + 0.5) / n - 0.5) * width_px * pitch_nm, width_px * pitch_nm

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 N_STARTS, SECOND_CHANCE = 2, 1.5
-MOST_POINTS, N_CENTRES, N_SIGMAS, N_SIZES = 48, 32, 5, 6
+MAX_POINTS, N_CENTRES, N_SIGMAS, N_SIZES = 48, 32, 5, 6
 BLURS = (0.12, 0.25, 0.5)  # parts of a size or distance
 
 
@@ -52,7 +52,7 @@ def with_heights(curve: Curve, position: Floats, value: Floats, form: Floats) ->
 
 def _thinned(position: Floats, value: Floats) -> tuple[Floats, Floats]:
     """Return means of neighbours, no more of them than a start needs."""
-    group = -(-len(position) // MOST_POINTS)
+    group = -(-len(position) // MAX_POINTS)
     n = len(position) // group
     means = [a[: n * group].reshape(n, group).mean(1) for a in (position, value)]
     return means[0], means[1]

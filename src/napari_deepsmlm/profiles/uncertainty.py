@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 CONFIDENCE = 0.95
-_MOST_CORRELATED = 0.9
+_MAX_CORRELATED = 0.9
 _WIDEST = 10.0  # times the number itself
 
 
@@ -82,4 +82,4 @@ def _correlation(residual: Floats, n_fitted: int) -> float:
     if power == 0:
         return 0.0
     rho = float(residual[1:] @ residual[:-1]) / power + n_fitted / len(residual)
-    return min(max(rho, 0.0), _MOST_CORRELATED)
+    return min(max(rho, 0.0), _MAX_CORRELATED)

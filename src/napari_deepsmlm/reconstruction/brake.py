@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from napari_deepsmlm.mismatch import MismatchTable
 
 # Honest runs reach less than half of these, what braked for a reason more than them; see `Brake`.
-MOST_LIGHT = 4.0
-MOST_MOLECULES = 4.0
-MOST_PER_SIGMA2 = 0.2
+MAX_LIGHT = 4.0
+MAX_MOLECULES = 4.0
+MAX_PER_SIGMA2 = 0.2
 # Fewer molecules say nothing yet, and neither do inputs of fewer pixels in all.
 FEWEST_MOLECULES = 100
 FEWEST_PIXELS = 20 * 64 * 64
@@ -116,17 +116,17 @@ class Brake:
         density_px = self._n_found / (self._n_inputs * self._n_px)
         if self._n_in_dark:
             yield f"{self._n_in_dark} of them in frames without any contrast"
-        if self._found_light > MOST_LIGHT * light:
+        if self._found_light > MAX_LIGHT * light:
             yield (
                 f"which would give {self._found_light / light:.2g} times the light that stands "
                 "above the background"
             )
-        if self._is_counted and self._n_found > MOST_MOLECULES * possible:
+        if self._is_counted and self._n_found > MAX_MOLECULES * possible:
             yield (
                 f"and the light above the background is that of {possible / self._n_inputs:.0f} at "
                 "the most"
             )
-        if self._is_counted and sigma_px and density_px * sigma_px**2 > MOST_PER_SIGMA2:
+        if self._is_counted and sigma_px and density_px * sigma_px**2 > MAX_PER_SIGMA2:
             yield (
                 f"one in {1 / density_px:.2g} pixels, where a molecule's image is about "
                 f"{4 * sigma_px:.2g} pixels wide"

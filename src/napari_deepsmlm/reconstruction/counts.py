@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari_deepsmlm.mismatch.table import rounded
 
 # Beyond this factor the two numbers are said to differ; fewer molecules than this say nothing.
-MOST_APART = 1.5
+MAX_APART = 1.5
 FEWEST = 20
 WAY_OUT = (
     "Count with a model that localizes, such as dilated-loc; deepsmlm render, or Render in the "
@@ -33,9 +33,9 @@ def counts_sentence(n_in_image: float, n_in_table: int, threshold: float) -> str
     """
     if max(n_in_image, n_in_table) < FEWEST:
         return ""
-    if n_in_image > MOST_APART * n_in_table:
+    if n_in_image > MAX_APART * n_in_table:
         why = "molecules that overlap share a peak, and faint ones stay below the threshold"
-    elif n_in_table > MOST_APART * n_in_image:
+    elif n_in_table > MAX_APART * n_in_image:
         why = "one molecule may have several peaks, which a higher threshold leaves out"
     else:
         return ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.reconstruction.events import Reconstruction
 
-_MOST_NAMED = 10
+_MAX_NAMED = 10
 
 
 class KeptNothing(Exception):
@@ -60,8 +60,8 @@ class Losses:
     def sentences(self, done: int, n_frames: int) -> Iterator[str]:
         """Yield what the person who judges the result must know."""
         if self.unusable:
-            named = ", ".join(map(str, self.unusable[:_MOST_NAMED]))
-            more = len(self.unusable) - _MOST_NAMED
+            named = ", ".join(map(str, self.unusable[:_MAX_NAMED]))
+            more = len(self.unusable) - _MAX_NAMED
             named += f" and {more} more" if more > 0 else ""
             yield (
                 f"{len(self.unusable)} of {done} frames are damaged or hold NaN or infinite values "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.localizations import Localizations
 
-MOST_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000
 
 
 class RenderOptions(FrozenModel):
@@ -122,7 +122,7 @@ def frames_shape(height_nm: float, width_nm: float, sr_pixel_nm: float) -> tuple
 
 def _not_too_large(sides: list[int], who: str, sr_pixel_nm: float) -> tuple[int, int]:
     rows, columns = sides
-    if rows * columns > MOST_PIXELS:
+    if rows * columns > MAX_PIXELS:
         raise ValueError(
             f"{who} {rows:,} x {columns:,} pixels of {sr_pixel_nm:g} nm; choose a larger pixel, or "
             "filter out molecules that are far away."

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # Frames of a block, and the pixels that it may have at most (64 MB per copy). Both are fixed, so
 # that a movie depends on its seed and its size alone.
-MOST_FRAMES = 16
-MOST_PIXELS = 1 << 24
+MAX_FRAMES = 16
+MAX_PIXELS = 1 << 24
 # An odd step through the 2^32 seeds of the Mersenne Twister: no two blocks share a seed.
 SEED_STEP = 0x9E3779B1
 
@@ -44,7 +44,7 @@ def movie_blocks(
     seed = int(torch.randint(1 << 32, (1,), generator=generator, device=generator.device))
     pixel, margin = psf.pixel_size_nm, simulation.margin_nm(psf)
     within = (shape[0] * pixel, shape[1] * pixel, margin) if drift else None
-    size = max(1, min(MOST_FRAMES, MOST_PIXELS // (psf.n_planes * shape[0] * shape[1])))
+    size = max(1, min(MAX_FRAMES, MAX_PIXELS // (psf.n_planes * shape[0] * shape[1])))
     alive, position, n_born = None, None, 0
     for block, start in enumerate(range(0, n_frames, size)):
         n = min(size, n_frames - start)

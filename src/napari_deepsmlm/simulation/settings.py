@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.psf import PSF
 
 # Light of so many frames is still a whole number of photons in float32.
-MOST_SUMMED = 10_000
+MAX_SUMMED = 10_000
 
 
 class Simulation(FrozenModel):
@@ -83,8 +83,8 @@ class Simulation(FrozenModel):
     @field_validator("sum_frames")
     @classmethod
     def _some_frames(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if not 1 <= value[0] <= value[1] <= MOST_SUMMED:
-            raise ValueError(f"must be two numbers from 1 to {MOST_SUMMED}, the smaller first")
+        if not 1 <= value[0] <= value[1] <= MAX_SUMMED:
+            raise ValueError(f"must be two numbers from 1 to {MAX_SUMMED}, the smaller first")
         return value
 
     @model_validator(mode="after")

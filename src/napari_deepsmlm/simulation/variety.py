@@ -15,7 +15,7 @@ from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.psf.gaussian import gaussian_frames
 from napari_deepsmlm.simulation.background import smooth_pattern
 from napari_deepsmlm.simulation.scene import between, log_between
-from napari_deepsmlm.simulation.settings import MOST_SUMMED
+from napari_deepsmlm.simulation.settings import MAX_SUMMED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,8 +99,8 @@ class Variety(FrozenModel):
     @field_validator("sum_frames")
     @classmethod
     def _some_frames(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if not 1 <= value[0] <= value[1] <= MOST_SUMMED:
-            raise ValueError(f"must be two numbers from 1 to {MOST_SUMMED}, the smaller first")
+        if not 1 <= value[0] <= value[1] <= MAX_SUMMED:
+            raise ValueError(f"must be two numbers from 1 to {MAX_SUMMED}, the smaller first")
         return value
 
     @field_validator("photon_spread", "unevenness")

@@ -22,7 +22,7 @@ NEIGHBOUR = 4.0
 """Contrast from which on something nearby makes a spot not alone."""
 APART_PX = 3
 """Room between a crop and the nearest other spot, so that its light stays outside."""
-MOST_SPOTS = 20_000
+MAX_SPOTS = 20_000
 """More bring little, and memory is finite."""
 LEAST_SPOTS = 10
 FARTHEST_PX = 2.0
@@ -89,11 +89,11 @@ class SpotLibrary(NamedTuple):
             is_good &= library.is_fitted & (library.crops.photons >= least_photons)
             parts.append(library.crops.of(is_good))
             seen = seen.and_more(int(bright.sum()), int(alone.sum()), int(is_good.sum()))
-            if seen.n_good >= MOST_SPOTS:
+            if seen.n_good >= MAX_SPOTS:
                 break
         seen.check()
         joined = cls(*(torch.cat(values) for values in zip(*parts, strict=True)))
-        return joined.of(slice(0, MOST_SPOTS))
+        return joined.of(slice(0, MAX_SPOTS))
 
     def of(self, rows: Tensor | slice) -> SpotLibrary:
         """Return some of them."""

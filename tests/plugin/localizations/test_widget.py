@@ -349,7 +349,7 @@ def test_a_file_is_opened_from_the_panel(
     qtbot: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(localizations, "MOST_POINTS", 10)
+    monkeypatch.setattr(localizations, "MAX_POINTS", 10)
     write_localizations(TABLE, tmp_path / "large.csv")
     tables.open(tmp_path / "large.csv")
     qtbot.waitUntil(lambda: tables._kept is not None, timeout=WAIT_MS)

@@ -14,7 +14,7 @@ from npe2 import PluginManifest
 
 from napari_deepsmlm.plugin.experiment.kept import LAST_USED, usable_experiment
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.memory.last_choices import FILE, MOST_BYTES, keep, recall
+from napari_deepsmlm.plugin.memory.last_choices import FILE, MAX_BYTES, keep, recall
 from napari_deepsmlm.plugin.memory.settings import PLUGIN
 from napari_deepsmlm.plugin.train.widget import TrainWidget
 
@@ -316,7 +316,7 @@ DAMAGED = (
     "Line profile: [1]",
     "Line profile: {width: wide}",
     "&a [*a, *a]",
-    "Line profile: {width: 7.0}\nrest: '" + MOST_BYTES * "x" + "'",
+    "Line profile: {width: 7.0}\nrest: '" + MAX_BYTES * "x" + "'",
 )
 
 

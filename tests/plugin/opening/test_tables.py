@@ -74,7 +74,7 @@ def test_a_table_lies_on_the_frames_that_are_there(
 def test_a_table_of_an_unknown_pixel_moves_onto_the_frames_opened_later(
     viewer: Any, tmp_path: Path, table: Localizations, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(localizations, "MOST_POINTS", most)
+    monkeypatch.setattr(localizations, "MAX_POINTS", most)
     write_localizations(table, tmp_path / "a.csv")
     write_localizations(table, tmp_path / "b.hdf5", pixel_size_nm=90)
     (layer,) = viewer.open(str(tmp_path / "a.csv"), plugin=PLUGIN)
@@ -102,7 +102,7 @@ def test_frames_in_nm_place_a_table_at_once(
 def test_a_large_table_opens_as_an_image_that_keeps_it(
     viewer: Any, tmp_path: Path, table: Localizations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(localizations, "MOST_POINTS", 10)
+    monkeypatch.setattr(localizations, "MAX_POINTS", 10)
     notification_manager.records.clear()
     write_localizations(table, tmp_path / "a.hdf5", pixel_size_nm=130)
     (layer,) = viewer.open(str(tmp_path / "a.hdf5"), plugin=PLUGIN)

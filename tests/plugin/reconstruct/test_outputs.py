@@ -143,7 +143,7 @@ def test_three_dimensions_are_drawn_in_colour_where_they_belong(
     found = reconstruction.Reconstruction.localizations.func
     with_z = lambda result: found(result).with_columns(z_nm=found(result).x_nm - 1000)  # noqa: E731
     monkeypatch.setattr(reconstruction.Reconstruction, "localizations", property(with_z))
-    monkeypatch.setattr(work, "MOST_DEPTH_PIXELS", 8000)
+    monkeypatch.setattr(work, "MAX_DEPTH_PIXELS", 8000)
     viewer.add_image(stack, name="cells", **NM)
     panel.form.model_box.load_file(spotter())
     run()

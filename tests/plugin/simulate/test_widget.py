@@ -98,7 +98,7 @@ def test_many_molecules_are_not_drawn_and_it_says_so(
     run: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(simulate_widget, "MOST_POINTS", 5)
+    monkeypatch.setattr(simulate_widget, "MAX_POINTS", 5)
     run()
     assert [layer.name for layer in viewer.layers] == ["simulated"]
     assert "too many to draw as points" in simulate.status_note.text()

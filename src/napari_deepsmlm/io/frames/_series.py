@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.io.frames._planes import Frames, Opened, Planes, Shape
 
 # Files that are held open at a time: a system allows a process about a thousand.
-_MOST_OPEN = 64
+_MAX_OPEN = 64
 
 
 class Series:
@@ -39,7 +39,7 @@ class Series:
             if start < end:
                 place = slice(len(frames) - (stop - start), len(frames) - (stop - end))
                 frames[place] = part.read(start - first, end - first)
-            if len(self._parts) > _MOST_OPEN:
+            if len(self._parts) > _MAX_OPEN:
                 part.close()
             start, number = end, number + 1
         return frames
@@ -77,7 +77,7 @@ def open_series(paths: list[Path], open_one: Callable[[Path], Opened]) -> Opened
     ValueError
         If their frames are not alike.
     """
-    parts = _open_all(paths, open_one, keep_open=len(paths) <= _MOST_OPEN)
+    parts = _open_all(paths, open_one, keep_open=len(paths) <= _MAX_OPEN)
     return _together(paths, parts, Series([part.planes for part in parts]))
 
 

@@ -62,7 +62,7 @@ KINDS = {
     PUPIL: "Zernike pupil",
 }
 FIELDS, PLANES = "fields with beads of their own", "focal planes of one field"
-MOST_REFUSED = 4
+MAX_REFUSED = 4
 
 
 class CalibrateWidget(JobPanel):
@@ -227,7 +227,7 @@ class CalibrateWidget(JobPanel):
                 f"{counted(n, 'bead')}. To leave some out, select and delete them in their "
                 "layer; then Calibrate."
             )
-        refused = found.refused[:MOST_REFUSED]
+        refused = found.refused[:MAX_REFUSED]
         n_more = len(found.refused) - len(refused)
         more = (
             [f"{counted(n_more, 'more spot')} {'is' if n_more == 1 else 'are'} not used."]
@@ -332,7 +332,7 @@ class CalibrateWidget(JobPanel):
         self.tabs.setCurrentIndex(1)
         self.status_note.tell(f"A PSF of {counted(made.result.n_beads, 'bead')}.")
         if made.result.warnings:
-            self.message_note.warn(" ".join(made.result.warnings[:MOST_REFUSED]))
+            self.message_note.warn(" ".join(made.result.warnings[:MAX_REFUSED]))
 
     # -- what is chosen ------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LAST_USED = "last used"
 EXPERIMENT = "experiment"
-MOST_FAULTS = 100
+MAX_FAULTS = 100
 DOUBTFUL = ("psf", "camera", "experimental", "model", "network")
 """What may be at fault where an error names no place: files that are gone, parts at odds."""
 
@@ -51,7 +51,7 @@ def usable_experiment(values: dict[str, Any]) -> Experiment | None:
     """
     from napari_deepsmlm.experiment import Experiment
 
-    for _ in range(MOST_FAULTS):
+    for _ in range(MAX_FAULTS):
         if not values:
             break
         try:

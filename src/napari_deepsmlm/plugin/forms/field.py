@@ -35,7 +35,7 @@ UNITS = {
     "per_adu": "per ADU",
     "e": "e⁻",
 }
-MOST_INTEGER = 2**31 - 1
+MAX_INTEGER = 2**31 - 1
 
 
 def editor_for(
@@ -133,7 +133,7 @@ def _is_range(kind: Any) -> bool:
 
 
 def _limits(field: FieldInfo) -> tuple[float, float]:
-    low, high = -float(MOST_INTEGER), float(MOST_INTEGER)
+    low, high = -float(MAX_INTEGER), float(MAX_INTEGER)
     for limit in field.metadata:
         match limit:
             case Ge(ge=value):
@@ -153,6 +153,6 @@ def _suffix(name: str) -> str:
 def _tooltip(field: FieldInfo, name: str) -> str:
     text = field.description or ""
     low, high = _limits(field)
-    if low > -MOST_INTEGER and high < MOST_INTEGER:
+    if low > -MAX_INTEGER and high < MAX_INTEGER:
         text += f" Range {low:g} to {high:g} {UNITS.get(_suffix(name), '')}".rstrip() + "."
     return text.strip()

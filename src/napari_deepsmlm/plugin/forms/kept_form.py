@@ -25,7 +25,7 @@ RESET_TIP = (
     "they are."
 )
 DELAY_MS = 200
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 class KeptPart:
@@ -180,5 +180,5 @@ def plain(value: Any) -> Any:
 
 def _in_words(editors: list[Any]) -> str:
     names = [editor.label.partition(" (")[0] for editor in editors]
-    n_more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {n_more} more" if n_more > 0 else "")
+    n_more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {n_more} more" if n_more > 0 else "")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WAITING = "waits_for_stack"
 """Of a layer's metadata: it lies half a camera pixel off, and nobody knows yet how much that is."""
-MOST_POINTS = 50_000
+MAX_POINTS = 50_000
 """More are drawn as an image: napari's points become slow."""
 IMAGE_SIDE_PX = 2000
 POINT_NM = 20.0
@@ -49,7 +49,7 @@ def layer_of(
     """
     # An origin of zero is that of a table whose camera pixel nobody knows.
     known = {**known, ORIGIN: origin, WAITING: origin == (0.0, 0.0)}
-    if len(table) > MOST_POINTS:
+    if len(table) > MAX_POINTS:
         return _image_of(table, name, origin, {**known, TABLE: table, "kind": "reconstruction"})
     data, keywords, kind = points_of(table, origin, ndim=2)
     keywords |= {"name": name, "size": _point_size_nm(table), "metadata": {KEY: known}}

@@ -39,7 +39,7 @@ SMALLEST_SIDE_PX = 8
 SQUARE_WITHIN = 0.01
 AXIS_LABELS = ("t", "c", "y", "x")
 N_CONTRAST_FRAMES = 8
-MOST_CONTRAST_VALUES = 100_000
+MAX_CONTRAST_VALUES = 100_000
 """Of one frame."""
 CONTRAST_PERCENTILES = (0.1, 99.9)
 
@@ -69,7 +69,7 @@ def contrast_of(source: FrameSource) -> tuple[float, float]:
     for frame in chosen:
         with suppress(FrameReadError):  # a damaged frame is no reason not to show the others
             shown = source.read(frame, frame + 1).ravel()
-            values.append(shown[:: max(1, shown.size // MOST_CONTRAST_VALUES)])
+            values.append(shown[:: max(1, shown.size // MAX_CONTRAST_VALUES)])
     sample = np.concatenate(values) if values else np.zeros(1)
     sample = sample[np.isfinite(sample)].astype(np.float64)
     low, high = np.percentile(sample, CONTRAST_PERCENTILES) if sample.size else (0.0, 1.0)

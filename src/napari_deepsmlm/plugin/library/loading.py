@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.reconstruction import ReconstructOptions
 
-MOST_TRAINED = 20
+MAX_TRAINED = 20
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ def _adapted() -> Iterator[ModelChoice]:
     """Yield the latest models that were adapted to the user's data."""
     from napari_deepsmlm.models import adapted_models
 
-    for name, path in list(adapted_models().items())[:MOST_TRAINED]:
+    for name, path in list(adapted_models().items())[:MAX_TRAINED]:
         with suppress(ValueError, OSError):  # damaged, or of another version
             yield ModelChoice.from_file(path, name)
 
 
 def _trained_by_user() -> Iterator[ModelChoice]:
     """Yield the models of the latest runs of the Train panel."""
-    for path in trained_models(runs_folder())[:MOST_TRAINED]:
+    for path in trained_models(runs_folder())[:MAX_TRAINED]:
         with suppress(ValueError, OSError):  # damaged, or of another version
             yield ModelChoice.from_file(path)
 

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 FILE = "last-used.yaml"
 HEADING = "# Last choices in the panels of Deep SMLM. Delete a line, or the file, to forget it.\n"
-MOST_BYTES = 200_000
+MAX_BYTES = 200_000
 """Some kB are usual; a larger file is not worth the time that reading it takes."""
 
 
@@ -56,7 +56,7 @@ def keep(path: Path, panel: str, changes: Mapping[str, Any], forgotten: Collecti
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     """Return all panels' sections; what is damaged is left out."""
     try:
-        values = load_yaml(path) if path.stat().st_size <= MOST_BYTES else None
+        values = load_yaml(path) if path.stat().st_size <= MAX_BYTES else None
     except (ValueError, OSError):  # none yet, or damaged: nothing is lost but a convenience
         return {}
     sections = values.items() if isinstance(values, dict) else ()

@@ -25,7 +25,7 @@ Stacks = Literal["auto", "frame", "mean"]
 """What is measured of a stack: a frame, the mean, or the mean if a reconstruction is seen too."""
 
 ONLY_IN_2D = "Lines are measured in the 2-D view: switch to it with the button below the layers."
-_MOST_KEPT_BYTES = 1 << 28
+_MAX_KEPT_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Plane:
     def __getitem__(self, box: tuple[slice, slice]) -> Any:
         if isinstance(self._data, np.ndarray):
             return self._read(box)
-        if self.dtype.itemsize * np.prod(self.shape, dtype=float) > _MOST_KEPT_BYTES:
+        if self.dtype.itemsize * np.prod(self.shape, dtype=float) > _MAX_KEPT_BYTES:
             return self._read(box)
         if self._kept is None:
             self._kept = self._read((slice(None), slice(None)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Key = tuple[int, tuple[int | None, ...]]
 
 BLOCK_BYTES = 1 << 24
-MOST_KEPT = 8
+MAX_KEPT = 8
 
 
 @dataclass
@@ -58,7 +58,7 @@ class StackMeans(QObject):
         key = id(data), tuple(None if isinstance(i, slice) else i for i in index[1:])
         entry = self._entries.pop(key, None) or _Entry(data, index)
         self._entries[key] = entry  # at the end: the last asked for
-        while len(self._entries) > MOST_KEPT:
+        while len(self._entries) > MAX_KEPT:
             self._entries.pop(next(iter(self._entries)))
         self._begin()
         waiting = f"averaging {data.shape[0]:,} frames…"

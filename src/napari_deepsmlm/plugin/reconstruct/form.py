@@ -23,7 +23,7 @@ from napari_deepsmlm.plugin.memory.settings import compute_settings
 from napari_deepsmlm.plugin.reconstruct.adapted_finder import AdaptedFinder, Wanted
 from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
 from napari_deepsmlm.plugin.reconstruct.channel_box import ChannelBox
-from napari_deepsmlm.plugin.reconstruct.overlay import MOST_POINTS
+from napari_deepsmlm.plugin.reconstruct.overlay import MAX_POINTS
 from napari_deepsmlm.plugin.reconstruct.region_box import RegionBox
 from napari_deepsmlm.plugin.reconstruct.sample_model import sample_model
 from napari_deepsmlm.plugin.widgets.editors import Number, choice, make_narrow
@@ -42,7 +42,7 @@ PIXEL_SIZE = "pixel_size_nm"
 UPSAMPLING = "upsampling"
 FRAMES_PER_INPUT = (1, 10, 50, 500, 1000)
 DRAWINGS = {
-    f"points, up to {MOST_POINTS:,}": MOST_POINTS,
+    f"points, up to {MAX_POINTS:,}": MAX_POINTS,
     "points, however many": None,
     "in the image only": 0,
 }

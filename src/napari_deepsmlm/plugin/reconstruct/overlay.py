@@ -33,7 +33,7 @@ IS_RUN = "is_run"
 """Marks the layers that a run made, in their provenance."""
 # A step of the slider looks at all points: it takes 17 ms without any, 28 with 50,000 and 75 with
 # 200,000 (two cores, no graphics card). With more the slider is not smooth any more.
-MOST_POINTS = 50_000
+MAX_POINTS = 50_000
 # Showing a large image takes the window long: it may take this share of its time.
 SHOWING_SHARE = 0.1
 

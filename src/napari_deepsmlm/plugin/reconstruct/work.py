@@ -26,7 +26,7 @@ REFRESH_S = 0.5
 # Copying and showing a large image takes long: it may take this share of the time.
 REFRESH_SHARE = 0.1
 # Depths take four times the memory of a plain image while they are made.
-MOST_DEPTH_PIXELS = 1 << 24
+MAX_DEPTH_PIXELS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _depth(result: Reconstruction) -> Generator[object, None, None]:
     if not table.is_3d or not len(table):
         return
     rows, columns = result.image.shape[-2:]
-    while (rows // coarser) * (columns // coarser) > MOST_DEPTH_PIXELS:
+    while (rows // coarser) * (columns // coarser) > MAX_DEPTH_PIXELS:
         coarser *= 2
     yield depth_image(
         table,

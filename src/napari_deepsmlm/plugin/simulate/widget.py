@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.experiment import Experiment
 
-MOST_POINTS = 50_000
+MAX_POINTS = 50_000
 NAME = "simulated"
 TRUTH_NAME = "true positions"
 
@@ -147,7 +147,7 @@ class SimulateWidget(JobPanel):
             **frame_placement(stack.ndim, pixel_nm),
         )
         note = f"{counted(len(stack), 'frame')} with {counted(len(made.truth), 'molecule')}"
-        if len(made.truth) > MOST_POINTS:
+        if len(made.truth) > MAX_POINTS:
             note += ": too many to draw as points; `deepsmlm simulate` writes their table"
         elif len(made.truth):
             corner = (-pixel_nm / 2, -pixel_nm / 2)

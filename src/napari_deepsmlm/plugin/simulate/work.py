@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
 
 CHUNK = 16
-LARGEST_SHARE = 0.5
+MAX_SHARE = 0.5
 """Of the memory that is free."""
 
 
@@ -83,8 +83,8 @@ def check_memory(shape: tuple[int, ...]) -> None:
 
     n_bytes = 2 * int(np.prod(shape, dtype=np.int64))
     free = psutil.virtual_memory().available
-    if n_bytes > LARGEST_SHARE * free:
-        most = int(LARGEST_SHARE * free / n_bytes * shape[0])
+    if n_bytes > MAX_SHARE * free:
+        most = int(MAX_SHARE * free / n_bytes * shape[0])
         raise ValueError(
             f"{shape[0]:,} frames of {shape[-2]} × {shape[-1]} px need {n_bytes / 1e9:.1f} GB, "
             f"{free / 1e9:.1f} GB are free: choose at most {most:,} frames, or write a file with "

@@ -31,7 +31,7 @@ LIMITS = (0.5, 99.8)
 BRIGHTNESS = (30, 99.8)
 """Percentiles that are background, and background with molecules."""
 # Where settings are wrong: what a look at the two frames would tell as well.
-MOST_RATIO = 1.3
+MAX_RATIO = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def says(look: Look) -> str:
         ("molecules are", np.ptp(simulated), np.ptp(real)),
     ):
         ratio = theirs / max(ours, 1e-9)
-        if not 1 / MOST_RATIO < ratio < MOST_RATIO and max(ours, theirs) > 0:
+        if not 1 / MAX_RATIO < ratio < MAX_RATIO and max(ours, theirs) > 0:
             ones = "one" if what.endswith("is") else "ones"
             parts.append(f"The real {what} {ratio:.2g} times as bright as the simulated {ones}.")
     return " ".join(parts)

@@ -118,6 +118,8 @@ class Overlay:
         # rings as wide as a camera pixel would hide the image
         keywords["visible"] = not self.is_shown
         self._viewer.add_points(data, metadata={KEY: dict(self._report)}, **keywords)
+        if self.is_shown:
+            self._viewer.layers.selection.active = self.layer  # what is seen is what is changed
 
     def show_depth(self, depth: DepthImage) -> Image:
         """Colour the image by depth; return the layer that does."""

@@ -56,7 +56,7 @@ def verdicts(result: Result) -> dict[str, str]:
 
 
 def test_frames_need_no_result(stack: Path) -> None:
-    found = verdicts(call("--frames", stack, "--model", "deep-storm", *CAMERA, "--json"))
+    found = verdicts(call("--frames", stack, "--model", MODEL, *CAMERA, "--json"))
     assert found["background"] == "outside"
     others = [verdict for name, verdict in found.items() if name != "background"]
     assert found["em_noise"] == "cannot be told", "offset and gain do not tell"
@@ -74,7 +74,7 @@ def test_people_read_a_table_and_what_to_expect(stack: Path) -> None:
 
 
 def test_the_report_beside_the_result_says_how_it_was_made(stack: Path, table: Path) -> None:
-    options = {"model": "deep-storm", "camera": {"kind": "ideal", "baseline": 100, "gain": 1.272}}
+    options = {"model": MODEL, "camera": {"kind": "ideal", "baseline": 100, "gain": 1.272}}
     report: dict[str, Any] = {
         "inputs": {"options": {**options, "sum_frames": 4}},
         "model": {"name": MODEL},

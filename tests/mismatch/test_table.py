@@ -280,7 +280,7 @@ def test_planes_are_compared() -> None:
     frames = np.zeros((30, 4, 32, 32), np.uint16)
     row = rows_of(compare_with_training(frames, MODEL, pixel_size_nm=100))["n_planes"]
     assert (row.verdict, row.measured.value, row.trained) == ("outside", 4, (1, 1))
-    assert "reads 1 focal plane(s) per frame, the data has 4" in row.remark
+    assert "reads 1 focal plane per frame, the data has 4" in row.remark
 
 
 def test_summed_frames_count_as_background_and_density() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.mismatch.table import QUANTITIES, SIGMAS, range_text, rounded
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def expectation(
             return "Molecules stand out more than trained: usually little harm."
         return "Molecules stand out less than any in training: expect missed and false ones."
     return (
-        f"{name} reads {trained[0]:g} focal plane(s) per frame, the data has {value:g}: choose a "
-        "model for as many."
+        f"{name} reads {counted(round(trained[0]), 'focal plane')} per frame, the data has "
+        f"{value:g}: choose a model for as many."
     )
 
 

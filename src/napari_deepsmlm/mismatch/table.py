@@ -134,7 +134,7 @@ class MismatchTable(NamedTuple):
     >>> import napari_deepsmlm as ds
     >>> from napari_deepsmlm.mismatch import compare_with_training
     >>> stack = ds.Experiment(image_px=(48, 48)).simulate(60, seed=1).stack
-    >>> table = compare_with_training(stack, "deep-storm", pixel_size_nm=160)
+    >>> table = compare_with_training(stack, "deep-storm:2d-100nm", pixel_size_nm=160)
     >>> [row.name for row in table.rows if row.verdict == "near"]
     ['pixel_size_nm', 'psf_sigma_nm']
     """

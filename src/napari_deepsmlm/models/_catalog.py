@@ -121,7 +121,10 @@ def _best_of(
             have = ", ".join(f"{key} has {r}" for key, r in found.items())
             raise ValueError(f"No model '{text}' with upsampling {upsampling}: {have}.")
     best = min(cards, key=lambda key: _distance(cards[key], pixel_size_nm))
-    reason = "as asked" if len(candidates) == 1 else _reason(cards[best], pixel_size_nm)
+    reason = _reason(cards[best], pixel_size_nm)
+    if len(candidates) == 1:
+        is_named = best == text or text.endswith(SUFFIX)
+        reason = "as asked" if is_named else "the only built-in model of this network"
     return FoundModel(best, candidates[best], cards[best], reason)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ def publish(
         "experiment": old.experiment,
         "training_record": old.training_record,
         "trained_on": trained_on,
-        "metrics": metrics,
+        "metrics": {sample: _finite(row) for sample, row in metrics.items()},
     }
     for parameter in model.parameters():
         if parameter.dim() > 1:
@@ -86,6 +87,11 @@ def publish(
     text = page(name.replace("_", ":", 1), model, read_card(path), measured_on, limits)
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
     return text
+
+
+def _finite(row: dict[str, float]) -> dict[str, float]:
+    """What was measured: an empty movie has no recall, and JSON has no NaN."""
+    return {measure: value for measure, value in row.items() if math.isfinite(value)}
 
 
 def main() -> None:

@@ -177,7 +177,7 @@ def test_the_frame_under_the_slider_is_predicted_before_and_after(stack: Any) ->
 @pytest.mark.parametrize(
     ("changes", "n_frames", "sentence"),
     [
-        ({}, 4, "4 frame.s. cannot tell what blinks"),
+        ({}, 4, "4 frames cannot tell what blinks"),
         ({"pixel_size_nm": None}, 60, "no pixel size.*--pixel-size"),
         ({"model": "dilated-loc:astigmatic-100nm"}, 60, "reads depth.*calibrate"),
         ({"model": "voxel-regression"}, 60, "2 focal planes|4 focal planes"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from napari_deepsmlm.cli._console import print_json
 from tests.cli.conftest import call
 
 if TYPE_CHECKING:
@@ -34,6 +36,12 @@ def test_an_internal_error_has_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> N
     result = call("doctor")
     assert result.exit_code == 1
     assert "Internal error: division by zero" in result.stderr
+
+
+def test_what_is_not_finite_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": [1.5, float("nan")], "b": {"c": float("inf")}, "d": (None, True, "x")})
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"a": [1.5, None], "b": {"c": None}, "d": [None, True, "x"]}
 
 
 def test_help_loads_neither_torch_nor_napari() -> None:

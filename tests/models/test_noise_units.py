@@ -132,7 +132,9 @@ def test_a_network_for_photons_is_a_start_for_one_in_noise_units() -> None:
 
 
 def test_a_start_read_otherwise_has_its_input_measured_anew() -> None:
-    noise = Experiment(network="deep-storm", start_from="deep-storm", model={"input": "noise"})
+    noise = Experiment(
+        network="deep-storm", start_from="deep-storm:2d-100nm", model={"input": "noise"}
+    )
     assert noise._needs_fitting(noise.build_model())
     same = Experiment(network="deep-storm", start_from="deep-storm:2d-100nm")
     assert not same._needs_fitting(same.build_model())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec
@@ -106,8 +107,16 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
 
 
 def print_json(values: Any) -> None:
-    """Print values on stdout; NaN is an error, as JSON has none."""
-    sys.stdout.write(json.dumps(values, indent=2, allow_nan=False) + "\n")
+    """Print values on stdout; what is not finite becomes null, as JSON has neither."""
+    sys.stdout.write(json.dumps(_defined(values), indent=2, allow_nan=False) + "\n")
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _defined(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_defined(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_warnings(warnings: Iterable[str]) -> None:

@@ -51,8 +51,8 @@ def pixels_only_sentence(trained: Range) -> str:
 def depths_sentence(name: str) -> str:
     """Return what images of several widths mean for a model without depth."""
     return (
-        "The widths of the molecules vary: they look like molecules at different depths (or an "
-        f"engineered PSF). {name} is a 2-D model and gives no z: choose a model with depth, such "
+        "The widths of the molecules vary, as they do at different depths or with an engineered "
+        f"PSF. If so: {name} is a 2-D model and gives no z: choose a model with depth, such "
         "as an astigmatic one, or calibrate the PSF with beads and train one."
     )
 

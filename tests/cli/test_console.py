@@ -7,8 +7,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from napari_deepsmlm.cli._console import print_json
 from tests.cli.conftest import call
+
+from napari_deepsmlm.cli._console import print_json
 
 if TYPE_CHECKING:
     import pytest

@@ -305,7 +305,7 @@ def test_an_image_that_the_user_removes_stays_away(
     assert not tables.render_button.isChecked()
 
 
-def test_what_cannot_be_drawn_is_one_sentence(
+def test_a_table_without_uncertainties_is_drawn_with_one_width(
     tables: LocalizationsWidget, viewer: Any, settle: Callable[[], None], qtbot: Any
 ) -> None:
     add_points(viewer, TABLE.without("uncertainty_x_nm"))
@@ -313,11 +313,13 @@ def test_what_cannot_be_drawn_is_one_sentence(
     tables.drawing.fields.fill({"kind": "gaussian"})
     tables.render_button.click()
     settle()
-    assert "has no uncertainty_x_nm; give sigma_nm" in tables.message_note.text()
+    assert not tables.message_note.text()
+    usual = viewer.layers["mine rendered"].data.max()
+    shown = tables.drawing.fields.editors["sigma_nm"].native
+    assert shown.specialValueText() == "10 (table has none)"
     tables.drawing.fields.fill({"sigma_nm": 20.0})
     settle()
-    assert "mine rendered" in viewer.layers
-    assert not tables.message_note.text()
+    assert viewer.layers["mine rendered"].data.max() < usual
 
 
 def test_the_molecules_kept_are_saved(

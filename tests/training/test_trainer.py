@@ -285,7 +285,7 @@ def test_the_report_shows_curves_frames_scores_and_settings(tmp_path: Path) -> N
 
 
 def test_training_goes_on_from_a_trained_model(tmp_path: Path) -> None:
-    tuned = Experiment(start_from="deep-storm", training={**TINY, "steps": 1})
+    tuned = Experiment(start_from="deep-storm:2d-100nm", training={**TINY, "steps": 1})
     start = load_model(built_in_models()["deep-storm:2d-100nm"])[0].state_dict()
     run = tuned.trainer(tmp_path, device="cpu")
     taken = run.learner.model.state_dict()

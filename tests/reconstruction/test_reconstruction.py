@@ -110,7 +110,8 @@ def test_pixel_sizes_that_do_not_fit_are_told(model_file: Path, small_movie) -> 
     assert "trained for 100 nm pixels, the data has 160 nm" in other.report["warnings"][0]
     assert other.sr_pixel_nm == 20
     fitting = ds.reconstruct(small_movie[0], model=str(model_file), pixel_size_nm=105)
-    assert fitting.report["warnings"] == []
+    said = [text for text in fitting.report["warnings"] if not text.startswith("The image holds")]
+    assert said == []  # an untrained network's image and table need not agree
 
 
 def test_frames_without_contrast_are_told_and_give_nothing(model_file: Path) -> None:
@@ -163,9 +164,6 @@ def test_the_real_stack_is_read_and_reconstructed(real_stack: Path) -> None:
     assert result.report["localizations"] > 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the built-in model finds 64 % of the real stack's molecules"
-)
 def test_the_real_stack_gives_about_the_true_number_of_molecules(real_stack: Path) -> None:
     result = ds.reconstruct(real_stack, frame_range=(0, 12))
     assert 150 < result.report["quality"]["molecules_per_frame"] < 300  # about 225 are there

@@ -54,7 +54,9 @@ def test_one_sigma_for_all_overrides_their_own() -> None:
     image = gaussian(rows, SHAPE, sr_pixel_nm=PIXEL_NM, sigma_nm=20.0)
     same = gaussian(table([100, 300], [200, 220], 20, 20), SHAPE, sr_pixel_nm=PIXEL_NM)
     torch.testing.assert_close(image, same)
-    with pytest.raises(ValueError, match="no uncertainty_x_nm and no uncertainty_y_nm; give sigma"):
+    with pytest.raises(
+        ValueError, match="no uncertainty_x_nm and no uncertainty_y_nm: give one width"
+    ):
         gaussian(table(100, 200), SHAPE, sr_pixel_nm=PIXEL_NM)
 
 

@@ -196,7 +196,7 @@ def test_a_long_movie_is_sampled_all_over_with_bounded_memory() -> None:
     assert Endless.n_read < 3000
     assert Endless.first == 0
     assert Endless.last == 1_000_000
-    assert any("of 1000000 frames" in sentence for sentence in found.sentences)
+    assert any("of 1,000,000 frames" in sentence for sentence in found.sentences)
 
 
 def test_what_does_not_blink_has_no_width() -> None:

@@ -384,7 +384,7 @@ def test_the_report_of_a_reconstruction_says_how_it_was_made() -> None:
     made = experiment()
     stack = made.simulate(4, seed=0).stack
     result = ds.reconstruct(
-        stack, model="deep-storm", pixel_size_nm=90.0, camera=made.camera, sum_frames=2
+        stack, model="deep-storm:2d-100nm", pixel_size_nm=90.0, camera=made.camera, sum_frames=2
     )
     settings = settings_of(result.report)
     assert settings is not None

@@ -160,8 +160,8 @@ def contrast_of(probability: float) -> float:
     Examples
     --------
     >>> contrast_of(0.5), round(contrast_of(0.9), 2), contrast_of(0.0), round(contrast_of(1.0), 1)
-    (5.0, 6.28, 3.0, 13.1)
+    (5.0, 6.28, 3.0, 12.0)
     """
-    most = torch.tensor(1 - 1e-15, dtype=torch.float64)
+    most = torch.tensor(1 - 1e-12, dtype=torch.float64)
     above = torch.special.ndtri(torch.tensor(probability, dtype=torch.float64).minimum(most))
     return max(LEAST_CONTRAST, USUAL_CONTRAST + float(above))

@@ -389,7 +389,7 @@ def test_only_models_of_the_network_can_be_started_from(train: TrainWidget) -> N
         keys = [box.itemData(index) for index in range(box.count())]
         return [key for key in keys if key]
 
-    assert offered() == ["deep-storm:2d-100nm"]
+    assert offered() == ["deep-storm:2d-100nm", "deep-storm:2d"]
     network = train.form.network_box
     network.value = "drsn-storm"
     assert offered() == ["drsn-storm:2d-100nm-x4"]
@@ -413,17 +413,6 @@ def test_zero_minutes_are_as_many_as_the_steps_take(train: TrainWidget) -> None:
     assert train.form.experiment().training.minutes is None
     editors["minutes"].native.setValue(0.5)
     assert train.form.experiment().training.minutes == 0.5
-
-
-def test_the_last_used_settings_come_back(
-    train: TrainWidget, qtbot: Any, open_train: Callable[[], TrainWidget]
-) -> None:
-    train.form.experiment_form.sample_fields.fill({"background": (3, 7)})
-    train.start_button.click()
-    wait_for_end(train, qtbot)
-    again = open_train()  # beside the first, which is still open
-    assert again.form.experiment().simulation.background == (3, 7)
-    assert again.form.experiment().training == tiny().training
 
 
 # -- simulated beside real ------------------------------------------------------------------
@@ -499,12 +488,12 @@ def test_an_estimate_starts_from_the_nearest_model_at_a_tenth_of_the_rate(
     assert form.experiment().training == recipe, "that of random weights again"
 
 
-def test_an_estimate_of_other_pixels_starts_from_random_weights(train: TrainWidget) -> None:
+def test_an_estimate_of_other_pixels_starts_from_the_model_for_any(train: TrainWidget) -> None:
     far = tiny().replace(
         psf={"kind": "gaussian", "pixel_size_nm": 200.0, "sigma_nm": (150.0, 150.0)}
     )
     train.form.suit_estimate(far, "estimated: cells")
-    assert train.form.experiment().start_from is None
+    assert train.form.experiment().start_from == "deep-storm:2d"
 
 
 def test_frames_that_tell_too_little_are_one_sentence(

@@ -74,13 +74,18 @@ class StartBox(LongNamesBox):
         self.changed.emit()
 
     def suggest(self, pixel_size_nm: float, n_planes: int) -> None:
-        """Choose the model of this network that is nearest to the data, if one is near enough."""
+        """Choose the model of this network that is nearest to the data, if one is near enough.
+
+        One that was made for such pixels comes before one for any: it has less to unlearn.
+        """
         from napari_deepsmlm.reconstruction import PIXEL_TOLERANCE
 
         models = [each for each in self._models if each.network == self._network]
         models = [each for each in models if each.n_planes == n_planes and not each.is_adapted]
+        made = [each for each in models if not each.is_for_any_pixel]
+        made = [each for each in made if each.misfit(pixel_size_nm) <= PIXEL_TOLERANCE]
         if models:
-            best = nearest(models, pixel_size_nm, n_planes)
+            best = nearest(made or models, pixel_size_nm, n_planes)
             if best.misfit(pixel_size_nm) <= PIXEL_TOLERANCE:
                 self.choose(best.key)
                 self.chosen.emit(best.key)

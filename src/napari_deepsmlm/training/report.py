@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepsmlm._files import atomic_write
-from napari_deepsmlm.metrics.labels import label_of
+from napari_deepsmlm._score_labels import label_of
 from napari_deepsmlm.training.figures import frames_figure, training_figure
 from napari_deepsmlm.training.preview import preview_images
 from napari_deepsmlm.training.record import REPORT

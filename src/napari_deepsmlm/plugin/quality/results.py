@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepsmlm._files import atomic_write
-from napari_deepsmlm.metrics.labels import LABELS, TIPS
+from napari_deepsmlm._score_labels import LABELS, TIPS
 from napari_deepsmlm.plugin.quality.mismatch_view import MismatchView
 from napari_deepsmlm.plugin.widgets.parts import button
 

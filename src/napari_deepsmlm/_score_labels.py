@@ -1,4 +1,4 @@
-"""What the scores are called, in which unit, and what some of them mean."""
+"""What the scores are called, in which unit, and what some of them mean: without torch."""
 
 from __future__ import annotations
 

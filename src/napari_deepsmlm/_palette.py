@@ -15,3 +15,6 @@ GREY = "#999999"
 # in a window, which may be dark.
 ON_PAPER = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 IN_WINDOW = (SKY, ORANGE, GREEN, PURPLE, VERMILION, BLUE)
+
+# A shape for each colour, told apart where there is none.
+MARKERS = ("o", "s", "^")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm.training.figures import bright_limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def save_before_after(
     _show(left, mean_frame, extent_um, np.percentile(mean_frame, (1, 99.8)))
     left.set_title(f"Mean of the camera frames, {pixel_size_nm:g} nm pixels")
     sr_nm = pixel_size_nm * mean_frame.shape[0] / reconstruction.shape[0]
-    _show(right, reconstruction, extent_um, (0.0, _bright(reconstruction)))
+    _show(right, reconstruction, extent_um, (0.0, bright_limit(reconstruction)))
     right.set_title(f"Reconstruction, {sr_nm:g} nm pixels")
     if title:
         figure.suptitle(title)
@@ -66,12 +67,6 @@ def _show(axes: Axes, image: Image, extent_um: tuple[float, float], limits: Any)
     axes.plot([x, x + bar], [y, y], color="white", linewidth=3, solid_capstyle="butt")
     label = f"{bar:g} µm" if bar >= 1 else f"{bar * 1e3:g} nm"
     axes.text(x + bar / 2, y - height * 0.02, label, color="white", ha="center", va="bottom")
-
-
-def _bright(image: Image) -> float:
-    """Upper contrast limit: the 99.5th percentile of what is not empty."""
-    filled = image[image > 0.01 * image.max()] if image.any() else image
-    return float(np.percentile(filled, 99.5)) if filled.size else 1.0
 
 
 def _round_length(length_um: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import atomic_write
-from napari_deepsmlm._palette import ON_PAPER
+from napari_deepsmlm._palette import MARKERS, ON_PAPER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-MARKERS = ("o", "s", "^")
 _BY = {
     "frame": ("frame", "frame (from 0)"),
     "density": ("local density", "other true molecules within 1 µm (per µm²)"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepsmlm._palette import ON_PAPER
+from napari_deepsmlm._palette import MARKERS, ON_PAPER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     Image = np.ndarray[Any, Any]
-
-MARKERS = ("o", "s", "^")
 
 
 def training_figure(history: Mapping[str, Sequence[float]]) -> Figure:
@@ -66,7 +64,7 @@ def frames_figure(frames: Sequence[Image], images: Sequence[Image]) -> Figure:
     n = len(frames)
     figure = Figure(figsize=(3 * n, 6), layout="constrained", facecolor="white")
     rows = figure.subplots(2, n, squeeze=False)
-    limits = np.percentile(np.stack(frames), (0.5, 99.8)), (0.0, _bright(np.stack(images)))
+    limits = np.percentile(np.stack(frames), (0.5, 99.8)), (0.0, bright_limit(np.stack(images)))
     for row, pictures, (low, high) in zip(rows, (frames, images), limits, strict=True):
         for axes, picture in zip(row, pictures, strict=True):
             axes.imshow(picture, cmap="inferno", vmin=low, vmax=max(high, low + 1e-9))
@@ -91,7 +89,7 @@ def _lines(
             line.set(marker=marker if linestyle == "-" else "", markersize=4)
 
 
-def _bright(image: Image) -> float:
-    """Upper contrast limit: the 99.5th percentile of what is not empty."""
+def bright_limit(image: Image) -> float:
+    """Return the upper contrast limit: the 99.5th percentile of what is not empty."""
     filled = image[image > 0.01 * image.max()] if image.any() else image
     return float(np.percentile(filled, 99.5)) if filled.size else 1.0

@@ -83,7 +83,8 @@ def line_profile(
 
     Parameters
     ----------
-    image : (rows, columns) grey levels; only what lies near the line is read.
+    image : (rows, columns) grey levels; what lies near the line is read, and a coarse
+        sample of the whole, which tells how bright the image is.
     line_nm : ((y, x), (y, x)) start and end.
     pixel_size_nm : side of the pixels, or (height, width); nm are counted from the image's corner.
     grid : instead of it, where the pixels lie.
@@ -132,7 +133,7 @@ def line_profile(
 
 
 def _bright(image: Any) -> float:
-    rows, columns = (slice(None, None, max(1, n // BRIGHT_SIDE)) for n in image.shape)
+    rows, columns = (slice(None, None, -(-n // BRIGHT_SIDE)) for n in image.shape)
     values = np.asarray(image[rows, columns], np.float64)
     values = values[np.isfinite(values)]
     if not values.size:

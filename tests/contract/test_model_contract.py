@@ -344,7 +344,6 @@ MIRRORED_BADLY = {
     ("dilated-loc:astigmatic-100nm", -1),
     ("dilated-loc:astigmatic-100nm", -2),
     ("drsn-storm:2d-100nm-x4", -2),
-    ("deep-storm:2d", -1),
 }
 
 

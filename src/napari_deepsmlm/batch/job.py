@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.batch.events import (
     BatchFinished,
@@ -21,6 +22,7 @@ from napari_deepsmlm.batch.record import Folders, StackRow, read_record
 from napari_deepsmlm.batch.stacks import Found, Stack, StackFinder, absolute
 from napari_deepsmlm.batch.summary import SUMMARY_NAME, write_summary
 from napari_deepsmlm.batch.watching import SETTLE_S, Stillness, wake_ups
+from napari_deepsmlm.models import find_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,13 +76,16 @@ class BatchJob:
         Raises
         ------
         ValueError
-            If there is no stack at all, and none is waited for.
+            If there is no stack at all and none is waited for, no such model or device.
         OSError
             If the folder is in use by another run, or cannot be written.
         """
         found = self._finder.find()
         if not found.stacks and not self._watch:
             raise ValueError(_nothing_found(self.recipe, found))
+        options = self.recipe.reconstruct
+        find_model(options.model, upsampling=options.upsampling)  # now, not once for each stack
+        choose_compute(options.device, options.precision)
         with folder_lock(self.out):
             self.recipe.to_file(self.out / RECIPE_NAME)
             self._folders = Folders(self.out)
@@ -238,5 +243,5 @@ def _nothing_found(recipe: Recipe, found: Found) -> str:
     named = ", ".join(str(each) for each in recipe.inputs[:3])
     if found.left_out:
         names = ", ".join(path.name for path in found.left_out[:3])
-        return f"{named}: no movies of camera frames there; {names} hold fewer than 10 frames."
+        return f"{named}: no movies of 10 or more camera frames there; left out: {names}."
     return f"{named}: no movies of camera frames there (TIFF, .npy, .zarr, .raw, .dax)."

@@ -35,7 +35,7 @@ def batch(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="STACK|FOLDER|GLOB... | RECIPE.yaml",
+            metavar="INPUT...",
             help="Stacks, folders of stacks, quoted patterns as 'day*/cell_*.tif', or a recipe; "
             "stacks beside a recipe are taken instead of its own. With --resume they may be left "
             "out.",
@@ -180,7 +180,7 @@ def _tell(event: BatchEvent, show: Callable[..., None]) -> BatchFinished | None:
                 names = ", ".join(path.name for path in event.left_out[:5])
                 which = f"{names} ..." if len(event.left_out) > 5 else names
                 n = counted(len(event.left_out), "file")
-                print_warnings([f"{n} left out, with fewer than 10 frames: {which}"])
+                print_warnings([f"{n} left out, which hold no movie of 10 frames or more: {which}"])
         case StackBegan():
             again = f" (again: {event.why})" if event.why else ""
             _say(f"{event.number}/{event.n_stacks} {event.file.name}{again}")

@@ -46,11 +46,12 @@ def day(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def recipe(day: Path, untrained_file: Path) -> Callable[..., Recipe]:
+def recipe(day: Path, spotter: Callable[..., Path]) -> Callable[..., Recipe]:
     """A function that makes a recipe for the folder."""
+    model = spotter()
 
     def make(**values: Any) -> Recipe:
-        options = {"model": str(untrained_file), "threshold": 0.0, **values.pop("reconstruct", {})}
+        options = {"model": str(model), "force": True, **values.pop("reconstruct", {})}
         return Recipe.from_dict({"inputs": str(day), "reconstruct": options, **values})
 
     return make

@@ -16,18 +16,23 @@ from napari_deepsmlm.batch import (
     BatchFinished,
     BatchJob,
     Recipe,
+    Stack,
     StackBegan,
     StackEnded,
     StackProgress,
     run_batch,
 )
+from napari_deepsmlm.batch.fingerprint import fingerprint_of
 from napari_deepsmlm.batch.record import read_record
 from napari_deepsmlm.io import read_localizations
+from napari_deepsmlm.models import load_model, save_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-Make = "Callable[..., Recipe]"
+    Make = Callable[..., Recipe]
+
 FILTER = {"kind": "filter", "where": "x > 800"}
 RENDER = {"kind": "render", "image": {"sr_pixel_nm": 20}}
 
@@ -101,23 +106,31 @@ def test_the_same_bytes_written_later_count_as_changed_and_a_device_does_not(
     out = tmp_path / "out"
     finish(recipe(), out)
     os.utime(day / "cell_2.tif", ns=(1, 1))
-    on_cpu = recipe(reconstruct={"device": "cpu", "force": True})
+    on_cpu = recipe(reconstruct={"device": "cpu"})
     assert begun(on_cpu, out) == {"cell_2.tif": "the file has changed"}
 
 
-def test_other_weights_of_the_same_name_count_as_changed(
-    day: Path, tmp_path: Path, model_file: Path, deep_storm: Any
+def test_the_brake_that_is_taken_off_for_some_does_not_undo_the_others(
+    recipe: Make, day: Path
 ) -> None:
-    from napari_deepsmlm.models import save_model
+    stack = Stack((day / "cell_1.tif",))
+    options = recipe().reconstruct
+    first = fingerprint_of(stack, recipe())
+    careful = recipe().replace(reconstruct=options.replace(force=False))
+    assert fingerprint_of(stack, careful) == first
+    other = recipe().replace(reconstruct=options.replace(sum_frames=2))
+    assert fingerprint_of(stack, other).recipe != first.recipe
 
-    recipe = Recipe.from_dict({"inputs": str(day), "reconstruct": {"model": str(model_file)}})
+
+def test_other_weights_of_the_same_name_count_as_changed(recipe: Make, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    finish(recipe, out)
-    for weights in deep_storm.parameters():
-        weights.data *= 1.01
-    save_model(model_file, deep_storm)
-    assert set(begun(recipe, out).values()) == {"the model has changed"}
-    assert begun(recipe, out) == {}
+    finish(recipe(), out)
+    path = recipe().reconstruct.model
+    model, _ = load_model(path)
+    model.gain.data *= 1.01
+    save_model(path, model)
+    assert set(begun(recipe(), out).values()) == {"the model has changed"}
+    assert begun(recipe(), out) == {}
 
 
 def test_other_steps_do_not_reconstruct_again(recipe: Make, tmp_path: Path) -> None:
@@ -292,8 +305,8 @@ def test_what_cannot_be_begun_is_said_before_anything_is_written(
     assert not out.exists()
 
 
-def test_one_call_does_it_all(day: Path, untrained_file: Path, tmp_path: Path) -> None:
-    done = run_batch(day, out=tmp_path / "out", model=str(untrained_file), frame_range=(2, 7))
+def test_one_call_does_it_all(day: Path, spotter: Callable[..., Path], tmp_path: Path) -> None:
+    done = run_batch(day, out=tmp_path / "out", model=str(spotter()), frame_range=(2, 7))
     assert [row.frames for row in done.rows] == [5, 5]
     record = read_record(tmp_path / "out" / "cell_1")
     assert record is not None

@@ -177,5 +177,5 @@ class FolderBox(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.note)
         column.addLayout(out)
-        column.addWidget(self.table)
         column.addLayout(row)
+        column.addWidget(self.table)

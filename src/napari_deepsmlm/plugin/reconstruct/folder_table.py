@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.batch import StackRow
 
-HEIGHT_PX = 150
+HEIGHT_PX = 134
 HEADERS = ("Stack", "State", "Frames", "Localizations")
 FOUND = "waits"
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from napari_deepsmlm.batch import Recipe, step_kinds, steps
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FULL: dict[str, Any] = {
     "inputs": ["/data/day1", "/data/*.tif", ["/data/a.tif", "/data/b.tif"]],
@@ -88,3 +87,13 @@ def test_a_step_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "throw_away_count.py").write_text(STEP)
     monkeypatch.setattr(steps, "__path__", [*steps.__path__, str(tmp_path)])
     assert sorted(step_kinds()) == ["count", "filter", "render"]
+
+
+def test_the_recipe_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "batch.md").read_text(encoding="utf-8")
+    (tmp_path / "recipe.yaml").write_text(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
+    recipe = Recipe.from_file(tmp_path / "recipe.yaml")
+    assert recipe.inputs == (str(tmp_path / "day1"), str(tmp_path / "day2/cell_*.tif"))
+    assert [step.kind for step in recipe.steps] == ["filter", "render"]
+    series = Recipe.from_dict({"inputs": [["a1.tif", "a2.tif"], "b.tif"]})
+    assert series.inputs == (("a1.tif", "a2.tif"), "b.tif")

@@ -315,3 +315,22 @@ def test_one_call_does_it_all(day: Path, spotter: Callable[..., Path], tmp_path:
     assert run_batch(out=tmp_path / "out", recipe=file).n_skipped == 2
     with pytest.raises(ValueError, match="unknown key 'sum_frame'"):
         run_batch(day, out=tmp_path / "out", sum_frame=3)
+
+
+def test_results_may_lie_beside_the_stacks(recipe: Make, day: Path) -> None:
+    assert finish(recipe(steps=[RENDER]), day).sentence == "2 stacks: 2 done."
+    pattern = recipe(steps=[RENDER]).replace(inputs=(str(day / "**" / "*.tif"),))
+    assert finish(pattern, day).sentence == "2 stacks: 2 done (2 of them before)."
+
+
+def test_a_summary_that_cannot_be_written_now_does_not_end_the_night(
+    recipe: Make, tmp_path: Path, caplog: Any
+) -> None:
+    out = tmp_path / "out"
+    for event in BatchJob(recipe(), out).run():
+        if isinstance(event, StackBegan) and event.number == 1:
+            (out / "summary.csv").mkdir()  # as Windows refuses a file that a spreadsheet holds
+        if isinstance(event, StackEnded) and event.row.folder == "cell_2":
+            (out / "summary.csv").rmdir()
+    assert "summary.csv" in caplog.text
+    assert [line["state"] for line in read_summary(out)] == ["done", "done"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm._files import folder_lock
+from napari_deepsmlm._words import sentence_of
 from napari_deepsmlm.batch.events import (
     BatchFinished,
     Listed,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_deepsmlm.batch.events import BatchEvent
+
+logger = logging.getLogger(__name__)
 
 RECIPE_NAME = "recipe.yaml"
 
@@ -60,7 +64,7 @@ class BatchJob:
         self.recipe = recipe.replace(inputs=tuple(inputs))
         self._watch, self._settle_s = watch, settle_s
         self._stopping = threading.Event() if stopping is None else stopping
-        self._finder = StackFinder(inputs, self.out, planes=recipe.planes)
+        self._finder = StackFinder(inputs, planes=recipe.planes)
         self._rows: dict[str, StackRow] = {}
         self._skipped: set[str] = set()
 
@@ -109,9 +113,15 @@ class BatchJob:
             )
 
     def _do(self, stack: Stack, number: int, n_stacks: int) -> Iterator[BatchEvent]:
-        folder = self._folders.folder_of(stack)
-        work = StackWork(stack, folder, self.recipe, self._stopping)
         file = str(stack.path)
+        try:
+            folder = self._folders.folder_of(stack)
+        except OSError as error:
+            row = StackRow(file=file, folder="", state="failed", error=sentence_of(error))
+            self._rows[file] = row
+            yield StackEnded(row, False, tuple(self._rows.values()))
+            return
+        work = StackWork(stack, folder, self.recipe, self._stopping)
         is_skipped = work.is_done
         if is_skipped:
             self._skipped.add(file)
@@ -121,7 +131,7 @@ class BatchJob:
             for doing in work.run():
                 yield StackProgress(stack.path, number, n_stacks, doing)
         self._rows[file] = work.row
-        self._write_summary()
+        self._write_summary_so_far()
         yield StackEnded(work.row, is_skipped, tuple(self._rows.values()))
 
     def _follow(self) -> Iterator[BatchEvent]:
@@ -146,7 +156,7 @@ class BatchJob:
                     return
             waiting = Waiting(tuple(growing), tuple(self._rows.values()))
             if waiting != told:
-                self._write_summary()
+                self._write_summary_so_far()
                 yield waiting
             told = waiting
 
@@ -164,6 +174,12 @@ class BatchJob:
             record = read_record(folder)
             if record is not None:
                 self._rows[file] = record.row.replace(folder=folder.name)
+
+    def _write_summary_so_far(self) -> None:
+        try:
+            self._write_summary()
+        except OSError as error:  # open in a spreadsheet: no reason to end the night's work
+            logger.warning("%s", sentence_of(error))
 
     def _write_summary(self) -> None:
         write_summary(self.out / SUMMARY_NAME, self._rows.values())

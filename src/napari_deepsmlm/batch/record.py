@@ -12,13 +12,13 @@ from pydantic import Field, ValidationError
 from napari_deepsmlm._base import MAX_CONFIG_BYTES, FrozenModel
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.batch.fingerprint import Fingerprint
+from napari_deepsmlm.batch.stacks import RECORD_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepsmlm.batch.stacks import Stack
 
-RECORD_NAME = "batch.json"
 MAX_NAME = 120
 State = Literal["begun", "done", "failed", "stopped", "waiting"]
 

@@ -6,7 +6,7 @@ import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_deepsmlm.io import (
     TIFF_ENDINGS,
@@ -19,6 +19,7 @@ from napari_deepsmlm.io import (
     other_files_of,
 )
 from napari_deepsmlm.io.frames.source import natural_order
+from napari_deepsmlm.io.result_files import RESULT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     Input = str | tuple[str, ...]
 
 ENDINGS = (*TIFF_ENDINGS, ".npy", ".zarr", ".raw", ".dax")
+RECORD_NAME = "batch.json"
+"""Lies beside the results of every stack."""
 RECIPE_ENDINGS = (".yaml", ".yml")
 
 
@@ -36,10 +39,12 @@ class Stack:
     Attributes
     ----------
     are_planes : whether the files were recorded at the same time, as focal planes.
+    beside : other files that belong to the one that is named: its header, the rest of its set.
     """
 
     paths: tuple[Path, ...]
     are_planes: bool = False
+    beside: tuple[Path, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -67,10 +72,7 @@ class Stack:
                 found += sorted(each for each in path.rglob("*") if each.is_file())
                 continue
             found.append(path)
-            if len(self.paths) == 1:
-                others = (path.with_name(name) for name in sorted(other_files_of(path)))
-                found += [other for other in others if other.is_file()]
-        return found
+        return found + [path for path in self.beside if path.is_file()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,12 @@ class StackFinder:
     ----------
     inputs : files, folders and patterns such as `day*/cell_*.tif`; several files together are one
         movie.
-    out : the folder of the results, where no input is looked for.
     planes : several files together are focal planes, not a series in time.
     """
 
-    def __init__(self, inputs: Sequence[Input], out: Path, *, planes: bool = False) -> None:
+    def __init__(self, inputs: Sequence[Input], *, planes: bool = False) -> None:
         self.inputs, self._planes = tuple(inputs), planes
-        self._out = absolute(out)
-        self._seen: dict[Path, tuple[int, int, str]] = {}
+        self._seen: dict[Path, _Seen] = {}
 
     def find(self) -> Found:
         """Return the stacks in the order of the inputs, those of a folder in natural order."""
@@ -132,9 +132,9 @@ class StackFinder:
         if path.exists() or not glob.has_magic(text):
             if path.is_dir() and not looks_like_zarr(path):
                 return self._of_folder(path)
-            return [Stack((path,))], []
+            return [self._alone(path)], []
         names = glob.glob(str(path), recursive=True)
-        paths = natural_order(path for path in map(Path, names) if not self._is_result(path))
+        paths = natural_order(path for path in map(Path, names) if not _is_result(path))
         folders = [path for path in paths if path.is_dir() and not looks_like_zarr(path)]
         found = [self._of_folder(folder) for folder in folders]
         stacks = self._of_files([path for path in paths if path not in folders])
@@ -154,8 +154,8 @@ class StackFinder:
                 series = [tuple(files) for files in movies_in_folder(folder)]
                 stacks += [Stack(files) for files in series if listed.issuperset(files)]
                 here = [path for path in here if path not in set(images)]
-            parts = {path.with_name(name) for path in here for name in other_files_of(path)}
-            stacks += [Stack((path,)) for path in here if path not in parts]
+            parts = {part for path in here for part in self._beside(path)}
+            stacks += [self._alone(path) for path in here if path not in parts]
         return stacks
 
     def _of_folder(self, folder: Path) -> tuple[list[Stack], list[Path]]:
@@ -163,8 +163,6 @@ class StackFinder:
 
         What cannot be opened is among the movies: it is a mistake that a person must hear of.
         """
-        if self._is_result(folder):
-            return [], []
         files = natural_order(path for path in folder.iterdir() if self._may_be_frames(path))
         images = [path for path in files if path.suffix.lower() in TIFF_ENDINGS]
         stacks: list[Stack] = []
@@ -173,9 +171,9 @@ class StackFinder:
             files = [path for path in files if path not in set(images)]
         kinds = {path: self._kind_of(path) for path in files}
         movies = [path for path, kind in kinds.items() if kind != "other"]
-        parts = {path.with_name(name) for path in movies for name in other_files_of(path)}
-        groups = self._planes_among([path for path in movies if path not in parts])
-        stacks += [Stack(group, len(group) > 1) for group in groups]
+        parts = {part for path in movies for part in self._beside(path)}
+        for group in self._planes_among([path for path in movies if path not in parts]):
+            stacks.append(Stack(group, True) if len(group) > 1 else self._alone(group[0]))
         return stacks, [path for path, kind in kinds.items() if kind == "other"]
 
     def _planes_among(self, paths: list[Path]) -> Iterable[tuple[Path, ...]]:
@@ -187,25 +185,58 @@ class StackFinder:
             yield tuple(paths[:count])
             paths = paths[count:]
 
+    def _alone(self, path: Path) -> Stack:
+        return Stack((path,), beside=self._beside(path))
+
     def _may_be_frames(self, path: Path) -> bool:
         is_named = path.suffix.lower() in ENDINGS and not path.name.startswith(".")
-        return is_named and not self._is_result(path)
-
-    def _is_result(self, path: Path) -> bool:
-        return self._out in (path, *path.parents)
+        return is_named and not _is_result(path)
 
     def _kind_of(self, path: Path) -> str:
-        try:
-            status = path.stat()
-        except OSError:  # gone meanwhile
-            return "other"
-        seen = self._seen.get(path)
-        if seen is None or seen[:2] != (status.st_size, status.st_mtime_ns):
+        """Return movie, or other for what is none."""
+        seen = self._look_at(path)
+        if not seen.kind:
             is_movie = looks_like_frames(path)
             is_other = not is_movie and not are_damaged_frames(path)
-            kind = "other" if is_other else "movie"
-            seen = self._seen[path] = (status.st_size, status.st_mtime_ns, kind)
-        return seen[2]
+            seen = self._seen[path] = seen._replace(kind="other" if is_other else "movie")
+        return seen.kind
+
+    def _beside(self, path: Path) -> tuple[Path, ...]:
+        """Return the other files that belong to one."""
+        return self._look_at(path).beside
+
+    def _look_at(self, path: Path) -> _Seen:
+        """Return what is known of a file as it is now; its first page is read if it is new."""
+        try:
+            status = path.stat()
+        except OSError:  # not there, or gone meanwhile
+            return _Seen((0, 0), (), "other")
+        state = (status.st_size, status.st_mtime_ns)
+        seen = self._seen.get(path)
+        if seen is None or seen.state != state:
+            names = sorted(other_files_of(path))
+            beside = tuple(path.with_name(name) for name in names)
+            seen = self._seen[path] = _Seen(state, beside, "")
+        return seen
+
+
+class _Seen(NamedTuple):
+    """What is known of a file.
+
+    Attributes
+    ----------
+    state : its size and the time of its last change.
+    kind : movie or other, "" before anybody asked.
+    """
+
+    state: tuple[int, int]
+    beside: tuple[Path, ...]
+    kind: str
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a file is one that a reconstruction or a batch wrote."""
+    return path.name in RESULT_NAMES or (path.parent / RECORD_NAME).is_file()
 
 
 def looks_like_zarr(path: Path) -> bool:

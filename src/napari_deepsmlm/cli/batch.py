@@ -68,6 +68,13 @@ def batch(
     sr_pixel: Annotated[
         float | None, typer.Option(help="Then draw the molecules with pixels of so many nm.")
     ] = None,
+    adapt: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            help="First train the model this long on simulated frames like those of each stack.",
+        ),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16.")] = None,
     force: Annotated[
@@ -98,6 +105,8 @@ def batch(
     }
     chosen = {name: value for name, value in given.items() if value is not None}
     recipe = _with_steps(with_options(recipe, stacks, chosen), where, sr_pixel)
+    if adapt is not None:
+        recipe = recipe.from_dict({**dict(recipe), "adapt_minutes": adapt}, source="options")
     job = BatchJob(recipe, out_folder, watch=watch, settle_s=settle)
     finished = _run(job)
     assert isinstance(finished, BatchFinished)  # noqa: S101 - the last event of every batch

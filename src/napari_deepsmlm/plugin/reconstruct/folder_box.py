@@ -27,11 +27,11 @@ BAR_STEPS = 1000
 MAX_NAMED = 3
 
 
-def look_into(folder: Path, out: Path, stopping: threading.Event) -> Generator[Found, None, None]:
+def look_into(folder: Path, stopping: threading.Event) -> Generator[Found, None, None]:
     """Yield the stacks in a folder."""
     from napari_deepsmlm.batch import StackFinder
 
-    yield StackFinder([str(folder)], out).find()
+    yield StackFinder([str(folder)]).find()
 
 
 def batch_live(
@@ -100,7 +100,7 @@ class FolderBox(QWidget):
         self.table.show_found(())
         self.note.tell(f"Looking for stacks in {folder}…")
         self.show()
-        return partial(look_into, folder, self.out)
+        return partial(look_into, folder)
 
     def show_found(self, found: Found) -> None:
         """Say what is there."""

@@ -9,13 +9,13 @@ import pytest
 import torch
 from scipy import integrate
 
+from napari_deepsmlm.estimation import light
 from napari_deepsmlm.estimation.correlation import (
     autocorrelation,
     covariance_width,
     measure_blinking,
 )
 from napari_deepsmlm.estimation.drift import measure_drift
-from napari_deepsmlm.estimation import light
 from napari_deepsmlm.estimation.light import partial_share, psf_values
 from napari_deepsmlm.estimation.noise import Noise, photon_transfer, usual_offset
 from napari_deepsmlm.psf import GaussianPSF

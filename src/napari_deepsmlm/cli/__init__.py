@@ -7,6 +7,7 @@ import logging
 import typer
 
 from napari_deepsmlm.cli import (
+    batch,
     calibrate,
     demo,
     doctor,
@@ -46,6 +47,12 @@ add_command(
     "reconstruct",
     reconstruct.reconstruct,
     "deepsmlm reconstruct stack.tif --model deep-storm --out result",
+)
+add_command(
+    app,
+    "batch",
+    batch.batch,
+    "deepsmlm batch 'day*/cell_*.tif' --out results --model dilated-loc --sr-pixel 10",
 )
 add_command(
     app,

@@ -14,11 +14,14 @@ from napari_deepsmlm.io.images.ome_tiff import (
 )
 from napari_deepsmlm.io.images.rgb import write_rgb
 from napari_deepsmlm.io.recognition import (
+    TIFF_ENDINGS,
+    are_damaged_frames,
     are_planes,
     looks_like_frames,
     looks_like_localizations,
     looks_like_series,
     movies_in_folder,
+    other_files_of,
 )
 from napari_deepsmlm.io.tables.files import (
     LocalizationWriter,
@@ -32,6 +35,7 @@ from napari_deepsmlm.io.tables.files import (
 
 __all__ = [
     "MAX_PLANES",
+    "TIFF_ENDINGS",
     "DamagedFrameError",
     "FrameReadError",
     "FrameSource",
@@ -41,12 +45,14 @@ __all__ = [
     "ReadTable",
     "StackWriter",
     "UnitNeeded",
+    "are_damaged_frames",
     "are_planes",
     "looks_like_frames",
     "looks_like_localizations",
     "looks_like_series",
     "movies_in_folder",
     "open_frames",
+    "other_files_of",
     "read_localizations",
     "read_report",
     "read_table",

@@ -10,6 +10,7 @@ from napari_deepsmlm.cli import (
     calibrate,
     demo,
     doctor,
+    drift,
     estimate,
     evaluate,
     models,
@@ -76,6 +77,12 @@ add_command(
     "filter",
     tables.filter_table,
     'deepsmlm filter locs.csv --where "uncertainty_xy < 30 & intensity > 500" --out good.csv',
+)
+add_command(
+    app,
+    "drift",
+    drift.drift,
+    "deepsmlm drift locs.csv --out still.csv --curve drift.csv",
 )
 add_command(
     app,

@@ -25,6 +25,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from napari_deepsmlm.cli._commands import running
+
 P = ParamSpec("P")
 
 # Results go to stdout, everything else to stderr.
@@ -42,7 +44,7 @@ def add_command(group: typer.Typer, name: str, function: Callable[P, None], exam
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            with _sigterm_as_ctrl_c():
+            with _sigterm_as_ctrl_c(), running(name, function, kwargs):
                 function(*args, **kwargs)
         except (ValueError, OSError, FloatingPointError) as error:
             raise _exit(_one_line(error), 2) from None

@@ -6,26 +6,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from napari_deepsmlm._words import counted
-from napari_deepsmlm.cli._console import err, out, print_json, print_warnings
+from napari_deepsmlm.cli._console import print_warnings
 from napari_deepsmlm.cli._options import JsonFlag
-
-Table = Annotated[
-    Path, typer.Argument(help="Localizations: .csv, .txt ... of any program, .hdf5, SMAP .mat.")
-]
-PixelSize = Annotated[
-    float | None,
-    typer.Option(help="Camera pixel, nm, for tables in pixels; default: what the file says."),
-]
-Unit = Annotated[
-    str | None, typer.Option(help="nm, um or px, for tables whose header has no units.")
-]
-Kind = Annotated[
-    str | None,
-    typer.Option("--format", help="thunderstorm, challenge, picasso; default: by the ending."),
-]
+from napari_deepsmlm.cli._tables import (
+    Kind,
+    OutTable,
+    PixelSize,
+    Table,
+    Unit,
+    read,
+    tell,
+    write,
+)
 
 
 def filter_table(
@@ -33,7 +27,7 @@ def filter_table(
     where: Annotated[
         str, typer.Option(help="Condition, as 'uncertainty_xy < 30 & (intensity > 500)'.")
     ],
-    out_file: Annotated[Path, typer.Option("--out", help="Table to write, .csv or .hdf5.")],
+    out_file: OutTable,
     pixel_size: PixelSize = None,
     unit: Unit = None,
     kind: Kind = None,
@@ -42,11 +36,12 @@ def filter_table(
     """Keep the molecules that fulfil a condition in ThunderSTORM's syntax (frames count from 1)."""
     from napari_deepsmlm import filtering
 
-    molecules, pixel_nm = _read(table, pixel_size, unit)
+    molecules, pixel_nm = read(table, pixel_size, unit)
     kept = filtering.filter_table(molecules, where)
-    _write(kept, out_file, kind, pixel_nm)
+    step = {"kind": "filter", "where": where}
+    write(kept, out_file, kind, pixel_nm, source=table, step=step)
     report = {"molecules": len(molecules), "kept": len(kept), "where": where, "file": str(out_file)}
-    _tell(
+    tell(
         report, f"{len(kept):,} of {counted(len(molecules), 'molecule')} kept: {out_file}", as_json
     )
 
@@ -82,7 +77,7 @@ def render(
 ) -> None:
     """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
     from napari_deepsmlm import filtering
-    from napari_deepsmlm.io import write_image, write_rgb
+    from napari_deepsmlm.io import history_report, write_image, write_rgb
     from napari_deepsmlm.io.tables.columns import merged_uncertainty
     from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
     from napari_deepsmlm.render import RenderOptions, draw, draw_colored, frames_shape
@@ -91,7 +86,7 @@ def render(
         raise ValueError(f"{out_file.name}: images are written as .tif.")
     values = {"kind": kind, "sr_pixel_nm": sr_pixel, "sigma_nm": sigma, "n_shifts": shifts}
     options = RenderOptions.from_dict(values, source="options")
-    molecules, pixel_nm = _read(table, pixel_size, unit)
+    molecules, pixel_nm = read(table, pixel_size, unit)
     if where is not None:
         molecules = filtering.filter_table(molecules, where)
     field_nm = None if field is None else _field_nm(field, pixel_size, pixel_nm)
@@ -101,6 +96,7 @@ def render(
     report |= {"outside": n_outside}
     report |= {"field_nm": field_nm}
     report |= {"image": options.model_dump(), "file": str(out_file)}
+    report |= {"history": history_report(table)}
     if color_by is None:
         image = draw(molecules, shape, options=options).numpy()
         write_image(out_file, image, pixel_size_nm=sr_pixel, report=report)
@@ -116,44 +112,27 @@ def render(
     note = f"{counted(n_inside, 'molecule')} in {rows} x {columns} pixels: {out_file}"
     if color_by is not None:
         note += f" (blue {low:.4g}, grey, orange {high:.4g})"
-    _tell({**report, "shape": [rows, columns]}, note, as_json)
+    tell({**report, "shape": [rows, columns]}, note, as_json)
 
 
 def convert(
     table: Table,
-    out_file: Annotated[Path, typer.Option("--out", help="Table to write, .csv or .hdf5.")],
+    out_file: OutTable,
     pixel_size: PixelSize = None,
     unit: Unit = None,
     kind: Kind = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write a table in another format; the ending of --out, or --format, says which."""
-    molecules, pixel_nm = _read(table, pixel_size, unit)
-    _write(molecules, out_file, kind, pixel_nm)
+    molecules, pixel_nm = read(table, pixel_size, unit)
+    write(molecules, out_file, kind, pixel_nm, source=table, step=None)
     report = {
         "molecules": len(molecules),
         "columns": list(molecules.names),
         "camera_pixel_nm": pixel_nm,
         "file": str(out_file),
     }
-    _tell(report, f"{counted(len(molecules), 'molecule')}: {out_file}", as_json)
-
-
-def _read(path: Path, pixel_size: float | None, unit: str | None) -> tuple[Any, float | None]:
-    """Return a table, and the camera pixel that it or the caller states."""
-    from napari_deepsmlm.io import read_table
-
-    with err.status(f"Reading {escape(path.name)}…"):
-        read = read_table(path, pixel_size_nm=pixel_size, unit=unit)
-    print_warnings(read.remarks)
-    return read.localizations, pixel_size or read.pixel_size_nm
-
-
-def _write(table: Any, path: Path, kind: str | None, pixel_nm: float | None) -> None:
-    from napari_deepsmlm.io import write_localizations
-
-    with err.status(f"Writing {escape(path.name)}…"):
-        write_localizations(table, path, kind=kind, pixel_size_nm=pixel_nm)
+    tell(report, f"{counted(len(molecules), 'molecule')}: {out_file}", as_json)
 
 
 def _field_nm(field: str, given_nm: float | None, of_table_nm: float | None) -> tuple[float, float]:
@@ -187,10 +166,3 @@ def _warn_of_outside(molecules: Any, field_nm: tuple[float, float] | None) -> in
         who = f"{counted(n_outside, 'molecule')} {'lies' if n_outside == 1 else 'lie'}"
         print_warnings([f"{who} {where}; not drawn."])
     return n_outside
-
-
-def _tell(report: dict[str, Any], note: str, as_json: bool) -> None:
-    if as_json:
-        print_json(report)
-    else:
-        out.print(note, highlight=False, markup=False, soft_wrap=True)

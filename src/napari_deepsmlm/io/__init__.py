@@ -5,6 +5,7 @@ from __future__ import annotations
 from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
 from napari_deepsmlm.io.frames._planes import MAX_PLANES, PlaneLayout
 from napari_deepsmlm.io.frames.source import FrameSource, open_frames
+from napari_deepsmlm.io.history import History, history_report, read_history, write_history
 from napari_deepsmlm.io.images.ome_tiff import (
     ImageWriter,
     StackWriter,
@@ -35,6 +36,7 @@ __all__ = [
     "DamagedFrameError",
     "FrameReadError",
     "FrameSource",
+    "History",
     "ImageWriter",
     "LocalizationWriter",
     "PlaneLayout",
@@ -42,15 +44,18 @@ __all__ = [
     "StackWriter",
     "UnitNeeded",
     "are_planes",
+    "history_report",
     "looks_like_frames",
     "looks_like_localizations",
     "looks_like_series",
     "movies_in_folder",
     "open_frames",
+    "read_history",
     "read_localizations",
     "read_report",
     "read_table",
     "table_pixel_size",
+    "write_history",
     "write_image",
     "write_localizations",
     "write_rgb",

@@ -13,6 +13,7 @@ from napari_deepsmlm.cli import (
     drift,
     estimate,
     evaluate,
+    link,
     models,
     profile,
     quality,
@@ -84,6 +85,7 @@ add_command(
     drift.drift,
     "deepsmlm drift locs.csv --out still.csv --curve drift.csv",
 )
+add_command(app, "link", link.link, "deepsmlm link still.csv --out molecules.csv")
 add_command(
     app,
     "render",

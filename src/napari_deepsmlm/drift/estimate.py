@@ -237,7 +237,9 @@ def _frc(table: Localizations) -> float | None:
     high = [float(np.quantile(table[name], 0.999)) for name in ("x_nm", "y_nm")]
     side = max(b - a for a, b in zip(low, high, strict=True))
     pixel_nm = max(_FRC_PIXEL_NM, side / _FRC_SIDE_PX)
-    halves = half_images(table, time_halves(table.frame), pixel_nm, (low[0], low[1], high[0], high[1]))
+    halves = half_images(
+        table, time_halves(table.frame), pixel_nm, (low[0], low[1], high[0], high[1])
+    )
     try:
         found = ring_correlation(*halves, pixel_nm).resolution_nm
     except ValueError:

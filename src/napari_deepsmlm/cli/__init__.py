@@ -13,6 +13,7 @@ from napari_deepsmlm.cli import (
     drift,
     estimate,
     evaluate,
+    limits,
     link,
     models,
     profile,
@@ -103,6 +104,12 @@ add_command(
     "quality",
     quality.quality,
     "deepsmlm quality result/localizations.csv --reference stack.tif --out quality",
+)
+add_command(
+    app,
+    "limits",
+    limits.limits,
+    "deepsmlm limits dilated-loc:2d --out limits --densities 0.5,2 --photons 1000,5000",
 )
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")

@@ -12,7 +12,10 @@ from napari_deepsmlm.cli._commands import command_line
 from napari_deepsmlm.cli._console import err, out, print_json, print_warnings
 
 Table = Annotated[
-    Path, typer.Argument(help="Localizations: .csv, .txt ... of any program, .hdf5, SMAP .mat.")
+    Path,
+    typer.Argument(
+        help="Localizations: .csv, .txt ... of any program, .hdf5, .smlm, .parquet, SMAP .mat."
+    ),
 ]
 PixelSize = Annotated[
     float | None,
@@ -23,9 +26,9 @@ Unit = Annotated[
 ]
 Kind = Annotated[
     str | None,
-    typer.Option("--format", help="thunderstorm, challenge, picasso; default: by the ending."),
+    typer.Option("--format", help="thunderstorm, challenge, picasso, smlm, parquet; default: by the ending."),
 ]
-OutTable = Annotated[Path, typer.Option("--out", help="Table to write, .csv or .hdf5.")]
+OutTable = Annotated[Path, typer.Option("--out", help="Table to write: .csv, .hdf5, .smlm, .parquet.")]
 
 
 def read(path: Path, pixel_size: float | None, unit: str | None) -> tuple[Any, float | None]:

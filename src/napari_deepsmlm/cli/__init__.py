@@ -8,6 +8,7 @@ import typer
 
 from napari_deepsmlm.cli import (
     calibrate,
+    cluster,
     demo,
     doctor,
     drift,
@@ -87,6 +88,12 @@ add_command(
     "deepsmlm drift locs.csv --out still.csv --curve drift.csv",
 )
 add_command(app, "link", link.link, "deepsmlm link still.csv --out molecules.csv")
+add_command(
+    app,
+    "cluster",
+    cluster.cluster,
+    "deepsmlm cluster molecules.csv --out clustered.csv --radius 40 --least 10 --table clusters.csv",
+)
 add_command(
     app,
     "render",

@@ -26,9 +26,13 @@ Unit = Annotated[
 ]
 Kind = Annotated[
     str | None,
-    typer.Option("--format", help="thunderstorm, challenge, picasso, smlm, parquet; default: by the ending."),
+    typer.Option(
+        "--format", help="thunderstorm, challenge, picasso, smlm, parquet; default: by the ending."
+    ),
 ]
-OutTable = Annotated[Path, typer.Option("--out", help="Table to write: .csv, .hdf5, .smlm, .parquet.")]
+OutTable = Annotated[
+    Path, typer.Option("--out", help="Table to write: .csv, .hdf5, .smlm, .parquet.")
+]
 
 
 def read(path: Path, pixel_size: float | None, unit: str | None) -> tuple[Any, float | None]:

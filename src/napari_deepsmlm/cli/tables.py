@@ -49,7 +49,9 @@ def filter_table(
 def render(
     table: Table,
     out_file: Annotated[Path, typer.Option("--out", help="Image to write, .tif.")],
-    sr_pixel: Annotated[float, typer.Option(help="Pixel of the image, nm.")] = 10.0,
+    sr_pixel: Annotated[
+        float | None, typer.Option(help="Pixel of the image, nm; default 10, of a volume 24.")
+    ] = None,
     kind: Annotated[
         str, typer.Option(help="histogram, gaussian, or ash (average shifted histogram).")
     ] = "histogram",
@@ -66,6 +68,10 @@ def render(
             "H,W in camera pixels; default: as far as the molecules reach."
         ),
     ] = None,
+    volume: Annotated[
+        bool, typer.Option("--volume", help="Draw a volume of voxels; for molecules with z.")
+    ] = False,
+    z_step: Annotated[float, typer.Option(help="--volume: height of a voxel, nm.")] = 50.0,
     shifts: Annotated[int, typer.Option(help="ash: image pixels per bin.")] = 4,
     color_by: Annotated[
         str | None, typer.Option(help="Column that gives the colours, such as z; makes RGB.")
@@ -77,15 +83,28 @@ def render(
 ) -> None:
     """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
     from napari_deepsmlm import filtering
-    from napari_deepsmlm.io import history_report, write_image, write_rgb
+    from napari_deepsmlm.io import history_report, write_image, write_rgb, write_volume
     from napari_deepsmlm.io.tables.columns import merged_uncertainty
     from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
-    from napari_deepsmlm.render import RenderOptions, draw, draw_colored, frames_shape
+    from napari_deepsmlm.render import (
+        RenderOptions,
+        VolumeOptions,
+        draw,
+        draw_colored,
+        draw_volume,
+        frames_shape,
+    )
 
     if out_file.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{out_file.name}: images are written as .tif.")
+    if volume and color_by is not None:
+        raise ValueError("A volume has no colours: leave out --color-by or --volume.")
+    sr_pixel = sr_pixel if sr_pixel is not None else 24.0 if volume else 10.0
     values = {"kind": kind, "sr_pixel_nm": sr_pixel, "sigma_nm": sigma, "n_shifts": shifts}
-    options = RenderOptions.from_dict(values, source="options")
+    if volume:
+        options = VolumeOptions.from_dict({**values, "z_step_nm": z_step}, source="options")
+    else:
+        options = RenderOptions.from_dict(values, source="options")
     molecules, pixel_nm = read(table, pixel_size, unit)
     if where is not None:
         molecules = filtering.filter_table(molecules, where)
@@ -97,7 +116,13 @@ def render(
     report |= {"field_nm": field_nm}
     report |= {"image": options.model_dump(), "file": str(out_file)}
     report |= {"history": history_report(table)}
-    if color_by is None:
+    if isinstance(options, VolumeOptions):
+        drawn = draw_volume(molecules, shape, options=options)
+        image = drawn.voxels.numpy()
+        report |= {"z_nm": drawn.z_nm}
+        how = {"pixel_size_nm": sr_pixel, "z_step_nm": z_step}
+        write_volume(out_file, image, report=report, **how)
+    elif color_by is None:
         image = draw(molecules, shape, options=options).numpy()
         write_image(out_file, image, pixel_size_nm=sr_pixel, report=report)
     else:
@@ -107,12 +132,13 @@ def render(
         image, low, high = draw_colored(molecules, column, shape, options=options)
         report |= {"color_by": column, "color_low": low, "color_high": high}
         write_rgb(out_file, image, pixel_size_nm=sr_pixel, report=report)
-    rows, columns = image.shape[:2]
+    sides = image.shape[:2] if color_by is not None else image.shape
     n_inside = len(molecules) - n_outside
-    note = f"{counted(n_inside, 'molecule')} in {rows} x {columns} pixels: {out_file}"
+    size = f"{' x '.join(map(str, sides))} {'voxels' if volume else 'pixels'}"
+    note = f"{counted(n_inside, 'molecule')} in {size}: {out_file}"
     if color_by is not None:
         note += f" (blue {low:.4g}, grey, orange {high:.4g})"
-    tell({**report, "shape": [rows, columns]}, note, as_json)
+    tell({**report, "shape": list(sides)}, note, as_json)
 
 
 def convert(

@@ -12,6 +12,7 @@ from napari_deepsmlm.io.images.ome_tiff import (
     read_report,
     write_image,
     write_stack,
+    write_volume,
 )
 from napari_deepsmlm.io.images.rgb import write_rgb
 from napari_deepsmlm.io.recognition import (
@@ -60,4 +61,5 @@ __all__ = [
     "write_localizations",
     "write_rgb",
     "write_stack",
+    "write_volume",
 ]

@@ -92,7 +92,7 @@ add_command(
     app,
     "cluster",
     cluster.cluster,
-    "deepsmlm cluster molecules.csv --out clustered.csv --radius 40 --least 10 --table clusters.csv",
+    "deepsmlm cluster molecules.csv --out clustered.csv --radius 40 --table clusters.csv",
 )
 add_command(
     app,

@@ -45,10 +45,10 @@ def limits(
     options = LimitOptions.from_dict(given, source="options")
     tried = find_tried(what, model)
     print_warnings(tried.remarks)
-    found = None
     with progress("Conditions") as show:
-        for n_done, n_all, found in measure_limits(tried, options):
-            show(n_done, n_all)
+        for event in measure_limits(tried, options):
+            show(*event[:2])
+    found = event[2]
     assert found is not None  # noqa: S101 - the last event holds it
     files = write_limits(out_folder, found)
     if as_json:
@@ -57,8 +57,8 @@ def limits(
         return
     best = found.table.loc[found.table["efficiency_lateral"].idxmax()]
     out.print(
-        f"{tried.name}, {len(found.table)} conditions: best at {best['density_per_um2']:g} per µm², "
-        f"{best['photons']:g} photons, background {best['background']:g}: Jaccard "
+        f"{tried.name}, {len(found.table)} conditions: best at {best['density_per_um2']:g} per "
+        f"µm², {best['photons']:g} photons, background {best['background']:g}: Jaccard "
         f"{best['jaccard']:.2f}, lateral error {best['rmse_lateral_nm']:.1f} nm (bound "
         f"{best['crlb_lateral_nm']:.1f}). {files[-1]}",
         highlight=False,

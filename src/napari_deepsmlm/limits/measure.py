@@ -89,7 +89,7 @@ class Limits(NamedTuple):
 
 
 def find_tried(name: str, model: str | None = None) -> Tried:
-    """Return what a name stands for: a model on the microscope it was trained for, or an experiment.
+    """Return what a name stands for: a model on its own microscope, or one on an experiment.
 
     Parameters
     ----------

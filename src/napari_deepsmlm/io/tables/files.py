@@ -114,7 +114,8 @@ def write_localizations(
 
     Parameters
     ----------
-    kind : thunderstorm, picasso, challenge, smlm or parquet; by the ending if not given (.csv: thunderstorm).
+    kind : thunderstorm, picasso, challenge, smlm or parquet; by the ending if not given (.csv:
+        thunderstorm).
     pixel_size_nm : camera pixel, nm, for a format that counts in it (Picasso: 100 if not given).
 
     Raises

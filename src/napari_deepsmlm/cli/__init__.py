@@ -9,10 +9,14 @@ import typer
 from napari_deepsmlm.cli import (
     batch,
     calibrate,
+    cluster,
     demo,
     doctor,
+    drift,
     estimate,
     evaluate,
+    limits,
+    link,
     models,
     profile,
     quality,
@@ -86,6 +90,19 @@ add_command(
 )
 add_command(
     app,
+    "drift",
+    drift.drift,
+    "deepsmlm drift locs.csv --out still.csv --curve drift.csv",
+)
+add_command(app, "link", link.link, "deepsmlm link still.csv --out molecules.csv")
+add_command(
+    app,
+    "cluster",
+    cluster.cluster,
+    "deepsmlm cluster molecules.csv --out clustered.csv --radius 40 --table clusters.csv",
+)
+add_command(
+    app,
     "render",
     tables.render,
     "deepsmlm render locs.csv --out image.tif --sr-pixel 10 --kind gaussian --color-by z",
@@ -101,6 +118,12 @@ add_command(
     "quality",
     quality.quality,
     "deepsmlm quality result/localizations.csv --reference stack.tif --out quality",
+)
+add_command(
+    app,
+    "limits",
+    limits.limits,
+    "deepsmlm limits dilated-loc:2d --out limits --densities 0.5,2 --photons 1000,5000",
 )
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")

@@ -11,7 +11,6 @@ from napari_deepsmlm.simulation.batch import Batch
 from napari_deepsmlm.simulation.blinking import Independent
 from napari_deepsmlm.simulation.light import expected_light
 from napari_deepsmlm.simulation.molecules import emitting
-from napari_deepsmlm.simulation.motion import plane_shifts_nm
 from napari_deepsmlm.simulation.movie import chunks, movie_blocks
 from napari_deepsmlm.simulation.scene import Scene, between, log_between
 from napari_deepsmlm.simulation.settings import Simulation
@@ -98,7 +97,7 @@ class Simulator:
             emitters = emitting(molecules, n_frames, brightness.expand(n, n_frames))
             level = between(simulation.background, (n, 1, 1, 1), generator)
         background = level * scene.pattern(n, shape, generator)
-        shifts = plane_shifts_nm(n, self.psf.n_planes, simulation.plane_shift_nm, generator)
+        shifts = simulation.plane_shifts_nm(n, self.psf.n_planes, generator)
         frames = self.expose(
             emitters,
             shape,

@@ -16,6 +16,7 @@ from napari_deepsmlm.cli import (
     profile,
     quality,
     reconstruct,
+    reproduce,
     simulate,
     tables,
     train,
@@ -94,6 +95,12 @@ add_command(
     "quality",
     quality.quality,
     "deepsmlm quality result/localizations.csv --reference stack.tif --out quality",
+)
+add_command(
+    app,
+    "reproduce",
+    reproduce.reproduce,
+    "deepsmlm reproduce deep-storm:line-width --out reproduced",
 )
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")

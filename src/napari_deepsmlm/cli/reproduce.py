@@ -28,6 +28,9 @@ def reproduce(
     full: Annotated[
         bool, typer.Option("--full", help="As many frames and steps as in the paper: hours, days.")
     ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only see that it runs: the numbers mean nothing.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     as_json: JsonFlag = False,
 ) -> None:
@@ -43,11 +46,14 @@ def reproduce(
     if list_only:
         _list(figures, as_json=as_json)
         return
+    if quick and full:
+        raise ValueError("Give --quick or --full, not both.")
     if out_folder is None:
         raise ValueError("Give --out, the folder for the results, or --list.")
     records: list[dict[str, Any]] = []
     with progress("Reproducing") as show:
-        bench = Bench(out_folder / "models", "full" if full else "small", device, tell=show)
+        scale = "tiny" if quick else "full" if full else "small"
+        bench = Bench(out_folder / "models", scale, device, tell=show)
         with stop_on_ctrl_c(bench.stop):
             for event in make(figures, out_folder, bench):
                 if isinstance(event, Started):

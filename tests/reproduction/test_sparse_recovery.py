@@ -1,4 +1,4 @@
-"""Sparse recovery against closed forms: hard thresholds, a sum of light, molecules in their place."""
+"""Sparse recovery against closed forms: hard thresholds, and molecules in their place."""
 
 from __future__ import annotations
 

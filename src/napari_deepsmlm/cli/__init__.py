@@ -105,6 +105,18 @@ add_command(
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")
 add_command(models_app, "info", models.model_info, "deepsmlm models info deep-storm")
+add_command(
+    models_app,
+    "export",
+    models.export_model,
+    "deepsmlm models export deep-storm:2d-100nm --format onnx --out deep-storm.onnx",
+)
+add_command(
+    models_app,
+    "import",
+    models.import_model,
+    "deepsmlm models import deep-storm.zip --name deep-storm:colleague",
+)
 
 
 def main() -> None:

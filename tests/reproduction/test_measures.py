@@ -81,7 +81,7 @@ def test_beads_are_what_stays_and_are_replaced_by_background() -> None:
 
 def test_a_name_that_is_none_is_answered_with_what_there_is() -> None:
     with pytest.raises(ValueError, match="Did you mean deep-storm:line-width"):
-        find_figures(["deep-storm:line-widht"])
+        find_figures(["deep-storm:line-wide"])
     with pytest.raises(ValueError, match="Available: deep-storm, dilated-loc"):
         find_figures(["xyz"])
     assert len(find_figures(["voxel-wise"])) == 7

@@ -15,7 +15,7 @@ from napari_deepsmlm.cli._options import JsonFlag
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari_deepsmlm.reproduction import PaperFigure
+    from napari_deepsmlm.reproduction import PaperFigure, Scale
 
 
 def reproduce(
@@ -52,7 +52,7 @@ def reproduce(
         raise ValueError("Give --out, the folder for the results, or --list.")
     records: list[dict[str, Any]] = []
     with progress("Reproducing") as show:
-        scale = "tiny" if quick else "full" if full else "small"
+        scale: Scale = "tiny" if quick else "full" if full else "small"
         bench = Bench(out_folder / "models", scale, device, tell=show)
         with stop_on_ctrl_c(bench.stop):
             for event in make(figures, out_folder, bench):

@@ -71,8 +71,9 @@ def onnx_bytes(graph: ExportedGraph) -> bytes:
     except ImportError:
         raise ValueError(MISSING) from None
     buffer = io.BytesIO()
-    torch.onnx.register_custom_op_symbolic("aten::kthvalue", _kth_smallest, OPSET)
-    torch.onnx.register_custom_op_symbolic("aten::asinh", _asinh, OPSET)
+    known: Any = torch.onnx
+    known.register_custom_op_symbolic("aten::kthvalue", _kth_smallest, OPSET)
+    known.register_custom_op_symbolic("aten::asinh", _asinh, OPSET)
     sizes = {0: "batch"}
     if graph.frame_px is None:
         sizes |= {2: "height", 3: "width"}
@@ -119,7 +120,7 @@ def _asinh(g: Any, values: Any) -> Any:
 
 def _kth_smallest(g: Any, values: Any, k: Any, dim: Any, keepdim: Any) -> tuple[Any, Any]:
     """The operator that ONNX has not: the last of the k smallest, in ascending order."""
-    from torch.onnx.symbolic_helper import _get_const  # type: ignore[attr-defined]
+    from torch.onnx.symbolic_helper import _get_const
 
     k, dim, keepdim = (_get_const(each, "i", "number") for each in (k, dim, keepdim))
     n = g.op("Constant", value_t=torch.tensor([k]))

@@ -63,7 +63,8 @@ def scores_of(
     experiment: Experiment, model: Any, n_frames: int, seeds: Iterable[int], **options: Any
 ) -> dict[str, float]:
     """Return the scores of all molecules of several movies together."""
-    found, true = [], []
+    found: list[Localizations] = []
+    true: list[Localizations] = []
     for number, seed in enumerate(seeds):
         movie = seen(experiment, model, n_frames, seed=seed, **options)
         for tables, table in ((found, movie.found), (true, movie.truth)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -84,7 +84,8 @@ def _in_reach(
     is_near &= (table.frame >= 0) & (table.frame < n_frames) & (table["photons"] > 0)
     table = table[is_near]
     _require_depth(table, psf)
-    return table[np.argsort(table.frame, kind="stable")]
+    in_order: Localizations = table[np.argsort(table.frame, kind="stable")]
+    return in_order
 
 
 def _require_depth(table: Localizations, psf: PSF) -> None:
@@ -115,7 +116,7 @@ def _emitters(
     most = int(counts.max()) if len(table) else 0
     is_there = np.arange(most) < counts[:, None]
 
-    def padded(values: np.ndarray) -> Tensor:  # type: ignore[type-arg]
+    def padded(values: Any) -> Tensor:
         filled = np.zeros(is_there.shape, np.float32)
         filled[is_there] = values
         return torch.from_numpy(filled).to(generator.device)

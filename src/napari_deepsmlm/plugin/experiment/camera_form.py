@@ -46,7 +46,7 @@ class CameraForm(LongNamesBox):
         from napari_deepsmlm.camera import EMCCD, SCMOS, AdditiveNoise, IdealCamera
 
         self._presets = presets
-        cameras = (SCMOS, EMCCD, IdealCamera, AdditiveNoise)
+        cameras: tuple[type[Camera], ...] = (SCMOS, EMCCD, IdealCamera, AdditiveNoise)
         for kind, camera in zip(OWN, cameras, strict=True):
             self._fields[kind] = Fields(camera, editable(camera), self._rows, self)
             self._fields[kind].changed.connect(self.changed)

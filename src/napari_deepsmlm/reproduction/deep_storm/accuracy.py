@@ -49,7 +49,9 @@ def make(bench: Bench) -> Outcome:
     densities = bench.pick(tiny=(2.0, 6.0), small=(1, 2, 4, 6, 8), full=(0.5, 1, 2, 3, 4, 5, 6, 8))
     n_frames = bench.pick(tiny=2, small=20, full=361)
     side_px = bench.pick(tiny=24, small=48, full=64)
-    rows, nmse, recall = [], {}, {}
+    rows: list[Row] = []
+    nmse: dict[str, tuple[Sequence[float], list[float]]] = {}
+    recall: dict[str, tuple[Sequence[float], list[float]]] = {}
     for signal, photons in SIGNALS.items():
         nmse[signal], recall[signal] = (densities, []), (densities, [])
         for density in densities:

@@ -92,7 +92,7 @@ def _recovered(
     stack, _ = experiment.simulate(n_frames, seed=seed)
     photons = experiment.camera.to_photons(torch.from_numpy(stack[:, 0].astype(np.float32)))
     photons = photons - experiment.simulation.background[0]
-    image = 0.0
+    image: Any = 0.0
     for first in range(0, n_frames, FRAMES_AT_ONCE):
         bench.says("sparse recovery", first, n_frames)
         image = image + recovery.recover(photons[first : first + FRAMES_AT_ONCE]).sum(0)

@@ -54,7 +54,7 @@ def make(bench: Bench) -> Outcome:
 def _multiply_adds(model: Any) -> float:
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model(torch.rand(1, 1, 128, 128))
-    return counter.get_total_flops() / 2
+    return float(counter.get_total_flops()) / 2
 
 
 @torch.inference_mode()

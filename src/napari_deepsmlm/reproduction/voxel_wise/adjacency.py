@@ -61,7 +61,7 @@ def _split(n_pairs: int, is_beside: Voxels, n: int) -> tuple[int, int, int]:
 def _dilated(voxels: Voxels) -> Voxels:
     """Mark the voxels that lie beside a marked one of their frame, itself included."""
     around = generate_binary_structure(3, 3)[None]
-    return grey_dilation(voxels.astype(np.uint8), footprint=around).astype(bool)
+    return np.asarray(grey_dilation(voxels.astype(np.uint8), footprint=around), bool)
 
 
 def _paired(wrong: Any, missed: Any) -> tuple[int, Voxels, Voxels]:

@@ -51,7 +51,8 @@ def with_beads(stack: Frames, experiment: Experiment, xy_nm: Frames) -> Frames:
     generator = torch.Generator().manual_seed(HELD_OUT_SEED)
     camera = experiment.camera
     exposed = camera.expose(light.expand(len(stack), -1, -1, -1), generator).numpy()
-    return (stack + exposed - camera.baseline).clip(0, camera.full_scale_adu).astype(np.uint16)
+    bright = np.clip(stack + exposed - camera.baseline, 0, camera.full_scale_adu)
+    return np.asarray(bright, np.uint16)
 
 
 def beads_of(stack: Frames) -> Frames:
@@ -139,7 +140,8 @@ def _away(table: Localizations, is_bead: Frames) -> Localizations:
     limit = np.array(is_bead.shape) - 1
     rows = np.clip((np.asarray(table.y_nm) // pixel).astype(int), 0, limit[0])
     columns = np.clip((np.asarray(table.x_nm) // pixel).astype(int), 0, limit[1])
-    return table[~is_bead[rows, columns]]
+    away: Localizations = table[~is_bead[rows, columns]]
+    return away
 
 
 FIGURE = PaperFigure(

@@ -21,6 +21,7 @@ from napari_deepsmlm.cli import (
     profile,
     quality,
     reconstruct,
+    reproduce,
     simulate,
     tables,
     train,
@@ -125,9 +126,27 @@ add_command(
     limits.limits,
     "deepsmlm limits dilated-loc:2d --out limits --densities 0.5,2 --photons 1000,5000",
 )
+add_command(
+    app,
+    "reproduce",
+    reproduce.reproduce,
+    "deepsmlm reproduce deep-storm:line-width --out reproduced",
+)
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")
 add_command(models_app, "info", models.model_info, "deepsmlm models info deep-storm")
+add_command(
+    models_app,
+    "export",
+    models.export_model,
+    "deepsmlm models export deep-storm:2d-100nm --format onnx --out deep-storm.onnx",
+)
+add_command(
+    models_app,
+    "import",
+    models.import_model,
+    "deepsmlm models import deep-storm.zip --name deep-storm:colleague",
+)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from napari_deepsmlm.render import rendering_of
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterable, Iterator
+    from typing import Self
 
     import numpy as np
     from torch import Tensor
@@ -124,6 +126,7 @@ class Pipeline:
         frames: range | None = None,
         window: int | None = None,
         region: Region | None = None,
+        batches: range | None = None,
         stopping: threading.Event | None = None,
     ) -> Iterator[Predicted]:
         """Yield predictions in frame order.
@@ -135,33 +138,50 @@ class Pipeline:
         window : if given, no batch reaches over a multiple of this many frames.
         region : the part of each frame that is wanted; all if not given. What surrounds it is
             seen by the network too, so that it predicts what it would with the whole frame.
+        batches : only these, by their numbers; all if not given.
         stopping : once set, the batch at hand is dropped and there are no more.
         """
-        groups = Groups(source.n_frames, frames, sum_frames=self.sum_frames, window=window)
+        groups = self.groups(source, frames=frames, window=window)
         _, C, H, W = source.shape
         if self.hot_pixels:
             self._hot_pixels = HotPixels(self.hot_pixels, (C, H, W))
         region = region or Region(0, 0, H, W)
-        height, width = region.shape
-        per_call = min(
-            self._pixels_per_batch // (height * width * self.model.work_per_px),
-            INPUT_BYTES // (4 * C * H * W),
-        )
-        batches = read_inputs(
+        all_inputs = read_inputs(
             source,
             groups,
-            max(1, per_call),
+            self.per_batch(source, region),
+            batches=batches,
             context=self.model.context,
             region=region,
             stopping=stopping,
         )
         try:
-            for inputs in prefetch(batches, stopping=stopping):
+            for inputs in prefetch(all_inputs, stopping=stopping):
                 with StoppableTorch(stopping):
                     predicted = self._predict(inputs, region)
                 yield predicted
         except Stopped:
             return
+
+    def groups(
+        self, source: FrameSource, *, frames: range | None = None, window: int | None = None
+    ) -> Groups:
+        """Return the sums of frames that the network will see, in order."""
+        return Groups(source.n_frames, frames, sum_frames=self.sum_frames, window=window)
+
+    def per_batch(self, source: FrameSource, region: Region) -> int:
+        """Return how many sums of frames are read and predicted at once."""
+        _, C, H, W = source.shape
+        height, width = region.shape
+        by_work = self._pixels_per_batch // (height * width * self.model.work_per_px)
+        return max(1, min(by_work, INPUT_BYTES // (4 * C * H * W)))
+
+    def on(self, compute: Compute) -> Self:
+        """Return the same on another device, with batches as they are here."""
+        other = copy.copy(self)
+        other.model = copy.deepcopy(self.model).to(compute.device, compute.dtype)
+        other.compute = compute
+        return other
 
     # -- predicting ------------------------------------------------------------------------
 

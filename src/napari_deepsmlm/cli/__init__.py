@@ -7,6 +7,7 @@ import logging
 import typer
 
 from napari_deepsmlm.cli import (
+    benchmark,
     calibrate,
     demo,
     doctor,
@@ -95,6 +96,7 @@ add_command(
     quality.quality,
     "deepsmlm quality result/localizations.csv --reference stack.tif --out quality",
 )
+add_command(app, "benchmark", benchmark.benchmark, "deepsmlm benchmark dilated-loc --quick")
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")
 add_command(models_app, "info", models.model_info, "deepsmlm models info deep-storm")

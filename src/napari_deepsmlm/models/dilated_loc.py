@@ -170,7 +170,11 @@ class DilatedLoc(SMLMModel):
         by_4 = self.late[1](_with(by_2, x)) + by_2
         by_8 = self.late[2](_with(by_4, x)) + by_4
         by_16 = self.late[3](_with(by_8, x)) + by_2 + by_8
-        features = self.up[1](self.up[0](_with(by_16, x)))
+        return self.from_features(self.up[1](self.up[0](_with(by_16, x))), prepared)
+
+    def from_features(self, features: Tensor, prepared: Tensor) -> Tensor:
+        """(B, 64, 4 H, 4 W) features -> prediction: the layers down to the cells, and the heads."""
+        T = cast("int", self.config.frames)
         for size, layer in zip((2, 1), self.down, strict=True):
             if self.config.cells <= size:
                 features = functional.max_pool2d(features, 2)

@@ -7,13 +7,15 @@ doi:10.1038/s41592-023-01775-5). It has no weights: it is there to be timed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
 
 WIDTH = 48
@@ -72,10 +74,10 @@ class _UNet(nn.Module):
         kept = []
         for layers in self.down:
             kept.append(x)
-            for layer in layers:  # type: ignore[attr-defined]
+            for layer in cast("Iterable[nn.Module]", layers):
                 x = functional.elu(layer(x))
         for layers in self.up:
-            narrow, join, last = layers  # type: ignore[misc]
+            narrow, join, last = cast("Iterable[nn.Module]", layers)
             x = functional.elu(narrow(functional.interpolate(x, scale_factor=2)))
             x = functional.elu(join(torch.cat([x, kept.pop()], 1)))
             x = functional.elu(last(x))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import statistics
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -113,22 +114,24 @@ class _Bench:
         self.pipeline = Pipeline(model, compute, camera=known.camera)
         self.fast = self.pipeline.model
         self.stacks = {side: self._stack(side) for side in SIDES}
+        self._photons = {side: self._read(side) for side in SIDES}
         self.batches = {
             side: min(len(stack), self._per_batch(side)) for side, stack in self.stacks.items()
         }
 
     def measured(self, options: BenchmarkOptions, peak_gflops: float) -> NetworkSpeed:
         """Run everything in turn, and return medians."""
-        prepared = {side: self._prepared(side) for side in SIDES}
+        with torch.inference_mode():
+            prepared = {side: self.fast.prepare(self._photons[side]) for side in SIDES}
         source = self._movie(options.frames)
         work: dict[str, Callable[[], object]] = {}
         for side, frames in prepared.items():
-            work[f"published_{side}"] = lambda f=frames: self.published(f.float())
-            work[f"network_{side}"] = lambda f=frames: self.fast.predict(f)
-            work[f"all_{side}"] = lambda f=frames: self._decoded(self.fast.predict(f))
+            work[f"published_{side}"] = partial(self.published, frames.float())
+            work[f"network_{side}"] = partial(self.fast.predict, frames)
+            work[f"all_{side}"] = partial(self._found, frames)
             if self.fast.name == BESIDE:
                 unet = FDDeepLocLike().eval().to(self.compute.device)
-                work[f"unet_{side}"] = lambda f=frames, u=unet: u(f[:, :1].float())
+                work[f"unet_{side}"] = partial(unet, frames[:, :1].float())
         work["pipeline"] = lambda: list(self.pipeline.run(source))
         work["bare"] = lambda: self._bare(source)
         seconds = _in_turn(work, options.rounds, self.compute.device)
@@ -180,24 +183,26 @@ class _Bench:
         stack = self.stacks[64]
         return open_frames(stack[np.arange(n_frames) % len(stack)])
 
-    def _prepared(self, side: int) -> Tensor:
+    @torch.inference_mode()
+    def _read(self, side: int) -> Tensor:
+        """Return frames as the network's own layers get them: photons, or their equivalent."""
         frames = torch.from_numpy(self.stacks[side].astype(np.float32)).to(self.compute.device)
-        with torch.inference_mode():
-            photons = self.known.camera.to_photons(frames)
-            read = self.fast.frames_in(self.known.camera, photons)
-            return self.fast.prepare(read.repeat(1, 2 * self.fast.context + 1, 1, 1))
+        photons = self.known.camera.to_photons(frames)
+        read = self.fast.frames_in(self.known.camera, photons)
+        return read.repeat(1, 2 * self.fast.context + 1, 1, 1)
 
-    def _decoded(self, prediction: Tensor) -> object:
+    def _found(self, prepared: Tensor) -> object:
+        """Predict frames and decode them."""
+        prediction = self.fast.predict(prepared)
         if isinstance(self.fast, ImageModel):
             return self.fast.find_in_image(self.fast.to_image(prediction))
         return self.fast.to_localizations(prediction)
 
     def _bare(self, source: Any) -> None:
-        """Run the network over prepared frames in the pipeline's batches, nothing else."""
-        batch = self._prepared(64)
-        left = source.n_frames
+        """Run the network over frames in the pipeline's batches, nothing else."""
+        batch, left = self._photons[64], source.n_frames
         while left > 0:
-            self.fast.predict(batch[: min(left, len(batch))])
+            self.fast.predict(self.fast.prepare(batch[: min(left, len(batch))]))
             left -= len(batch)
 
     def _by_threads(self, numbers: tuple[int, ...], source: Any) -> dict[int, float]:
@@ -260,7 +265,7 @@ def _gflop(run: Callable[[], object]) -> float:
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         run()
-    return counter.get_total_flops() / 1e9
+    return float(counter.get_total_flops()) / 1e9
 
 
 def _machine(compute: Compute) -> dict[str, Any]:

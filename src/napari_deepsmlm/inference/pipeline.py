@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from napari_deepsmlm.render import rendering_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from typing import Self
 
     import numpy as np
@@ -45,6 +46,8 @@ PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 24, "mps": 1 << 22}
 PIXELS_PER_TILE = 1 << 20
 # Sums of frames that are held at once, in bytes: of large frames a batch may be a small region.
 INPUT_BYTES = 64 << 20
+# Predictions that wait for whoever uses them.
+AHEAD = 1
 # Decoding looks at neighbours of a pixel and moves a molecule out of it: so much beyond the halo.
 DECODING_PX = 2
 
@@ -128,7 +131,7 @@ class Pipeline:
         region: Region | None = None,
         batches: range | None = None,
         stopping: threading.Event | None = None,
-    ) -> Iterator[Predicted]:
+    ) -> Generator[Predicted, None, None]:
         """Yield predictions in frame order.
 
         Parameters
@@ -155,13 +158,25 @@ class Pipeline:
             region=region,
             stopping=stopping,
         )
+        # The next batch is read while one is predicted, and that while its results are used.
+        inputs = prefetch(all_inputs, stopping=stopping)
+        predictions = self._predictions(inputs, region, stopping)
         try:
-            for inputs in prefetch(all_inputs, stopping=stopping):
+            yield from prefetch(predictions, AHEAD, stopping=stopping)
+        except Stopped:
+            return
+
+    def _predictions(
+        self,
+        all_inputs: Generator[Inputs, None, None],
+        region: Region,
+        stopping: threading.Event | None,
+    ) -> Iterator[Predicted]:
+        with closing(all_inputs):
+            for inputs in all_inputs:
                 with StoppableTorch(stopping):
                     predicted = self._predict(inputs, region)
                 yield predicted
-        except Stopped:
-            return
 
     def groups(
         self, source: FrameSource, *, frames: range | None = None, window: int | None = None

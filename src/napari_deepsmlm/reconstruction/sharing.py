@@ -9,7 +9,7 @@ from napari_deepsmlm._devices import Compute, choose_computes
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from napari_deepsmlm.inference.pipeline import Pipeline, Predicted
     from napari_deepsmlm.inference.tiles import Region
@@ -58,7 +58,7 @@ class Sharing(NamedTuple):
         region: Region,
         memory: Memory,
         stopping: threading.Event,
-    ) -> Iterator[Predicted]:
+    ) -> Generator[Predicted, None, None]:
         """Yield predictions in frame order, the same whoever makes them."""
         wanted: dict[str, Any] = {"frames": frames, "window": window, "region": region}
         if self.cluster is None and self.n_workers == 1:

@@ -10,7 +10,7 @@ from napari_deepsmlm.inference.stopping import Stopped, raise_if
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from concurrent.futures import Executor, Future
 
     from napari_deepsmlm.inference.pipeline import Predicted
@@ -104,7 +104,7 @@ def predict_in_parts(
     *,
     memory: Memory | None = None,
     stopping: threading.Event | None = None,
-) -> Iterator[Predicted]:
+) -> Generator[Predicted, None, None]:
     """Yield predictions in frame order, as `Pipeline.run` does; the crew goes when it ends.
 
     A worker that ends before its part is done, killed or out of memory, is replaced, and the part

@@ -78,7 +78,7 @@ class _Numbering(SpawnContext):
 
     def Process(self, *args: Any, **keywords: Any) -> Any:  # type: ignore[override]
         number = len(self.started) % self._n_workers
-        process = super().Process(*args, name=f"{_NAME}{number}", **keywords)
+        process = super().Process(*args, **{**keywords, "name": f"{_NAME}{number}"})
         self.started.append(process)
         return process
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,9 @@ PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 24, "mps": 1 << 22}
 PIXELS_PER_TILE = 1 << 20
 # Sums of frames that are held at once, in bytes: of large frames a batch may be a small region.
 INPUT_BYTES = 64 << 20
-# Predictions that wait for whoever uses them.
+# Predictions that wait for whoever uses them; none where an image takes more than so many bytes.
 AHEAD = 1
+MAX_BYTES_AHEAD = 128 << 20
 # Decoding looks at neighbours of a pixel and moves a molecule out of it: so much beyond the halo.
 DECODING_PX = 2
 
@@ -161,8 +163,12 @@ class Pipeline:
         # The next batch is read while one is predicted, and that while its results are used.
         inputs = prefetch(all_inputs, stopping=stopping)
         predictions = self._predictions(inputs, region, stopping)
+        image_bytes = 4 * math.prod(region.shape) * self.upsampling**2
+        is_large = image_bytes > MAX_BYTES_AHEAD
         try:
-            yield from prefetch(predictions, AHEAD, stopping=stopping)
+            yield from (
+                predictions if is_large else prefetch(predictions, AHEAD, stopping=stopping)
+            )
         except Stopped:
             return
 

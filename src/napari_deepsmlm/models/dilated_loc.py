@@ -36,6 +36,11 @@ SMALLEST_SIGMA = 0.001
 # Cells that are less likely than this have no part in a molecule.
 FAINTEST = 0.02
 
+# Pixels of all frames together that the fine layers work on at once, where gradients are not kept;
+# they take some 8 KB for each. And how far these layers see, pixels.
+STRIP_PX = {"cpu": 1 << 15}
+FINE_REACH_PX = 4
+
 
 class DilatedLocConfig(ModelConfig):
     """DilatedLoc's choices."""
@@ -178,7 +183,27 @@ class DilatedLoc(SMLMModel):
         by_4 = self.late[1](_with(by_2, x)) + by_2
         by_8 = self.late[2](_with(by_4, x)) + by_4
         by_16 = self.late[3](_with(by_8, x)) + by_2 + by_8
-        return self.from_features(self.up[1](self.up[0](_with(by_16, x))), prepared)
+        return self._finely(_with(by_16, x), prepared)
+
+    def _finely(self, seen: Tensor, prepared: Tensor) -> Tensor:
+        """(B, 64 + C, H, W) -> prediction, by layers on four times as fine a grid.
+
+        They need most of the memory and see few pixels around: large images go through them in
+        strips, which changes nothing.
+        """
+        B, _, H, W = seen.shape
+        strip_px = STRIP_PX.get(seen.device.type, 1 << 20)
+        if torch.is_grad_enabled() or strip_px >= B * H * W:
+            return self.from_features(self.up[1](self.up[0](seen)), prepared)
+        cells, rows = cast("int", self.config.cells), max(FINE_REACH_PX, strip_px // (B * W))
+        parts = []
+        for y in range(0, H, rows):
+            top, end = max(0, y - FINE_REACH_PX), min(H, y + rows)
+            around = slice(top, min(H, end + FINE_REACH_PX))
+            features = self.up[1](self.up[0](seen[:, :, around]))
+            part = self.from_features(features, prepared[:, :, around])
+            parts.append(part[:, :, (y - top) * cells : (end - top) * cells])
+        return torch.cat(parts, 2)
 
     def from_features(self, features: Tensor, prepared: Tensor) -> Tensor:
         """(B, 64, 4 H, 4 W) features -> prediction: the layers down to the cells, and the heads."""

@@ -106,6 +106,16 @@ def keep_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def free_memory_bytes(device: torch.device) -> int:
+    """Return the memory that a device has free now; of a CPU, what the system can give."""
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
 def peak_memory_mb() -> float:
     """Return the largest resident size of this process so far."""
     import psutil

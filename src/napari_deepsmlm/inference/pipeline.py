@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_deepsmlm._devices import free_memory_bytes
 from napari_deepsmlm.inference.hot_pixels import HotPixels
 from napari_deepsmlm.inference.inputs import Groups, Inputs, read_inputs
 from napari_deepsmlm.inference.light import light_above_background
@@ -45,6 +46,9 @@ DEFAULT_UPSAMPLING = 8
 PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 24, "mps": 1 << 22}
 # A larger frame is cut into tiles of this many: fewer would spend much on their halos.
 PIXELS_PER_TILE = 1 << 20
+# What a network takes for each of these pixels, about; and its share of the free memory.
+BYTES_PER_PIXEL = 512
+SHARE_OF_FREE = 0.5
 # Sums of frames that are held at once, in bytes: of large frames a batch may be a small region.
 INPUT_BYTES = 64 << 20
 # Predictions that wait for whoever uses them; none where an image takes more than so many bytes.
@@ -76,10 +80,11 @@ class Predicted:
 class Pipeline:
     """Runs a model over a range of frames: every model gives an image and molecules.
 
-    Reading goes ahead in a thread. Frames larger than a tile are cut with a halo as wide as the
-    network can see, so that tiles and whole frames predict the same. If memory runs out the batch
-    is halved and done again. A model with temporal context gets each frame with its neighbours;
-    the first and the last are repeated at the ends of the stack.
+    Reading goes ahead in a thread, and predicting in another while results are used. Frames larger
+    than a tile are cut with a halo as wide as the network can see, so that tiles and whole frames
+    predict the same. Batches and tiles are smaller where little memory is free; if it runs out all
+    the same the batch is halved and done again. A model with temporal context gets each frame with
+    its neighbours; the first and the last are repeated at the ends of the stack.
 
     Parameters
     ----------
@@ -115,7 +120,9 @@ class Pipeline:
         self.threshold = threshold
         self.hot_pixels = tuple(hot_pixels)
         self._hot_pixels: HotPixels | None = None
-        self._pixels_per_batch = PIXELS_PER_BATCH.get(compute.device.type, 1 << 20)
+        room = int(SHARE_OF_FREE * free_memory_bytes(compute.device)) // BYTES_PER_PIXEL
+        self._pixels_per_batch = min(PIXELS_PER_BATCH.get(compute.device.type, 1 << 20), room)
+        self._pixels_per_tile = min(PIXELS_PER_TILE, room)
 
     @property
     def image_origin(self) -> str:
@@ -220,14 +227,15 @@ class Pipeline:
         shape = (region.shape[0] * r, region.shape[1] * r)
         image = torch.zeros(shape, device=frames.device)
         found = []
-        for tile in self._tiles(frames, region):
+        # A network has nothing to say of frames without any contrast.
+        for tile in self._tiles(frames, region) if inputs.has_contrast.any() else ():
             for first, part in self._parts(prepared[..., tile.rows, tile.columns]):
                 alive = is_alive[first : first + len(part)]
                 table = self._decoded(part, tile, image[tile.place(region, r)], alive)
                 table = table[alive[table.frame]]
                 found.append(self._placed(table, tile, inputs.first_frame, first, dark))
-        table = Localizations.concatenate(found)
-        if not isinstance(self.model, ImageModel):
+        table = Localizations.concatenate(found or [Localizations.empty(*self.model.columns)])
+        if found and not isinstance(self.model, ImageModel):
             image = self._drawn(table, region)
         table = table.to_numpy()
         return Predicted(
@@ -286,7 +294,7 @@ class Pipeline:
         """Cut tiles so small that memory stays bounded however large the frame."""
         H, W = frames.shape[-2:]
         step = self.model.tile_step_px
-        side = int((PIXELS_PER_TILE / self.model.work_per_px) ** 0.5)
+        side = int((self._pixels_per_tile / self.model.work_per_px) ** 0.5)
         halo = self.model.halo_px + DECODING_PX
         return tiles((H, W), region, side=max(step, side - side % step), step=step, halo=halo)
 
@@ -296,8 +304,8 @@ class Pipeline:
         while first < len(prepared):
             try:
                 yield first, self.model.predict(prepared[first : first + size])
-            except torch.OutOfMemoryError:
-                if size == 1:
+            except (RuntimeError, MemoryError) as error:
+                if size == 1 or not is_out_of_memory(error):
                     raise
                 size = -(-size // 2)
                 logger.warning("Out of memory: going on with %d frames at a time.", size)
@@ -346,6 +354,15 @@ class Pipeline:
 def _like(counts: Ints, frames: Tensor) -> Tensor:
     """Return counts as a tensor beside frames."""
     return torch.as_tensor(counts, dtype=frames.dtype, device=frames.device)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out, on a GPU or, in words of its own, on a CPU."""
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or "can't allocate memory" in str(error)
+        or "not enough memory" in str(error)
+    )
 
 
 def upsampling_of(model: SMLMModel, wanted: int | None = None) -> int:

@@ -8,6 +8,7 @@ import typer
 
 from napari_deepsmlm.cli import (
     batch,
+    benchmark,
     calibrate,
     cluster,
     demo,
@@ -132,6 +133,7 @@ add_command(
     reproduce.reproduce,
     "deepsmlm reproduce deep-storm:line-width --out reproduced",
 )
+add_command(app, "benchmark", benchmark.benchmark, "deepsmlm benchmark dilated-loc --quick")
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")
 add_command(models_app, "info", models.model_info, "deepsmlm models info deep-storm")

@@ -26,6 +26,7 @@ from rich.progress import (
 )
 
 from napari_deepsmlm._words import sentence_of
+from napari_deepsmlm.cli._commands import running
 
 P = ParamSpec("P")
 
@@ -44,7 +45,7 @@ def add_command(group: typer.Typer, name: str, function: Callable[P, None], exam
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            with _sigterm_as_ctrl_c():
+            with _sigterm_as_ctrl_c(), running(name, function, kwargs):
                 function(*args, **kwargs)
         except (ValueError, OSError, FloatingPointError) as error:
             raise _exit(sentence_of(error), 2) from None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
 from napari_deepsmlm.io.frames._planes import MAX_PLANES, PlaneLayout
 from napari_deepsmlm.io.frames.source import FrameSource, open_frames
+from napari_deepsmlm.io.history import History, history_report, read_history, write_history
 from napari_deepsmlm.io.images.ome_tiff import (
     ImageWriter,
     StackWriter,
     read_report,
     write_image,
     write_stack,
+    write_volume,
 )
 from napari_deepsmlm.io.images.rgb import write_rgb
 from napari_deepsmlm.io.recognition import (
@@ -39,6 +41,7 @@ __all__ = [
     "DamagedFrameError",
     "FrameReadError",
     "FrameSource",
+    "History",
     "ImageWriter",
     "LocalizationWriter",
     "PlaneLayout",
@@ -47,18 +50,22 @@ __all__ = [
     "UnitNeeded",
     "are_damaged_frames",
     "are_planes",
+    "history_report",
     "looks_like_frames",
     "looks_like_localizations",
     "looks_like_series",
     "movies_in_folder",
     "open_frames",
     "other_files_of",
+    "read_history",
     "read_localizations",
     "read_report",
     "read_table",
     "table_pixel_size",
+    "write_history",
     "write_image",
     "write_localizations",
     "write_rgb",
     "write_stack",
+    "write_volume",
 ]

@@ -58,21 +58,22 @@ def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
 
 
 def known_models() -> tuple[ModelChoice, ...]:
-    """Return the built-in models, what needs no network, adapted models, and the latest runs'."""
+    """Return the built-in models, what needs no network, the user's own, and the latest runs'."""
     from napari_deepsmlm.models import built_in_models, untrained_cards
 
     models = [ModelChoice.from_file(path, name) for name, path in built_in_models().items()]
     untrained = [
         ModelChoice.from_card(card, name, card.title) for name, card in untrained_cards().items()
     ]
-    return (*models, *untrained, *_adapted(), *_trained_by_user())
+    return (*models, *untrained, *_own(), *_trained_by_user())
 
 
-def _adapted() -> Iterator[ModelChoice]:
-    """Yield the latest models that were adapted to the user's data."""
-    from napari_deepsmlm.models import adapted_models
+def _own() -> Iterator[ModelChoice]:
+    """Yield models that were taken over from others, and the latest adapted to the user's data."""
+    from napari_deepsmlm.models import adapted_models, imported_models
 
-    for name, path in list(adapted_models().items())[:MAX_TRAINED]:
+    adapted = list(adapted_models().items())[:MAX_TRAINED]
+    for name, path in (*imported_models().items(), *adapted):
         with suppress(ValueError, OSError):  # damaged, or of another version
             yield ModelChoice.from_file(path, name)
 

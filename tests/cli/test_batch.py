@@ -60,10 +60,21 @@ def test_a_recipe_says_what_is_done_and_options_overrule_it(
     done = call("batch", recipe, "--out", tmp_path / "a", "--json")
     assert done.exit_code == 0, done.output
     assert [row["frames"] for row in json.loads(done.stdout)["stacks"]] == [10]
-    other = call("batch", recipe, day / "cell_*.tif", "--out", tmp_path / "b", "--sum-frames", 5)
+    other = call(
+        "batch",
+        recipe,
+        day / "cell_*.tif",
+        "--out",
+        tmp_path / "b",
+        "--sum-frames",
+        5,
+        "--workers",
+        1,
+    )
     assert other.exit_code == 0, other.output
     options = json.loads((tmp_path / "b" / "cell_2" / "report.json").read_text())["inputs"]
     assert options["options"]["sum_frames"] == 5
+    assert options["options"]["workers"] == 1
 
 
 @pytest.mark.parametrize(

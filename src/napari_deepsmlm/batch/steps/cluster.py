@@ -1,28 +1,32 @@
-"""Cluster: numbers the clusters of molecules (DBSCAN) and leaves out molecules of none."""
+"""Cluster: numbers the molecules that lie densely together, and leaves out the others."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.batch.steps.base import Stage, Step, StepDone
-from napari_deepsmlm.clusters import ClusterOptions, clusters
-from napari_deepsmlm.io import write_localizations
+from napari_deepsmlm.clusters import ClusterOptions, cluster_table, clusters
 
 
-class ClusterStep(ClusterOptions, Step):
-    """Molecules of clusters, numbered in `group`, go into `clustered.csv`, and on."""
+class ClusterStep(Step, ClusterOptions):
+    """The molecules of clusters with the number of theirs, and a table of the clusters."""
 
     file_name: ClassVar[str] = "clustered.csv"
 
     kind: Literal["cluster"] = "cluster"
 
     def run(self, stage: Stage) -> StepDone:
-        """Number the clusters and write the table of their molecules."""
-        number = clusters(stage.table, self)
-        kept = stage.table.with_columns(group=number)[number >= 0]
-        write_localizations(kept, stage.path)
-        remark = "" if len(kept) or not len(stage.table) else "No molecule is in a cluster."
-        return StepDone(kept, tuple(filter(None, [remark])))
+        """Find the clusters and write both tables."""
+        options = ClusterOptions(radius_nm=self.radius_nm, min_molecules=self.min_molecules)
+        label = clusters(stage.table, options)
+        kept = stage.table.with_columns(group=label)[label >= 0]
+        file = stage.path.with_name(f"{stage.path.stem}_clusters.csv")
+        with atomic_write(file) as written:
+            rows = cluster_table(stage.table, label)
+            rows.to_csv(written, index=False, float_format="%.8g")
+        remarks = () if len(kept) or not len(stage.table) else ("No molecule lies in a cluster.",)
+        return StepDone(kept, remarks, (file.name, stage.write(kept, self)))
 
 
 STEP = ClusterStep

@@ -1,8 +1,7 @@
-"""Drift: takes off how the sample moved, as measured or as a curve in a file says."""
+"""Drift: takes off how far the sample moved, measured or from a file."""
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - pydantic needs it
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,23 +14,19 @@ from napari_deepsmlm.drift import (
     save_drift_figure,
     write_curve,
 )
-from napari_deepsmlm.io import write_localizations
 
 
-class DriftStep(DriftOptions, Step):
-    """Molecules without drift go into `drift_corrected.csv`, and on to the next step.
-
-    Beside it lies the curve that was measured, `drift_corrected_curve.csv`, with its picture.
-    """
+class DriftStep(Step, DriftOptions):
+    """The molecules as if the sample had stood still, and the curve with its picture."""
 
     file_name: ClassVar[str] = "drift_corrected.csv"
 
     kind: Literal["drift"] = "drift"
-    apply: Path | None = Field(
-        None, description="Drift curve (.csv) to take off, instead of one that is measured."
+    apply: str | None = Field(
+        None, description="File of a drift curve to take off instead of measuring one."
     )
-    take_back: Path | None = Field(
-        None, description="Drift curve (.csv) that was taken off before, to be put back."
+    take_back: str | None = Field(
+        None, description="File of a drift curve to put back that was taken off."
     )
 
     @model_validator(mode="after")
@@ -41,20 +36,22 @@ class DriftStep(DriftOptions, Step):
         return self
 
     def run(self, stage: Stage) -> StepDone:
-        """Move the molecules and write their table."""
-        remarks: tuple[str, ...] = ()
-        if self.apply is not None:
-            moved = read_curve(self.apply).apply(stage.table)
-        elif self.take_back is not None:
-            moved = read_curve(self.take_back).take_back(stage.table)
-        else:
-            found = measure_drift(stage.table, self)
-            moved, remarks = found.curve.apply(stage.table), (found.sentence(), *found.remarks)
-            curve = stage.path.with_name(f"{stage.path.stem}_curve.csv")
-            write_curve(curve, found.curve)
-            save_drift_figure(curve.with_suffix(".png"), found)
-        write_localizations(moved, stage.path)
-        return StepDone(moved, remarks)
+        """Take it off and write table and curve."""
+        given = self.apply or self.take_back
+        if given is not None:
+            curve = read_curve(given)
+            table = stage.table
+            moved = curve.apply(table) if self.apply else curve.take_back(table)
+            return StepDone(moved, also=(stage.write(moved, self),))
+        options = DriftOptions(method=self.method, segment_frames=self.segment_frames)
+        found = measure_drift(stage.table, options)
+        moved = found.curve.apply(stage.table)
+        file = stage.path.with_name(f"{stage.path.stem}_curve.csv")
+        write_curve(file, found.curve)
+        picture = file.with_suffix(".png")
+        save_drift_figure(picture, found)
+        history = stage.write(moved, self)
+        return StepDone(moved, found.remarks, (file.name, picture.name, history))
 
 
 STEP = DriftStep

@@ -23,6 +23,7 @@ from napari_deepsmlm.cli import (
     simulate,
     tables,
     train,
+    trust,
 )
 from napari_deepsmlm.cli._console import add_command
 
@@ -117,6 +118,12 @@ add_command(
     "limits",
     limits.limits,
     "deepsmlm limits dilated-loc:2d --out limits --densities 0.5,2 --photons 1000,5000",
+)
+add_command(
+    app,
+    "trust",
+    trust.trust,
+    "deepsmlm trust result/localizations.csv --frames stack.tif --out result",
 )
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")

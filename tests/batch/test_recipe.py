@@ -94,6 +94,6 @@ def test_the_recipe_of_the_documentation_is_one(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
     recipe = Recipe.from_file(tmp_path / "recipe.yaml")
     assert recipe.inputs == (str(tmp_path / "day1"), str(tmp_path / "day2/cell_*.tif"))
-    assert [step.kind for step in recipe.steps] == ["filter", "render"]
+    assert [step.kind for step in recipe.steps] == ["filter", "drift", "link", "render"]
     series = Recipe.from_dict({"inputs": [["a1.tif", "a2.tif"], "b.tif"]})
     assert series.inputs == (("a1.tif", "a2.tif"), "b.tif")

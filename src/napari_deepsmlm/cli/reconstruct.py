@@ -56,7 +56,21 @@ def reconstruct(
             "included; positions still count from the corner of the whole frame."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(help="auto, cpu, cuda, cuda:1, mps; several as cuda:0,cuda:1 share frames."),
+    ] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that share the frames; default: one for each device."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Let the workers of this dask scheduler share the frames: tcp://host:8786.",
+        ),
+    ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16.")] = "auto",
     threshold: Annotated[
         float | None, typer.Option(help="Least probability of a localization, 0 to 1.")
@@ -120,6 +134,8 @@ def reconstruct(
             "frame_range": read_frame_range(frames),
             "region": read_region(region),
             "device": device,
+            "workers": workers,
+            "scheduler": scheduler,
             "precision": precision,
             "threshold": threshold,
             "window": window,

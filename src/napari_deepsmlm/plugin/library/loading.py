@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator, Iterator
 
+    from napari_deepsmlm.batch import Recipe
     from napari_deepsmlm.reconstruction import ReconstructOptions
 
 MAX_TRAINED = 20
@@ -33,12 +34,14 @@ class Library:
     pixel_tolerance: float
     devices: tuple[str, ...]
     cameras: tuple[str, ...]
+    recipe: type[Recipe]
 
 
 def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
     """Import torch, look for what there is, and yield it."""
     load_torch_beside_python()
     from napari_deepsmlm._devices import available_devices, choose_compute
+    from napari_deepsmlm.batch import Recipe
     from napari_deepsmlm.camera import camera_presets
     from napari_deepsmlm.reconstruction import PIXEL_TOLERANCE, ReconstructOptions
 
@@ -50,6 +53,7 @@ def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
         pixel_tolerance=PIXEL_TOLERANCE,
         devices=tuple(available_devices()),
         cameras=tuple(camera_presets()),
+        recipe=Recipe,
     )
 
 

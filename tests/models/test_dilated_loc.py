@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
+from tests.sweeps import thinned
 from torch import nn
 
 from napari_deepsmlm.experiment import Experiment
@@ -176,12 +177,15 @@ def test_half_precision_gradients_of_dilated_layers_agree_with_single() -> None:
 
 @pytest.mark.parametrize(
     ("preset", "model"),
-    [
-        ("dilated-loc-2d", {"frames": 3, "photon_max": 6000.0}),
-        ("astigmatic", {"z_max_nm": 750.0}),
-        ("saddle-2um", {"z_max_nm": 1050.0}),
-        ("tetrapod-3um", {"z_max_nm": 1600.0, "frames": 3}),
-    ],
+    thinned(
+        [
+            ("dilated-loc-2d", {"frames": 3, "photon_max": 6000.0}),
+            ("astigmatic", {"z_max_nm": 750.0}),
+            ("saddle-2um", {"z_max_nm": 1050.0}),
+            ("tetrapod-3um", {"z_max_nm": 1600.0, "frames": 3}),
+        ],
+        keep=(1, 3),
+    ),
 )
 def test_it_trains_on_every_psf_alone_or_with_neighbours_in_time(
     preset: str, model: dict[str, float], tmp_path: Path

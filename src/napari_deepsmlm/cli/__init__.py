@@ -7,16 +7,22 @@ import logging
 import typer
 
 from napari_deepsmlm.cli import (
+    batch,
     benchmark,
     calibrate,
+    cluster,
     demo,
     doctor,
+    drift,
     estimate,
     evaluate,
+    limits,
+    link,
     models,
     profile,
     quality,
     reconstruct,
+    reproduce,
     simulate,
     tables,
     train,
@@ -50,6 +56,12 @@ add_command(
 )
 add_command(
     app,
+    "batch",
+    batch.batch,
+    "deepsmlm batch 'day*/cell_*.tif' --out results --model dilated-loc --sr-pixel 10",
+)
+add_command(
+    app,
     "evaluate",
     evaluate.evaluate,
     "deepsmlm evaluate result/reconstruction.tif --truth localizations.csv",
@@ -80,6 +92,19 @@ add_command(
 )
 add_command(
     app,
+    "drift",
+    drift.drift,
+    "deepsmlm drift locs.csv --out still.csv --curve drift.csv",
+)
+add_command(app, "link", link.link, "deepsmlm link still.csv --out molecules.csv")
+add_command(
+    app,
+    "cluster",
+    cluster.cluster,
+    "deepsmlm cluster molecules.csv --out clustered.csv --radius 40 --table clusters.csv",
+)
+add_command(
+    app,
     "render",
     tables.render,
     "deepsmlm render locs.csv --out image.tif --sr-pixel 10 --kind gaussian --color-by z",
@@ -96,10 +121,34 @@ add_command(
     quality.quality,
     "deepsmlm quality result/localizations.csv --reference stack.tif --out quality",
 )
+add_command(
+    app,
+    "limits",
+    limits.limits,
+    "deepsmlm limits dilated-loc:2d --out limits --densities 0.5,2 --photons 1000,5000",
+)
+add_command(
+    app,
+    "reproduce",
+    reproduce.reproduce,
+    "deepsmlm reproduce deep-storm:line-width --out reproduced",
+)
 add_command(app, "benchmark", benchmark.benchmark, "deepsmlm benchmark dilated-loc --quick")
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")
 add_command(models_app, "info", models.model_info, "deepsmlm models info deep-storm")
+add_command(
+    models_app,
+    "export",
+    models.export_model,
+    "deepsmlm models export deep-storm:2d-100nm --format onnx --out deep-storm.onnx",
+)
+add_command(
+    models_app,
+    "import",
+    models.import_model,
+    "deepsmlm models import deep-storm.zip --name deep-storm:colleague",
+)
 
 
 def main() -> None:

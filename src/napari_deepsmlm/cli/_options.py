@@ -70,13 +70,13 @@ def read_region(text: str | None) -> tuple[int, ...] | None:
     return numbers
 
 
-def read_stack_shape(text: str | None) -> tuple[int, int] | None:
+def read_stack_shape(text: str | None, option: str = "--stack-shape") -> tuple[int, int] | None:
     """Rows and columns of ROWSxCOLUMNS."""
     if text is None:
         return None
     sides = text.lower().replace(",", "x").split("x")
     if len(sides) != 2 or not all(side.strip().isdecimal() and int(side) for side in sides):
-        raise ValueError(f"--stack-shape takes ROWSxCOLUMNS, such as 64x64; got '{text}'.")
+        raise ValueError(f"{option} takes ROWSxCOLUMNS, such as 64x64; got '{text}'.")
     return int(sides[0]), int(sides[1])
 
 

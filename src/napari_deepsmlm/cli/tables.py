@@ -6,26 +6,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from napari_deepsmlm._words import counted
-from napari_deepsmlm.cli._console import err, out, print_json, print_warnings
+from napari_deepsmlm.cli._console import print_warnings
 from napari_deepsmlm.cli._options import JsonFlag
-
-Table = Annotated[
-    Path, typer.Argument(help="Localizations: .csv, .txt ... of any program, .hdf5, SMAP .mat.")
-]
-PixelSize = Annotated[
-    float | None,
-    typer.Option(help="Camera pixel, nm, for tables in pixels; default: what the file says."),
-]
-Unit = Annotated[
-    str | None, typer.Option(help="nm, um or px, for tables whose header has no units.")
-]
-Kind = Annotated[
-    str | None,
-    typer.Option("--format", help="thunderstorm, challenge, picasso; default: by the ending."),
-]
+from napari_deepsmlm.cli._tables import (
+    Kind,
+    OutTable,
+    PixelSize,
+    Table,
+    Unit,
+    read,
+    tell,
+    write,
+)
 
 
 def filter_table(
@@ -33,7 +27,7 @@ def filter_table(
     where: Annotated[
         str, typer.Option(help="Condition, as 'uncertainty_xy < 30 & (intensity > 500)'.")
     ],
-    out_file: Annotated[Path, typer.Option("--out", help="Table to write, .csv or .hdf5.")],
+    out_file: OutTable,
     pixel_size: PixelSize = None,
     unit: Unit = None,
     kind: Kind = None,
@@ -42,11 +36,12 @@ def filter_table(
     """Keep the molecules that fulfil a condition in ThunderSTORM's syntax (frames count from 1)."""
     from napari_deepsmlm import filtering
 
-    molecules, pixel_nm = _read(table, pixel_size, unit)
+    molecules, pixel_nm = read(table, pixel_size, unit)
     kept = filtering.filter_table(molecules, where)
-    _write(kept, out_file, kind, pixel_nm)
+    step = {"kind": "filter", "where": where}
+    write(kept, out_file, kind, pixel_nm, source=table, step=step)
     report = {"molecules": len(molecules), "kept": len(kept), "where": where, "file": str(out_file)}
-    _tell(
+    tell(
         report, f"{len(kept):,} of {counted(len(molecules), 'molecule')} kept: {out_file}", as_json
     )
 
@@ -54,7 +49,9 @@ def filter_table(
 def render(
     table: Table,
     out_file: Annotated[Path, typer.Option("--out", help="Image to write, .tif.")],
-    sr_pixel: Annotated[float, typer.Option(help="Pixel of the image, nm.")] = 10.0,
+    sr_pixel: Annotated[
+        float | None, typer.Option(help="Pixel of the image, nm; default 10, of a volume 24.")
+    ] = None,
     kind: Annotated[
         str, typer.Option(help="histogram, gaussian, or ash (average shifted histogram).")
     ] = "histogram",
@@ -71,6 +68,10 @@ def render(
             "H,W in camera pixels; default: as far as the molecules reach."
         ),
     ] = None,
+    volume: Annotated[
+        bool, typer.Option("--volume", help="Draw a volume of voxels; for molecules with z.")
+    ] = False,
+    z_step: Annotated[float, typer.Option(help="--volume: height of a voxel, nm.")] = 50.0,
     shifts: Annotated[int, typer.Option(help="ash: image pixels per bin.")] = 4,
     color_by: Annotated[
         str | None, typer.Option(help="Column that gives the colours, such as z; makes RGB.")
@@ -82,16 +83,29 @@ def render(
 ) -> None:
     """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
     from napari_deepsmlm import filtering
-    from napari_deepsmlm.io import write_image, write_rgb
+    from napari_deepsmlm.io import history_report, write_image, write_rgb, write_volume
     from napari_deepsmlm.io.tables.columns import merged_uncertainty
     from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
-    from napari_deepsmlm.render import RenderOptions, draw, draw_colored, frames_shape
+    from napari_deepsmlm.render import (
+        RenderOptions,
+        VolumeOptions,
+        draw,
+        draw_colored,
+        draw_volume,
+        frames_shape,
+    )
 
     if out_file.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{out_file.name}: images are written as .tif.")
+    if volume and color_by is not None:
+        raise ValueError("A volume has no colours: leave out --color-by or --volume.")
+    sr_pixel = sr_pixel if sr_pixel is not None else 24.0 if volume else 10.0
     values = {"kind": kind, "sr_pixel_nm": sr_pixel, "sigma_nm": sigma, "n_shifts": shifts}
-    options = RenderOptions.from_dict(values, source="options")
-    molecules, pixel_nm = _read(table, pixel_size, unit)
+    if volume:
+        options = VolumeOptions.from_dict({**values, "z_step_nm": z_step}, source="options")
+    else:
+        options = RenderOptions.from_dict(values, source="options")
+    molecules, pixel_nm = read(table, pixel_size, unit)
     if where is not None:
         molecules = filtering.filter_table(molecules, where)
     field_nm = None if field is None else _field_nm(field, pixel_size, pixel_nm)
@@ -101,7 +115,14 @@ def render(
     report |= {"outside": n_outside}
     report |= {"field_nm": field_nm}
     report |= {"image": options.model_dump(), "file": str(out_file)}
-    if color_by is None:
+    report |= {"history": history_report(table)}
+    if isinstance(options, VolumeOptions):
+        drawn = draw_volume(molecules, shape, options=options)
+        image = drawn.voxels.numpy()
+        report |= {"z_nm": drawn.z_nm}
+        how = {"pixel_size_nm": sr_pixel, "z_step_nm": z_step}
+        write_volume(out_file, image, report=report, **how)
+    elif color_by is None:
         image = draw(molecules, shape, options=options).numpy()
         write_image(out_file, image, pixel_size_nm=sr_pixel, report=report)
     else:
@@ -111,49 +132,33 @@ def render(
         image, low, high = draw_colored(molecules, column, shape, options=options)
         report |= {"color_by": column, "color_low": low, "color_high": high}
         write_rgb(out_file, image, pixel_size_nm=sr_pixel, report=report)
-    rows, columns = image.shape[:2]
+    sides = image.shape[:2] if color_by is not None else image.shape
     n_inside = len(molecules) - n_outside
-    note = f"{counted(n_inside, 'molecule')} in {rows} x {columns} pixels: {out_file}"
+    size = f"{' x '.join(map(str, sides))} {'voxels' if volume else 'pixels'}"
+    note = f"{counted(n_inside, 'molecule')} in {size}: {out_file}"
     if color_by is not None:
         note += f" (blue {low:.4g}, grey, orange {high:.4g})"
-    _tell({**report, "shape": [rows, columns]}, note, as_json)
+    tell({**report, "shape": list(sides)}, note, as_json)
 
 
 def convert(
     table: Table,
-    out_file: Annotated[Path, typer.Option("--out", help="Table to write, .csv or .hdf5.")],
+    out_file: OutTable,
     pixel_size: PixelSize = None,
     unit: Unit = None,
     kind: Kind = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write a table in another format; the ending of --out, or --format, says which."""
-    molecules, pixel_nm = _read(table, pixel_size, unit)
-    _write(molecules, out_file, kind, pixel_nm)
+    molecules, pixel_nm = read(table, pixel_size, unit)
+    write(molecules, out_file, kind, pixel_nm, source=table, step=None)
     report = {
         "molecules": len(molecules),
         "columns": list(molecules.names),
         "camera_pixel_nm": pixel_nm,
         "file": str(out_file),
     }
-    _tell(report, f"{counted(len(molecules), 'molecule')}: {out_file}", as_json)
-
-
-def _read(path: Path, pixel_size: float | None, unit: str | None) -> tuple[Any, float | None]:
-    """Return a table, and the camera pixel that it or the caller states."""
-    from napari_deepsmlm.io import read_table
-
-    with err.status(f"Reading {escape(path.name)}…"):
-        read = read_table(path, pixel_size_nm=pixel_size, unit=unit)
-    print_warnings(read.remarks)
-    return read.localizations, pixel_size or read.pixel_size_nm
-
-
-def _write(table: Any, path: Path, kind: str | None, pixel_nm: float | None) -> None:
-    from napari_deepsmlm.io import write_localizations
-
-    with err.status(f"Writing {escape(path.name)}…"):
-        write_localizations(table, path, kind=kind, pixel_size_nm=pixel_nm)
+    tell(report, f"{counted(len(molecules), 'molecule')}: {out_file}", as_json)
 
 
 def _field_nm(field: str, given_nm: float | None, of_table_nm: float | None) -> tuple[float, float]:
@@ -187,10 +192,3 @@ def _warn_of_outside(molecules: Any, field_nm: tuple[float, float] | None) -> in
         who = f"{counted(n_outside, 'molecule')} {'lies' if n_outside == 1 else 'lie'}"
         print_warnings([f"{who} {where}; not drawn."])
     return n_outside
-
-
-def _tell(report: dict[str, Any], note: str, as_json: bool) -> None:
-    if as_json:
-        print_json(report)
-    else:
-        out.print(note, highlight=False, markup=False, soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_deepsmlm.filtering.columns import column_names, find_column
 from napari_deepsmlm.filtering.filters import Filter, filter_table
+from napari_deepsmlm.filtering.regions import in_region, in_regions, outline
 from napari_deepsmlm.filtering.summary import ColumnSummary, summarize
 from napari_deepsmlm.filtering.tokens import FilterError
 
@@ -14,5 +15,8 @@ __all__ = [
     "column_names",
     "filter_table",
     "find_column",
+    "in_region",
+    "in_regions",
+    "outline",
     "summarize",
 ]

@@ -5,20 +5,25 @@ from __future__ import annotations
 from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
 from napari_deepsmlm.io.frames._planes import MAX_PLANES, PlaneLayout
 from napari_deepsmlm.io.frames.source import FrameSource, open_frames
+from napari_deepsmlm.io.history import History, history_report, read_history, write_history
 from napari_deepsmlm.io.images.ome_tiff import (
     ImageWriter,
     StackWriter,
     read_report,
     write_image,
     write_stack,
+    write_volume,
 )
 from napari_deepsmlm.io.images.rgb import write_rgb
 from napari_deepsmlm.io.recognition import (
+    TIFF_ENDINGS,
+    are_damaged_frames,
     are_planes,
     looks_like_frames,
     looks_like_localizations,
     looks_like_series,
     movies_in_folder,
+    other_files_of,
 )
 from napari_deepsmlm.io.tables.files import (
     LocalizationWriter,
@@ -32,27 +37,35 @@ from napari_deepsmlm.io.tables.files import (
 
 __all__ = [
     "MAX_PLANES",
+    "TIFF_ENDINGS",
     "DamagedFrameError",
     "FrameReadError",
     "FrameSource",
+    "History",
     "ImageWriter",
     "LocalizationWriter",
     "PlaneLayout",
     "ReadTable",
     "StackWriter",
     "UnitNeeded",
+    "are_damaged_frames",
     "are_planes",
+    "history_report",
     "looks_like_frames",
     "looks_like_localizations",
     "looks_like_series",
     "movies_in_folder",
     "open_frames",
+    "other_files_of",
+    "read_history",
     "read_localizations",
     "read_report",
     "read_table",
     "table_pixel_size",
+    "write_history",
     "write_image",
     "write_localizations",
     "write_rgb",
     "write_stack",
+    "write_volume",
 ]

@@ -166,7 +166,7 @@ class DilatedLoc(SMLMModel):
 
     def predict(self, prepared: Tensor) -> Tensor:
         """(B, T, H, W) photons, T 1 or 3, -> (B, 9, c H, c W); (B, 2 T, H, W) -> (B, 10, ...)."""
-        B, (H, W), T = len(prepared), prepared.shape[-2:], cast("int", self.config.frames)
+        B, (H, W), T = prepared.shape[0], prepared.shape[-2:], cast("int", self.config.frames)
         x = prepared[:, :T].reshape(B * T, 1, H, W).to(memory_format=torch.channels_last)
         x = self.input_norm(x.to(self.input_norm.weight.dtype))
         if self.reads_noise_units:

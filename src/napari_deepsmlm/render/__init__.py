@@ -13,16 +13,20 @@ from napari_deepsmlm.render.options import (
     rendering_of,
 )
 from napari_deepsmlm.render.points import average_shifted_histogram, histogram
+from napari_deepsmlm.render.volume import Volume, VolumeOptions, draw_volume
 
 __all__ = [
     "ColoredImage",
     "MeanImage",
     "RenderOptions",
     "Rendering",
+    "Volume",
+    "VolumeOptions",
     "average_shifted_histogram",
     "draw",
     "draw_colored",
     "draw_mean",
+    "draw_volume",
     "field_shape",
     "frames_shape",
     "gaussian",

@@ -45,6 +45,7 @@ class StackWriter:
     n_frames : how many frames will come, if known: BigTIFF is used only where they need it.
         Unknown: BigTIFF always.
     report : kept as JSON in the description; may also be set (`writer.report = ...`) until the end.
+    z_step_nm : what comes are the planes of a volume, so far apart, and not frames.
 
     Examples
     --------
@@ -64,12 +65,14 @@ class StackWriter:
         pixel_size_nm: float,
         n_frames: int | None = None,
         report: dict[str, Any] | None = None,
+        z_step_nm: float | None = None,
     ) -> None:
         if not (math.isfinite(pixel_size_nm) and pixel_size_nm > 0):
             raise ValueError(f"The pixel size must be above 0 nm, got {pixel_size_nm}.")
         self.path = Path(path)
         self.pixel_size_nm = float(pixel_size_nm)
         self.report = report
+        self.z_step_nm = z_step_nm
         self.n_written = 0
         self._n_expected = n_frames
         self._stack = ExitStack()
@@ -153,7 +156,12 @@ class StackWriter:
             raise ValueError(f"{self.path.name}: no frame was written; append at least one.")
         (c, h, w), dtype = self._form
         xml = _ome_xml(
-            (self.n_written, c, h, w), dtype, self.path.name, self.pixel_size_nm, self.report
+            (self.n_written, c, h, w),
+            dtype,
+            self.path.name,
+            self.pixel_size_nm,
+            self.report,
+            self.z_step_nm,
         )
         _set_description(self._file, self.path.name, xml.encode())
 
@@ -254,6 +262,35 @@ def write_stack(
             writer.append(block)
 
 
+def write_volume(
+    path: str | Path,
+    volume: Array,
+    *,
+    pixel_size_nm: float,
+    z_step_nm: float,
+    report: dict[str, Any] | None = None,
+) -> None:
+    """Write a volume (Z, Y, X) as float32 OME-TIFF.
+
+    Parameters
+    ----------
+    pixel_size_nm, z_step_nm : sides of a voxel, nm.
+    report : kept in the description.
+
+    Raises
+    ------
+    ValueError
+        If the volume has other axes.
+    """
+    volume = np.asarray(volume, np.float32)
+    if volume.ndim != 3:
+        raise ValueError(f"A volume has axes (Z, Y, X), got shape {volume.shape}.")
+    how: dict[str, Any] = {"pixel_size_nm": pixel_size_nm, "z_step_nm": z_step_nm}
+    with StackWriter(path, n_frames=len(volume), report=report, **how) as writer:
+        for plane in volume:
+            writer.append(plane)
+
+
 def read_report(path: str | Path) -> dict[str, Any] | None:
     """Return the report that was written with an image, None if it has none.
 
@@ -290,16 +327,20 @@ def _ome_xml(
     name: str,
     pixel_size_nm: float,
     report: dict[str, Any] | None,
+    z_step_nm: float | None,
 ) -> str:
-    """Return OME-XML (2016-06 schema) for planes stored C fastest, then T."""
-    t, c, h, w = shape
+    """Return OME-XML (2016-06 schema) for planes stored C fastest, then T, or then Z."""
+    n, c, h, w = shape
+    t, z = (n, 1) if z_step_nm is None else (1, n)
     text = "" if report is None else json.dumps(report, ensure_ascii=True, default=str)
     description = f"<Description>{escape(text)}</Description>" if text else ""
     size = (
-        f'SizeX="{w}" SizeY="{h}" SizeC="{c}" SizeZ="1" SizeT="{t}" '
+        f'SizeX="{w}" SizeY="{h}" SizeC="{c}" SizeZ="{z}" SizeT="{t}" '
         f'PhysicalSizeX="{pixel_size_nm!r}" PhysicalSizeXUnit="nm" '
         f'PhysicalSizeY="{pixel_size_nm!r}" PhysicalSizeYUnit="nm"'
     )
+    if z_step_nm is not None:
+        size += f' PhysicalSizeZ="{float(z_step_nm)!r}" PhysicalSizeZUnit="nm"'
     channels = "".join(f'<Channel ID="Channel:0:{i}" SamplesPerPixel="1"/>' for i in range(c))
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
@@ -310,7 +351,7 @@ def _ome_xml(
         f'UUID="urn:uuid:{uuid.uuid4()}" Creator="napari-deepsmlm">'
         f'<Image ID="Image:0" Name={quoteattr(name)}>{description}'
         f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="{_OME_TYPES[dtype.name]}" {size}>'
-        f'{channels}<TiffData IFD="0" PlaneCount="{t * c}"/></Pixels></Image></OME>'
+        f'{channels}<TiffData IFD="0" PlaneCount="{n * c}"/></Pixels></Image></OME>'
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_deepsmlm._boundary import reading
 from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.io.frames._planes import is_plausible_pixel_size
-from napari_deepsmlm.io.tables import challenge, hdf5_tables, thunderstorm
+from napari_deepsmlm.io.tables import challenge, hdf5_tables, parquet, smlm, thunderstorm
 from napari_deepsmlm.io.tables._hdf5 import SIGNATURE
 from napari_deepsmlm.io.tables.columns import ReadTable, TableUnits
 from napari_deepsmlm.io.tables.meanings import UnitNeeded
@@ -33,7 +33,13 @@ __all__ = [
 ]
 
 # A new format is one file with a column map and one entry here, the more special first.
-FORMATS: tuple[TableFormat, ...] = (hdf5_tables.FORMAT, challenge.FORMAT, thunderstorm.FORMAT)
+FORMATS: tuple[TableFormat, ...] = (
+    hdf5_tables.FORMAT,
+    challenge.FORMAT,
+    smlm.FORMAT,
+    parquet.FORMAT,
+    thunderstorm.FORMAT,
+)
 
 # Text tables have these endings too; which program wrote them, their first lines tell.
 TEXT_ENDINGS = (".csv", ".txt", ".tsv", ".xls", ".dat", ".tab", ".asc")
@@ -108,7 +114,8 @@ def write_localizations(
 
     Parameters
     ----------
-    kind : thunderstorm, picasso or challenge; by the ending if not given (.csv: thunderstorm).
+    kind : thunderstorm, picasso, challenge, smlm or parquet; by the ending if not given (.csv:
+        thunderstorm).
     pixel_size_nm : camera pixel, nm, for a format that counts in it (Picasso: 100 if not given).
 
     Raises
@@ -143,6 +150,9 @@ def _format_of(path: Path) -> TableFormat:
     file.close()
     if not head:
         raise ValueError(f"{path.name}: the file is empty; export the table again.")
+    for own in (parquet.FORMAT, smlm.FORMAT):
+        if ending in own.suffixes:
+            return own
     is_hdf5 = SIGNATURE in (head[: len(SIGNATURE)], head[_MATLAB_BLOCK:])
     if ending == ".mat" and not is_hdf5:
         raise ValueError(

@@ -1,0 +1,143 @@
+"""Clusters: molecules that lie densely together, by DBSCAN, and a table of what each is like.
+
+Ester et al. 1996: a molecule with enough others around it is a core; cores within reach of each
+other are one cluster, and so are the molecules at its rim, each with its nearest core.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from napari_deepsmlm._base import FrozenModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_deepsmlm.localizations import Localizations
+
+    Array = np.ndarray[Any, Any]
+
+COLUMN = "group"
+"""Picasso's name for the number of a cluster."""
+NOBODY = -1
+MAX_PAIRS = 200_000_000
+
+
+class ClusterOptions(FrozenModel):
+    """What is a cluster."""
+
+    radius_nm: float = Field(50.0, gt=0, le=10_000, description="Reach of a molecule (ε).")
+    min_molecules: int = Field(
+        10, ge=1, le=1_000_000, description="Molecules within the reach of a core, itself included."
+    )
+
+
+def clusters(table: Localizations, options: ClusterOptions | None = None) -> Array:
+    """Return (N,) the number of each molecule's cluster from 0, -1 for none; 3-D if the table is.
+
+    Clusters are numbered in the order of their first rows.
+
+    Raises
+    ------
+    ValueError
+        If so many molecules lie within reach of each other that memory would not do.
+
+    Examples
+    --------
+    >>> from napari_deepsmlm.localizations import Localizations
+    >>> table = Localizations(frame=[0] * 5, x_nm=[0, 1, 2, 90, 91], y_nm=[0.0] * 5)
+    >>> clusters(table, ClusterOptions(radius_nm=5, min_molecules=3))
+    array([ 0,  0,  0, -1, -1])
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    options = options or ClusterOptions()
+    axes = [name for name in ("x_nm", "y_nm", "z_nm") if name in table]
+    xyz = np.stack([np.asarray(table.to_numpy()[name], float) for name in axes], axis=1)
+    label = np.full(len(xyz), NOBODY)
+    if not len(xyz):
+        return label
+    tree = cKDTree(xyz)
+    n_near = tree.query_ball_point(xyz, options.radius_nm, return_length=True)
+    cores = np.flatnonzero(n_near >= options.min_molecules)
+    if not len(cores):
+        return label
+    if n_near[cores].sum() > MAX_PAIRS:
+        raise ValueError(
+            f"On average {n_near.mean():,.0f} molecules lie within {options.radius_nm:g} nm of "
+            "each other, too many; choose a smaller radius, or a region."
+        )
+    core_tree = cKDTree(xyz[cores])
+    pairs = core_tree.query_pairs(options.radius_nm, output_type="ndarray")
+    links = coo_array(
+        (np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(cores), len(cores))
+    )
+    _, of_core = connected_components(links, directed=False)
+    label[cores] = of_core
+    others = np.flatnonzero(n_near < options.min_molecules)
+    apart, nearest = core_tree.query(xyz[others], distance_upper_bound=options.radius_nm)
+    is_rim = np.isfinite(apart)
+    label[others[is_rim]] = of_core[nearest[is_rim]]
+    return _renumbered(label)
+
+
+def cluster_table(table: Localizations, label: Array) -> pd.DataFrame:
+    """Return one row for each cluster, with the columns that Picasso gives its clusters.
+
+    `group`, `n_locs`, `frame` and `std_frame` (mean and spread, from 0), `x`, `y` (and `z`) in nm,
+    their spreads `std_x`, `std_y` (`std_z`), `photons` in sum, `area` in um^2 or `volume` in um^3
+    of two spreads around the middle, and `convexhull` in um^2.
+    """
+    import pandas as pd
+
+    table = table.to_numpy()
+    kept = label >= 0
+    group, n = label[kept], int(label.max()) + 1 if kept.any() else 0
+    counts = np.bincount(group, minlength=n)
+    columns: dict[str, Array] = {"group": np.arange(n), "n_locs": counts}
+    axes = {"frame": "frame", "x": "x_nm", "y": "y_nm", "z": "z_nm"}
+    for short, name in axes.items():
+        if name in table:
+            values = np.asarray(table[name], float)[kept]
+            mean = np.bincount(group, values, minlength=n) / counts
+            spread = np.bincount(group, (values - mean[group]) ** 2, minlength=n) / counts
+            columns |= {short: mean, f"std_{short}": np.sqrt(spread)}
+    if "photons" in table:
+        columns["photons"] = np.bincount(group, np.asarray(table["photons"])[kept], minlength=n)
+    across = columns["std_x"] + columns["std_y"] if n else np.zeros(0)
+    columns["area"] = np.pi * across**2 / 1e6
+    if "std_z" in columns:
+        radii = columns["std_x"] * columns["std_y"] * columns["std_z"]
+        columns["volume"] = 4 / 3 * np.pi * 8 * radii / 1e9
+    columns["convexhull"] = _hulls(table.x_nm[kept], table.y_nm[kept], group, n)
+    return pd.DataFrame(columns)
+
+
+def _hulls(x: Array, y: Array, group: Array, n: int) -> Array:
+    from scipy.spatial import ConvexHull, QhullError
+
+    areas = np.zeros(n)
+    order = np.argsort(group, kind="stable")
+    ends = np.cumsum(np.bincount(group, minlength=n))
+    for k, rows in enumerate(np.split(order, ends[:-1]) if n else []):
+        if len(rows) < 3:  # no area
+            continue
+        try:
+            areas[k] = ConvexHull(np.column_stack([x[rows], y[rows]])).volume / 1e6
+        except QhullError:  # all on a line
+            areas[k] = 0.0
+    return areas
+
+
+def _renumbered(label: Array) -> Array:
+    """Return labels in the order in which they first appear."""
+    known, first, number = np.unique(label, return_index=True, return_inverse=True)
+    rank = np.full(len(known), NOBODY)
+    real = np.flatnonzero(known >= 0)
+    rank[real[np.argsort(first[real])]] = np.arange(len(real))
+    return np.asarray(rank[number])

@@ -1,0 +1,18 @@
+"""Drift: how far the sample moved during a movie, measured twice, taken off and put back."""
+
+from __future__ import annotations
+
+from napari_deepsmlm.drift.curve import DriftCurve
+from napari_deepsmlm.drift.estimate import DriftOptions, DriftResult, measure_drift
+from napari_deepsmlm.drift.files import drift_figure, read_curve, save_drift_figure, write_curve
+
+__all__ = [
+    "DriftCurve",
+    "DriftOptions",
+    "DriftResult",
+    "drift_figure",
+    "measure_drift",
+    "read_curve",
+    "save_drift_figure",
+    "write_curve",
+]

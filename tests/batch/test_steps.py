@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.batch.conftest import finish
+from tests.cli.conftest import call
+from tests.drift.conftest import drifting
 
 from napari_deepsmlm.batch import Recipe, step_kinds
 from napari_deepsmlm.batch.steps import Stage
@@ -104,3 +106,37 @@ def test_the_history_of_a_table_is_a_recipe_that_makes_it_again(
     assert finish(history, tmp_path / "b").sentence == "1 stack: 1 done."
     first, second = (tmp_path / folder / "cell_1" / "linked.csv" for folder in "ab")
     assert first.read_bytes() == second.read_bytes()
+
+
+# -- as the commands -----------------------------------------------------------------------------
+
+COMMANDS: dict[str, tuple[dict[str, Any], tuple[object, ...]]] = {
+    "drift": (
+        {"method": "correlation", "segment_frames": 100},
+        ("--method", "correlation", "--segment", 100),
+    ),
+    "link": ({"distance_nm": 40.0, "dark_frames": 1}, ("--distance", 40, "--dark", 1)),
+    "cluster": ({"radius_nm": 60.0, "min_molecules": 5}, ("--radius", 60, "--least", 5)),
+    "filter": ({"where": "x > 2000"}, ("--where", "x > 2000")),
+}
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_step_writes_what_its_command_writes(kind: str, tmp_path: Path) -> None:
+    options, words = COMMANDS[kind]
+    table, _ = drifting(4000, 1000, steady_nm=(120.0, 60.0, 0.0), field_nm=5000.0)
+    source = tmp_path / "localizations.csv"
+    write_localizations(table, source)
+    by_command = tmp_path / "by_command.csv"
+    done = call(kind, source, "--out", by_command, *words)
+    assert done.exit_code == 0, done.output
+    step = make(kind, **options)
+    path = tmp_path / step.file_name
+    step.run(Stage(read_localizations(source), REPORT, path, source, threading.Event()))
+    assert path.read_bytes() == by_command.read_bytes()
+    assert read_history(path).steps == read_history(by_command).steps
+
+
+def test_a_drift_step_has_one_curve() -> None:
+    with pytest.raises(ValueError, match="takes 'apply' or 'take_back', not both"):
+        make("drift", apply="a.csv", take_back="a.csv")

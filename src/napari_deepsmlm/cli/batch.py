@@ -21,6 +21,8 @@ from napari_deepsmlm.cli._options import (
     JsonFlag,
     OutFolder,
     PixelSize,
+    Scheduler,
+    Workers,
     choose_camera,
 )
 
@@ -75,21 +77,9 @@ def batch(
             help="First train the model this long on simulated frames like those of each stack.",
         ),
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(help="auto, cpu, cuda, cuda:1, mps; several as cuda:0,cuda:1 share frames."),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes that share the frames of a stack; default: one."),
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Let the workers of this dask scheduler share the frames: tcp://host:8786.",
-        ),
-    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1, mps.")] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Go on with a warning where a result cannot be right.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from napari_deepsmlm.batch.steps.base import Stage, Step, StepDone
 from napari_deepsmlm.drift import (
@@ -28,6 +28,12 @@ class DriftStep(Step, DriftOptions):
     take_back: str | None = Field(
         None, description="File of a drift curve to put back that was taken off."
     )
+
+    @model_validator(mode="after")
+    def _one_curve(self) -> Self:
+        if self.apply is not None and self.take_back is not None:
+            raise ValueError("takes 'apply' or 'take_back', not both")
+        return self
 
     def run(self, stage: Stage) -> StepDone:
         """Take it off and write table and curve."""

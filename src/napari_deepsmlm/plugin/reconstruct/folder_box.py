@@ -85,8 +85,8 @@ class FolderBox(QWidget):
     @property
     def out(self) -> Path:
         """Where the results go: beside the folder if nothing is entered."""
-        text = str(self.out_edit.value or "")
-        if text in ("", ".") and self.folder is not None:
+        text = str(self.out_edit.line_edit.value).strip()
+        if not text and self.folder is not None:
             return results_of(self.folder)
         return Path(text)
 

@@ -20,7 +20,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.io import write_localizations
+from napari_deepsmlm.io import write_localizations, write_stack
 from napari_deepsmlm.plugin.forms.camera_box import BY_NUMBERS
 from napari_deepsmlm.psf import AstigmaticPSF
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PLUGIN = "napari-deepsmlm"
 PANELS = (
     "reconstruct",
+    "folder",
     "adapt",
     "train",
     "simulate",
@@ -61,6 +62,7 @@ def main() -> None:
     for panel in choices.panels:
         {
             "reconstruct": reconstruct,
+            "folder": folder,
             "adapt": adapt,
             "train": train,
             "simulate": simulate,
@@ -97,6 +99,29 @@ def reconstruct(choices: argparse.Namespace) -> None:
     print(panel.status_note.text())
     viewer.layers.clear()
     part_of_3d(viewer, panel, choices.out / "reconstruct_region.png")
+    viewer.close()
+
+
+def folder(choices: argparse.Namespace) -> None:
+    """Eight cells and a file that was cut short, in the middle of their reconstruction."""
+    day = Path(tempfile.mkdtemp()) / "2026-11-28"
+    day.mkdir()
+    experiment = Experiment(image_px=(32, 32))
+    for number in range(1, 9):
+        stack = experiment.simulate(20, seed=number).stack
+        write_stack(day / f"cell_{number}.tif", stack, pixel_size_nm=100)
+    cut = (day / "cell_8.tif").read_bytes()[:20_000]
+    (day / "cell_4.tif").write_bytes(cut)
+    viewer = new_viewer(str(day / "cell_1.tif"))
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
+    wait_until(lambda: panel.is_ready)
+    panel.open_folder(day)
+    wait_until(lambda: not panel.is_busy)
+    click(panel.folder_box.run_button)
+    wait_until(lambda: "Stack 6" in panel.status_note.text() or not panel.is_busy)
+    take(choices.out / "reconstruct_folder.png")
+    wait_until(lambda: not panel.is_busy)
+    print(panel.status_note.text())
     viewer.close()
 
 

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from napari_deepsmlm.experiment import Experiment
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run(name: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """A function that runs an example as `python NAME ARGUMENTS` does; returns what it prints."""
+
+    def run_here(name: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_here
 
 
-def test_reconstruct_a_stack() -> None:
+def test_reconstruct_a_stack(run: Callable[..., str]) -> None:
     assert "NMSE" in run("reconstruct_a_stack.py", "--frames", "6")
 
 
-def test_train_a_network(tmp_path: Path) -> None:
+def test_train_a_network(run: Callable[..., str], tmp_path: Path) -> None:
     experiment = Experiment.from_file(EXAMPLES / "experiment.yaml")
     few = {"batch_size": 1, "patch_px": 12, "validation_frames": 2, "validation_px": 12}
     small = tmp_path / "small.yaml"

@@ -28,7 +28,33 @@ def test_the_experiments_of_the_field_are_there() -> None:
         "tetrapod-3um",
         "tetrapod-6um",
         "voxel-wise",
+        "voxel-wise-paper",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [
+        ("deep-storm-demo", "deep-storm"),
+        ("drsn", "drsn-storm"),
+        ("dilated-loc-2d", "dilated-loc"),
+        ("astigmatic", "dilated-loc"),
+        ("saddle-2um", "dilated-loc"),
+        ("tetrapod-3um", "dilated-loc"),
+        ("tetrapod-6um", "dilated-loc"),
+        ("challenge-microtubules", "dilated-loc"),
+        ("voxel-wise", "voxel-regression"),
+        ("voxel-wise-paper", "voxel-regression"),
+    ],
+)
+def test_an_experiment_named_after_a_paper_trains_its_network(name: str, network: str) -> None:
+    experiment = Experiment.from_preset(name)
+    model = experiment.build_model()
+    assert model.name == network
+    assert model.n_planes == experiment.psf.n_planes
+    z_nm = experiment.psf.depth_range_nm
+    if model.is_3d and network == "dilated-loc":
+        assert model.config.z_max_nm > z_nm[1]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_deepsmlm.batch import run_batch
     from napari_deepsmlm.estimation import estimate
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.localizations import Localizations
@@ -20,6 +21,7 @@ _HOMES = {
     "fit_profile": "profiles",
     "line_profile": "profiles",
     "reconstruct": "reconstruction",
+    "run_batch": "batch",
 }
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "fit_profile",
     "line_profile",
     "reconstruct",
+    "run_batch",
 ]
 
 

@@ -25,6 +25,13 @@ class Compute(NamedTuple):
         """`fp32` or `bf16`."""
         return "bf16" if self.dtype.itemsize == 2 else "fp32"
 
+    @classmethod
+    def on_cpu(cls, dtype: torch.dtype) -> Compute:
+        """Return where a model waits that another process will compute with."""
+        import torch
+
+        return cls(torch.device("cpu"), dtype, "it only waits here")
+
 
 def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
     """Return the device and number format to compute with.
@@ -58,6 +65,21 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
     return Compute(torch.device(name), torch.bfloat16 if is_half else torch.float32, reason)
 
 
+def choose_computes(devices: str = "auto", precision: str = "auto") -> list[Compute]:
+    """Return what to compute with for each of several devices, as in `cuda:0,cuda:1`.
+
+    Raises
+    ------
+    ValueError
+        If one does not exist here, or they are of several kinds, which compute differently.
+    """
+    names = [name.strip() for name in devices.split(",")]
+    computes = [choose_compute(name, precision) for name in names]
+    if len({compute.device.type for compute in computes}) > 1:
+        raise ValueError(f"Devices must be of one kind, as cuda:0,cuda:1; got {devices}.")
+    return computes
+
+
 def available_devices() -> list[str]:
     """Return the names of the devices of this machine, fastest first."""
     import torch
@@ -82,6 +104,29 @@ def keep_memory() -> None:
     if hasattr(libc, "mallopt"):
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def free_memory_bytes(device: torch.device) -> int:
+    """Return the memory that a device has free now; of a CPU, what the system can give."""
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident size of this process so far."""
+    import psutil
+
+    memory = psutil.Process().memory_info()
+    if hasattr(memory, "peak_wset"):  # Windows
+        return round(float(memory.peak_wset) / 2**20, 1)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
 
 
 def _is_bf16_fast(device: torch.device) -> bool:

@@ -1,4 +1,4 @@
-"""Words: numbers of things as a sentence says them."""
+"""Words: numbers of things, and errors, as a sentence says them."""
 
 from __future__ import annotations
 
@@ -16,3 +16,16 @@ def counted(n: int, thing: str, things: str = "") -> str:
     ('1 frame', '12,000 focal planes', '2 axes')
     """
     return f"{n:,} {thing if n == 1 else things or f'{thing}s'}"
+
+
+def sentence_of(error: BaseException) -> str:
+    r"""Return what an error says in one line.
+
+    Examples
+    --------
+    >>> sentence_of(ValueError("no such\n   model")), sentence_of(KeyError())
+    ('no such model', 'KeyError')
+    """
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    return " ".join(str(error).split()) or type(error).__name__

@@ -169,13 +169,20 @@ class Experiment(FrozenModel):
         """Return the source of simulated frames."""
         return Simulator(self.psf, self.camera, self.simulation)
 
-    def movie(self, n_frames: int, seed: int = 0) -> Iterator[Batch]:
+    def movie(
+        self, n_frames: int, seed: int = 0, activations: Localizations | None = None
+    ) -> Iterator[Batch]:
         """Yield a movie of one structure in chunks of at most 100 frames, as torch tensors.
+
+        Parameters
+        ----------
+        activations : molecules of each frame, instead of those that `simulation` draws.
 
         Raises
         ------
         ValueError
-            If the experiment is of many microscopes, which only training batches show.
+            If the experiment is of many microscopes, which only training batches show, or if
+            activations have no photons or lie where the PSF is not known.
         """
         if self.variety is not None:
             raise ValueError(
@@ -183,13 +190,21 @@ class Experiment(FrozenModel):
                 "of its own: take 'variety' out to simulate its psf, camera and simulation."
             )
         generator = torch.Generator().manual_seed(seed)
-        return self.simulator().movie(n_frames, self.image_px, generator)
+        return self.simulator().movie(n_frames, self.image_px, generator, activations=activations)
 
-    def simulate(self, n_frames: int, seed: int = 0) -> Movie:
-        """Return a movie of one structure, (T, C, H, W) ADU, and its molecules."""
+    def simulate(
+        self, n_frames: int, seed: int = 0, activations: Localizations | None = None
+    ) -> Movie:
+        """Return a movie of one structure, (T, C, H, W) ADU, and its molecules.
+
+        Parameters
+        ----------
+        activations : `frame`, `x_nm`, `y_nm`, `photons` (and `z_nm`) of molecules to show, instead
+            of those that `simulation` draws.
+        """
         if n_frames < 1:
             raise ValueError(f"n_frames must be at least 1, got {n_frames}.")
-        chunks = list(self.movie(n_frames, seed))
+        chunks = list(self.movie(n_frames, seed, activations))
         stack = np.concatenate([chunk.frames.numpy().astype(np.uint16) for chunk in chunks])
         return Movie(stack, Localizations.concatenate([chunk.truth for chunk in chunks]).to_numpy())
 
@@ -199,6 +214,7 @@ class Experiment(FrozenModel):
         n_frames: int,
         *,
         seed: int = 0,
+        activations: Localizations | None = None,
         on_frames: Callable[[int, int], None] | None = None,
     ) -> int:
         """Write `stack.tif`, `localizations.csv` and `experiment.yaml`, chunk by chunk.
@@ -206,6 +222,7 @@ class Experiment(FrozenModel):
         Parameters
         ----------
         out : folder, made if it is not there.
+        activations : as for :meth:`simulate`.
         on_frames : called with frames done and their number.
 
         Returns
@@ -223,7 +240,7 @@ class Experiment(FrozenModel):
             ExitStack() as open_table,
         ):
             table = None
-            for frames, found in self.movie(n_frames, seed):
+            for frames, found in self.movie(n_frames, seed, activations):
                 truth = found.to_numpy().without("molecule")  # the format has no column for it
                 if table is None:
                     table = LocalizationWriter(out / TABLE_NAME, truth.names)

@@ -110,6 +110,7 @@ def test_reconstruct_adapts_first_and_says_what_came_of_it(
     assert result.report["camera"]["source"] == "estimated"
 
 
+@pytest.mark.slow  # the panel's test of it runs always
 def test_a_stopped_adaptation_goes_on_where_it_was(stack: Any) -> None:
     job = AdaptJob(stack, options(steps=6))
     for event in job.run():
@@ -133,6 +134,7 @@ def is_state_left() -> bool:
     return any((adapted_folder() / "runs").glob("*/last.state.safetensors"))
 
 
+@pytest.mark.slow  # as killed trainings, of which one is tested always
 def test_a_killed_adaptation_goes_on_from_its_last_save(stack: Any, tmp_path: Path) -> None:
     np.save(tmp_path / "stack.npy", stack)
     code = (

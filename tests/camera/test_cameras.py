@@ -17,6 +17,7 @@ from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.camera import (
     EMCCD,
     SCMOS,
+    AdditiveNoise,
     Camera,
     IdealCamera,
     SensorMaps,
@@ -390,3 +391,21 @@ def test_a_dead_pixel_of_a_map_is_named(tmp_path: Path) -> None:
     camera = find_camera(tmp_path / "camera.yaml")
     with pytest.raises(ValueError, match=r"'gain.npy' has 0 in row 5, column 7"):
         camera.to_photons(torch.ones(1, 1, 16, 20))
+
+
+def test_added_noise_has_the_same_variance_for_any_light_and_no_mean() -> None:
+    camera = AdditiveNoise(gain=1.0)
+    photons = LEVELS.expand(N_EXPOSURES, -1)
+    seen = camera.to_photons(camera.expose(photons, torch.Generator().manual_seed(0))).double()
+    error_of_mean = math.sqrt(19.1 / N_EXPOSURES)
+    # Rounding down takes half an ADU.
+    assert (seen.mean(0) + 0.5 - LEVELS).abs().max() < 5 * error_of_mean
+    assert seen.var(0).numpy() == pytest.approx(camera.variance(LEVELS).numpy(), rel=0.04)
+
+
+def test_sums_of_frames_with_added_noise_have_so_many_times_the_variance() -> None:
+    camera, n = AdditiveNoise(), torch.full((N_EXPOSURES,), 50.0)
+    photons = torch.full((N_EXPOSURES, 1, 1, 1), 300.0)
+    adu = camera.expose(photons, torch.Generator().manual_seed(1), n_frames=n)
+    seen = camera.to_photons(adu, n_frames=n).double()
+    assert float(seen.var()) == pytest.approx(50 * 19, rel=0.04)

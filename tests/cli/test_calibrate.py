@@ -102,6 +102,15 @@ def test_several_files_are_stacks_whose_beads_are_averaged(stack, tmp_path: Path
     assert json.loads(result.stdout)["n_beads"] == 2
 
 
+def test_one_colour_of_several_is_calibrated(stack, written: Result, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).poisson(100, stack.shape).astype(np.uint16)
+    both = np.stack([noise, stack], 1)  # (Z, colour, H, W)
+    tifffile.imwrite(tmp_path / "both.tif", both)
+    options = ("--z-step", 60, "--pixel-size", 100, "--out", tmp_path / "p.safetensors")
+    chosen = call(tmp_path / "both.tif", "--axes", "ZCYX", "--channel", 2, *options, "--json")
+    assert json.loads(chosen.stdout)["planes"] == json.loads(written.stdout)["planes"]
+
+
 def test_planes_come_in_one_file_or_in_several(tmp_path: Path) -> None:
     curve = DefocusCurve()
     truth = MultiplanePSF(

@@ -91,6 +91,15 @@ def test_the_error_map_finds_the_microscope(table: Path, stack: Path, tmp_path: 
     assert (out / "quality.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_reference_is_one_colour_of_several(table: Path, stack: Path, tmp_path: Path) -> None:
+    frames = tifffile.imread(stack)
+    both = np.stack([np.full_like(frames, 100), frames], 1)
+    tifffile.imwrite(tmp_path / "both.tif", both)
+    options = ("--axes", "TCYX", "--channel", 2, "--pixel-size", 100)
+    found = report_of(table, "--reference", tmp_path / "both.tif", *options)
+    assert found == report_of(table, "--reference", stack, "--pixel-size", 100)
+
+
 def test_one_image_has_no_halves_and_says_so(molecules: Localizations, tmp_path: Path) -> None:
     image = np.histogram2d(molecules.y_nm, molecules.x_nm, bins=640)[0]
     image = gaussian_filter(image, 3) + np.random.default_rng(2).normal(0, 1e-3, image.shape)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pytest
 import torch
+from tests.sweeps import thinned
 from torch import nn
 
 import napari_deepsmlm as ds
@@ -347,7 +348,7 @@ MIRRORED_BADLY = {
 }
 
 
-@pytest.mark.parametrize(("axis", "name"), [(-1, "x_nm"), (-2, "y_nm")])
+@pytest.mark.parametrize(("axis", "name"), thinned([(-1, "x_nm"), (-2, "y_nm")], keep=[0]))
 def test_mirrored_frames_give_mirrored_molecules(
     trained: Trained, seen: Seen, axis: int, name: str, request: pytest.FixtureRequest
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import integrate
 
+from napari_deepsmlm.estimation import light
 from napari_deepsmlm.estimation.correlation import (
     autocorrelation,
     covariance_width,
@@ -44,6 +45,21 @@ def test_the_autocorrelation_over_all_distances_is_one_molecule_squared() -> Non
 
 def test_the_width_of_one_molecule_is_its_own() -> None:
     assert covariance_width(one_molecule(1.4)) == pytest.approx(1.4, rel=0.01)
+
+
+@pytest.mark.parametrize("sigma_px", [0.6, 1.3, 2.0])
+def test_finer_bins_change_the_transform_of_a_molecule_by_less_than_a_fiftieth_percent(
+    sigma_px: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def transform(t: float) -> float:
+        values, areas = psf_values(sigma_px)
+        return float((areas * -np.expm1(-t * values)).sum())
+
+    light_of_t = (0.1, 1.0, 5.0, 20.0)
+    found = [transform(t) for t in light_of_t]
+    monkeypatch.setattr(light, "SUBPIXELS", 32)
+    monkeypatch.setattr(light, "H_BINS", 2000)
+    np.testing.assert_allclose(found, [transform(t) for t in light_of_t], rtol=2e-4)
 
 
 @pytest.mark.parametrize("sigma_px", [0.9, 1.1, 2.0])

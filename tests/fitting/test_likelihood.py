@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import kstest
+from tests.sweeps import thinned
 
 from napari_deepsmlm.camera import EMCCD, SCMOS
 from napari_deepsmlm.fitting import Noise, SpotFits, fit_spots
@@ -48,12 +49,24 @@ def errors(fit: SpotFits, xyz: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     return error[fit.is_converged], (error / deviation)[fit.is_converged]
 
 
-@pytest.mark.parametrize("spread_nm", [0.0, 10.0], ids=["width known", "width fitted"])
-@pytest.mark.parametrize("sigma_nm", [100.0, 150.0])
+LIGHT = [(200, 5), (500, 10), (1000, 100), (5000, 5), (5000, 100)]
+"""Photons of a molecule and of the background in a pixel."""
+
+
 @pytest.mark.parametrize(
-    ("photons", "background"), [(200, 5), (500, 10), (1000, 100), (5000, 5), (5000, 100)]
+    ("sigma_nm", "spread_nm", "photons", "background"),
+    thinned(
+        [
+            (sigma, spread, *light)
+            for light in LIGHT
+            for sigma in (100.0, 150.0)
+            for spread in (0.0, 10.0)
+        ],
+        keep=(0, 7, 10, 17),
+    ),
 )
 def test_the_error_is_the_cramer_rao_bound(sigma_nm, spread_nm, photons, background):
+    """The spread is 0 where the width is known; else it is fitted."""
     psf, xyz = gaussian(sigma_nm, spread_nm), places(N)
     fit = fit_spots(shot(windows(psf, xyz, photons, background)), psf)
     error, z = errors(fit, xyz)

@@ -111,6 +111,7 @@ def test_its_form_and_its_file_are_offered(experiment: Path, tmp_path: Path, qtb
     assert box.choice.network == "spot-finder"
 
 
+@pytest.mark.slow
 def test_the_contract_covers_it(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "more_networks.py").write_text(
         f"from napari_deepsmlm import models\nmodels.__path__.append({str(folder)!r})\n"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from tests.sweeps import thinned
 
 import napari_deepsmlm as ds
 from napari_deepsmlm.adaptation import AdaptJob, AdaptOptions
@@ -65,14 +66,19 @@ def filmed(
     return adu[:, 0].numpy().astype(np.uint16)
 
 
-def empty(camera: Camera, background: float, n_frames: int = 60) -> np.ndarray[Any, Any]:
+def empty(camera: Camera, background: float, n_frames: int) -> np.ndarray[Any, Any]:
     light = torch.full((n_frames, 1, 96, 96), background)
     adu = camera.expose(light, torch.Generator().manual_seed(1))
     return adu[:, 0].numpy().astype(np.uint16)
 
 
-@pytest.mark.parametrize("kind", CAMERAS)
-@pytest.mark.parametrize(("pixel_nm", "sigma_nm"), [(100.0, 110.0), (65.0, 130.0)])
+@pytest.mark.parametrize(
+    ("kind", "pixel_nm", "sigma_nm"),
+    thinned(
+        [(kind, *widths) for widths in ((100.0, 110.0), (65.0, 130.0)) for kind in CAMERAS],
+        keep=(0, 3),
+    ),
+)
 def test_sparse_molecules_are_found_and_placed_as_well_as_can_be(
     kind: str, pixel_nm: float, sigma_nm: float
 ) -> None:
@@ -113,9 +119,9 @@ def test_sparse_molecules_are_found_and_placed_as_well_as_can_be(
 def test_empty_frames_give_hardly_any_molecule(kind: str, background: float) -> None:
     camera = CAMERAS[kind]
     result = ds.reconstruct(
-        empty(camera, background), model="fit", pixel_size_nm=100.0, camera=camera
+        empty(camera, background, 15), model="fit", pixel_size_nm=100.0, camera=camera
     )
-    assert len(result.localizations) / (60 * 9.6**2) < 0.01
+    assert len(result.localizations) / (15 * 9.6**2) < 0.01
 
 
 def test_the_light_under_a_molecule_is_that_of_its_own_pixels(tmp_path: Path) -> None:
@@ -164,10 +170,9 @@ def test_a_lower_threshold_finds_the_same_and_more() -> None:
                 frames, model="fit", camera=CAMERAS["scmos"], pixel_size_nm=100.0, threshold=p
             ).localizations
         )
-        for p in (0.0, 0.2, 0.5, 0.9, 1.0)
+        for p in (0.0, 0.5, 1.0)
     ]
-    assert counts == sorted(counts, reverse=True)
-    assert counts[0] > counts[2] > counts[4]
+    assert counts[0] > counts[1] > counts[2]
 
 
 def test_a_region_gives_what_the_whole_frames_give_there() -> None:

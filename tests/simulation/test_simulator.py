@@ -203,6 +203,17 @@ def test_planes_move_against_the_first_by_at_most_the_asked_shift() -> None:
     assert still.shape == (2, 2, *SHAPE)
 
 
+def test_planes_take_each_of_the_given_shifts_equally_often() -> None:
+    choices = (-48.0, -24.0, 0.0, 24.0)
+    settings = Simulation(plane_shift_choices_nm=choices)
+    shifts = settings.plane_shifts_nm(2000, 4, generator())
+    assert (shifts[:, 0] == 0).all()
+    for choice in choices:
+        share = (shifts[:, 1:] == choice).float().mean().item()
+        assert share == pytest.approx(0.25, abs=0.02)
+    assert settings.plane_shifts_nm(5, 1, generator()) is None
+
+
 def test_patches_of_a_mapped_sensor_come_back_as_photons(tmp_path) -> None:
     offset = np.random.default_rng(0).uniform(80, 400, (50, 60))
     camera = SCMOS(maps=SensorMaps.from_arrays(tmp_path, offset=offset))

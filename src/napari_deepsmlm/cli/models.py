@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,36 +12,38 @@ import typer
 from rich.table import Table
 
 from napari_deepsmlm.cli._console import out, print_json
-from napari_deepsmlm.cli._options import JsonFlag
+from napari_deepsmlm.cli._options import JsonFlag, read_stack_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from napari_deepsmlm.models import ModelCard
 
 
 def list_models(as_json: JsonFlag = False) -> None:
-    """List the built-in models, those adapted to your data, and the networks to train."""
+    """List the built-in models, your adapted and imported ones, and the networks to train."""
     from napari_deepsmlm.models import (
         adapted_models,
         available_models,
         built_in_models,
+        imported_models,
         untrained_cards,
     )
 
     cards, adapted = _cards(built_in_models()), _cards(adapted_models())
+    imported = _cards(imported_models())
     untrained = untrained_cards()
     networks = available_models()
     if as_json:
-        built_in, own, without = (
-            [_info(n, c) for n, c in each.items()] for each in (cards, adapted, untrained)
-        )
-        lists = {"built_in": built_in, "adapted": own, "without_network": without}
+        kinds = {
+            "built_in": cards, "adapted": adapted, "imported": imported,
+            "without_network": untrained,
+        }  # fmt: skip
+        lists = {kind: [_info(n, c) for n, c in each.items()] for kind, each in kinds.items()}
         print_json({**lists, "networks": [*networks]})
         return
     table = Table("model", "pixel nm", "upsampling", "trained on")
-    for name, card in (cards | adapted | untrained).items():
+    for name, card in (cards | adapted | imported | untrained).items():
         info = _info(name, card)
         upsampling = "" if card.upsampling is None else str(card.upsampling)
         pixel = f"{card.pixel_size_nm:g}" if card.is_trained else "any"
@@ -66,6 +69,75 @@ def model_info(
         text = value if isinstance(value, str) else json.dumps(value, indent=1)
         table.add_row(key, text)
     out.print(table)
+
+
+def export_model(
+    name: Annotated[str, typer.Argument(help="Built-in model, network or file.")],
+    out_file: Annotated[Path, typer.Option("--out", help="File to write.")],
+    kind: Annotated[str, typer.Option("--format", help="onnx or bioimageio.")] = "onnx",
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            help="Put this camera into the graph, a preset or YAML: the input is then ADU; "
+            "without one it is photons."
+        ),
+    ] = None,
+    frame_size: Annotated[
+        str | None,
+        typer.Option(
+            help="ROWSxCOLUMNS of the frames, for networks that look for a frame's background; "
+            "64x64 if not given. Others take any size."
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a model for other programs, and run it there first.
+
+    ONNX is checked by onnxruntime (1e-4 of the peak), a BioImage Model Zoo package by
+    bioimageio.core. Both need the extra: pip install napari-deepsmlm[export].
+    """
+    from napari_deepsmlm.camera import find_camera
+    from napari_deepsmlm.export import ExportedGraph, export_bioimageio, export_onnx
+    from napari_deepsmlm.models import find_model
+
+    endings = {"onnx": ".onnx", "bioimageio": ".zip"}
+    if kind not in endings:
+        raise ValueError(f"--format takes onnx or bioimageio, got '{kind}'.")
+    if out_file.suffix != endings[kind]:
+        raise ValueError(f"--out needs the ending {endings[kind]} for {kind}, got '{out_file}'.")
+    graph = ExportedGraph(
+        find_model(name),
+        None if camera is None else find_camera(camera),
+        read_stack_shape(frame_size, "--frame-size"),
+    )
+    told: dict[str, Any] = {"file": str(out_file), "format": kind, **graph.statement()}
+    if kind == "onnx":
+        told["largest_difference"] = export_onnx(graph, out_file).largest_difference
+    else:
+        told["bioimageio"] = export_bioimageio(graph, out_file)
+    del told["card"]
+    if as_json:
+        print_json(told)
+    else:
+        out.print(f"{graph.found.name} in {out_file}; input: {told['input']}.", soft_wrap=True)
+
+
+def import_model(
+    file: Annotated[Path, typer.Argument(help="A .safetensors model, or an exported .zip.")],
+    name: Annotated[
+        str | None, typer.Option(help="Such as deep-storm:mine; default: that of the file.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace one of that name.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Keep a model of this package under a name that all commands and panels know."""
+    from napari_deepsmlm.export import import_model as keep
+
+    kept = keep(file, name, overwrite=force)
+    if as_json:
+        print_json({"name": kept})
+    else:
+        out.print(f"Imported as {kept}.")
 
 
 def _cards(paths: Mapping[str, Path]) -> dict[str, ModelCard]:

@@ -14,14 +14,17 @@ from rich.table import Table
 
 from napari_deepsmlm.cli._console import out, print_json, print_warnings
 from napari_deepsmlm.cli._options import (
+    Axes,
     Baseline,
     CameraName,
+    Channel,
     JsonFlag,
     PhotonsPerAdu,
     choose_camera,
 )
 
 if TYPE_CHECKING:
+    from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.mismatch import InputSettings, MismatchTable
 
 LABELS = {
@@ -73,6 +76,8 @@ def quality(
     sum_frames: Annotated[
         int, typer.Option(min=1, help="With --model: camera frames summed per input.")
     ] = 1,
+    channel: Channel = None,
+    axes: Axes = None,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="For curves, picture and error map.")
     ] = None,
@@ -88,6 +93,7 @@ def quality(
     if frames is None and model is not None:
         raise ValueError("--model belongs to --frames: give the camera frames, too.")
     from napari_deepsmlm.evaluation import is_image
+    from napari_deepsmlm.io import open_frames
 
     # A mistake in the call is told before anything is measured.
     settings = None
@@ -100,14 +106,16 @@ def quality(
         settings = _settings(model, result, stated)
     report: dict[str, Any] = {}
     if result is not None:
+        seen = None if reference is None else open_frames(reference, axes=axes, channel=channel)
         report = _measure(
-            result, pixel_size, reference, out_folder, sr_pixel=sr_pixel, blocks=blocks, seed=seed
+            result, pixel_size, seen, out_folder, sr_pixel=sr_pixel, blocks=blocks, seed=seed
         )
     table = None
     if frames is not None and settings is not None:
         from napari_deepsmlm.mismatch import compare_with_training
 
-        table = compare_with_training(frames, **dict(settings))
+        source = open_frames(frames, axes=axes, channel=channel)
+        table = compare_with_training(source, **dict(settings))
         print_warnings(table.problems)
         report["mismatch"] = table.report()
     if as_json:
@@ -125,7 +133,7 @@ def quality(
 def _measure(
     result: Path,
     pixel_size: float | None,
-    reference: Path | None,
+    reference: FrameSource | None,
     out_folder: Path | None,
     *,
     sr_pixel: float,

@@ -25,7 +25,9 @@ from napari_deepsmlm.cli._options import (
     OutFolder,
     PhotonsPerAdu,
     PixelSize,
+    Scheduler,
     Stacks,
+    Workers,
     choose_camera,
     read_frame_range,
     read_region,
@@ -56,7 +58,12 @@ def reconstruct(
             "included; positions still count from the corner of the whole frame."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(help="auto, cpu, cuda, cuda:1, mps; several as cuda:0,cuda:1 share frames."),
+    ] = "auto",
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16.")] = "auto",
     threshold: Annotated[
         float | None, typer.Option(help="Least probability of a localization, 0 to 1.")
@@ -120,6 +127,8 @@ def reconstruct(
             "frame_range": read_frame_range(frames),
             "region": read_region(region),
             "device": device,
+            "workers": workers,
+            "scheduler": scheduler,
             "precision": precision,
             "threshold": threshold,
             "window": window,

@@ -10,9 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
+# Segments of time, each with a dozen even and a dozen odd frames at least.
 N_SEGMENTS = 4
 FEWEST_FRAMES = 100
+# Between two segments: 600 nm in a quarter of a movie, more than a sample moves that is in focus.
 FARTHEST_PX = 6
+# Gaussians whose difference keeps detail: about a PSF, and well above one.
 SMOOTH_PX, LEVEL_PX = 1.0, 8.0
 # Images of disjoint halves of the frames correlate so well where there is a lasting structure.
 LEAST_CORRELATION = 0.3
@@ -20,6 +23,7 @@ LEAST_CORRELATION = 0.3
 LEAST_ROUNDNESS = 0.3
 # A shift counts from so many standard errors on, and from so many pixels.
 SIGNIFICANT, LEAST_PX = 4.0, 0.15
+# No error is taken for less: two halves may agree by chance.
 SMALLEST_ERROR_PX = 0.03
 
 

@@ -136,6 +136,8 @@ def stated_noise(camera: Camera) -> Noise:
     """Return the noise that a camera's own numbers say; of an ideal one that of light alone."""
     if camera.kind == "ideal":
         return Noise("shot", 1.0, 0.0)
+    if camera.kind == "additive":
+        return Noise("shot", 1.0, camera.gaussian_photons**2)
     multiplication = camera.em_gain if camera.kind == "emccd" else 1.0
     after_e2 = camera.read_noise_e**2 + camera.e_per_adu**2 / 12
     read = after_e2 / (camera.quantum_efficiency * multiplication) ** 2

@@ -12,9 +12,12 @@ from napari_deepsmlm.camera import Camera
 if TYPE_CHECKING:
     from napari_deepsmlm.experiment import Experiment
 
-# What training is widened by: measured values are means, and the next movie differs.
+# What training is widened by: measured values are means, and the next movie differs. Photons are
+# stated up to an error of 25 %, so that is their margin; a focus 100 nm off widens a PSF by 5 %.
 SIGMA_MARGIN, PHOTON_MARGIN, BACKGROUND_MARGIN, DENSITY_MARGIN = 0.05, 0.25, 0.5, 1.5
+# Of whole movies against each other: the root of 2 either way.
 BRIGHTNESS = (0.7, 1.4)
+# Per um^2. A network that has never seen two molecules overlap takes them for one.
 DENSEST_AT_LEAST = 0.5
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MAX_ANISOTROPY = 1.1
 # Molecules per PSF area from which on images overlap in most places.
 DENSE = 1.0
+# A stated gain may differ from the measured one by the largest error that is stated of it.
 GAIN_TOLERANCE = 1.25
 
 

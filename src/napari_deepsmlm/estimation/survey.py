@@ -60,7 +60,9 @@ def above_the_data(camera: Camera, seen: Glimpse) -> list[str]:
     if not seen.blocks:
         return []
     read_e = getattr(camera, "read_noise_e", None) or 2.5
-    e_per_adu = 1 / camera.adu_per_photon if camera.kind == "ideal" else camera.e_per_adu
+    if camera.kind == "additive":
+        read_e = (camera.poisson_photons + camera.gaussian_photons**2) ** 0.5
+    e_per_adu = getattr(camera, "e_per_adu", None) or 1 / camera.adu_per_photon
     values = values_of(seen)
     lowest = camera.baseline - REACH_SDS * read_e / e_per_adu - 1
     share = float((values < lowest).mean())

@@ -25,6 +25,7 @@ from napari_deepsmlm.io import open_frames, read_localizations, write_image
 from napari_deepsmlm.metrics import decorrelation
 
 if TYPE_CHECKING:
+    from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.metrics import ErrorMap
 
 IMAGE_SUFFIXES = (".tif", ".tiff")
@@ -35,7 +36,7 @@ def quality_files(
     options: QualityOptions | None = None,
     *,
     pixel_size_nm: float | None = None,
-    reference: str | Path | None = None,
+    reference: Any = None,
     out: str | Path | None = None,
 ) -> tuple[dict[str, float | None], list[str]]:
     """Return the quality of a result, and a sentence for everything that could not be measured.
@@ -45,7 +46,8 @@ def quality_files(
     result : table of localizations, or an image or time-lapse (.tif).
     pixel_size_nm : pixel of the image; with a table: camera pixel of the reference. By default
         what the files say.
-    reference : camera frames that the result was made from, for the error map.
+    reference : camera frames that the result was made from, for the error map; anything
+        `open_frames` takes.
     out : folder for `quality.json`, `frc.csv`, `decorrelation.csv`, `quality.png` and
         `error_map.tif`, of what was measured.
 
@@ -56,8 +58,8 @@ def quality_files(
     """
     options, result = options or QualityOptions(), Path(result)
     measure = _of_image if is_image(result) else _of_table
-    reference = None if reference is None else Path(reference)
-    quality, remarks = measure(result, options, pixel_size_nm, reference)
+    frames = None if reference is None else open_frames(reference)
+    quality, remarks = measure(result, options, pixel_size_nm, frames)
     if out is not None:
         write_quality(Path(out), quality)
     return quality.report(), remarks
@@ -88,7 +90,7 @@ def write_quality(out: Path, quality: Quality) -> list[Path]:
 
 
 def _of_table(
-    path: Path, options: QualityOptions, pixel_size_nm: float | None, reference: Path | None
+    path: Path, options: QualityOptions, pixel_size_nm: float | None, reference: FrameSource | None
 ) -> tuple[Quality, list[str]]:
     table = read_localizations(path, pixel_size_nm=pixel_size_nm)
     try:
@@ -99,7 +101,7 @@ def _of_table(
     quality, remarks = Quality(frc, found), [*frc.remarks, *_sentence(found.problem)]
     if reference is None:
         return quality, remarks
-    mean, stated_nm = _read(reference, mean=True)
+    mean, stated_nm = summed(reference, mean=True), reference.pixel_size_nm
     camera_nm = pixel_size_nm or stated_nm
     if camera_nm is None:
         raise ValueError(f"{reference.name}: states no pixel size; give --pixel-size in nm.")
@@ -108,7 +110,7 @@ def _of_table(
 
 
 def _of_image(
-    path: Path, options: QualityOptions, pixel_size_nm: float | None, reference: Path | None
+    path: Path, options: QualityOptions, pixel_size_nm: float | None, reference: FrameSource | None
 ) -> tuple[Quality, list[str]]:
     with open_frames(path) as images:
         pixel_nm = pixel_size_nm or images.pixel_size_nm
@@ -123,15 +125,10 @@ def _of_image(
     quality, remarks = Quality(frc, found), [*frc.remarks, *_sentence(found.problem)]
     if reference is None:
         return quality, remarks
-    mean, stated_nm = _read(reference, mean=True)
+    mean, stated_nm = summed(reference, mean=True), reference.pixel_size_nm
     compared, odd = squirrel_of_image(image, pixel_nm, mean, stated_nm)
     reference_nm = stated_nm or pixel_nm * image.shape[0] / mean.shape[0]
     return quality._replace(squirrel=compared, reference_pixel_nm=reference_nm), remarks + odd
-
-
-def _read(path: Path, *, mean: bool) -> tuple[Any, float | None]:
-    with open_frames(path) as source:
-        return summed(source, mean=mean), source.pixel_size_nm
 
 
 def _sentence(problem: str) -> list[str]:

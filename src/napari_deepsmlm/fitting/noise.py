@@ -39,7 +39,8 @@ class Noise(NamedTuple):
         dark = torch.zeros(shape, dtype=torch.float64)
         constant = camera.variance(dark)
         one = camera.variance(dark + 1)
-        return cls(float((one - constant).mean()), constant)
+        # Noise that light does not raise is that of its background: a fit needs some slope.
+        return cls(float((one - constant).mean()) or camera.variance_per_photon, constant)
 
     def variance(self, photons: Tensor) -> Tensor:
         """Return the variance of (..., H, W) photons; below zero they count as none."""

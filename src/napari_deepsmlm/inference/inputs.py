@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -97,30 +98,45 @@ class Groups:
             high -= 1
         return low, high
 
+    def frames_of(self, first: int, last: int, context: int) -> range:
+        """Return the frames of first <= group < last and of their neighbours in time."""
+        low, high = self.with_neighbours(first, last, context)
+        return range(self.start(low), self.start(high))
+
+    def batches(self, per_batch: int) -> Iterator[tuple[int, int]]:
+        """Yield (first group, the one after the last) of batches, none reaching over a window."""
+        for start in range(0, len(self), self.per_window):
+            stop = min(len(self), start + self.per_window)
+            for first in range(start, stop, per_batch):
+                yield first, min(stop, first + per_batch)
+
 
 def read_inputs(
     source: FrameSource,
     groups: Groups,
     per_batch: int,
     *,
+    batches: range | None = None,
     context: int = 0,
     region: Region | None = None,
     stopping: threading.Event | None = None,
 ) -> Iterator[Inputs]:
-    """Yield all groups in order, `per_batch` at a time, none reaching over a window.
+    """Yield groups in order, `per_batch` at a time, none reaching over a window.
 
     Neighbours may lie in another window; at the ends of the stack the outermost is repeated.
+
+    Parameters
+    ----------
+    batches : consecutive ones by their numbers, which are those of all groups; all if not given.
 
     Raises
     ------
     Stopped
         Once `stopping` is set, also in the middle of a long sum.
     """
-    for start in range(0, len(groups), groups.per_window):
-        stop = min(len(groups), start + groups.per_window)
-        for first in range(start, stop, per_batch):
-            last = min(stop, first + per_batch)
-            yield _read(source, groups, first, last, context, region, stopping)
+    wanted = slice(None) if batches is None else slice(batches.start, batches.stop)
+    for first, last in islice(groups.batches(per_batch), wanted.start, wanted.stop):
+        yield _read(source, groups, first, last, context, region, stopping)
 
 
 def has_contrast(frames: np.ndarray[Any, Any]) -> Bools:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import math
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_deepsmlm._devices import free_memory_bytes
 from napari_deepsmlm.inference.hot_pixels import HotPixels
 from napari_deepsmlm.inference.inputs import Groups, Inputs, read_inputs
 from napari_deepsmlm.inference.light import light_above_background
@@ -20,7 +24,8 @@ from napari_deepsmlm.render import rendering_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
+    from typing import Self
 
     import numpy as np
     from torch import Tensor
@@ -41,8 +46,14 @@ DEFAULT_UPSAMPLING = 8
 PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 24, "mps": 1 << 22}
 # A larger frame is cut into tiles of this many: fewer would spend much on their halos.
 PIXELS_PER_TILE = 1 << 20
+# What a network takes for each of these pixels, about; and its share of the free memory.
+BYTES_PER_PIXEL = 512
+SHARE_OF_FREE = 0.5
 # Sums of frames that are held at once, in bytes: of large frames a batch may be a small region.
 INPUT_BYTES = 64 << 20
+# Predictions that wait for whoever uses them; none where an image takes more than so many bytes.
+AHEAD = 1
+MAX_BYTES_AHEAD = 128 << 20
 # Decoding looks at neighbours of a pixel and moves a molecule out of it: so much beyond the halo.
 DECODING_PX = 2
 
@@ -69,10 +80,11 @@ class Predicted:
 class Pipeline:
     """Runs a model over a range of frames: every model gives an image and molecules.
 
-    Reading goes ahead in a thread. Frames larger than a tile are cut with a halo as wide as the
-    network can see, so that tiles and whole frames predict the same. If memory runs out the batch
-    is halved and done again. A model with temporal context gets each frame with its neighbours;
-    the first and the last are repeated at the ends of the stack.
+    Reading goes ahead in a thread, and predicting in another while results are used. Frames larger
+    than a tile are cut with a halo as wide as the network can see, so that tiles and whole frames
+    predict the same. Batches and tiles are smaller where little memory is free; if it runs out all
+    the same the batch is halved and done again. A model with temporal context gets each frame with
+    its neighbours; the first and the last are repeated at the ends of the stack.
 
     Parameters
     ----------
@@ -108,7 +120,9 @@ class Pipeline:
         self.threshold = threshold
         self.hot_pixels = tuple(hot_pixels)
         self._hot_pixels: HotPixels | None = None
-        self._pixels_per_batch = PIXELS_PER_BATCH.get(compute.device.type, 1 << 20)
+        room = int(SHARE_OF_FREE * free_memory_bytes(compute.device)) // BYTES_PER_PIXEL
+        self._pixels_per_batch = min(PIXELS_PER_BATCH.get(compute.device.type, 1 << 20), room)
+        self._pixels_per_tile = min(PIXELS_PER_TILE, room)
 
     @property
     def image_origin(self) -> str:
@@ -124,8 +138,9 @@ class Pipeline:
         frames: range | None = None,
         window: int | None = None,
         region: Region | None = None,
+        batches: range | None = None,
         stopping: threading.Event | None = None,
-    ) -> Iterator[Predicted]:
+    ) -> Generator[Predicted, None, None]:
         """Yield predictions in frame order.
 
         Parameters
@@ -135,33 +150,66 @@ class Pipeline:
         window : if given, no batch reaches over a multiple of this many frames.
         region : the part of each frame that is wanted; all if not given. What surrounds it is
             seen by the network too, so that it predicts what it would with the whole frame.
+        batches : only these, by their numbers; all if not given.
         stopping : once set, the batch at hand is dropped and there are no more.
         """
-        groups = Groups(source.n_frames, frames, sum_frames=self.sum_frames, window=window)
+        groups = self.groups(source, frames=frames, window=window)
         _, C, H, W = source.shape
         if self.hot_pixels:
             self._hot_pixels = HotPixels(self.hot_pixels, (C, H, W))
         region = region or Region(0, 0, H, W)
-        height, width = region.shape
-        per_call = min(
-            self._pixels_per_batch // (height * width * self.model.work_per_px),
-            INPUT_BYTES // (4 * C * H * W),
-        )
-        batches = read_inputs(
+        all_inputs = read_inputs(
             source,
             groups,
-            max(1, per_call),
+            self.per_batch(source, region),
+            batches=batches,
             context=self.model.context,
             region=region,
             stopping=stopping,
         )
+        # The next batch is read while one is predicted, and that while its results are used.
+        inputs = prefetch(all_inputs, stopping=stopping)
+        predictions = self._predictions(inputs, region, stopping)
+        image_bytes = 4 * math.prod(region.shape) * self.upsampling**2
+        is_large = image_bytes > MAX_BYTES_AHEAD
         try:
-            for inputs in prefetch(batches, stopping=stopping):
+            yield from (
+                predictions if is_large else prefetch(predictions, AHEAD, stopping=stopping)
+            )
+        except Stopped:
+            return
+
+    def _predictions(
+        self,
+        all_inputs: Generator[Inputs, None, None],
+        region: Region,
+        stopping: threading.Event | None,
+    ) -> Iterator[Predicted]:
+        with closing(all_inputs):
+            for inputs in all_inputs:
                 with StoppableTorch(stopping):
                     predicted = self._predict(inputs, region)
                 yield predicted
-        except Stopped:
-            return
+
+    def groups(
+        self, source: FrameSource, *, frames: range | None = None, window: int | None = None
+    ) -> Groups:
+        """Return the sums of frames that the network will see, in order."""
+        return Groups(source.n_frames, frames, sum_frames=self.sum_frames, window=window)
+
+    def per_batch(self, source: FrameSource, region: Region) -> int:
+        """Return how many sums of frames are read and predicted at once."""
+        _, C, H, W = source.shape
+        height, width = region.shape
+        by_work = self._pixels_per_batch // (height * width * self.model.work_per_px)
+        return max(1, min(by_work, INPUT_BYTES // (4 * C * H * W)))
+
+    def on(self, compute: Compute) -> Self:
+        """Return the same on another device, with batches as they are here."""
+        other = copy.copy(self)
+        other.model = copy.deepcopy(self.model).to(compute.device, compute.dtype)
+        other.compute = compute
+        return other
 
     # -- predicting ------------------------------------------------------------------------
 
@@ -179,14 +227,15 @@ class Pipeline:
         shape = (region.shape[0] * r, region.shape[1] * r)
         image = torch.zeros(shape, device=frames.device)
         found = []
-        for tile in self._tiles(frames, region):
+        # A network has nothing to say of frames without any contrast.
+        for tile in self._tiles(frames, region) if inputs.has_contrast.any() else ():
             for first, part in self._parts(prepared[..., tile.rows, tile.columns]):
                 alive = is_alive[first : first + len(part)]
                 table = self._decoded(part, tile, image[tile.place(region, r)], alive)
                 table = table[alive[table.frame]]
                 found.append(self._placed(table, tile, inputs.first_frame, first, dark))
-        table = Localizations.concatenate(found)
-        if not isinstance(self.model, ImageModel):
+        table = Localizations.concatenate(found or [Localizations.empty(*self.model.columns)])
+        if found and not isinstance(self.model, ImageModel):
             image = self._drawn(table, region)
         table = table.to_numpy()
         return Predicted(
@@ -245,7 +294,7 @@ class Pipeline:
         """Cut tiles so small that memory stays bounded however large the frame."""
         H, W = frames.shape[-2:]
         step = self.model.tile_step_px
-        side = int((PIXELS_PER_TILE / self.model.work_per_px) ** 0.5)
+        side = int((self._pixels_per_tile / self.model.work_per_px) ** 0.5)
         halo = self.model.halo_px + DECODING_PX
         return tiles((H, W), region, side=max(step, side - side % step), step=step, halo=halo)
 
@@ -255,8 +304,8 @@ class Pipeline:
         while first < len(prepared):
             try:
                 yield first, self.model.predict(prepared[first : first + size])
-            except torch.OutOfMemoryError:
-                if size == 1:
+            except (RuntimeError, MemoryError) as error:
+                if size == 1 or not is_out_of_memory(error):
                     raise
                 size = -(-size // 2)
                 logger.warning("Out of memory: going on with %d frames at a time.", size)
@@ -305,6 +354,15 @@ class Pipeline:
 def _like(counts: Ints, frames: Tensor) -> Tensor:
     """Return counts as a tensor beside frames."""
     return torch.as_tensor(counts, dtype=frames.dtype, device=frames.device)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out, on a GPU or, in words of its own, on a CPU."""
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or "can't allocate memory" in str(error)
+        or "not enough memory" in str(error)
+    )
 
 
 def upsampling_of(model: SMLMModel, wanted: int | None = None) -> int:

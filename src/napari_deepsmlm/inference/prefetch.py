@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from napari_deepsmlm.inference.stopping import raise_if
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ LOOK_S = 0.1
 
 def prefetch(
     items: Iterable[T], depth: int = 2, *, stopping: threading.Event | None = None
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield `items` in order, made up to `depth` ahead in another thread.
 
     An error while making an item is raised here, after the items before it. Closing the

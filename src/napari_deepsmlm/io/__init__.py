@@ -16,11 +16,14 @@ from napari_deepsmlm.io.images.ome_tiff import (
 )
 from napari_deepsmlm.io.images.rgb import write_rgb
 from napari_deepsmlm.io.recognition import (
+    TIFF_ENDINGS,
+    are_damaged_frames,
     are_planes,
     looks_like_frames,
     looks_like_localizations,
     looks_like_series,
     movies_in_folder,
+    other_files_of,
 )
 from napari_deepsmlm.io.tables.files import (
     LocalizationWriter,
@@ -34,6 +37,7 @@ from napari_deepsmlm.io.tables.files import (
 
 __all__ = [
     "MAX_PLANES",
+    "TIFF_ENDINGS",
     "DamagedFrameError",
     "FrameReadError",
     "FrameSource",
@@ -44,6 +48,7 @@ __all__ = [
     "ReadTable",
     "StackWriter",
     "UnitNeeded",
+    "are_damaged_frames",
     "are_planes",
     "history_report",
     "looks_like_frames",
@@ -51,6 +56,7 @@ __all__ = [
     "looks_like_series",
     "movies_in_folder",
     "open_frames",
+    "other_files_of",
     "read_history",
     "read_localizations",
     "read_report",

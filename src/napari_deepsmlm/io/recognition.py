@@ -88,8 +88,44 @@ def movies_in_folder(folder: str | Path) -> list[list[Path]]:
     for path in files:
         if path.name not in parts and looks_like_frames(path):
             movies.append([path])
-            parts.update(_set_of(path))
+            parts.update(other_files_of(path))
     return movies
+
+
+def other_files_of(path: Path) -> set[str]:
+    """Return the names of the files that belong to a movie besides the one that is named.
+
+    They are those that an OME file describes (sets of Micro-Manager), and the header of a raw
+    movie; none of a file that cannot be read.
+    """
+    header = {".raw": ".yaml", ".dax": ".inf"}.get(path.suffix.lower())
+    if header is not None:
+        return {path.with_suffix(header).name}
+    if path.suffix.lower() not in TIFF_ENDINGS:
+        return set()
+    try:
+        table = PageTable(path, max_pages=1)
+    except (ValueError, OSError):
+        return set()
+    try:
+        plane_map = description_of(table, {}).plane_map
+    finally:
+        table.file.close()
+    return set() if plane_map is None else set(plane_map.files) - {"", path.name}
+
+
+def are_damaged_frames(path: Path) -> bool:
+    """Whether a file is named as frames are, but holds nothing that can be opened."""
+    if path.suffix.lower() in RAW_ENDINGS:
+        return False  # nothing is known before both of its files are opened
+    try:
+        if path.suffix.lower() in TIFF_ENDINGS:
+            PageTable(path, max_pages=1).file.close()
+        else:
+            open_frames(path, allow_truncated=True).close()
+    except (ValueError, OSError):
+        return True
+    return False
 
 
 def are_planes(paths: Sequence[str | Path]) -> bool:
@@ -118,16 +154,6 @@ def _is_single_image(path: Path) -> bool:
     table.file.close()
     is_alone = table.n_promised == 1 and math.prod(_declared(table)) <= 1
     return is_alone and all(side in _MOVIE_SIDES for side in table.frame_shape)
-
-
-def _set_of(path: Path) -> set[str]:
-    """Return the names of the other files that an OME file describes."""
-    table = PageTable(path, max_pages=1)
-    try:
-        plane_map = description_of(table, {}).plane_map
-    finally:
-        table.file.close()
-    return set() if plane_map is None else set(plane_map.files) - {"", path.name}
 
 
 def _is_movie(table: PageTable) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from napari_deepsmlm.camera import EMCCD, SCMOS, IdealCamera
+from napari_deepsmlm.camera import EMCCD, SCMOS, AdditiveNoise, IdealCamera
 from napari_deepsmlm.psf.slopes import AXES, images_and_slopes
 
 if TYPE_CHECKING:
@@ -141,6 +141,9 @@ def _noise(camera: Camera, photons: Tensor) -> tuple[Any, Tensor]:
     if isinstance(camera, SCMOS):
         electrons = photons * camera.quantum_efficiency
         return camera.quantum_efficiency, electrons + camera.read_noise_e**2
+    if isinstance(camera, AdditiveNoise):
+        constant = camera.poisson_photons + camera.gaussian_photons**2
+        return 1.0, torch.full_like(photons, constant)
     return 1.0, photons
 
 

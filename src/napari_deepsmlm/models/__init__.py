@@ -14,6 +14,8 @@ from napari_deepsmlm.models._catalog import (
     adapted_models,
     built_in_models,
     find_model,
+    imported_folder,
+    imported_models,
     untrained_cards,
 )
 from napari_deepsmlm.models._checkpoint import load_model, read_card, save_model, take_over
@@ -37,6 +39,8 @@ __all__ = [
     "build_model",
     "built_in_models",
     "find_model",
+    "imported_folder",
+    "imported_models",
     "load_model",
     "model_class",
     "read_card",

@@ -56,6 +56,17 @@ def adapted_models() -> dict[str, Path]:
     return {path.name.removesuffix(SUFFIX).replace("_", ":", 1): path for path in paths}
 
 
+def imported_folder() -> Path:
+    """Return where models lie that the user took over from others."""
+    return data_folder() / "models"
+
+
+def imported_models() -> dict[str, Path]:
+    """Return the files of the models that the user took over from others, by name."""
+    paths = sorted(imported_folder().glob(f"*{SUFFIX}"))
+    return {path.name.removesuffix(SUFFIX).replace("_", ":", 1): path for path in paths}
+
+
 def untrained_cards() -> dict[str, ModelCard]:
     """Return by name the cards of what localizes without a network."""
     from napari_deepsmlm.models import untrained_models
@@ -78,8 +89,9 @@ def find_model(
     Parameters
     ----------
     name : a built-in model (`deep-storm:2d-100nm`), a network (`deep-storm`: its built-in model
-        nearest to the data), one that was adapted to the user's data (`adapted_models`), `fit`
-        (no network: `untrained_cards`), or a `.safetensors` file.
+        nearest to the data), one that was adapted to the user's data (`adapted_models`) or taken
+        over from others (`imported_models`), `fit` (no network: `untrained_cards`), or a
+        `.safetensors` file.
     pixel_size_nm : camera pixel of the data.
     upsampling : super-resolution pixels per camera pixel, if it matters.
 
@@ -90,7 +102,8 @@ def find_model(
     FileNotFoundError
         If a file is named that does not exist.
     """
-    text, built_in, adapted = str(name), built_in_models(), adapted_models()
+    text, built_in = str(name), built_in_models()
+    adapted = {**imported_models(), **adapted_models()}
     untrained = untrained_cards()
     if text in untrained:
         return FoundModel(text, None, untrained[text], "as asked")

@@ -230,13 +230,30 @@ def _folded(block: ConvBlock) -> nn.Module:
     weight, bias = folded_weights(block)
     out_channels, in_channels = weight.shape[:2]
     if isinstance(conv, UpsampledConv2d):
-        size, factor = conv.factor + 2, conv.factor
-        plain: nn.Conv2d | nn.ConvTranspose2d = nn.ConvTranspose2d(
-            in_channels, out_channels, size, stride=factor, padding=1
-        )
-        weight = merged_kernel(weight, factor)
-    else:
-        plain = nn.Conv2d(in_channels, out_channels, conv.kernel_size, padding=conv.padding)  # type: ignore[arg-type]
+        return nn.Sequential(merged_convolution(weight, bias, conv.factor), nn.ReLU(inplace=True))
+    plain = nn.Conv2d(in_channels, out_channels, conv.kernel_size, padding=conv.padding)  # type: ignore[arg-type]
     plain.weight = nn.Parameter(weight, requires_grad=False)
     plain.bias = nn.Parameter(bias, requires_grad=False)
     return nn.Sequential(plain, nn.ReLU(inplace=True))
+
+
+def merged_convolution(weight: Tensor, bias: Tensor, factor: int) -> nn.ConvTranspose2d:
+    """Return nearest upsampling and a 3x3 convolution as one layer for inference."""
+    out_channels, in_channels = weight.shape[:2]
+    merged = nn.ConvTranspose2d(in_channels, out_channels, factor + 2, stride=factor, padding=1)
+    merged.weight = nn.Parameter(merged_kernel(weight, factor), requires_grad=False)
+    merged.bias = nn.Parameter(bias, requires_grad=False)
+    return merged
+
+
+def max_of_four(x: Tensor) -> Tensor:
+    """Return max-pooling by 2, sides even; without the places of the maxima it is faster.
+
+    Examples
+    --------
+    >>> x = torch.rand(1, 3, 4, 6)
+    >>> torch.equal(max_of_four(x), functional.max_pool2d(x, 2))
+    True
+    """
+    rows = torch.maximum(x[:, :, ::2], x[:, :, 1::2])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])

@@ -234,41 +234,53 @@ def merged_neighbours(
     position : (M, 2 or 3) means over what each row took, weighted by probability.
     probability : (M,) sums over it, at most 1.
     """
-    near, neighbour = _near_neighbours(voxel, position, shape, distance)
+    n = len(voxel)
+    one, other = _near_pairs(voxel, position, shape, distance)
     rank = torch.empty_like(voxel[:, 0])
     best_first = probability.argsort(descending=True, stable=True)
-    rank[best_first] = torch.arange(len(rank), device=rank.device)
+    rank[best_first] = torch.arange(n, device=rank.device)
     owner = torch.full_like(rank, -1)  # the row that a detection became part of
     is_open = torch.ones_like(rank, dtype=torch.bool)
-    itself = torch.arange(len(rank), device=rank.device)
+    itself = torch.arange(n, device=rank.device)
+    mine, theirs = one, other  # pairs of which both are open
     while bool(is_open.any()):
-        rivals = torch.where(near & is_open[neighbour], rank[neighbour], len(rank))
-        is_peak = is_open & (rank < rivals.amin(1))
+        is_peak = is_open & (rank < _least(rank[theirs], mine, n))
         owner[is_peak] = itself[is_peak]
-        taker_rank = torch.where(near & is_peak[neighbour], rank[neighbour], len(rank)).amin(1)
-        is_taken = is_open & (taker_rank < len(rank))
+        taken_by = is_peak[theirs]
+        taker_rank = _least(rank[theirs[taken_by]], mine[taken_by], n)
+        is_taken = is_open & ~is_peak & (taker_rank < n)
         owner[is_taken] = best_first[taker_rank[is_taken]]
         is_open = is_open & ~is_peak & ~is_taken
+        are_open = is_open[mine] & is_open[theirs]
+        mine, theirs = mine[are_open], theirs[are_open]
+    is_part = owner[other] == one
+    one, other = one[is_part], other[is_part]
+    total = probability.index_add(0, one, probability[other])
+    weighted = position * probability[:, None]
+    mean = weighted.index_add(0, one, weighted[other])
     kept = torch.nonzero(owner == itself)[:, 0]
-    parts = neighbour[kept]  # (M, 26)
-    share = probability[parts] * (near[kept] & (owner[parts] == kept[:, None]))
-    total = probability[kept] + share.sum(1)
-    mean = position[kept] * probability[kept, None] + (position[parts] * share[..., None]).sum(1)
-    return kept, mean / total[:, None], total.clamp(max=1.0)
+    return kept, mean[kept] / total[kept, None], total[kept].clamp(max=1.0)
 
 
-def _near_neighbours(
+def _least(values: Tensor, rows: Tensor, n: int) -> Tensor:
+    """(n,) the smallest of the values of each row, n where there is none."""
+    return values.new_full((n,), n).scatter_reduce(0, rows, values, "amin")
+
+
+def _near_pairs(
     voxel: Tensor, position: Tensor, shape: torch.Size, distance: float
 ) -> tuple[Tensor, Tensor]:
-    """Whether each of the 26 neighbours is a detection within reach, and its row: (N, 26) both."""
+    """Rows of detections in adjacent voxels that lie within reach, each pair in both orders."""
     B, P, H, W = shape
-    padded = voxel.new_full((B, P + 2, H + 2, W + 2), -1)
+    padded = voxel.new_full((B * (P + 2) * (H + 2) * (W + 2),), -1)
     frame, plane, row, column = voxel.unbind(1)
-    padded[frame, plane + 1, row + 1, column + 1] = torch.arange(len(voxel), device=voxel.device)
-    step = torch.arange(3, device=voxel.device)
+    place = ((frame * (P + 2) + plane + 1) * (H + 2) + row + 1) * (W + 2) + column + 1
+    padded[place] = torch.arange(len(voxel), device=voxel.device)
+    step = torch.arange(-1, 2, device=voxel.device)
     steps = torch.cartesian_prod(step, step, step)
-    steps = steps[torch.arange(27, device=voxel.device) != 13]  # all but the voxel itself
-    z, y, x = (axis[:, None] + steps[:, i] for i, axis in enumerate((plane, row, column)))
-    neighbour = padded[frame[:, None], z, y, x]
-    apart = (position[neighbour] - position[:, None]).square().sum(-1)
-    return (neighbour >= 0) & (apart < distance**2), neighbour.clamp(min=0)
+    steps = (steps[:, 0] * (H + 2) + steps[:, 1]) * (W + 2) + steps[:, 2]
+    neighbour = padded[place[:, None] + steps[steps != 0]]  # (N, 26)
+    one, which = torch.nonzero(neighbour >= 0, as_tuple=True)
+    other = neighbour[one, which]
+    is_near = (position[other] - position[one]).square().sum(-1) < distance**2
+    return one[is_near], other[is_near]

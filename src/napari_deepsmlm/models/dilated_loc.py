@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 
 import torch
@@ -11,7 +12,13 @@ from torch.nn import functional
 
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models.base import ModelConfig, SMLMModel
-from napari_deepsmlm.models.blocks import DilatedConv2d, UpsampledConv2d, channels_last
+from napari_deepsmlm.models.blocks import (
+    DilatedConv2d,
+    UpsampledConv2d,
+    channels_last,
+    max_of_four,
+    merged_convolution,
+)
 from napari_deepsmlm.models.decode import highest_cells, share_out
 from napari_deepsmlm.models.likelihood import count_loss, mixture_loss, weighted_cross_entropy
 from napari_deepsmlm.models.losses import spike_image
@@ -28,6 +35,11 @@ MIXTURE_REACH_PX = 3
 SMALLEST_SIGMA = 0.001
 # Cells that are less likely than this have no part in a molecule.
 FAINTEST = 0.02
+
+# Pixels of all frames together that the fine layers work on at once, where gradients are not kept;
+# they take some 8 KB for each. And how far these layers see, pixels.
+STRIP_PX = {"cpu": 1 << 15}
+FINE_REACH_PX = 4
 
 
 class DilatedLocConfig(ModelConfig):
@@ -110,6 +122,7 @@ class DilatedLoc(SMLMModel):
         )
         self.up = nn.ModuleList([_Block(wide, n, factor=2), _Block(n, n, factor=2)])
         self.down = nn.ModuleList([_Block(n, n), nn.Conv2d(n, n, 1)])
+        self._pools_early = False  # of a network for inference, whose blocks do it
         self.heads = nn.ModuleList([_Head(n, 1), _Head(n, 4), _Head(n, 4)])
         nn.init.constant_(cast("Tensor", cast("_Head", self.heads[0]).last.bias), -6.0)
         # Factors on the predicted standard deviations: x and y together, z.
@@ -153,7 +166,7 @@ class DilatedLoc(SMLMModel):
 
     def predict(self, prepared: Tensor) -> Tensor:
         """(B, T, H, W) photons, T 1 or 3, -> (B, 9, c H, c W); (B, 2 T, H, W) -> (B, 10, ...)."""
-        B, (H, W), T = len(prepared), prepared.shape[-2:], cast("int", self.config.frames)
+        B, (H, W), T = prepared.shape[0], prepared.shape[-2:], cast("int", self.config.frames)
         x = prepared[:, :T].reshape(B * T, 1, H, W).to(memory_format=torch.channels_last)
         x = self.input_norm(x.to(self.input_norm.weight.dtype))
         if self.reads_noise_units:
@@ -170,9 +183,33 @@ class DilatedLoc(SMLMModel):
         by_4 = self.late[1](_with(by_2, x)) + by_2
         by_8 = self.late[2](_with(by_4, x)) + by_4
         by_16 = self.late[3](_with(by_8, x)) + by_2 + by_8
-        features = self.up[1](self.up[0](_with(by_16, x)))
+        return self._finely(_with(by_16, x), prepared)
+
+    def _finely(self, seen: Tensor, prepared: Tensor) -> Tensor:
+        """(B, 64 + C, H, W) -> prediction, by layers on four times as fine a grid.
+
+        They need most of the memory and see few pixels around: large images go through them in
+        strips, which changes nothing.
+        """
+        B, _, H, W = seen.shape
+        strip_px = STRIP_PX.get(seen.device.type, 1 << 20)
+        if torch.is_grad_enabled() or strip_px >= B * H * W:
+            return self.from_features(self.up[1](self.up[0](seen)), prepared)
+        cells, rows = cast("int", self.config.cells), max(FINE_REACH_PX, strip_px // (B * W))
+        parts = []
+        for y in range(0, H, rows):
+            top, end = max(0, y - FINE_REACH_PX), min(H, y + rows)
+            around = slice(top, min(H, end + FINE_REACH_PX))
+            features = self.up[1](self.up[0](seen[:, :, around]))
+            part = self.from_features(features, prepared[:, :, around])
+            parts.append(part[:, :, (y - top) * cells : (end - top) * cells])
+        return torch.cat(parts, 2)
+
+    def from_features(self, features: Tensor, prepared: Tensor) -> Tensor:
+        """(B, 64, 4 H, 4 W) features -> prediction: the layers down to the cells, and the heads."""
+        T = cast("int", self.config.frames)
         for size, layer in zip((2, 1), self.down, strict=True):
-            if self.config.cells <= size:
+            if self.config.cells <= size and not self._pools_early:
                 features = functional.max_pool2d(features, 2)
             features = layer(features)
         prediction = self._activated(torch.cat([head(features).float() for head in self.heads], 1))
@@ -298,8 +335,23 @@ class DilatedLoc(SMLMModel):
         self.uncertainty_scale.mul_(torch.tensor(given, device=self.uncertainty_scale.device))
 
     def for_inference(self) -> Self:
-        """Return the network in evaluation mode, laid out for convolutions."""
-        return channels_last(self.eval())
+        """Return an equal network with less to do between its convolutions.
+
+        Batch norm becomes a factor of the weights before the ReLU and a shift after it, and
+        maxima are taken before both, on a quarter of the values: with positive factors all that
+        is exact. Merged kernels are computed once.
+        """
+        ready = copy.deepcopy(self).eval().requires_grad_(False)
+        finer = cast("int", self.config.cells)
+        before_pools = [block for block, size in ((ready.up[1], 2), (ready.down[0], 1))
+                        if finer <= size]  # fmt: skip
+        ready._pools_early = all(_is_rising(cast("_Block", block)) for block in before_pools)
+        pooled = before_pools if ready._pools_early else []
+        for parent in list(ready.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, _Block):
+                    setattr(parent, name, _folded(child, pools=any(child is b for b in pooled)))
+        return channels_last(ready)
 
 
 class _Block(nn.Module):
@@ -320,6 +372,54 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.norm(self.conv(x).relu_())
         return y
+
+
+class _FoldedBlock(nn.Module):
+    """A block whose batch norm is in its weights but for a shift, with max-pooling after it."""
+
+    shift: Tensor
+
+    def __init__(self, conv: nn.Module, shift: Tensor, *, pools: bool) -> None:
+        super().__init__()
+        self.conv, self.pools = conv, pools
+        self.register_buffer("shift", shift[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        if self.pools:
+            y = max_of_four(y)
+        shifted: Tensor = y.relu_().add_(self.shift)
+        return shifted
+
+
+def _factor(block: _Block) -> Tensor:
+    """(out,) what batch norm multiplies with."""
+    factor: Tensor = (
+        block.norm.weight / (cast("Tensor", block.norm.running_var) + block.norm.eps).sqrt()
+    )
+    return factor.detach()
+
+
+def _is_rising(block: _Block) -> bool:
+    """Whether larger values stay larger, so that maxima may be taken before batch norm."""
+    return bool((_factor(block) > 0).all())
+
+
+def _folded(block: _Block, *, pools: bool) -> nn.Module:
+    """Return an equal block for inference; one that turns values round is left as it is."""
+    if not _is_rising(block):
+        return block
+    conv, factor = block.conv, _factor(block)
+    weight = (conv.weight * factor[:, None, None, None]).detach()
+    bias = (cast("Tensor", conv.bias) * factor).detach()
+    shift = (block.norm.bias - cast("Tensor", block.norm.running_mean) * factor).detach()
+    plain: nn.Module
+    if isinstance(conv, UpsampledConv2d):
+        plain = merged_convolution(weight, bias, conv.factor)
+    else:
+        plain = copy.deepcopy(conv)
+        plain.weight, plain.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return _FoldedBlock(plain.requires_grad_(False), shift, pools=pools)
 
 
 class _Head(nn.Module):

@@ -153,9 +153,13 @@ class DrsnStorm(ImageModel):
             frames, scale_factor=self.upsampling, mode=self.config.interpolation
         )
         x = x.to(self.first.weight.dtype, memory_format=torch.channels_last)
-        spike = SPIKE_OF_SPAN * span[:, :, :1, :1]
+        spike = self._spike(span)
         outputs = spike * self._outputs(x).float()
         return torch.cat([outputs, spike.expand_as(outputs[:, :1])], 1)
+
+    def _spike(self, span: Tensor) -> Tensor:
+        """(B, 1, 1, 1) photons of a spike as bright as the frame's brightest pixel."""
+        return SPIKE_OF_SPAN * span[:, :, :1, :1]
 
     def _outputs(self, x: Tensor) -> Tensor:
         """(B, 1, H, W) -> (B, D, H, W).

@@ -99,7 +99,7 @@ def background_level(frames: Tensor) -> Tensor:
     over a block's neighbours after, and interpolated. The noise of the smoothed pixels is a
     third, so the level of empty frames lies a fifth of a standard deviation below their mean.
     """
-    B, C, H, W = frames.shape
+    H, W = (int(side) for side in frames.shape[-2:])  # plain numbers, also while traced
     rows, columns = (max(1, round(side / BLOCK_PX)) for side in (H, W))
     height, width = math.ceil(H / rows), math.ceil(W / columns)
     around = functional.pad(frames, (1, 1, 1, 1), mode="replicate")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_deepsmlm._devices import Compute, choose_compute
 from napari_deepsmlm.estimation import KnownCamera, know_camera
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.mismatch import PIXEL_TOLERANCE, Look, pixel_sentence
 from napari_deepsmlm.reconstruction.finding import find_for
+from napari_deepsmlm.reconstruction.sharing import Sharing, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.io import FrameSource, PlaneLayout
     from napari_deepsmlm.mismatch import MismatchTable
     from napari_deepsmlm.models import FoundModel, ModelCard, SMLMModel
@@ -33,6 +34,8 @@ class Choice(NamedTuple):
     camera: KnownCamera
     look: Look
     """At the frames, which are measured at most once."""
+    sharing: Sharing
+    """Who predicts."""
 
 
 def choose(
@@ -66,12 +69,13 @@ def choose(
         model.pixel_size_nm = pixel_size_nm
     if not found.card.is_trained:
         _tell_width(model, look.glance_at(found.card, found.name))
-    compute = choose_compute(options.device, options.precision)
+    sharing = share(options, source)
+    compute = sharing.compute
     warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
     reads_light = model.needs_photons or model.reads_noise_units
     warnings += known.warnings if reads_light else known.frame_warnings
     pipeline = pipeline_of(model, compute, options, known)
-    return Choice(found, model, compute, pipeline, tuple(warnings), known, look)
+    return Choice(found, model, compute, pipeline, tuple(warnings), known, look, sharing)
 
 
 def _tell_width(model: SMLMModel, table: MismatchTable | None) -> None:

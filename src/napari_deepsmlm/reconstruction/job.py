@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.adaptation import AdaptJob
 from napari_deepsmlm.inference.sinks import FileSink, MemorySink
+from napari_deepsmlm.inference.workers import Memory
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.mismatch import pixel_sentence
 from napari_deepsmlm.models import ImageModel
@@ -33,6 +34,7 @@ from napari_deepsmlm.reconstruction.keeping import (
 )
 from napari_deepsmlm.reconstruction.options import ReconstructOptions
 from napari_deepsmlm.reconstruction.report import make_report
+from napari_deepsmlm.reconstruction.sharing import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,7 +79,7 @@ class ReconstructJob:
         # Whoever names frames may name those that are there of a stack that was cut short.
         is_part = options.frame_range != (0, None)
         self.source = open_frames(
-            frames,
+            frames if options.scheduler is None else absolute(frames),
             axes=options.axes,
             allow_truncated=is_part,
             registration=options.registration,
@@ -132,25 +134,29 @@ class ReconstructJob:
             done, n_constant, seconds, started = 0, 0, 0.0, time.perf_counter()
             is_judged = False
             losses = Losses()
-            predictions = choice.pipeline.run(
+            memory = Memory()
+            predictions = choice.sharing.predict(
+                choice.pipeline,
                 source,
                 frames=frames,
                 window=options.window,
                 region=region,
+                memory=memory,
                 stopping=self._stopping,
             )
-            for predicted in losses.until_unreadable(predictions):
-                sink.add(predicted)
-                brake.add(predicted)
-                if brake.can_judge and not is_judged:
-                    is_judged = True
-                    warnings += self._braked(choice, brake.objection())
-                done += predicted.n_frames
-                n_constant += predicted.n_constant
-                seconds = time.perf_counter() - started
-                yield Progress(done, len(frames), seconds, sink.n_localizations)
-                if self._stopping.is_set():
-                    break
+            with closing(predictions):
+                for predicted in losses.until_unreadable(predictions):
+                    sink.add(predicted)
+                    brake.add(predicted)
+                    if brake.can_judge and not is_judged:
+                        is_judged = True
+                        warnings += self._braked(choice, brake.objection())
+                    done += predicted.n_frames
+                    n_constant += predicted.n_constant
+                    seconds = time.perf_counter() - started
+                    yield Progress(done, len(frames), seconds, sink.n_localizations)
+                    if self._stopping.is_set():
+                        break
             if done and not is_judged:
                 warnings += self._braked(choice, brake.objection())
             if n_constant:
@@ -160,6 +166,7 @@ class ReconstructJob:
             report = make_report(
                 source, options, choice, region, sink,
                 n_frames=done, seconds=seconds, warnings=warnings, problem=losses.problem,
+                workers_mb=memory.total_mb,
             )  # fmt: skip
             sink.take_report(report.to_json())
             if done == 0:
@@ -274,7 +281,7 @@ def _prepared(choice: Choice, region: Region, n_frames: int, warnings: list[str]
     return Prepared(
         n_frames=n_frames,
         model=choice.found.name,
-        device=str(choice.compute.device),
+        device=f"{choice.sharing.in_words}{choice.compute.device}",
         precision=choice.compute.precision,
         reason=f"{choice.found.reason}; {choice.compute.reason}",
         sr_shape=(region.shape[0] * r, region.shape[1] * r),

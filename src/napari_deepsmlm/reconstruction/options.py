@@ -58,7 +58,9 @@ class ReconstructOptions(FrozenModel):
         le=1,
         description="Least probability of a localization; the model's if not given.",
     )
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
+    device: str = Field(
+        "auto", description="auto, cpu, cuda, cuda:1, mps; several, as cuda:0,cuda:1, share frames."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Number format.")
     camera: CameraChoice = Field(
         "auto",
@@ -76,6 +78,18 @@ class ReconstructOptions(FrozenModel):
     )
     registration: str | None = Field(
         None, description="planes.yaml of a calibration: moves all planes onto the first."
+    )
+
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Processes that share the frames; one for each device if not given.",
+    )
+    scheduler: str | None = Field(
+        None,
+        description="Address of a dask scheduler, as tcp://host:8786, whose workers share the "
+        "frames instead.",
     )
 
     @field_validator("frame_range")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm._devices import peak_memory_mb
 from napari_deepsmlm.reconstruction.adapting import described
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ class Report(Mapping[str, Any]):
     camera : what turned ADU into photons, and where it is known from.
     model : what reconstructed them.
     versions : of Python and the packages that matter.
-    device : with the number format, and why they were chosen.
+    device : with the number format, why they were chosen, and the workers if there were several.
     frames : camera frames that were done.
     seconds, frames_per_second : the time they took.
-    peak_memory_mb : largest resident size of the process until then.
+    peak_memory_mb : largest resident size of the process until then, with those of its workers.
     localizations : their number.
     warnings : sentences for the person who judges the result.
     pixel_size_nm, sr_pixel_nm : of the frames and of the image.
@@ -137,6 +138,7 @@ def make_report(
     seconds: float,
     warnings: list[str],
     problem: str = "",
+    workers_mb: float = 0.0,
 ) -> Report:
     """Return the report of a run.
 
@@ -146,6 +148,7 @@ def make_report(
     seconds : that they took.
     warnings : sentences for the person who judges the result.
     problem : why reading ended early.
+    workers_mb : the largest resident sizes of other processes that worked on it.
     """
     compute, pixel_nm = choice.compute, choice.model.pixel_size_nm
     return Report(
@@ -153,11 +156,11 @@ def make_report(
         camera=choice.camera,
         model=_model(choice),
         versions=_versions(),
-        device=f"{compute.device}, {compute.precision} ({compute.reason})",
+        device=f"{choice.sharing.in_words}{compute.device}, {compute.precision} ({compute.reason})",
         frames=n_frames,
         seconds=round(seconds, 3),
         frames_per_second=round(n_frames / seconds, 2) if seconds else 0.0,
-        peak_memory_mb=_peak_memory_mb(),
+        peak_memory_mb=round(peak_memory_mb() + workers_mb, 1),
         localizations=sink.n_localizations,
         warnings=tuple(warnings),
         pixel_size_nm=pixel_nm,
@@ -199,16 +202,3 @@ def _model(choice: Choice) -> ReportedModel:
 def _versions() -> dict[str, str]:
     packages = ("napari-deepsmlm", "torch", "numpy", "tifffile")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
-
-
-def _peak_memory_mb() -> float:
-    """Largest resident size of this process so far."""
-    import psutil
-
-    memory = psutil.Process().memory_info()
-    if hasattr(memory, "peak_wset"):  # Windows
-        return round(float(memory.peak_wset) / 2**20, 1)
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if platform.system() == "Darwin" else 2**10), 1)

@@ -66,15 +66,23 @@ class Drift(FrozenModel):
 
 
 def plane_shifts_nm(
-    n: int, n_planes: int, largest_nm: float, generator: torch.Generator
+    n: int,
+    n_planes: int,
+    largest_nm: float,
+    generator: torch.Generator,
+    choices_nm: tuple[float, ...] = (),
 ) -> Tensor | None:
     """Return (n, n_planes, 2) x and y shifts of focal planes against the first, or None.
 
-    Each is uniform in ± `largest_nm`. Nothing is drawn where there is nothing to shift.
+    Each is uniform in ± `largest_nm`, or one of the choices, each as likely as another, if there
+    are any. Nothing is drawn where there is nothing to shift.
     """
-    if largest_nm == 0 or n_planes == 1:
+    if n_planes == 1 or (largest_nm == 0 and not choices_nm):
         return None
     shifts = torch.rand(n, n_planes, 2, generator=generator, device=generator.device)
-    shifts = largest_nm * (2 * shifts - 1)
+    if choices_nm:
+        shifts = shifts.new_tensor(choices_nm)[(shifts * len(choices_nm)).long()]
+    else:
+        shifts = largest_nm * (2 * shifts - 1)
     shifts[:, 0] = 0
     return shifts

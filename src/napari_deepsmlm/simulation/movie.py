@@ -9,7 +9,6 @@ import torch
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.simulation.batch import Batch
 from napari_deepsmlm.simulation.molecules import emitting
-from napari_deepsmlm.simulation.motion import plane_shifts_nm
 from napari_deepsmlm.simulation.scene import Scene, between, log_between
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def movie_blocks(
     scene = Scene(psf, simulation, drift.reach_nm(n_frames) if drift else 0.0)
     geometry = scene.realise(1, shape, generator)
     pattern = scene.pattern(1, shape, generator)
-    shifts = plane_shifts_nm(1, psf.n_planes, simulation.plane_shift_nm, generator)
+    shifts = simulation.plane_shifts_nm(1, psf.n_planes, generator)
     seed = int(torch.randint(1 << 32, (1,), generator=generator, device=generator.device))
     pixel, margin = psf.pixel_size_nm, simulation.margin_nm(psf)
     within = (shape[0] * pixel, shape[1] * pixel, margin) if drift else None

@@ -8,10 +8,12 @@ from pydantic import Field, field_validator, model_validator
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.simulation.blinking import Blinking, Independent
-from napari_deepsmlm.simulation.motion import Drift
+from napari_deepsmlm.simulation.motion import Drift, plane_shifts_nm
 from napari_deepsmlm.simulation.structures import Structure, Uniform
 
 if TYPE_CHECKING:
+    import torch
+
     from napari_deepsmlm.psf import PSF
 
 # Light of so many frames is still a whole number of photons in float32.
@@ -53,6 +55,12 @@ class Simulation(FrozenModel):
     plane_shift_nm: float = Field(
         0.0, ge=0, le=10_000, description="Largest shift of a focal plane against the first, nm."
     )
+    plane_shift_choices_nm: tuple[float, ...] = Field(
+        (),
+        max_length=64,
+        description="Shifts along x and along y that a focal plane has one of, nm, instead of any "
+        "up to the largest; none: any.",
+    )
     margin_px: int | None = Field(
         None,
         ge=0,
@@ -60,6 +68,14 @@ class Simulation(FrozenModel):
         description="Molecules this far outside the frame still light its edge, camera pixels; "
         "as far as the PSF reaches if left out.",
     )
+
+    def plane_shifts_nm(
+        self, n: int, n_planes: int, generator: torch.Generator
+    ) -> torch.Tensor | None:
+        """Return (n, n_planes, 2) x and y shifts of focal planes against the first, or None."""
+        return plane_shifts_nm(
+            n, n_planes, self.plane_shift_nm, generator, self.plane_shift_choices_nm
+        )
 
     def margin_nm(self, psf: PSF) -> float:
         """Return how far outside the frame molecules are drawn."""
@@ -78,6 +94,13 @@ class Simulation(FrozenModel):
     def _positive(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] == 0:
             raise ValueError("must be above 0")
+        return value
+
+    @field_validator("plane_shift_choices_nm")
+    @classmethod
+    def _near(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(abs(shift) > 10_000 for shift in value):
+            raise ValueError("must be within 10,000 nm")
         return value
 
     @field_validator("sum_frames")

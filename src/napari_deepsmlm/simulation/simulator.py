@@ -11,8 +11,8 @@ from napari_deepsmlm.simulation.batch import Batch
 from napari_deepsmlm.simulation.blinking import Independent
 from napari_deepsmlm.simulation.light import expected_light
 from napari_deepsmlm.simulation.molecules import emitting
-from napari_deepsmlm.simulation.motion import plane_shifts_nm
 from napari_deepsmlm.simulation.movie import chunks, movie_blocks
+from napari_deepsmlm.simulation.replay import replay_blocks
 from napari_deepsmlm.simulation.scene import Scene, between, log_between
 from napari_deepsmlm.simulation.settings import Simulation
 
@@ -98,7 +98,7 @@ class Simulator:
             emitters = emitting(molecules, n_frames, brightness.expand(n, n_frames))
             level = between(simulation.background, (n, 1, 1, 1), generator)
         background = level * scene.pattern(n, shape, generator)
-        shifts = plane_shifts_nm(n, self.psf.n_planes, simulation.plane_shift_nm, generator)
+        shifts = simulation.plane_shifts_nm(n, self.psf.n_planes, generator)
         frames = self.expose(
             emitters,
             shape,
@@ -128,16 +128,20 @@ class Simulator:
         shape: tuple[int, int],
         generator: torch.Generator,
         chunk: int = 100,
+        activations: Localizations | None = None,
     ) -> Iterator[Batch]:
         """Yield consecutive frames of one structure, `chunk` at a time, frames counted on.
 
         The size of the chunks changes neither frames nor molecules, and bounds the memory. The
         truth has a column `molecule`, the identity that a molecule keeps while it blinks, and
         with drift `drift_x_nm` and so on: positions are as the camera sees them, after drift.
+        With `activations` the molecules are those of a table: see `replay_blocks`.
         """
         if chunk < 1:
             raise ValueError(f"chunk must be at least 1 frame, got {chunk}.")
-        return chunks(movie_blocks(self, n_frames, shape, generator), chunk)
+        if activations is None:
+            return chunks(movie_blocks(self, n_frames, shape, generator), chunk)
+        return chunks(replay_blocks(self, activations, n_frames, shape, generator), chunk)
 
     def expose(
         self,

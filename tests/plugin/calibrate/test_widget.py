@@ -12,13 +12,9 @@ from qtpy.QtWidgets import QComboBox, QFileDialog
 from tests.calibration.conftest import simulate_beads
 
 from napari_deepsmlm.calibration.calibrate import calibrate
-from napari_deepsmlm.plugin.calibrate.widget import (
-    MEASURED,
-    PLANES,
-    PUPIL,
-    WIDTHS,
-    CalibrateWidget,
-)
+from napari_deepsmlm.calibration.plot import fitted_images
+from napari_deepsmlm.plugin.calibrate.widget import PLANES, CalibrateWidget
+from napari_deepsmlm.plugin.calibrate.work import MEASURED, PUPIL, WIDTHS
 from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.layers.world import frame_placement
 from napari_deepsmlm.plugin.train import widget as train_widget
@@ -104,6 +100,9 @@ def test_beads_are_marked_and_those_left_make_the_psf(
     np.testing.assert_array_equal(made.measured, expected.measured)
     assert made.gaussian.x.sigma_nm == pytest.approx(130, rel=0.03)
     assert "1 bead, z from" in panel.result_note.text()
+    assert "PSF as measured, cubic splines: the rest is" in panel.result_note.text()
+    assert "good" in panel.result_note.text()
+    np.testing.assert_array_equal(panel._made.fitted, fitted_images(made, is_measured=True))
     assert panel.view.plot.measured["x"].getData()[1].shape == (15,)
     assert panel.view.images.rows["data"][2].pixmap().width() > 20
     assert not panel.view.isHidden()

@@ -118,6 +118,7 @@ def test_a_cancelled_adaptation_can_go_on(
         assert f"cells · {MODEL}" not in viewer.layers
 
 
+@pytest.mark.slow  # of the library, another is tested always
 def test_a_model_that_was_adapted_before_is_offered(bright: np.ndarray, own_models: Path) -> None:
     options = AdaptOptions(
         model=MODEL, pixel_size_nm=160.0, steps=3, patch_px=16, held_out_frames=2, held_out_px=32

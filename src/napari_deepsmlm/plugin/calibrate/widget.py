@@ -25,6 +25,9 @@ from napari_deepsmlm.plugin.calibrate.bead_layers import (
     z_step_of,
 )
 from napari_deepsmlm.plugin.calibrate.work import (
+    KINDS,
+    MEASURED,
+    PUPIL,
     BeadOptions,
     BeadsFound,
     Calibrated,
@@ -55,12 +58,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 FILES = "PSF (*.safetensors)"
-MEASURED, WIDTHS, PUPIL = "measured", "widths", "pupil"
-KINDS = {
-    MEASURED: "as measured, cubic splines",
-    WIDTHS: "Gaussian, widths through z",
-    PUPIL: "Zernike pupil",
-}
 FIELDS, PLANES = "fields with beads of their own", "focal planes of one field"
 MAX_REFUSED = 4
 
@@ -265,6 +262,7 @@ class CalibrateWidget(JobPanel):
             calibrate_live,
             self._volumes(),
             options,
+            self._kind,
             self.pupil_box.value if self._kind == PUPIL else None,
             self.camera_box.camera,
             [self._kept_places(stack) for stack in self._marked_stacks()],

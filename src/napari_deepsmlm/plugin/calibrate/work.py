@@ -24,6 +24,20 @@ if TYPE_CHECKING:
     Volumes = Callable[[], list[Array]]
 
 
+MEASURED, WIDTHS, PUPIL = "measured", "widths", "pupil"
+KINDS = {
+    MEASURED: "as measured, cubic splines",
+    WIDTHS: "Gaussian, widths through z",
+    PUPIL: "Zernike pupil",
+}
+VERDICTS = {
+    5.0: "good, about what noise leaves",
+    15.0: "fair, look for structure in the row of the rest",
+}
+POOR = "poor, choose another PSF or other beads"
+"""What a rest below so many percent means, and one that is larger."""
+
+
 class BeadOptions(FrozenModel):
     """How a bead stack was recorded, and how much of it a PSF takes."""
 
@@ -72,11 +86,13 @@ class BeadsFound:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibration, what it says of the images, and its numbers."""
+    """A calibration, what the chosen kind of PSF says of the images, and its numbers."""
 
     result: Calibration
+    kind: str
+    """One of `KINDS`."""
     fitted: Array
-    """(Z, P, P) images of the first plane as the parametric fit has them."""
+    """(Z, P, P) images of the first plane as that kind has them."""
     report: dict[str, Any]
 
 
@@ -120,6 +136,7 @@ def find_live(
 def calibrate_live(
     volumes: Volumes,
     options: BeadOptions,
+    kind: str,
     pupil: str | None,
     camera: Any,
     keep: Sequence[Array | None],
@@ -129,6 +146,7 @@ def calibrate_live(
 
     Parameters
     ----------
+    kind : of the PSF that is wanted, one of `KINDS`.
     pupil : preset whose Zernike coefficients are fitted; none if None.
     camera : preset, or fields of a camera: the images become photons; as they are if None.
     keep : see :func:`napari_deepsmlm.calibration.calibrate.calibrate`.
@@ -160,7 +178,8 @@ def calibrate_live(
             return
         except StopIteration as end:
             result: Calibration = end.value
-            yield Calibrated(result, fitted_images(result), calibration_report(result))
+            fitted = fitted_images(result, is_measured=kind == MEASURED)
+            yield Calibrated(result, kind, fitted, calibration_report(result))
             return
 
 
@@ -193,9 +212,8 @@ def planes_of(volumes: list[Array]) -> Array:
 
 def in_words(made: Calibrated) -> list[str]:
     """Return the numbers of a calibration, one line each."""
-    report, data = made.report, made.result.measured[0]
+    report = made.report
     low, high = report["z_range_nm"]
-    rest = float(np.sqrt(np.square(data - made.fitted).sum() / np.square(data).sum()))
     lines = [f"{counted(report['n_beads'], 'bead')}, z from {low:.0f} to {high:.0f} nm"]
     for i, plane in enumerate(report["planes"], 1):
         name = f"Plane {i}: " if len(report["planes"]) > 1 else ""
@@ -206,8 +224,16 @@ def in_words(made: Calibrated) -> list[str]:
     if report["zernike_nm"] is not None:
         largest = sorted(report["zernike_nm"].items(), key=lambda item: -abs(item[1]))[:4]
         lines.append("Zernike: " + ", ".join(f"({mode}) {rms:.0f} nm" for mode, rms in largest))
-    lines.append(f"Root mean square of the rest: {100 * rest:.1f} % of the data")
+    lines.append(_verdict(made))
     return lines
+
+
+def _verdict(made: Calibrated) -> str:
+    """Return how well the chosen kind of PSF describes the bead, in one line."""
+    data = made.result.measured[0]
+    percent = 100 * float(np.sqrt(np.square(data - made.fitted).sum() / np.square(data).sum()))
+    words = next((words for limit, words in VERDICTS.items() if percent < limit), POOR)
+    return f"PSF {KINDS[made.kind]}: the rest is {percent:.1f} % of the data (r.m.s.): {words}"
 
 
 def _in_photons(stack: Array, camera: Any) -> Array:

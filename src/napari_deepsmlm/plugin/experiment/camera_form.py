@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.camera import Camera
 
-OWN = {"scmos": "sCMOS or CCD by numbers", "emccd": "EMCCD by numbers", "ideal": "shot noise only"}
+OWN = {
+    "scmos": "sCMOS or CCD by numbers",
+    "emccd": "EMCCD by numbers",
+    "ideal": "shot noise only",
+    "additive": "noise added to a noiseless image",
+}
 
 
 class CameraForm(LongNamesBox):
@@ -38,10 +43,11 @@ class CameraForm(LongNamesBox):
 
     def fill(self, presets: Mapping[str, Any]) -> None:
         """Offer the presets, and one of each kind by its numbers."""
-        from napari_deepsmlm.camera import EMCCD, SCMOS, IdealCamera
+        from napari_deepsmlm.camera import EMCCD, SCMOS, AdditiveNoise, IdealCamera
 
         self._presets = presets
-        for kind, camera in (("scmos", SCMOS), ("emccd", EMCCD), ("ideal", IdealCamera)):
+        cameras: tuple[type[Camera], ...] = (SCMOS, EMCCD, IdealCamera, AdditiveNoise)
+        for kind, camera in zip(OWN, cameras, strict=True):
             self._fields[kind] = Fields(camera, editable(camera), self._rows, self)
             self._fields[kind].changed.connect(self.changed)
             self._kept[kind] = camera()

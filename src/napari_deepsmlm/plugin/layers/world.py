@@ -222,6 +222,18 @@ def pixel_size_of(layer: Layer) -> PixelSize:
         return PixelSize(None, "")
 
 
+def is_stated_by_file(layer: Layer, pixel_size_nm: float | None) -> bool:
+    """Whether the file that our reader opened states this camera pixel itself."""
+    known = provenance(layer)
+    is_read = bool(known.get("paths")) and known.get("pixel_size_origin") not in ("", "given")
+    return is_read and pixel_size_nm == known.get("pixel_size_nm")
+
+
+def files_of(layer: Layer) -> tuple[str, ...]:
+    """Return the files that our reader opened, none if another one did."""
+    return tuple(provenance(layer).get("paths") or ())
+
+
 def is_in_nm(layer: Layer, pixel_size_nm: float) -> bool:
     """Whether a layer lies in the world as camera frames with this pixel should."""
     has_size = np.allclose(np.asarray(layer.scale[-2:]), pixel_size_nm, rtol=1e-6)

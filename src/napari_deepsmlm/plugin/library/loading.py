@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator, Iterator
 
+    from napari_deepsmlm.batch import Recipe
     from napari_deepsmlm.reconstruction import ReconstructOptions
 
 MAX_TRAINED = 20
@@ -33,12 +34,14 @@ class Library:
     pixel_tolerance: float
     devices: tuple[str, ...]
     cameras: tuple[str, ...]
+    recipe: type[Recipe]
 
 
 def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
     """Import torch, look for what there is, and yield it."""
     load_torch_beside_python()
     from napari_deepsmlm._devices import available_devices, choose_compute
+    from napari_deepsmlm.batch import Recipe
     from napari_deepsmlm.camera import camera_presets
     from napari_deepsmlm.reconstruction import PIXEL_TOLERANCE, ReconstructOptions
 
@@ -50,25 +53,27 @@ def load_library(stopping: threading.Event) -> Generator[Library, None, None]:
         pixel_tolerance=PIXEL_TOLERANCE,
         devices=tuple(available_devices()),
         cameras=tuple(camera_presets()),
+        recipe=Recipe,
     )
 
 
 def known_models() -> tuple[ModelChoice, ...]:
-    """Return the built-in models, what needs no network, adapted models, and the latest runs'."""
+    """Return the built-in models, what needs no network, the user's own, and the latest runs'."""
     from napari_deepsmlm.models import built_in_models, untrained_cards
 
     models = [ModelChoice.from_file(path, name) for name, path in built_in_models().items()]
     untrained = [
         ModelChoice.from_card(card, name, card.title) for name, card in untrained_cards().items()
     ]
-    return (*models, *untrained, *_adapted(), *_trained_by_user())
+    return (*models, *untrained, *_own(), *_trained_by_user())
 
 
-def _adapted() -> Iterator[ModelChoice]:
-    """Yield the latest models that were adapted to the user's data."""
-    from napari_deepsmlm.models import adapted_models
+def _own() -> Iterator[ModelChoice]:
+    """Yield models that were taken over from others, and the latest adapted to the user's data."""
+    from napari_deepsmlm.models import adapted_models, imported_models
 
-    for name, path in list(adapted_models().items())[:MAX_TRAINED]:
+    adapted = list(adapted_models().items())[:MAX_TRAINED]
+    for name, path in (*imported_models().items(), *adapted):
         with suppress(ValueError, OSError):  # damaged, or of another version
             yield ModelChoice.from_file(path, name)
 

@@ -18,7 +18,14 @@ from napari_deepsmlm.plugin.forms.field import editor_for
 from napari_deepsmlm.plugin.forms.model_box import ModelBox
 from napari_deepsmlm.plugin.forms.rows import FoldedForm
 from napari_deepsmlm.plugin.forms.stack_box import StackBox
-from napari_deepsmlm.plugin.layers.world import n_frames_of, n_planes_of, show_plane
+from napari_deepsmlm.plugin.layers.world import (
+    files_of,
+    is_stated_by_file,
+    n_frames_of,
+    n_planes_of,
+    provenance,
+    show_plane,
+)
 from napari_deepsmlm.plugin.memory.settings import compute_settings
 from napari_deepsmlm.plugin.reconstruct.adapted_finder import AdaptedFinder, Wanted
 from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
@@ -32,9 +39,12 @@ from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari.layers import Layer
     from napari.viewer import Viewer
 
+    from napari_deepsmlm.batch import Recipe
     from napari_deepsmlm.plugin.library.loading import Library
     from napari_deepsmlm.reconstruction import ReconstructOptions
 
@@ -125,6 +135,11 @@ class ReconstructForm(QWidget):
         )
 
     @property
+    def is_complete_for_files(self) -> bool:
+        """Whether everything is chosen that a run over stacks in files needs."""
+        return self._library is not None and self.model_box.is_readable
+
+    @property
     def stack(self) -> Layer | None:
         """The chosen layer, None if there is none."""
         return self.stack_box.stack
@@ -169,6 +184,30 @@ class ReconstructForm(QWidget):
         is_to_the_end = last == self.last_frame.max
         values["frame_range"] = (first, None if is_to_the_end else last + 1)
         return self._library.options.from_dict(values, source="Reconstruct")
+
+    def recipe(self, inputs: Sequence[str] | None = None) -> Recipe:
+        """Return the choices for stacks in files, each with the pixel size that it states.
+
+        Without `inputs` they are for the files of the chosen stack, if our reader opened it.
+
+        A pixel size that was entered here, as the file of the chosen stack states none, is that of
+        all of them.
+
+        Raises
+        ------
+        ValueError
+            One sentence about what is out of range.
+        """
+        assert self._library is not None  # noqa: S101 - is_complete_for_files
+        options = self.options()
+        if self.stack is not None and is_stated_by_file(self.stack, options.pixel_size_nm):
+            options = options.replace(pixel_size_nm=None)
+        values: dict[str, Any] = {"inputs": inputs or (), "reconstruct": options}
+        if inputs is None and self.stack is not None:
+            files = files_of(self.stack)
+            values["inputs"] = [files[0] if len(files) == 1 else files] if files else ()
+            values["planes"] = bool(provenance(self.stack).get("as_planes"))
+        return self._library.recipe.from_dict(values, source="Reconstruct")
 
     def add_minutes(self, box: Number) -> None:
         """Add the time of an adaptation."""

@@ -14,14 +14,25 @@ from napari_deepsmlm.plugin.library.loading import load_library
 from napari_deepsmlm.plugin.reconstruct.adapting import Adapting
 from napari_deepsmlm.plugin.reconstruct.brake_box import BrakeBox
 from napari_deepsmlm.plugin.reconstruct.depth import DepthImage
+from napari_deepsmlm.plugin.reconstruct.folder_box import FolderBox
 from napari_deepsmlm.plugin.reconstruct.form import ReconstructForm
 from napari_deepsmlm.plugin.reconstruct.naming import name_of_run
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.reconstruct.preview import FramePreview
 from napari_deepsmlm.plugin.reconstruct.report_box import ReportBox
-from napari_deepsmlm.plugin.reconstruct.results import ask_for_folder, write_results
+from napari_deepsmlm.plugin.reconstruct.results import (
+    ask_for_folder,
+    ask_for_recipe,
+    write_results,
+)
 from napari_deepsmlm.plugin.reconstruct.work import Braked, ImageSoFar, reconstruct_live
-from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button, duration, in_turns
+from napari_deepsmlm.plugin.widgets.parts import (
+    VerticalScroll,
+    button,
+    duration,
+    in_turns,
+    side_by_side,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +43,10 @@ if TYPE_CHECKING:
     from napari_deepsmlm.adaptation import Adapted
     from napari_deepsmlm.plugin.library.loading import Library
     from napari_deepsmlm.reconstruction import Progress, Reconstruction, ReconstructOptions
+
+
+MAX_TOLD = 3
+"""Sentences about stacks that failed; the table has all."""
 
 
 class ReconstructWidget(JobPanel):
@@ -46,12 +61,13 @@ class ReconstructWidget(JobPanel):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
-        self._is_running = self._is_adapting = False
+        self._is_running = self._is_adapting = self._is_batch = False
         self._overlay: Overlay | None = None
         self._result: Reconstruction | None = None
         self._wanted_model: Path | None = None
         self._build()
-        footer = (self.adapting.note, self.brake_box, self.report_box, self.save_button)
+        below = side_by_side(self.save_button, self.recipe_button, self.folder_button)
+        footer = (self.adapting.note, self.brake_box, self.report_box, self.folder_box, below)
         buttons = (
             self.preview.button,
             self.adapting.button,
@@ -78,6 +94,7 @@ class ReconstructWidget(JobPanel):
         self.save_button.clicked.connect(self._on_save)
         self.report_box = ReportBox()
         self._build_ways_out()
+        self._build_batch()
 
     def _build_ways_out(self) -> None:
         self.adapting = Adapting(self._viewer, self.bar, self)
@@ -87,6 +104,20 @@ class ReconstructWidget(JobPanel):
         self.brake_box = BrakeBox()
         self.brake_box.adapt_asked.connect(self.adapt)
         self.brake_box.force_asked.connect(partial(self.run, force=True))
+
+    def _build_batch(self) -> None:
+        self.recipe_button = button(
+            "Save as recipe…", "Write the choices as a file that <i>deepsmlm batch</i> takes."
+        )
+        self.recipe_button.clicked.connect(self._on_save_recipe)
+        self.folder_button = button(
+            "Folder…", "Reconstruct all stacks of a folder by these choices, into files."
+        )
+        self.folder_button.clicked.connect(self._on_folder)
+        self.folder_box = FolderBox(self.bar)
+        self.folder_box.told.connect(self.status_note.tell)
+        self.folder_box.run_button.clicked.connect(self.run_folder)
+        self.folder_box.closed.connect(self.update_buttons)
 
     def fill(self, kit: Library) -> Iterator[None]:
         """Add what needs torch."""
@@ -107,7 +138,11 @@ class ReconstructWidget(JobPanel):
             each.setEnabled(is_complete)
         model = self.form.model_box.choice
         self.adapting.button.setEnabled(is_complete and model is not None and model.is_trained)
-        self.cancel_button.setEnabled(self.is_busy and (self._is_running or self._is_adapting))
+        self.cancel_button.setEnabled(self._can_cancel)
+        is_for_files = is_free and self.form.is_complete_for_files
+        self.folder_button.setEnabled(is_free)
+        self.recipe_button.setEnabled(is_for_files)
+        self.folder_box.set_busy(self.is_busy, can_run=is_for_files)
         self.save_button.setEnabled(is_free and self._result is not None)
 
     def abandon(self) -> None:
@@ -161,10 +196,14 @@ class ReconstructWidget(JobPanel):
 
     def cancel(self) -> None:
         """Ask the job to stop: what is reconstructed is kept, an adaptation can go on later."""
-        if self._job is not None and self.is_busy and (self._is_running or self._is_adapting):
+        if self._job is not None and self._can_cancel:
             self._job.stop()
             self.cancel_button.setEnabled(False)
             self.status_note.tell("Stopping…")
+
+    @property
+    def _can_cancel(self) -> bool:
+        return self.is_busy and (self._is_running or self._is_adapting or self._is_batch)
 
     def _make_room(self) -> None:
         """Forget what the job before has told."""
@@ -178,6 +217,7 @@ class ReconstructWidget(JobPanel):
         if self._is_running and self._result is None and self._overlay is not None:
             self._overlay.describe({"warnings": [f"Incomplete: {self.message_note.text()}"]})
         was_adapting, self._is_running, self._is_adapting = self._is_adapting, False, False
+        self._is_batch = False
         self.adapting.end()
         super().on_ended()
         if was_adapting and self.adapting.done is not None:
@@ -278,6 +318,53 @@ class ReconstructWidget(JobPanel):
         """Stop the run on a layer that is gone."""
         if self._overlay is not None and event.value == self._overlay.stack:
             self.cancel()
+
+    # -- many stacks -----------------------------------------------------------------------
+
+    def _on_folder(self) -> None:
+        folder = self.folder_box.choose()
+        if folder is not None:
+            self.open_folder(folder)
+
+    def open_folder(self, folder: Path) -> None:
+        """Look for the stacks in a folder, and offer to reconstruct all of them."""
+        work = self.folder_box.open_folder(folder)
+        self.begin(work, self.folder_box.show_found, title=f"looking into {folder}")
+
+    def run_folder(self) -> None:
+        """Reconstruct all stacks of the folder into files."""
+        try:
+            recipe = self.form.recipe([str(self.folder_box.folder)])
+        except ValueError as error:
+            self.refuse(str(error))
+            return
+        self._make_room()
+        self._is_batch = True
+        work = self.folder_box.begin(recipe)
+        self.begin(work, self._on_batch, title=f"reconstructing {self.folder_box.folder}")
+
+    def _on_batch(self, event: object) -> None:
+        self.folder_box.show_event(event)
+        finished = self.folder_box.finished
+        if finished is not None and finished.failed:
+            self.message_note.warn(" ".join(row.error for row in finished.failed[:MAX_TOLD]))
+
+    def _on_save_recipe(self) -> None:
+        path = ask_for_recipe(self)
+        if path is not None:
+            self.save_recipe(path)
+
+    def save_recipe(self, path: Path) -> None:
+        """Write what `deepsmlm batch` takes: the choices, for the folder or the chosen stack."""
+        folder = self.folder_box.folder
+        try:
+            recipe = self.form.recipe(None if folder is None else [str(folder)])
+            recipe.to_file(path)
+        except (ValueError, OSError) as error:
+            self.refuse(str(error))
+            return
+        stacks = "" if recipe.inputs else " STACKS"
+        self.status_note.tell(f"Saved: deepsmlm batch {path}{stacks} --out FOLDER")
 
     # -- results ---------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QWidget
 
 from napari_deepsmlm.plugin.widgets.editors import parts_of
 
@@ -101,6 +101,17 @@ def button(text: str, tooltip: str) -> QPushButton:
     """Return a push button with a tooltip that wraps."""
     made = QPushButton(text)
     made.setToolTip(f"<qt>{tooltip}</qt>")
+    return made
+
+
+def side_by_side(*buttons: QPushButton) -> QWidget:
+    """Return a row of buttons that is as narrow as their texts allow."""
+    made = QWidget()
+    row = QHBoxLayout(made)
+    row.setContentsMargins(0, 0, 0, 0)
+    for each in buttons:
+        let_shrink(each)
+        row.addWidget(each)
     return made
 
 

@@ -1,0 +1,60 @@
+"""Writing: the speeds as a table, as CSV and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+from napari_deepsmlm._files import atomic_write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_deepsmlm.benchmark.measuring import NetworkSpeed
+
+CSV_NAME, PICTURE_NAME = "benchmark.csv", "benchmark.png"
+
+
+def write_speeds(speeds: Sequence[NetworkSpeed], machine: dict[str, Any], folder: Path) -> None:
+    """Write `benchmark.csv`, a row for each network, and `benchmark.png`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    rows = [{**speed.model_dump(mode="json"), **machine} for speed in speeds]
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_write(folder / CSV_NAME) as file:
+        file.write(text.getvalue().encode())
+    picture = io.BytesIO()
+    _drawn(speeds, machine).savefig(picture, format="png", dpi=150)
+    with atomic_write(folder / PICTURE_NAME) as file:
+        file.write(picture.getvalue())
+
+
+def _drawn(speeds: Sequence[NetworkSpeed], machine: dict[str, Any]) -> Any:
+    """Draw time per frame, as published and ours, and what the pipeline keeps of it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    time_axes, share_axes = figure.subplots(1, 2)
+    names = [speed.network for speed in speeds]
+    places = range(len(speeds))
+    bars = (
+        ("published, 64²", -0.3, [s.published_ms_per_frame_64 for s in speeds]),
+        ("ours, 64²", -0.1, [s.ms_per_frame_64 for s in speeds]),
+        ("published, 128²", 0.1, [s.published_ms_per_frame_128 for s in speeds]),
+        ("ours, 128²", 0.3, [s.ms_per_frame_128 for s in speeds]),
+    )
+    for label, shift, values in bars:
+        time_axes.bar([place + shift for place in places], values, 0.2, label=label)
+    time_axes.set(yscale="log", ylabel="ms per frame", xticks=places)
+    time_axes.legend(fontsize="small")
+    share_axes.bar(places, [s.pipeline_efficiency for s in speeds], 0.5)
+    share_axes.axhline(0.95, color="grey", linewidth=0.8)
+    share_axes.set(ylabel="pipeline / bare network", xticks=places)
+    for axes in (time_axes, share_axes):
+        axes.set_xticklabels(names, rotation=15)
+    figure.suptitle(f"{machine['device']} ({machine['name']}), {machine['precision']}")
+    return figure

@@ -1,0 +1,203 @@
+"""Cluster: the workers of a dask scheduler, on any number of machines."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_deepsmlm._devices import Compute, choose_compute
+from napari_deepsmlm.inference.workers.crew import ExecutorCrew, WorkerLostError
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.inference.pipeline import Pipeline
+    from napari_deepsmlm.inference.workers.work import Part, PartDone, Work
+    from napari_deepsmlm.io import FrameSource
+
+EXTRA = (
+    "Reconstructing on a cluster needs dask.distributed: pip install napari-deepsmlm[distributed]."
+)
+CONNECT_S = 20
+WORKERS_S = 60
+# A model is larger than what dask thinks should travel with a task; it travels once.
+_QUIET = {"distributed.admin.large-graph-warning-threshold": "1GB"}
+_ready_lock = threading.Lock()
+_ready: dict[str, Pipeline] = {}  # of a worker process: the pipeline of the run at hand
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A connection to a scheduler, and what its workers compute with.
+
+    Attributes
+    ----------
+    address : of the scheduler.
+    compute : device and number format of one of its workers.
+    n_workers : how many there were when it was connected.
+    """
+
+    address: str
+    client: Any
+    compute: Compute
+    choice: tuple[str, str]
+    n_workers: int
+
+    @classmethod
+    def at(cls, address: str, device: str, precision: str, source: FrameSource | None) -> Cluster:
+        """Connect, and look whether the workers can do it.
+
+        Parameters
+        ----------
+        device, precision : as for `choose_compute`, chosen by each worker for itself.
+        source : what they will have to read.
+
+        Raises
+        ------
+        ValueError, OSError
+            One sentence: nobody there, no workers, another version, frames out of their reach.
+        """
+        client = _connect(address)
+        path = None if source is None or source.path is None else str(source.path.absolute())
+        try:
+            seen = client.submit(_look, device, precision, path, pure=False).result(WORKERS_S)
+        except (ImportError, AttributeError) as error:
+            client.close()
+            raise ValueError(
+                f"The workers of {address} lack napari-deepsmlm {version('napari-deepsmlm')} "
+                f"({error}): install it in their environment."
+            ) from None
+        except Exception:
+            client.close()
+            raise
+        if seen["version"] != version("napari-deepsmlm") or not seen["sees_file"]:
+            client.close()
+            raise ValueError(_unfit(address, seen["version"], path))
+        n_workers = max(1, len(client.nthreads()))
+        return cls(address, client, seen["compute"], (device, precision), n_workers)
+
+    def crew(self, work: Work) -> ClusterCrew:
+        """Return its workers, who have been told what to do."""
+        return ClusterCrew(self, work)
+
+
+class ClusterCrew(ExecutorCrew):
+    """The workers of a cluster. The scheduler gives the parts of one that has gone to others."""
+
+    def __init__(self, cluster: Cluster, work: Work) -> None:
+        import dask
+
+        self._client = cluster.client
+        with dask.config.set(_QUIET):
+            # A task, not scattered data: those would be lost with the worker that holds them.
+            told = self._client.submit(_told, work, *cluster.choice, pure=False)
+        executor = self._client.get_executor(pure=False)
+        super().__init__(executor, told, n_workers=cluster.n_workers)
+
+    def submit(self, part: Part) -> Future[PartDone]:
+        """Let one of them do a part."""
+        done = self._executor.submit(_do_there, self._work, part)
+        self._futures = [*(f for f in self._futures if not f.done()), done]
+        answer: Future[PartDone] = Future()
+        done.add_done_callback(lambda future: _hand_on(future, answer, part))
+        return answer
+
+    def close(self, *, at_once: bool) -> None:
+        """Take back what is not done, and disconnect."""
+        super().close(at_once=at_once)
+        self._client.close()
+
+
+def _connect(address: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError(EXTRA) from None
+    try:
+        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise OSError(
+            f"No dask scheduler answers at {address}: give the address that it printed, as "
+            f"tcp://host:8786 ({' '.join(str(error).split())[:120]})."
+        ) from None
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_S)
+    except TimeoutError:
+        client.close()
+        raise OSError(
+            f"The dask scheduler at {address} has no workers after {WORKERS_S} s: start some."
+        ) from None
+    return client
+
+
+def _unfit(address: str, there: str, path: str | None) -> str:
+    here = version("napari-deepsmlm")
+    if there != here:
+        return (
+            f"The workers of {address} have napari-deepsmlm {there}, this is {here}: install the "
+            "same version on both."
+        )
+    return f"The workers of {address} do not see {path}: put the stack on a disk that they share."
+
+
+def _hand_on(done: Future[PartDone], answer: Future[PartDone], part: Part) -> None:
+    """Say in a sentence what dask says in its own way when workers go again and again."""
+    from distributed.scheduler import KilledWorker
+
+    try:
+        answer.set_result(done.result())
+    except (KilledWorker, CancelledError) as error:
+        first, last = part.frames.start, part.frames.stop
+        answer.set_exception(
+            WorkerLostError(
+                f"The cluster's workers ended before frames {first}:{last} were done, most often "
+                f"for want of memory ({type(error).__name__}): give them more."
+            )
+        )
+    except Exception as error:  # noqa: BLE001 - handed on, whatever it is
+        answer.set_exception(error)
+
+
+# -- what runs on a worker -----------------------------------------------------------------------
+
+
+def _look(device: str, precision: str, path: str | None) -> dict[str, Any]:
+    """Return what there is on a worker."""
+    return {
+        "version": version("napari-deepsmlm"),
+        "compute": choose_compute(device, precision),
+        "sees_file": path is None or Path(path).exists(),
+    }
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The work of a run, by a name under which a worker keeps its pipeline."""
+
+    name: str
+    work: Work
+    device: str
+    precision: str
+
+
+def _told(work: Work, device: str, precision: str) -> _Told:
+    from uuid import uuid4
+
+    return _Told(uuid4().hex, work, device, precision)
+
+
+def _do_there(told: _Told, part: Part) -> PartDone:
+    """Do a part with as many threads as this worker was started with."""
+    from distributed import get_worker
+
+    with _ready_lock:
+        if told.name not in _ready:
+            torch.set_num_threads(max(1, get_worker().state.nthreads))
+            _ready.clear()
+            _ready[told.name] = told.work.pipeline.on(choose_compute(told.device, told.precision))
+        pipeline = _ready[told.name]
+    return told.work.done(part, pipeline)

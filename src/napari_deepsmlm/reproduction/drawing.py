@@ -1,0 +1,92 @@
+"""Drawing: curves, pairs of bars and images that figures share."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from napari_deepsmlm._palette import GREY, MARKERS, ON_PAPER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+    from napari_deepsmlm.reproduction.figure import Row
+
+
+def curves(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x_label: str, y_label: str,
+    *, dotted: Sequence[str] = (), marks: Mapping[str, float] | None = None,
+) -> Callable[[Figure], None]:  # fmt: skip
+    """Return what draws named lines of (x, y); `marks` are the paper's values, across all x."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for number, (name, (x, y)) in enumerate(lines.items()):
+            axes.plot(
+                x, y, ":" if name in dotted else "-", color=ON_PAPER[number % len(ON_PAPER)],
+                marker=MARKERS[number % len(MARKERS)], label=name,
+            )  # fmt: skip
+        for name, value in (marks or {}).items():
+            axes.axhline(value, color=GREY, linestyle="--", label=name)
+        axes.set(xlabel=x_label, ylabel=y_label)
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        _finish(axes)
+
+    return draw
+
+
+def beside_paper(rows: Sequence[Row]) -> Callable[[Figure], None]:
+    """Return what draws ours over the paper's, one bar for each row that both have."""
+    both = [row for row in rows if row.paper and math.isfinite(row.ours)]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        ratios = [row.ours / row.paper for row in both if row.paper]
+        labels = [f"{row.quantity}\n{row.ours:.3g} / {row.paper:.3g} {row.unit}" for row in both]
+        axes.barh(range(len(both)), ratios, color=ON_PAPER[0])
+        axes.axvline(1, color=GREY, linestyle="--")
+        axes.set_yticks(range(len(both)), labels, fontsize=7)
+        axes.invert_yaxis()
+        axes.set_xlabel("ours / paper's")
+        axes.spines[["top", "right"]].set_visible(False)
+
+    return draw
+
+
+def bars(values: Mapping[str, float], y_label: str) -> Callable[[Figure], None]:
+    """Return what draws one bar for each name."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.bar(range(len(values)), list(values.values()), color=ON_PAPER[0])
+        axes.set_xticks(range(len(values)), list(values), fontsize=7)
+        axes.set_ylabel(y_label)
+        axes.spines[["top", "right"]].set_visible(False)
+
+    return draw
+
+
+def images(pictures: Mapping[str, Any]) -> Callable[[Figure], None]:
+    """Return what draws images side by side, each up to its own bright structures."""
+    import numpy as np
+
+    def draw(figure: Figure) -> None:
+        n_rows = -(-len(pictures) // 3)
+        grid = figure.subplots(n_rows, -(-len(pictures) // n_rows), squeeze=False)
+        for axes in grid.flat:
+            axes.axis("off")
+        for axes, (name, image) in zip(grid.flat, pictures.items(), strict=False):
+            bright = float(np.quantile(image, 0.997)) or 1.0
+            axes.imshow(image, cmap="inferno", vmin=0, vmax=bright)
+            axes.set_title(name, fontsize=8)
+
+    return draw
+
+
+def _finish(axes: Any) -> None:
+    axes.grid(visible=True, color="0.9")
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))

@@ -1,0 +1,72 @@
+"""PaperFigure: a table or figure of a paper, how it is made here, and the numbers of both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+
+    from napari_deepsmlm.reproduction.scale import Bench
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number: the paper's and ours.
+
+    Attributes
+    ----------
+    paper : None where the paper shows it in a picture or in words only.
+    ours : NaN where it could not be measured; `why` says why.
+    why : why both may differ, or what was measured where the paper has no number.
+    """
+
+    quantity: str
+    paper: float | None
+    ours: float
+    unit: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out.
+
+    Attributes
+    ----------
+    setup : what was simulated, with which seeds, and which models were used, in sentences.
+    draw : draws it; nothing is drawn twice, so figures need not be kept.
+    """
+
+    rows: tuple[Row, ...]
+    setup: str
+    draw: Callable[[Figure], None]
+
+
+@dataclass(frozen=True)
+class PaperFigure:
+    """A table or figure that can be made."""
+
+    paper: str
+    """Name of the paper's network."""
+    name: str
+    title: str
+    claim: str
+    """What the paper shows with it, and where."""
+    make: Callable[[Bench], Outcome]
+    trains: bool = False
+    """Whether networks are trained for it."""
+
+    @property
+    def key(self) -> str:
+        """What it is asked for by, such as deep-storm:line-width."""
+        return f"{self.paper}:{self.name}"
+
+
+def ratio(part: float, whole: float) -> float:
+    """Return part / whole, NaN where there is nothing to divide by."""
+    return part / whole if whole else math.nan

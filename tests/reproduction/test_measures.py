@@ -1,0 +1,103 @@
+"""What figures measure, against cases counted by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_deepsmlm.profiles import PixelGrid, fit_profile, line_profile
+from napari_deepsmlm.reproduction import Bench, find_figures, read_outcome, reproduce
+from napari_deepsmlm.reproduction.deep_storm.accuracy import densest
+from napari_deepsmlm.reproduction.deep_storm.lines import dip_of
+from napari_deepsmlm.reproduction.voxel_wise.adjacency import adjacency
+from napari_deepsmlm.reproduction.voxel_wise.movie import beads_of, masked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def voxels(*places: tuple[int, int, int, int]) -> np.ndarray:
+    """(frame, plane, row, column) of those that are set."""
+    array = np.zeros((2, 4, 12, 12), bool)
+    for place in places:
+        array[place] = True
+    return array
+
+
+def test_wrong_voxels_are_sorted_by_what_lies_beside_them() -> None:
+    true = voxels((0, 1, 2, 2), (0, 1, 8, 8), (0, 1, 5, 9), (1, 0, 3, 3), (1, 3, 10, 10))
+    said = voxels(
+        (0, 1, 2, 2),  # right
+        (0, 1, 2, 3),  # beside it: otherwise adjacent
+        (0, 2, 9, 9),  # diagonally beside the missed one at (0, 1, 8, 8): a pair
+        (1, 3, 0, 0),  # alone
+        (0, 1, 5, 8), (0, 1, 5, 10),  # both beside the missed one at (0, 1, 5, 9): one pair
+    )  # fmt: skip
+    found = adjacency(said, true)
+    assert found.false_positive == (2, 2, 1)
+    assert found.false_negative == (2, 0, 2)
+
+
+def test_voxels_of_two_frames_are_not_adjacent() -> None:
+    found = adjacency(voxels((0, 1, 5, 5)), voxels((1, 1, 5, 5)))
+    assert found.false_positive == (0, 0, 1)
+    assert found.false_negative == (0, 0, 1)
+
+
+@pytest.mark.parametrize("distance_sigma", [2.5, 4.0])
+def test_the_dip_between_two_lines_is_that_of_two_gaussians(distance_sigma: float) -> None:
+    sigma, distance = 10.0, 10.0 * distance_sigma
+    x = np.arange(201) - 100.0
+    shape = sum(np.exp(-0.5 * ((x - sign * distance / 2) / sigma) ** 2) for sign in (-1, 1))
+    image = np.tile(shape, (9, 1))
+    grid = PixelGrid((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
+    fit = fit_profile(line_profile(image, ((4, 0), (4, 200)), grid=grid), "two-gauss")
+    peak = 1 + math.exp(-0.5 * distance_sigma**2)
+    middle = 2 * math.exp(-0.5 * (distance_sigma / 2) ** 2)
+    assert dip_of(fit) == pytest.approx(1 - middle / peak, abs=0.01)
+
+
+def test_the_densest_that_works_lies_between_what_was_measured() -> None:
+    assert densest([2, 4, 6, 8], [0.9, 0.8, 0.6, 0.2]) == pytest.approx(5.0)
+    assert math.isnan(densest([2, 4], [0.5, 0.4]))
+
+
+def test_beads_are_what_stays_and_are_replaced_by_background() -> None:
+    rng = np.random.default_rng(0)
+    stack = rng.poisson(20, (40, 4, 32, 32)).astype(np.uint16)
+    stack[:, 1, 10, 12] += 5000
+    stack[3, 0, 28, 28] += 9000  # a molecule that blinks once
+    is_bead = beads_of(stack)
+    assert is_bead[10, 12]
+    assert not is_bead[28, 28]
+    clean = masked(stack, is_bead)
+    assert clean[:, 1, 10, 12].max() < 60
+    assert clean[3, 0, 28, 28] > 9000
+
+
+def test_a_name_that_is_none_is_answered_with_what_there_is() -> None:
+    with pytest.raises(ValueError, match="Did you mean deep-storm:line-width"):
+        find_figures(["deep-storm:line-wide"])
+    with pytest.raises(ValueError, match="Available: deep-storm, dilated-loc"):
+        find_figures(["xyz"])
+    assert len(find_figures(["voxel-wise"])) == 7
+    assert len(find_figures([])) == 24
+
+
+def test_a_bench_that_is_stopped_leaves_nothing_half_made(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "models", "tiny", "cpu")
+    bench.stop()
+    events = list(reproduce(find_figures(["voxel-wise:speed"]), tmp_path, bench))
+    assert len(events) == 1
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_result_of_another_kind_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"rows": [{"a": 1}]}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"x\.json: not a result of `deepsmlm reproduce`"):
+        read_outcome(path)

@@ -71,7 +71,7 @@ def doubt_map(
     sigma_px : width of the PSF in camera pixels.
     """
     halves = _half_means(source)
-    mean = sum(halves) / 2
+    mean = (halves[0] + halves[1]) / 2
     noise = _noise(halves)
     light = _light(table, mean.shape, pixel_nm)
     seen = _detail(mean)

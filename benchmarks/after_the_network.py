@@ -135,7 +135,8 @@ def compare_links(python: str | None) -> None:
     print(f"linking {len(table):,} rows of {n:,} molecules (best possible error {bound:.1f} nm)")
     print(
         f"  ours: {len(found.table):,} molecules, error {error:.1f} nm, {found.distance_nm:.0f} "
-        f"nm, {found.dark_frames} dark, NeNA {found.nena_nm:.1f} nm (true {SIGMA_NM:g}), {took:.1f} s"
+        f"nm, {found.dark_frames} dark, NeNA {found.nena_nm:.1f} nm (true {SIGMA_NM:g}), "
+        f"{took:.1f} s"
     )
     if python is not None:
         more = (found.distance_nm / PIXEL_NM, found.dark_frames + 1)

@@ -36,6 +36,8 @@ MOLECULES_PER_KNOT, FRAMES_PER_KNOT, MAX_KNOTS = 200, 10, 240
 FEWEST_KNOTS = 12
 STIFFNESS = 1e-4
 MAX_STEPS, CONVERGED, MAX_DAMPING = 40, 3e-3, 1e4
+LEAST_COVERED = 0.3
+"""Share of the field whose molecules are looked at."""
 _BLOCK_REACHES = 4
 
 
@@ -163,7 +165,7 @@ def _near(
 
 
 def _some_rows(xyz: Array, reach: float, n_pairs: int) -> Array:
-    """Return rows in so many blocks of the field that they make about `n_pairs` pairs."""
+    """Return rows that make about `n_pairs` pairs: all over the field, fewer of many."""
     cell = np.floor(xyz / reach).astype(np.int64)
     cell -= cell.min(axis=0)
     _, where, counts = np.unique(
@@ -177,15 +179,16 @@ def _some_rows(xyz: Array, reach: float, n_pairs: int) -> Array:
         return np.arange(len(xyz))
     block = cell[:, :2] // _BLOCK_REACHES
     _, number = np.unique(block[:, 0] * (block[:, 1].max() + 1) + block[:, 1], return_inverse=True)
-    per_block = np.bincount(number, expected)
-    order = np.random.default_rng(0).permutation(len(per_block))
-    total = np.cumsum(per_block[order])
-    n = max(1, int(np.searchsorted(total, n_pairs)))
-    rows = np.flatnonzero(np.isin(number, order[:n]))
-    if total[n - 1] > 2 * n_pairs:  # one crowded block: fewer of its molecules
-        share = math.sqrt(n_pairs / total[n - 1])
-        rows = rows[np.random.default_rng(0).random(len(rows)) < share]
-    return rows
+    n_blocks = int(number.max()) + 1
+    rng = np.random.default_rng(0)
+    wanted = n_pairs / expected.sum()
+    covered = max(wanted, LEAST_COVERED)
+    n = max(1, round(covered * n_blocks))
+    is_chosen = np.zeros(n_blocks, bool)
+    is_chosen[rng.permutation(n_blocks)[:n]] = True
+    # fewer molecules rather than a small part of the field, where all lines may run one way
+    share = math.sqrt(min(1.0, wanted * n_blocks / n))
+    return np.flatnonzero(is_chosen[number] & (rng.random(len(xyz)) < share))
 
 
 def _only(pairs: Pairs, chosen: Array) -> Pairs:

@@ -61,9 +61,9 @@ def doubt_map(
 ) -> DoubtMap:
     """Return where the light of the molecules is not that of the frames.
 
-    Molecules, weighted by their photons, are blurred by the PSF and scaled to the mean frame. Chance
-    is told from alternating blocks of time; a pixel is in doubt where both differ by five standard
-    errors and by most of the larger one.
+    Molecules, weighted by their photons, are blurred by the PSF and scaled to the mean frame.
+    Chance is told from alternating blocks of time; a pixel is in doubt where both differ by five
+    standard errors and by most of the larger one.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def doubt_map(
     sigma_px : width of the PSF in camera pixels.
     """
     halves = _half_means(source)
-    mean = sum(halves) / 2
+    mean = (halves[0] + halves[1]) / 2
     noise = _noise(halves)
     light = _light(table, mean.shape, pixel_nm)
     seen = _detail(mean)

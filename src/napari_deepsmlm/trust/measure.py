@@ -213,7 +213,8 @@ def _over_time(table: Localizations) -> tuple[Array, Finding]:
     frame = np.asarray(table.frame)
     n_frames = int(frame.max()) + 1
     n = min(N_COUNTS, n_frames)
-    counts = np.bincount(frame * n // n_frames, minlength=n) * n / n_frames
+    length = np.bincount(np.arange(n_frames) * n // n_frames, minlength=n)
+    counts = np.bincount(frame * n // n_frames, minlength=n) / length
     tenth = max(1, n // 10)
     first, last = counts[:tenth].mean(), counts[-tenth:].mean()
     text = f"{first:.3g} molecules per frame at the start, {last:.3g} at the end."

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyqtgraph as pg
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from napari_deepsmlm._palette import IN_WINDOW
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import button, let_shrink
-from napari_deepsmlm.plugin.widgets.plots import Plot
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_deepsmlm.drift import DriftCurve
     from napari_deepsmlm.plugin.localizations.after_work import Done
-
-MAX_POINTS = 2000
-CURVE_PX = 150
+    from napari_deepsmlm.plugin.widgets.plots import Plot
 
 
 class AfterBox(QWidget):
@@ -61,6 +55,7 @@ class AfterBox(QWidget):
         column.addWidget(self.note)
         column.addLayout(self.plots)
         self._shown: list[QWidget] = []
+        self._plot: Plot | None = None
 
     def allow(self, is_allowed: bool) -> None:
         """Let those buttons be clicked that make sense now."""
@@ -87,48 +82,23 @@ class AfterBox(QWidget):
     def set_colors(self, background: str, text: str) -> None:
         """Take the colours of a theme."""
         self._colors = (background, text)
-        for shown in self._shown:
-            if isinstance(shown, Plot):
-                shown.set_colors(background, text)
+        if self._plot is not None:
+            self._plot.set_colors(background, text)
 
     def _remove_plots(self) -> None:
         for shown in self._shown:
             self.plots.removeWidget(shown)
             shown.deleteLater()
-        self._shown = []
+        self._shown, self._plot = [], None
 
     def _draw(self, curve: DriftCurve, other: DriftCurve | None) -> None:
+        # loaded by the job that measured the curve: the window does not wait for it
+        from napari_deepsmlm.plugin.localizations.drift_plot import drift_plot
+
         self._remove_plots()
-        plot = Plot(
-            "drift (nm)",
-            "How far the sample moved since the first frame, with its standard error as a band. "
-            "Dashed: by the other way of measuring.",
-        )
-        plot.use_room(CURVE_PX)
-        plot.setLabel("bottom", "frame")
-        step = max(1, curve.n_frames // MAX_POINTS)
-        frame = np.arange(1, curve.n_frames + 1)[::step]
-        for axis, (along, color) in enumerate(zip(curve.xyz_nm.T, IN_WINDOW, strict=False)):
-            error = curve.error_nm
-            if axis == 2 and curve.error_z_nm is not None:
-                error = curve.error_z_nm
-            _band(plot, frame, along[::step], error[::step], color)
-            plot.add_line("xyz"[axis], color).setData(frame, along[::step])
-            if other is not None:
-                apart = other.xyz_nm[:, axis]
-                apart = apart + (along - apart).mean()
-                pen = pg.mkPen(color, width=1, style=pg.QtCore.Qt.PenStyle.DashLine)
-                plot.plot(frame, apart[::step], pen=pen)
+        plot = drift_plot(curve, other)
         plot.set_colors(*self._colors)
+        self._plot = plot
         self._shown = [plot, plot.key_label()]
         for shown in self._shown:
             self.plots.addWidget(shown)
-
-
-def _band(plot: Plot, frame: Any, along: Any, error: Any, color: str) -> None:
-    edges = [pg.PlotDataItem(frame, along + sign * error, pen=None) for sign in (-1, 1)]
-    faint = pg.mkColor(color)
-    faint.setAlpha(80)
-    for edge in edges:
-        plot.addItem(edge)
-    plot.addItem(pg.FillBetweenItem(*edges, brush=faint))

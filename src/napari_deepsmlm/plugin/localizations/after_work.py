@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
@@ -46,8 +47,8 @@ class Source:
 
     def layer(self, table: Localizations, ending: str, step: dict[str, Any]) -> Layer:
         """Return a layer of what a step has made."""
-        kept = {name: self.known[name] for name in ("path", "pixel_size_nm") if name in self.known}
-        known = {**kept, STEPS: [*self.steps(), step]}
+        known: dict[str, Any] = {STEPS: [*self.steps(), step]}
+        known |= {name: self.known.get(name) for name in ("path", "pixel_size_nm")}
         return Layer.create(*layer_of(table, f"{self.name}, {ending}", self.origin_nm, known))
 
 
@@ -76,6 +77,7 @@ def take_off_drift(
     """Yield the table without its drift."""
     from napari_deepsmlm.drift import DriftOptions, measure_drift
 
+    import_module("napari_deepsmlm.plugin.localizations.drift_plot")  # here, not in the window
     yield Doing("Measuring the drift in two ways…")
     options = DriftOptions()
     found = measure_drift(source.table, options)

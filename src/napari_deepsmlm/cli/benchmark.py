@@ -11,7 +11,7 @@ from rich.table import Table
 from napari_deepsmlm.cli._console import err, out, print_json, progress
 from napari_deepsmlm.cli._options import JsonFlag
 
-QUICK_ROUNDS, QUICK_FRAMES = 1, 8
+QUICK_ROUNDS, QUICK_SECONDS, QUICK_FRAMES = 1, 5.0, 8
 
 
 def benchmark(
@@ -22,6 +22,9 @@ def benchmark(
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16.")] = "auto",
     rounds: Annotated[int, typer.Option(min=1, help="Medians of so many rounds.")] = 3,
     frames: Annotated[int, typer.Option(min=1, help="Frames of 64 x 64 of the pipeline.")] = 32,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="No further round of a network after so many seconds.")
+    ] = 30.0,
     quick: Annotated[bool, typer.Option("--quick", help="One round of few frames.")] = False,
     threads: Annotated[
         list[int] | None, typer.Option(min=1, help="Also with so many threads; may be repeated.")
@@ -49,6 +52,7 @@ def benchmark(
             "device": device,
             "precision": precision,
             "rounds": QUICK_ROUNDS if quick else rounds,
+            "seconds_each": QUICK_SECONDS if quick else seconds,
             "frames": QUICK_FRAMES if quick else frames,
             "threads": tuple(threads or ()),
             "workers": tuple(workers or ()),

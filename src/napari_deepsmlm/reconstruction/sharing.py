@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,12 +65,18 @@ class Sharing(NamedTuple):
         if self.cluster is None and self.n_workers == 1:
             return pipeline.run(source, **wanted, stopping=stopping)
         from napari_deepsmlm.inference.workers import Work, parts_of, predict_in_parts
+        from napari_deepsmlm.inference.workers.crew import PARTS_AHEAD
+        from napari_deepsmlm.inference.workers.work import MAX_PART_BYTES
 
         is_file = source.path is not None
         on_cpu = pipeline.on(Compute.on_cpu(pipeline.compute.dtype))
         work = Work(on_cpu, source if is_file else None, **wanted)
         parts = parts_of(work, source, n_workers=self.n_workers, carries_frames=not is_file)
-        return predict_in_parts(self._crew(work), parts, memory=memory, stopping=stopping)
+        # Of a large image one for each worker is enough to hold.
+        is_large = 4 * math.prod(region.shape) * pipeline.upsampling**2 > MAX_PART_BYTES
+        ahead = 1 if is_large else PARTS_AHEAD
+        crew = self._crew(work)
+        return predict_in_parts(crew, parts, memory=memory, ahead=ahead, stopping=stopping)
 
     def _crew(self, work: Work) -> Crew:
         from napari_deepsmlm.inference.workers import LocalCrew

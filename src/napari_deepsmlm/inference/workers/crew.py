@@ -103,12 +103,18 @@ def predict_in_parts(
     parts: Iterable[Part],
     *,
     memory: Memory | None = None,
+    ahead: int = PARTS_AHEAD,
     stopping: threading.Event | None = None,
 ) -> Generator[Predicted, None, None]:
     """Yield predictions in frame order, as `Pipeline.run` does; the crew goes when it ends.
 
     A worker that ends before its part is done, killed or out of memory, is replaced, and the part
     is done again. Results wait for those before them, so there are never more than a few.
+
+    Parameters
+    ----------
+    memory : is told what workers take.
+    ahead : parts under way for each worker.
 
     Raises
     ------
@@ -121,7 +127,7 @@ def predict_in_parts(
     n_deaths, is_over = 0, False
     try:
         while True:
-            while len(under_way) < PARTS_AHEAD * crew.n_workers:
+            while len(under_way) < ahead * crew.n_workers:
                 part = next(left, None)
                 if part is None:
                     break

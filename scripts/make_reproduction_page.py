@@ -103,7 +103,8 @@ def line(figure: PaperFigure) -> str:
 def section(figure: PaperFigure, record: dict[str, Any]) -> str:
     """Return what is shown of a figure."""
     full = " --full" if record["scale"] == "full" else ""
-    head = f"### {figure.title.split(': ', 1)[-1].capitalize()}"
+    title = figure.title.split(": ", 1)[-1]
+    head = f"### {title[:1].upper()}{title[1:]}"
     return "\n".join(
         [
             head,

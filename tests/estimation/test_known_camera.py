@@ -11,8 +11,10 @@ import torch
 import yaml
 
 from napari_deepsmlm import known_cameras
-from napari_deepsmlm.camera import EMCCD, SCMOS, IdealCamera, camera_preset
+from napari_deepsmlm.camera import EMCCD, SCMOS, AdditiveNoise, IdealCamera, camera_preset
 from napari_deepsmlm.estimation import know_camera
+from napari_deepsmlm.estimation.noise import stated_noise
+from napari_deepsmlm.fitting import Noise as FitNoise
 from napari_deepsmlm.io import open_frames
 
 if TYPE_CHECKING:
@@ -217,6 +219,14 @@ def test_a_camera_in_the_file_that_makes_no_sense_is_said(
     known = know_camera(open_frames(path))
     assert known.source == "estimated"
     assert "'Sensitivity'" in known.warnings[0]
+
+
+def test_added_noise_is_that_of_its_background_and_gaussian_noise() -> None:
+    noise = stated_noise(AdditiveNoise(gaussian_photons=3.0))
+    assert (noise.kind, noise.quantum_efficiency, noise.read_variance) == ("shot", 1.0, 9.0)
+    fit = FitNoise.of(AdditiveNoise(gain=10.0), (2, 2))
+    at_background = fit.variance(torch.full((2, 2), 10.0))
+    assert at_background.numpy() == pytest.approx(np.full((2, 2), 19.0), abs=0.01)
 
 
 def test_two_numbers_get_the_noise_of_the_frames() -> None:

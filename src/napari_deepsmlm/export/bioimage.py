@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ from napari_deepsmlm.export.onnx_file import OPSET, export_onnx, run_torch
 
 if TYPE_CHECKING:
     import zipfile
+    from collections.abc import Iterator
 
     from napari_deepsmlm.export.graph import ExportedGraph
 
@@ -47,7 +51,7 @@ def export_bioimageio(graph: ExportedGraph, path: Path) -> str:
     except ImportError:
         raise ValueError(MISSING) from None
     mend_bioimageio()
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as made, _files_closed():
         folder = Path(made)
         package = folder / "package.zip"
         save_bioimageio_package(_described(graph, folder), output_path=package)
@@ -60,6 +64,17 @@ def export_bioimageio(graph: ExportedGraph, path: Path) -> str:
         with atomic_write(path) as file:
             file.write(package.read_bytes())
     return str(summary.status)
+
+
+@contextmanager
+def _files_closed() -> Iterator[None]:
+    """Close what bioimageio leaves open, before the folder goes, and say nothing of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            gc.collect()
 
 
 def _described(graph: ExportedGraph, folder: Path) -> Any:

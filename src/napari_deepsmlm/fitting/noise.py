@@ -39,8 +39,10 @@ class Noise(NamedTuple):
         dark = torch.zeros(shape, dtype=torch.float64)
         constant = camera.variance(dark)
         one = camera.variance(dark + 1)
-        # Noise that light does not raise is that of its background: a fit needs some slope.
-        return cls(float((one - constant).mean()) or camera.variance_per_photon, constant)
+        slope = float((one - constant).mean())
+        if slope == 0:  # noise that light does not raise is taken for that of its background
+            slope, constant = 1.0, camera.to_equivalent(dark)
+        return cls(slope, constant)
 
     def variance(self, photons: Tensor) -> Tensor:
         """Return the variance of (..., H, W) photons; below zero they count as none."""

@@ -102,10 +102,12 @@ def pairs(bench: Bench) -> Outcome:
         movie = seen(lines(2, distance), model.path, n_frames)
         fit = across(movie.image, movie.sr_pixel_nm, "two-gauss")
         found, dip = (math.nan, math.nan) if fit is None else (fit.distance_nm or 0.0, dip_of(fit))
-        rows.append(Row(f"lines {distance:g} nm apart: distance found", distance, found, "nm",
-                        "the paper's column is the truth here"))  # fmt: skip
-        rows.append(Row(f"lines {distance:g} nm apart: dip between them", None, dip, "",
-                        "1 - light in the middle / light of the lines"))  # fmt: skip
+        rows += [
+            Row(f"lines {distance:g} nm apart: distance found", distance, found, "nm",
+                "the paper's column is the truth here; far from it: not seen as two"),
+            Row(f"lines {distance:g} nm apart: dip between them", None, dip, "",
+                "1 - light in the middle / light of the lines"),
+        ]  # fmt: skip
         if dip > 0.2 and abs(found - distance) < 0.2 * distance:
             nearest = distance
         pictures[f"{distance:g} nm"] = movie.image

@@ -49,7 +49,7 @@ def training_for(experiment: Experiment, bench: Bench) -> Experiment:
 def network_for(bench: Bench, name: str) -> Used:
     """Return the built-in model for a PSF, or one that is trained for it here."""
     optics = PSFS[name]
-    steps = bench.pick(tiny=1, small=400, full=PAPER_STEPS)
+    steps = bench.pick(tiny=1, small=200, full=PAPER_STEPS)
     experiment = training_for(optics.experiment, bench)
     return bench.built_in_or_trained(optics.model, experiment, steps)
 

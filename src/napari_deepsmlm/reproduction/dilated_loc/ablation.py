@@ -28,7 +28,7 @@ CHOICES = {
 def make(bench: Bench) -> Outcome:
     """Train the three on the same frames."""
     experiment = PSFS["tetrapod 3 µm"].experiment
-    steps = bench.pick(tiny=1, small=300, full=PAPER_STEPS)
+    steps = bench.pick(tiny=1, small=200, full=PAPER_STEPS)
     n_frames = bench.pick(tiny=1, small=20, full=500)
     side = bench.pick(tiny=24, small=128, full=128)
     test = experiment.replace(image_px=(side, side))

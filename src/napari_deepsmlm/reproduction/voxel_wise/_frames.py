@@ -68,7 +68,7 @@ def paper_network(bench: Bench) -> Used:
         return bench.trained("voxel-wise", experiment.replace(training=training), PAPER_STEPS)
     training = experiment.training.replace(learning_rate=2e-3)
     experiment = experiment.replace(start_from=BUILT_IN, training=training)
-    return bench.trained("voxel-wise", experiment, bench.pick(tiny=1, small=600, full=PAPER_STEPS))
+    return bench.trained("voxel-wise", experiment, bench.pick(tiny=1, small=200, full=PAPER_STEPS))
 
 
 def run(model: Any, experiment: Experiment, n_frames: int, threshold: float = 0.5) -> Result:

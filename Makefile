@@ -8,7 +8,7 @@ BUILTINS ?= ../builtins-state
 
 # What each target needs beyond the package itself; constraints.txt has the tested versions.
 EXTRAS_base :=
-EXTRAS_test := all,distributed,export,test
+EXTRAS_test := all,distributed,export,parquet,test
 EXTRAS_dev  := dev
 EXTRAS_docs := docs
 

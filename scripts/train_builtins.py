@@ -40,6 +40,8 @@ from publish_model import PRETRAINED, publish  # noqa: E402 - a script beside th
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from judging.sums import SumRow
+
 RECIPES = ROOT / "recipes"
 STATE = ROOT.parent / "builtins-state"
 SLICE_MINUTES = 60.0
@@ -59,8 +61,9 @@ class Recipe(FrozenModel):
     stage_rate: float = Field(
         0.7, gt=0, le=1, description="Learning rate of a stage over that of the one before."
     )
-    judged_by: Literal["matrix", "validation"] = Field(
-        description="The matrix of conditions, or efficiency on frames of its own experiment."
+    judged_by: Literal["matrix", "validation", "lines"] = Field(
+        description="The matrix of conditions; efficiency on frames of its own experiment; or "
+        "lines in sums of frames, how narrow they are and how right the image is."
     )
     mark: float = Field(gt=0, le=100, description="Score to reach.")
     threshold: float | None = Field(
@@ -246,6 +249,11 @@ class Line:
                 for row in verdict.rows
             }
             return verdict.score, rows
+        if self.recipe.judged_by == "lines":
+            from judging.judge import judge_model
+
+            sums = judge_model(model).rows
+            return line_score(sums), {row.condition: row.scores for row in sums}
         network, _ = load_model(model)
         experiment = self.recipe.experiment
         data = experiment.batches(network, next(network.parameters()).device)
@@ -267,9 +275,23 @@ class Line:
         return scores[sha]
 
 
+def line_score(rows: Iterable[SumRow]) -> float:
+    """Return how narrow lines are and how right images are, 0 to 100, the mean of both.
+
+    A line as narrow as the true molecules on the same pixels is 100, one twice as wide 50, and
+    one that cannot be measured 0; an image is 100 less its NMSE.
+    """
+    each = []
+    for row in rows:
+        narrow = row.true_fwhm_nm / row.fwhm_nm if row.fwhm_nm > 0 else 0.0
+        each.append((100 * min(1.0, narrow) + row.efficiency) / 2)
+    return sum(each) / len(each) if each else 0.0
+
+
 MEASURED = {
     "matrix": "Measured on the conditions of docs/conditions.md, camera not stated, with the "
     "threshold of the model.",
+    "lines": "Measured on the sums of docs/conditions.md, camera not stated: widths of lines.",
     "validation": "Measured on frames of its own experiment that training never saw.",
 }
 

@@ -53,7 +53,7 @@ def test_files_are_looked_for_in_the_folder_of_the_recipe(tmp_path: Path) -> Non
     [
         ({"step": []}, "unknown key 'step'"),
         ({"steps": [{"where": "x > 1"}]}, "needs a 'kind'"),
-        ({"steps": [{"kind": "filtre"}]}, "'filter', 'render'"),
+        ({"steps": [{"kind": "filtre"}]}, "'filter', 'link', 'render'"),
         ({"steps": [{"kind": "filter"}]}, "'steps.0.filter.where' is missing"),
         ({"reconstruct": {"sum_frames": 0}}, "'reconstruct.sum_frames'"),
         ({"inputs": [""]}, "needs the name of a file"),
@@ -86,7 +86,7 @@ STEP = CountStep
 def test_a_step_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "throw_away_count.py").write_text(STEP)
     monkeypatch.setattr(steps, "__path__", [*steps.__path__, str(tmp_path)])
-    assert sorted(step_kinds()) == ["count", "filter", "render"]
+    assert sorted(step_kinds()) == ["cluster", "count", "drift", "filter", "link", "render"]
 
 
 def test_the_recipe_of_the_documentation_is_one(tmp_path: Path) -> None:
@@ -94,6 +94,6 @@ def test_the_recipe_of_the_documentation_is_one(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
     recipe = Recipe.from_file(tmp_path / "recipe.yaml")
     assert recipe.inputs == (str(tmp_path / "day1"), str(tmp_path / "day2/cell_*.tif"))
-    assert [step.kind for step in recipe.steps] == ["filter", "render"]
+    assert [step.kind for step in recipe.steps] == ["filter", "drift", "link", "render"]
     series = Recipe.from_dict({"inputs": [["a1.tif", "a2.tif"], "b.tif"]})
     assert series.inputs == (("a1.tif", "a2.tif"), "b.tif")

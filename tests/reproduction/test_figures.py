@@ -29,7 +29,7 @@ DEMANDED = {
     "dilated-loc": {"table-1", "table-2", "table-3", "bound", "density", "context"},
     "voxel-wise": {"table-4", "table-5", "errors", "density", "drift", "speed", "movie"},
 }  # fmt: skip
-QUICK = ("deep-storm:line-width", "dilated-loc:table-3", "voxel-wise:table-5")
+QUICK = ("dilated-loc:table-3", "voxel-wise:speed", "voxel-wise:movie")
 
 
 def test_all_tables_and_figures_are_there() -> None:

@@ -91,7 +91,7 @@ def test_a_name_that_is_none_is_answered_with_what_there_is() -> None:
 def test_a_bench_that_is_stopped_leaves_nothing_half_made(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "models", "tiny", "cpu")
     bench.stop()
-    events = list(reproduce(find_figures(["dilated-loc:table-3"]), tmp_path, bench))
+    events = list(reproduce(find_figures(["voxel-wise:speed"]), tmp_path, bench))
     assert len(events) == 1
     assert not list(tmp_path.glob("*.json"))
 

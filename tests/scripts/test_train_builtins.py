@@ -169,3 +169,15 @@ def test_the_road_of_a_gpu_trains_and_judges_all_at_once(queue: ModuleType, tmp_
     status = (tmp_path / "status.md").read_text()
     assert "all trained at once" in status
     assert "voxel-regression_b" in status
+
+
+def test_lines_are_judged_by_their_width_and_their_image(queue: ModuleType) -> None:
+    class Sum:
+        def __init__(self, fwhm_nm: float, efficiency: float) -> None:
+            self.true_fwhm_nm, self.fwhm_nm, self.efficiency = 30.0, fwhm_nm, efficiency
+
+    assert queue.line_score([Sum(30.0, 100.0)]) == 100.0
+    assert queue.line_score([Sum(20.0, 100.0)]) == 100.0  # narrower than the truth is no better
+    assert queue.line_score([Sum(60.0, 80.0)]) == pytest.approx(65.0)
+    assert queue.line_score([Sum(float("nan"), 40.0), Sum(60.0, 80.0)]) == pytest.approx(42.5)
+    assert queue.line_score([]) == 0.0

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm._devices import choose_compute
+from napari_deepsmlm._devices import choose_computes
 from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm._words import sentence_of
 from napari_deepsmlm.batch.events import (
@@ -89,7 +89,8 @@ class BatchJob:
             raise ValueError(_nothing_found(self.recipe, found))
         options = self.recipe.reconstruct
         find_model(options.model, upsampling=options.upsampling)  # now, not once for each stack
-        choose_compute(options.device, options.precision)
+        if options.scheduler is None:
+            choose_computes(options.device, options.precision)
         with folder_lock(self.out):
             self.recipe.to_file(self.out / RECIPE_NAME)
             self._folders = Folders(self.out)

@@ -171,8 +171,10 @@ class StackWork:
 
     def _do_steps(self, report: dict[str, Any]) -> Generator[Doing, None, list[str]]:
         """Yield how far it is, and return the names of the files."""
-        table = read_localizations(self._folder / TABLE_NAME)
+        source = self._folder / TABLE_NAME
+        table = read_localizations(source)
         names: list[str] = []
+        also: list[str] = []
         remarks: list[str] = []
         for number, step in enumerate(self._recipe.steps):
             if self._stopping.is_set():
@@ -180,13 +182,14 @@ class StackWork:
             yield Doing(f"Step {number + 1}: {step.file_name}", number / len(self._recipe.steps))
             names.append(_unique(step.file_name, names))
             path = self._folder / names[-1]
-            done = step.run(Stage(table, report, path, self._stopping))
-            table = done.table
+            path.unlink(missing_ok=True)  # of an earlier recipe
+            done = step.run(Stage(table, report, path, source, self._stopping))
+            if done.table is not table:
+                table, source = done.table, path
             remarks += done.remarks
-            if not path.exists():
-                names.pop()
+            also += done.also
         self._take(report, remarks)
-        return names
+        return [*(name for name in names if (self._folder / name).exists()), *also]
 
     def _what_changed(self) -> str:
         """Return why what was done does not count any more, "" if it does or nothing was done."""

@@ -14,6 +14,8 @@ from napari_deepsmlm.batch.steps import AnyStep
 from napari_deepsmlm.reconstruction import ReconstructOptions
 
 MODEL_ENDING = ".safetensors"
+CURVES = ("apply", "take_back")
+"""Fields of steps that name files."""
 HEADING = "# deepsmlm batch {name} --out results\n"
 
 
@@ -74,6 +76,19 @@ class Recipe(FrozenModel):
         if any(not each or (isinstance(each, tuple) and not all(each)) for each in value):
             raise ValueError("needs the name of a file, a folder or a pattern")
         return value
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _curves_from_its_folder(cls, value: Any, info: ValidationInfo) -> Any:
+        """Let files of drift curves lie beside the recipe."""
+        if not isinstance(value, list | tuple):
+            return value
+        return [
+            {name: _place(of, info) if name in CURVES else of for name, of in step.items()}
+            if isinstance(step, dict) and step.get("kind") == "drift"
+            else step
+            for step in value
+        ]
 
     @field_validator("reconstruct", mode="before")
     @classmethod

@@ -26,6 +26,7 @@ from napari_deepsmlm.cli import (
     simulate,
     tables,
     train,
+    trust,
 )
 from napari_deepsmlm.cli._console import add_command
 
@@ -134,6 +135,12 @@ add_command(
     "deepsmlm reproduce deep-storm:line-width --out reproduced",
 )
 add_command(app, "benchmark", benchmark.benchmark, "deepsmlm benchmark dilated-loc --quick")
+add_command(
+    app,
+    "trust",
+    trust.trust,
+    "deepsmlm trust result/localizations.csv --frames stack.tif --out result",
+)
 add_command(app, "doctor", doctor.doctor, "deepsmlm doctor")
 add_command(models_app, "list", models.list_models, "deepsmlm models list")
 add_command(models_app, "info", models.model_info, "deepsmlm models info deep-storm")

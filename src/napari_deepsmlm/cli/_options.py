@@ -35,6 +35,17 @@ Baseline = Annotated[float | None, typer.Option(help="Instead of --camera: its o
 PhotonsPerAdu = Annotated[
     float | None, typer.Option(help="Instead of --camera: photons per ADU above --baseline.")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes that share the frames; default: one for each device."),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Let the workers of this dask scheduler share the frames: tcp://host:8786.",
+    ),
+]
 FrameRange = Annotated[
     str | None, typer.Option(help="A:B, counted from 0, B not included; e.g. 0:500 or 100:.")
 ]

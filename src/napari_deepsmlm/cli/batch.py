@@ -21,6 +21,8 @@ from napari_deepsmlm.cli._options import (
     JsonFlag,
     OutFolder,
     PixelSize,
+    Scheduler,
+    Workers,
     choose_camera,
 )
 
@@ -75,7 +77,9 @@ def batch(
             help="First train the model this long on simulated frames like those of each stack.",
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1, mps.")] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Go on with a warning where a result cannot be right.")
@@ -100,6 +104,8 @@ def batch(
         "camera": choose_camera(camera, None, None),
         "threshold": threshold,
         "device": device,
+        "workers": workers,
+        "scheduler": scheduler,
         "precision": precision,
         "force": force or None,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,7 +43,11 @@ def cluster(
     kept = molecules.with_columns(group=label)[label >= 0]
     step = {"kind": "cluster", **options.model_dump()}
     write(kept, out_file, kind, pixel_nm, source=table, step=step)
-    report = {"molecules": len(molecules), "in_clusters": len(kept), "clusters": len(rows)}
+    report: dict[str, Any] = {
+        "molecules": len(molecules),
+        "in_clusters": len(kept),
+        "clusters": len(rows),
+    }
     report |= {"file": str(out_file)}
     if table_of_clusters is not None:
         with atomic_write(table_of_clusters) as file:

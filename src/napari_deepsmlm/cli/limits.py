@@ -55,7 +55,7 @@ def limits(
         rows = found.table.to_dict("records")
         print_json({"model": tried.name, "conditions": rows, "files": [str(f) for f in files]})
         return
-    best = found.table.loc[found.table["efficiency_lateral"].idxmax()]
+    best = found.table.sort_values("efficiency_lateral", na_position="first").iloc[-1]
     out.print(
         f"{tried.name}, {len(found.table)} conditions: best at {best['density_per_um2']:g} per "
         f"µm², {best['photons']:g} photons, background {best['background']:g}: Jaccard "

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from napari_deepsmlm.cli._console import out, print_json, print_warnings
@@ -24,6 +25,7 @@ from napari_deepsmlm.cli._options import (
 )
 
 if TYPE_CHECKING:
+    from napari_deepsmlm.evaluation import Quality
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.mismatch import InputSettings, MismatchTable
 
@@ -35,6 +37,7 @@ LABELS = {
     "squirrel_rse": ("Error map: error (RSE)", " (units of the reference)"),
     "squirrel_sigma_nm": ("Error map: blur σ", " nm"),
 }
+LEVEL_STYLES = {"good": "green", "look closer": "yellow", "poor": "red"}
 STYLES = {"inside": "blue", "near": "green", "outside": "yellow", "cannot be told": "dim"}
 
 
@@ -92,7 +95,7 @@ def quality(
         raise ValueError("Give a result, or --frames with --model.")
     if frames is None and model is not None:
         raise ValueError("--model belongs to --frames: give the camera frames, too.")
-    from napari_deepsmlm.evaluation import is_image
+    from napari_deepsmlm.evaluation import Quality, conclude, is_image
     from napari_deepsmlm.io import open_frames
 
     # A mistake in the call is told before anything is measured.
@@ -105,11 +108,13 @@ def quality(
             stated["pixel_size_nm"] = pixel_size
         settings = _settings(model, result, stated)
     report: dict[str, Any] = {}
+    measured = Quality()
     if result is not None:
         seen = None if reference is None else open_frames(reference, axes=axes, channel=channel)
-        report = _measure(
+        measured = _measure(
             result, pixel_size, seen, out_folder, sr_pixel=sr_pixel, blocks=blocks, seed=seed
         )
+        report = dict(measured.report())
     table = None
     if frames is not None and settings is not None:
         from napari_deepsmlm.mismatch import compare_with_training
@@ -118,6 +123,9 @@ def quality(
         table = compare_with_training(source, **dict(settings))
         print_warnings(table.problems)
         report["mismatch"] = table.report()
+    conclusion = conclude(measured, outside=[] if table is None else table.outside)
+    if conclusion is not None:
+        report["conclusion"] = conclusion._asdict()
     if as_json:
         print_json(report)
         return
@@ -128,6 +136,9 @@ def quality(
             out.print(f"{label:36} {shown}", highlight=False, soft_wrap=True)
     if table is not None:
         _print_table(table)
+    if conclusion is not None:
+        style = LEVEL_STYLES[conclusion.level]
+        out.print(f"[{style}]{escape(conclusion.sentence)}[/]", highlight=False, soft_wrap=True)
 
 
 def _measure(
@@ -139,16 +150,16 @@ def _measure(
     sr_pixel: float,
     blocks: int,
     seed: int,
-) -> dict[str, Any]:
+) -> Quality:
     from napari_deepsmlm.evaluation import QualityOptions, quality_files
 
     values = {"sr_pixel_nm": sr_pixel, "n_blocks": blocks, "seed": seed}
     options = QualityOptions.from_dict(values, source="options")
-    report, remarks = quality_files(
+    found, remarks = quality_files(
         result, options, pixel_size_nm=pixel_size, reference=reference, out=out_folder
     )
     print_warnings(remarks)
-    return dict(report)
+    return found
 
 
 def _settings(model: str | None, result: Path | None, stated: dict[str, Any]) -> InputSettings:

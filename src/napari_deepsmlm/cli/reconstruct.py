@@ -25,7 +25,9 @@ from napari_deepsmlm.cli._options import (
     OutFolder,
     PhotonsPerAdu,
     PixelSize,
+    Scheduler,
     Stacks,
+    Workers,
     choose_camera,
     read_frame_range,
     read_region,
@@ -60,17 +62,8 @@ def reconstruct(
         str,
         typer.Option(help="auto, cpu, cuda, cuda:1, mps; several as cuda:0,cuda:1 share frames."),
     ] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes that share the frames; default: one for each device."),
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Let the workers of this dask scheduler share the frames: tcp://host:8786.",
-        ),
-    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16.")] = "auto",
     threshold: Annotated[
         float | None, typer.Option(help="Least probability of a localization, 0 to 1.")

@@ -101,6 +101,7 @@ def render(
         raise ValueError("A volume has no colours: leave out --color-by or --volume.")
     sr_pixel = sr_pixel if sr_pixel is not None else 24.0 if volume else 10.0
     values = {"kind": kind, "sr_pixel_nm": sr_pixel, "sigma_nm": sigma, "n_shifts": shifts}
+    options: RenderOptions
     if volume:
         options = VolumeOptions.from_dict({**values, "z_step_nm": z_step}, source="options")
     else:

@@ -38,7 +38,7 @@ def quality_files(
     pixel_size_nm: float | None = None,
     reference: Any = None,
     out: str | Path | None = None,
-) -> tuple[dict[str, float | None], list[str]]:
+) -> tuple[Quality, list[str]]:
     """Return the quality of a result, and a sentence for everything that could not be measured.
 
     Parameters
@@ -62,7 +62,7 @@ def quality_files(
     quality, remarks = measure(result, options, pixel_size_nm, frames)
     if out is not None:
         write_quality(Path(out), quality)
-    return quality.report(), remarks
+    return quality, remarks
 
 
 def is_image(path: Path) -> bool:

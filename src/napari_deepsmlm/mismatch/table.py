@@ -157,6 +157,11 @@ class MismatchTable(NamedTuple):
         return next(row.measured for row in self.rows if row.name == name)
 
     @property
+    def outside(self) -> list[str]:
+        """Return in what the data are unlike those of the training."""
+        return [QUANTITIES[row.name].label for row in self.rows if row.verdict == "outside"]
+
+    @property
     def sentences(self) -> list[str]:
         """What to know before reconstructing such data, nothing if all is well."""
         return [*filter(None, [self.depths]), *(row.remark for row in self.rows if row.is_said)]

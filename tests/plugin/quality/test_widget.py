@@ -117,6 +117,7 @@ def test_everything_is_chosen_and_measured(
     assert [str(unit) for unit in layer.units] == ["nanometer", "nanometer"]
     assert layer.metadata[KEY]["rse"] == pytest.approx(errors.rse)
     assert not can_hold_frames(layer)
+    assert quality.results.conclusion_note.text().startswith("Good: the resolution is")
     assert not quality.plot.isHidden()
     assert f"{expected.time.resolution_nm:.3g}&nbsp;nm" in quality.plot.key.text()
     assert quality.message_note.text().startswith("Decorrelation: There is no peak")

@@ -65,6 +65,8 @@ def test_all_stacks_of_a_folder_are_reconstructed_into_files_and_no_layer(
     assert panel.run_button.isEnabled() is False  # there is no stack in the window
     out = day.with_name("day_results")
     assert box.out == out
+    box.out_edit.value = ""
+    assert box.out == out
     box.run_button.click()
     assert panel.cancel_button.isEnabled()
     assert not box.run_button.isEnabled()

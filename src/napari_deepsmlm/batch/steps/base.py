@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
 
 
+COMMAND = "deepsmlm batch ../recipe.yaml --out .."
+"""As it is given in the folder of the stack."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What a step is given.
@@ -24,12 +28,14 @@ class Stage:
     table : the molecules that the step before has left.
     report : of the reconstruction, plain values.
     path : where the step writes its file, with the ending that it says.
+    source : the table on the disk that `table` was read from or written to.
     stopping : when set, the step gives up by InterruptedError.
     """
 
     table: Localizations
     report: dict[str, Any]
     path: Path
+    source: Path
     stopping: threading.Event
 
     @property
@@ -43,13 +49,28 @@ class Stage:
         rows, columns = self.report["inputs"]["shape"][-2:]
         return rows * self.pixel_size_nm, columns * self.pixel_size_nm
 
+    def write(self, table: Localizations, step: Step) -> str:
+        """Write a table and beside it how it came about; return the name of that second file."""
+        from napari_deepsmlm.io import read_history, write_history, write_localizations
+
+        before = read_history(self.source)
+        write_localizations(table, self.path)
+        told = step.model_dump(mode="json", exclude_none=True)
+        return write_history(self.path, before, told, COMMAND).name
+
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """What a step leaves to the next one, and what is to be said of it."""
+    """What a step leaves to the next one, what is to be said of it, and what else it wrote.
+
+    Attributes
+    ----------
+    also : names of files that lie beside its own.
+    """
 
     table: Localizations
     remarks: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 class Step(FrozenModel, ABC):

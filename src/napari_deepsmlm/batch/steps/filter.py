@@ -8,7 +8,6 @@ from pydantic import Field
 
 from napari_deepsmlm import filtering
 from napari_deepsmlm.batch.steps.base import Stage, Step, StepDone
-from napari_deepsmlm.io import write_localizations
 
 
 class FilterStep(Step):
@@ -26,9 +25,9 @@ class FilterStep(Step):
     def run(self, stage: Stage) -> StepDone:
         """Keep some molecules and write their table."""
         kept = filtering.filter_table(stage.table, self.where)
-        write_localizations(kept, stage.path)
+        history = stage.write(kept, self)
         remark = f"No molecule fulfils {self.where}." if len(stage.table) and not len(kept) else ""
-        return StepDone(kept, tuple(filter(None, [remark])))
+        return StepDone(kept, tuple(filter(None, [remark])), (history,))
 
 
 STEP = FilterStep

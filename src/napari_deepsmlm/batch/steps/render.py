@@ -8,7 +8,7 @@ from pydantic import Field
 
 from napari_deepsmlm import filtering
 from napari_deepsmlm.batch.steps.base import Stage, Step, StepDone
-from napari_deepsmlm.io import write_image, write_rgb
+from napari_deepsmlm.io import history_report, write_image, write_rgb
 from napari_deepsmlm.io.tables.columns import merged_uncertainty
 from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
 from napari_deepsmlm.render import RenderOptions, draw, draw_colored, frames_shape
@@ -32,6 +32,7 @@ class RenderStep(Step):
         shape = frames_shape(*stage.field_nm, self.image.sr_pixel_nm)
         nm = self.image.sr_pixel_nm
         report = {"molecules": len(stage.table), "image": self.image.model_dump()}
+        report |= {"inputs": [stage.source.name], "history": history_report(stage.source)}
         if self.color_by is None:
             image = draw(stage.table, shape, options=self.image, stopping=stage.stopping).numpy()
             write_image(stage.path, image, pixel_size_nm=nm, report=report)

@@ -27,6 +27,15 @@ from napari_deepsmlm.plugin.layers.localizations import (
     wait_for_stack,
 )
 from napari_deepsmlm.plugin.layers.world import KEY, provenance
+from napari_deepsmlm.plugin.localizations.after_box import AfterBox
+from napari_deepsmlm.plugin.localizations.after_work import (
+    STEPS,
+    Doing,
+    Done,
+    Source,
+    link_molecules,
+    take_off_drift,
+)
 from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
 from napari_deepsmlm.plugin.localizations.render_form import RenderForm
 from napari_deepsmlm.plugin.localizations.rendered_layer import RenderedLayer
@@ -62,11 +71,14 @@ if TYPE_CHECKING:
 
 DELAY_MS = 250
 QUICK_S = 0.5
-OPEN_FILES = "Localizations (*.csv *.txt *.tsv *.xls *.dat *.tab *.asc *.hdf5 *.h5 *.mat)"
+OPEN_FILES = (
+    "Localizations (*.csv *.txt *.tsv *.xls *.dat *.tab *.asc *.hdf5 *.h5 *.mat *.smlm *.parquet)"
+)
 SAVE_KINDS = {
     "ThunderSTORM (*.csv)": "thunderstorm",
     "Picasso (*.hdf5)": "picasso",
     "SMLM Challenge (*.csv)": "challenge",
+    "SMLM (*.smlm)": "smlm",
 }
 
 
@@ -111,6 +123,10 @@ class LocalizationsWidget(JobPanel):
         self.drawing.changed.connect(self._ask)
         self.ranges = ColumnRanges()
         self.ranges.changed.connect(self._ask)
+        self.after = AfterBox()
+        self.after.drift_asked.connect(partial(self._do_after, take_off_drift))
+        self.after.link_asked.connect(partial(self._do_after, link_molecules))
+        self.after.undo_asked.connect(self._on_undo)
         self.render_button = button("Render", "Draw the molecules kept, and follow the filters.")
         self.render_button.setCheckable(True)
         self.render_button.toggled.connect(self._on_render)
@@ -129,6 +145,7 @@ class LocalizationsWidget(JobPanel):
         column.addLayout(self.form)
         column.addWidget(self.drawing)
         column.addWidget(self.ranges)
+        column.addWidget(self.after)
         column.addStretch(1)
         buttons = (self.render_button, self.reset_button, self.save_button)
         self.lay_out(VerticalScroll(scrolled), buttons)
@@ -151,6 +168,12 @@ class LocalizationsWidget(JobPanel):
         self.where_line.enabled = has_table
         self.save_button.setEnabled(has_table and self._kept is not None)
         self.open_button.setEnabled(self.is_ready)
+        self.after.forget(self._viewer.layers)
+        self.after.allow(has_table and self._kept is not None)
+
+    def set_colors(self, background: str, text: str) -> None:
+        """Give the curve the colours of the window."""
+        self.after.set_colors(background, text)
 
     def enterEvent(self, event: QEnterEvent | None) -> None:
         """Look for new tables when the mouse comes."""
@@ -365,6 +388,48 @@ class LocalizationsWidget(JobPanel):
         steps = self._rendered.show(drawing, known, kept.table)
         in_turns(steps, self, pause_ms=PAUSE_MS)
 
+    # -- drift and linking -----------------------------------------------------------------
+
+    def _do_after(self, work: Any) -> None:
+        """Do a step with the molecules kept, in another thread."""
+        kept, layer = self._kept, self._layer
+        if kept is None or layer is None:
+            return
+        known = {**provenance(layer), "pixel_size_nm": self._pixel_nm()}
+        source = Source(kept.table, kept.wanted.where, layer.name, self._origin, known)
+        on_event = partial(self._on_after, layer)
+        self.begin(partial(work, source), on_event, title="working on localizations")
+
+    def _on_after(self, source: Layer, event: Doing | Done) -> None:
+        if isinstance(event, Doing):
+            self.status_note.tell(event.what)
+            return
+        self._viewer.add_layer(event.layer)
+        self.after.show_done(event, source if source in self._viewer.layers else None)
+        self._show_all_points()
+        source.visible = False
+        self.table_box.choose(event.layer)
+
+    def _on_undo(self) -> None:
+        """Remove the layer that a step made last, and go back to the one it was made of."""
+        self.after.forget(self._viewer.layers)
+        if not self.after.done:
+            self.update_buttons()
+            return
+        made, source = self.after.done.pop()
+        self.after.clear()
+        if source is not None and source in self._viewer.layers:
+            source.visible = True
+            self.table_box.choose(source)
+        self._viewer.layers.remove(made)
+        self.update_buttons()
+
+    def _pixel_nm(self) -> float | None:
+        """Return the camera pixel of the table, nm, as far as it is known."""
+        known = {} if self._layer is None else provenance(self._layer)
+        stated = known.get("pixel_size_nm") or camera_pixel_nm(self._viewer)
+        return None if stated is None else float(stated)
+
     # -- saving ----------------------------------------------------------------------------
 
     def _on_save(self) -> None:
@@ -377,10 +442,12 @@ class LocalizationsWidget(JobPanel):
         if self._kept is None or self._opened is None:
             return
         if not path.suffix:
-            path = path.with_suffix(".hdf5" if kind == "picasso" else ".csv")
+            path = path.with_suffix({"picasso": ".hdf5", "smlm": ".smlm"}.get(kind or "", ".csv"))
         known = {} if self._layer is None else provenance(self._layer)
-        pixel_nm = known.get("pixel_size_nm") or camera_pixel_nm(self._viewer)
-        work = partial(save_table, self._kept.table, path, kind, pixel_nm)
+        steps = list(known.get(STEPS, ()))
+        if self._kept.wanted.where:
+            steps.append({"kind": "filter", "where": self._kept.wanted.where})
+        work = partial(save_table, self._kept.table, path, kind, self._pixel_nm(), steps)
         self.begin(work, self.status_note.tell, title=f"saving {path.name}")
 
 

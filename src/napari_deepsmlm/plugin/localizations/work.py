@@ -199,10 +199,13 @@ def save_table(
     path: Path,
     kind: str | None,
     pixel_size_nm: float | None,
+    steps: Sequence[dict[str, Any]],
     stopping: threading.Event,
 ) -> Generator[str, None, None]:
-    """Write a table and yield what was done."""
-    from napari_deepsmlm.io import write_localizations
+    """Write a table with the steps that made it, if any, and yield what was done."""
+    from napari_deepsmlm.io import History, write_history, write_localizations
 
     write_localizations(table, path, kind=kind, pixel_size_nm=pixel_size_nm)
+    if steps:
+        write_history(path, History({"steps": list(steps)}), None, "napari: Localizations, Save")
     yield f"Saved {counted(len(table), 'molecule')} in {path}."

@@ -22,9 +22,11 @@ from qtpy.QtWidgets import (
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm._score_labels import LABELS, TIPS
 from napari_deepsmlm.plugin.quality.mismatch_view import MismatchView
+from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import button
 
 if TYPE_CHECKING:
+    from napari_deepsmlm.evaluation import Conclusion
     from napari_deepsmlm.plugin.quality.work import Measured
 
 FILES = "Tables (*.csv);;JSON (*.json)"
@@ -109,6 +111,7 @@ class ResultList(QWidget):
         self.save_button = button("Save…", "Write the list as CSV or JSON.")
         self.save_button.clicked.connect(self._on_save)
         self.mismatch = MismatchView()
+        self.conclusion_note = Note()
         row = QHBoxLayout()
         row.addWidget(self.copy_button)
         row.addWidget(self.save_button)
@@ -116,6 +119,7 @@ class ResultList(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.tree)
         column.addWidget(self.mismatch)
+        column.addWidget(self.conclusion_note)
         column.addLayout(row)
         self.hide()
 
@@ -143,7 +147,17 @@ class ResultList(QWidget):
         self.tree.setFixedHeight(max(line_px, 16) * max(n_lines, 1) + 6)
         self.tree.setVisible(bool(self.rows))
         self.mismatch.show_table(measured.mismatch)
+        self._conclude(measured.conclusion)
         self.setVisible(bool(self.rows) or measured.mismatch is not None)
+
+    def _conclude(self, conclusion: Conclusion | None) -> None:
+        """Say in a sentence and a colour what all of it means."""
+        if conclusion is None:
+            self.conclusion_note.clear()
+            return
+        note = self.conclusion_note
+        show = {"good": note.praise, "look closer": note.warn, "poor": note.fail}
+        show[conclusion.level](conclusion.sentence)
 
     def copy(self) -> None:
         """Put the list on the clipboard: a line for each result, with tabs."""
@@ -151,6 +165,7 @@ class ResultList(QWidget):
         if clipboard is not None:
             lines = [f"{GROUPS[row.group]}\t{row.label.strip()}\t{row.text}" for row in self.rows]
             lines += self.mismatch.lines()
+            lines += filter(None, [self.conclusion_note.text()])
             clipboard.setText("\n".join(lines))
             self.told.emit(f"Copied {len(lines)} results.")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator, Iterable
 
-    from napari_deepsmlm.evaluation import Coverage, Quality, QualityOptions
+    from napari_deepsmlm.evaluation import Conclusion, Coverage, Quality, QualityOptions
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.mismatch import InputSettings, MismatchTable
     from napari_deepsmlm.plugin.library.choices import ModelChoice
@@ -94,6 +94,8 @@ class Measured:
     scores: dict[str, dict[str, float | None]] = field(default_factory=dict)
     mismatch: MismatchTable | None = None
     remarks: tuple[str, ...] = ()
+    conclusion: Conclusion | None = None
+    """What all of it says, once all is measured."""
 
 
 def load_quality_kit(stopping: threading.Event) -> Generator[Kit, None, None]:
@@ -120,7 +122,7 @@ def measure_live(
     ValueError
         If there is no answer at all: one sentence why.
     """
-    from napari_deepsmlm.evaluation import Quality
+    from napari_deepsmlm.evaluation import Quality, conclude
 
     work = _Work(question, options, comparison, stopping.is_set)
     steps = work.steps()
@@ -143,6 +145,8 @@ def measure_live(
         yield known
     if known.quality == Quality() and not known.scores and known.mismatch is None:
         raise ValueError(" ".join(known.remarks))
+    outside = [] if known.mismatch is None else known.mismatch.outside
+    yield replace(known, conclusion=conclude(known.quality, known.scores, outside))
 
 
 class _Work:

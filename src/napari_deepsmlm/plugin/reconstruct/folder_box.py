@@ -34,6 +34,11 @@ def look_into(folder: Path, stopping: threading.Event) -> Generator[Found, None,
     yield StackFinder([str(folder)]).find()
 
 
+def results_of(folder: Path) -> Path:
+    """Return where the results of a folder go if nothing else is said."""
+    return folder.with_name(f"{folder.name}_results")
+
+
 def batch_live(
     recipe: Recipe, out: Path, stopping: threading.Event
 ) -> Generator[object, None, None]:
@@ -79,8 +84,11 @@ class FolderBox(QWidget):
 
     @property
     def out(self) -> Path:
-        """Where the results go."""
-        return Path(self.out_edit.value)
+        """Where the results go: beside the folder if nothing is entered."""
+        text = str(self.out_edit.value or "")
+        if text in ("", ".") and self.folder is not None:
+            return results_of(self.folder)
+        return Path(text)
 
     @property
     def can_run(self) -> bool:
@@ -96,7 +104,7 @@ class FolderBox(QWidget):
     def open_folder(self, folder: Path) -> Events:
         """Show a folder, and return the work that looks for its stacks."""
         self.folder, self.n_stacks, self.finished = folder, 0, None
-        self.out_edit.value = folder.with_name(f"{folder.name}_results")
+        self.out_edit.value = results_of(folder)
         self.table.show_found(())
         self.note.tell(f"Looking for stacks in {folder}…")
         self.show()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from napari_deepsmlm._palette import GREEN
+
 if TYPE_CHECKING:
     from qtpy.QtGui import QResizeEvent
 
@@ -43,6 +45,10 @@ class Note(QLabel):
     def tell(self, text: str) -> None:
         """Show something good to know."""
         self._show(text, "")
+
+    def praise(self, text: str) -> None:
+        """Show what is as good as it should be."""
+        self._show(text, f"color: {GREEN}; font-weight: bold;")
 
     def warn(self, text: str) -> None:
         """Show something that may spoil the result."""

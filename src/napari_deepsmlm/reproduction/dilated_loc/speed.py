@@ -1,19 +1,14 @@
-"""Table 3: parameters, multiply-adds and milliseconds per frame."""
+"""Table 3: parameters, multiply-adds and milliseconds per frame, beside a U-Net like FD-DeepLoc."""
 
 from __future__ import annotations
 
 import math
-import statistics
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-
-from napari_deepsmlm._devices import choose_compute
+from napari_deepsmlm.benchmark import BenchmarkOptions, NetworkSpeed, run_benchmark
 from napari_deepsmlm.models import build_model
 from napari_deepsmlm.reproduction.drawing import beside_paper
-from napari_deepsmlm.reproduction.figure import Outcome, PaperFigure, Row
+from napari_deepsmlm.reproduction.figure import Outcome, PaperFigure, Row, ratio
 
 if TYPE_CHECKING:
     from napari_deepsmlm.reproduction.scale import Bench
@@ -21,52 +16,52 @@ if TYPE_CHECKING:
 PAPER_PARAMETERS, PAPER_MULTIPLY_ADDS = 453_835, 2.024e10
 PAPER_MS = {64: 1.14, 128: 3.205}
 PAPER_RATIO = {64: 1.38, 128: 1.855}
-BATCH = 10
+MODEL = "dilated-loc:astigmatic-100nm"
 
 
 def make(bench: Bench) -> Outcome:
-    """Count, and time batches of ten frames."""
-    model: Any = build_model("dilated-loc", {"z_max_nm": 700.0}).eval()
-    device = choose_compute(bench.device, "fp32").device
-    network = model.for_inference().to(device)
-    sides = bench.pick(tiny=(32,), small=(64, 128), full=(64, 128))
-    repeats = bench.pick(tiny=1, small=3, full=20)
-    rows = [
-        Row("parameters", PAPER_PARAMETERS, model.n_parameters),
-        Row("multiply-adds of a 128 x 128 frame", PAPER_MULTIPLY_ADDS, _multiply_adds(model), "",
-            "convolutions only; the paper's count has four operations per value of a batch norm"),
-    ]  # fmt: skip
-    for side in sides:
-        bench.says(f"timing {side} x {side}")
-        took = _ms_per_frame(network, side, device, repeats)
-        rows += [
-            Row(f"network and decoding, {side} x {side}", PAPER_MS.get(side), took, "ms per frame",
-                f"the paper: RTX 3080, batches of 10; ours: {device}, fp32, batches of {BATCH}"),
-            Row(f"FD-DeepLoc / DilatedLoc, {side} x {side}", PAPER_RATIO.get(side), math.nan, "",
-                "`deepsmlm benchmark` times both networks in one run"),
-        ]  # fmt: skip
+    """Count, and take the times from `deepsmlm benchmark`."""
+    rows = [Row("parameters", PAPER_PARAMETERS, build_model("dilated-loc").n_parameters)]
+    speed = None
+    if bench.scale != "tiny":
+        bench.says("timing both networks")
+        options = BenchmarkOptions(
+            networks=(MODEL,),
+            device=bench.device,
+            precision="fp32",
+            rounds=bench.pick(tiny=1, small=3, full=20),
+            frames=bench.pick(tiny=1, small=16, full=1000),
+        )
+        speed = next(iter(run_benchmark(options))).speed
+    rows += _times(speed)
+    where = "not timed in a quick run" if speed is None else f"on {speed.device}, fp32"
     setup = (
-        f"Random weights: time does not depend on them. Median of {repeats} batches on {device}."
+        f"As `deepsmlm benchmark dilated-loc` measures: medians of rounds in turn, {where}, frames "
+        "of 200 molecules in 64 x 64 pixels. The U-Net beside it has the size of FD-DeepLoc's, and "
+        "random weights; time does not depend on them."
     )
     return Outcome(tuple(rows), setup, beside_paper(rows))
 
 
-def _multiply_adds(model: Any) -> float:
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model(torch.rand(1, 1, 128, 128))
-    return float(counter.get_total_flops()) / 2
-
-
-@torch.inference_mode()
-def _ms_per_frame(network: Any, side: int, device: torch.device, repeats: int) -> float:
-    frames = 20 + 100 * torch.rand(BATCH, 1, side, side, device=device)
-    network.to_localizations(network(frames))
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        network.to_localizations(network(frames)).to_numpy()  # waits for the device
-        times.append(time.perf_counter() - began)
-    return 1e3 * statistics.median(times) / BATCH
+def _times(speed: NetworkSpeed | None) -> list[Row]:
+    multiply_adds = math.nan if speed is None else speed.gflop_per_frame_64 * 1e9 / 2 * 4
+    rows = [
+        Row("multiply-adds of a 128 x 128 frame", PAPER_MULTIPLY_ADDS, multiply_adds, "",
+            "convolutions of the network as published; with four operations for each value of a "
+            "batch norm 2.0242e10")
+    ]  # fmt: skip
+    for side, ms in PAPER_MS.items():
+        ours = unet = math.nan
+        if speed is not None:
+            ours = getattr(speed, f"ms_per_frame_{side}")
+            unet = getattr(speed, f"fd_deeploc_like_ms_per_frame_{side}") or math.nan
+        rows += [
+            Row(f"network and decoding, {side} x {side}", ms, ours, "ms per frame",
+                "the paper: RTX 3080, batches of 10"),
+            Row(f"U-Net like FD-DeepLoc / ours, {side} x {side}", PAPER_RATIO[side],
+                ratio(unet, ours), "", "the U-Net without its decoding, ours with it"),
+        ]  # fmt: skip
+    return rows
 
 
 FIGURE = PaperFigure(

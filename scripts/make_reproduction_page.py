@@ -1,0 +1,140 @@
+"""Make docs/reproduction.md from what `deepsmlm reproduce` wrote.
+
+    python scripts/make_reproduction_page.py [FOLDER...] [--check]
+
+The results of FOLDER, where `deepsmlm reproduce ... --out FOLDER` was run, are first taken over
+into benchmarks/results/reproduction, and their pictures into docs/images. The page then has every
+figure: the paper's number beside ours, why they may differ, and the command; what was never made is
+listed with its command. Notes of each paper lie in benchmarks/reproduction.
+`--check` only says whether the page is what would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_deepsmlm.reproduction import all_figures, read_outcome
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.reproduction import PaperFigure, Row
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "reproduction"
+NOTES = ROOT / "benchmarks" / "reproduction"
+PICTURES = ROOT / "docs" / "images" / "reproduction"
+PAGE = ROOT / "docs" / "reproduction.md"
+TITLES = {
+    "deep-storm": "Deep-STORM",
+    "drsn-storm": "DRSN-STORM",
+    "dilated-loc": "DilatedLoc",
+    "voxel-wise": "Voxel-wise regression",
+}
+HEAD = """# Reproduction of the papers
+
+Each table and figure of the four papers is one command, `deepsmlm reproduce PAPER:FIGURE --out
+FOLDER`: frames are simulated with seeds that no training has seen, networks are built in or trained
+on the spot, and the paper's number stands beside ours. `deepsmlm reproduce --list` names them all;
+`--full` makes them as large as in the paper, for hours or days; without it they are small, and say
+so. This page is made from their results by `python scripts/make_reproduction_page.py`; further
+measurements name the script of `benchmarks/` that makes them.
+"""
+SCALES = {"small": "small", "full": "as in the paper", "tiny": "a trial that means nothing"}
+
+
+def main() -> None:
+    """Take results over, and write or check the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", nargs="*", type=Path, help="results to take over")
+    parser.add_argument("--check", action="store_true", help="only compare")
+    chosen = parser.parse_args()
+    for folder in chosen.folders:
+        take_over(folder)
+    text = page()
+    if chosen.check:
+        sys.exit(0 if PAGE.read_text("utf-8") == text else f"{PAGE} is not what would be written")
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def take_over(folder: Path) -> None:
+    """Copy results and pictures of figures into the repository."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.glob("*.json")):
+        if read_outcome(path)["scale"] == "tiny":
+            sys.exit(f"{path}: was made with --quick, and its numbers mean nothing")
+        shutil.copyfile(path, RESULTS / path.name)
+        shutil.copyfile(path.with_suffix(".png"), PICTURES / f"{path.stem}.png")
+
+
+def page() -> str:
+    """Return the page."""
+    figures = all_figures().values()
+    parts = [HEAD]
+    for paper, title in TITLES.items():
+        parts.append(f"## {title}\n")
+        missing = []
+        for figure in (each for each in figures if each.paper == paper):
+            path = RESULTS / f"{figure.paper}-{figure.name}.json"
+            if path.exists():
+                parts.append(section(figure, read_outcome(path)))
+            else:
+                missing.append(figure)
+        if missing:
+            parts.append("### Not measured yet\n\n" + "\n".join(map(line, missing)) + "\n")
+        parts.append(
+            "### Notes\n\n" + (NOTES / f"{paper}.md").read_text("utf-8").replace("### ", "#### ")
+        )
+    parts.append("## Training, estimates and fits\n\n" + (NOTES / "training.md").read_text("utf-8"))
+    return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def line(figure: PaperFigure) -> str:
+    """Return a figure that was not made, with its command."""
+    return f"- {figure.title}: `deepsmlm reproduce {figure.key} --out FOLDER`. {figure.claim}"
+
+
+def section(figure: PaperFigure, record: dict[str, Any]) -> str:
+    """Return what is shown of a figure."""
+    full = " --full" if record["scale"] == "full" else ""
+    head = f"### {figure.title.split(': ', 1)[-1].capitalize()}"
+    return "\n".join(
+        [
+            head,
+            "",
+            f"*{figure.claim}*",
+            "",
+            f"`deepsmlm reproduce {figure.key}{full} --out FOLDER` ({SCALES[record['scale']]}, "
+            f"{record['cpu_seconds'] / 60:.1f} minutes of a core). {record['setup']}",
+            "",
+            "| | paper | ours | | why they may differ |",
+            "| --- | ---: | ---: | --- | --- |",
+            *map(cells, record["rows"]),
+            "",
+            f"![{figure.title}](images/reproduction/{figure.paper}-{figure.name}.png)",
+            "",
+        ]
+    )
+
+
+def cells(row: Row) -> str:
+    """Return a row of a table."""
+    paper = "" if row.paper is None else number(row.paper)
+    return f"| {row.quantity} | {paper} | {number(row.ours)} | {row.unit} | {row.why} |"
+
+
+def number(value: float) -> str:
+    """Return a number as the page shows it."""
+    if not math.isfinite(value):
+        return "not measured"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    main()

@@ -23,7 +23,7 @@ from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import ImageModel, available_models, find_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -253,7 +253,7 @@ def _experiment(values: Any, name: str) -> Experiment:
 
 @torch.inference_mode()
 def _in_turn(
-    work: dict[str, Callable[[], object]],
+    work: Mapping[str, Callable[[], object]],
     rounds: int,
     device: torch.device,
     *,

@@ -50,7 +50,7 @@ def _drawn(speeds: Sequence[NetworkSpeed], machine: dict[str, Any]) -> Any:
     for label, shift, values in bars:
         time_axes.bar([place + shift for place in places], values, 0.2, label=label)
     time_axes.set(yscale="log", ylabel="ms per frame", xticks=places)
-    time_axes.legend(fontsize="small")
+    time_axes.legend(fontsize="small", ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
     share_axes.bar(places, [s.pipeline_efficiency for s in speeds], 0.5)
     share_axes.axhline(0.95, color="grey", linewidth=0.8)
     share_axes.set(ylabel="pipeline / bare network", xticks=places)

@@ -58,6 +58,8 @@ COUNTS = {
     "Last frame",
     "Frames per input",
     "Frames summed",
+    "Poisson photons",
+    "Gaussian photons",
     "Blocks of time",
     "Seed",
     "Least probability",

@@ -15,6 +15,7 @@ from napari_deepsmlm.plugin.forms.kept_form import KeptForm
 from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.memory.settings import PLUGIN
 from napari_deepsmlm.plugin.widgets.docks import bring_up, dock_of, give_title, is_behind, join
+from napari_deepsmlm.plugin.widgets.help import HelpButton
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import ShortScroll, in_turns, let_shrink, soon
 from napari_deepsmlm.plugin.widgets.shortcuts import add_shortcuts
@@ -43,6 +44,8 @@ class JobPanel(QWidget):
     """
 
     kept_as: ClassVar[str] = ""
+    help_page: ClassVar[str] = ""
+    """Page of the documentation that *?* opens."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
@@ -87,6 +90,11 @@ class JobPanel(QWidget):
             row.addWidget(each)
         if self.kept_as:
             row.addWidget(self.kept.reset_button)
+        if self.help_page:
+            self.help_button = HelpButton(self.help_page, self, self.kept_as)
+            let_shrink(self.help_button)
+            self.help_button.setMaximumWidth(30)
+            row.addWidget(self.help_button)
         add_shortcuts(self, buttons)
         row.setContentsMargins(9, 0, 9, 9)
         told = QWidget()

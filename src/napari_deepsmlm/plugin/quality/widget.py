@@ -75,6 +75,7 @@ class QualityWidget(JobPanel):
     """
 
     kept_as = "Quality"
+    help_page = "quality"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)

@@ -58,6 +58,7 @@ class ReconstructWidget(JobPanel):
     """
 
     kept_as = "Reconstruct"
+    help_page = "reconstruct"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)

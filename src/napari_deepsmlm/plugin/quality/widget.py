@@ -201,8 +201,9 @@ class QualityWidget(JobPanel):
         return self.frames_box.value is not None and self.training_rows.settings() is not None
 
     def set_colors(self, background: str, text: str) -> None:
-        """Give the plot the colours of the window."""
+        """Give the plot and the verdicts the colours of the window."""
         self.plot.set_colors(background, text)
+        self.results.mismatch.set_colors(background)
 
     def abandon(self) -> None:
         """Stop, and follow the layers no more."""

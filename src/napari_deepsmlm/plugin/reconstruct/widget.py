@@ -146,6 +146,10 @@ class ReconstructWidget(JobPanel):
         self.folder_box.set_busy(self.is_busy, can_run=is_for_files)
         self.save_button.setEnabled(is_free and self._result is not None)
 
+    def set_colors(self, background: str, text: str) -> None:
+        """Let what failed in a folder be read on the theme."""
+        self.folder_box.table.set_colors(background)
+
     def abandon(self) -> None:
         """Stop whatever runs, without waiting for it."""
         self._viewer.layers.events.removed.disconnect(self._on_removed)

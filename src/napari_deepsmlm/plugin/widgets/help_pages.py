@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parents[2] / "help"  # of a wheel; pyproject.toml puts docs/*.md there
 IN_CHECKOUT = Path(__file__).parents[4] / "docs"
-NOT_THERE = "# {name}\n\nThe page {name}.md is not part of this installation; it is in the folder docs of the source."
+NOT_THERE = (
+    "# {name}\n\nThe page {name}.md is not part of this installation; "
+    "it is in the folder docs of the source."
+)
 
 
 def page_path(name: str) -> Path | None:

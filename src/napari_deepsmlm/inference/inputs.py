@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_deepsmlm._windows import windows_of
 from napari_deepsmlm.inference.stopping import raise_if
 from napari_deepsmlm.inference.usable import usable_frames
-from napari_deepsmlm.inference.windows import windows_of
 
 if TYPE_CHECKING:
     import threading

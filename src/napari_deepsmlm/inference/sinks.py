@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from napari_deepsmlm._windows import Windows
 from napari_deepsmlm.inference.time_lapse import Lapse
-from napari_deepsmlm.inference.windows import Windows
 from napari_deepsmlm.io import ImageWriter, LocalizationWriter, read_localizations, write_image
 from napari_deepsmlm.io.result_files import IMAGE_NAME, TABLE_NAME
 from napari_deepsmlm.localizations import Localizations

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._windows import Windows, windows_of
 from napari_deepsmlm.camera import Camera, find_camera
-from napari_deepsmlm.inference.windows import Windows, windows_of
 
 
 def _named_camera(value: Any) -> Any:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_deepsmlm._windows import Windows, windows_of
 from napari_deepsmlm.inference.inputs import Groups
-from napari_deepsmlm.inference.windows import Windows, windows_of
 
 LENGTHS = st.integers(1, 12)
 

@@ -63,10 +63,7 @@ def movie(
         report |= {"sr_pixel_nm": sr_pixel, "time_lapse": frames}
     if out_file.suffix.lower() in TIFF:
         with ImageWriter(out_file, pixel_size_nm=sr_pixel, report=report) as writer:
-            n = 0
-            for image in images:
-                writer.append(image)
-                n += 1
+            n = sum(1 for _ in map(writer.append, images))
     else:
         n, top = write_movie(out_file, images, ms_per_image=round(1000 / speed))
         report |= {"white": top, "images_per_second": speed}

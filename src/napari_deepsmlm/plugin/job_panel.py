@@ -96,7 +96,7 @@ class JobPanel(QWidget):
         if self.help_page:
             self.help_button = HelpButton(self.help_page, self, self.kept_as)
             let_shrink(self.help_button)
-            self.help_button.setMaximumWidth(30)
+            self.help_button.setMaximumWidth(2 * self.help_button.minimumWidth())
             row.addWidget(self.help_button)
         add_shortcuts(self, buttons)
         row.setContentsMargins(9, 0, 9, 9)

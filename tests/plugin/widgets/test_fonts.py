@@ -35,14 +35,15 @@ def window(qtbot: Any) -> Callable[[QWidget], QWidget]:
 
 def test_a_plot_has_larger_numbers_and_room_for_them(window: Callable[..., QWidget]) -> None:
     plot = Plot("drift (nm)", "A plot of this test.")
-    assert plot.getAxis("left").width() == AXIS_WIDTH_PX
-    assert plot.minimumHeight() == HEIGHT_PX
+    usual_px = plot.getAxis("left").fixedWidth
+    assert usual_px >= AXIS_WIDTH_PX
     shown = window(plot)
     for side in ("left", "bottom"):
         axis = plot.getAxis(side)
         assert axis.style["tickFont"].pointSize() == axis.label.font().pointSize() == POINTS
     line_px = plot.fontMetrics().height()
-    assert plot.getAxis("left").width() >= plot.fontMetrics().horizontalAdvance("0000") + line_px
+    assert plot.getAxis("left").fixedWidth > 1.3 * usual_px
+    assert plot.getAxis("left").fixedWidth >= plot.fontMetrics().horizontalAdvance("0000") + line_px
     assert plot.minimumHeight() > 1.2 * HEIGHT_PX
     shown.close()
 

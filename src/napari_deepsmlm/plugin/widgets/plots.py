@@ -105,7 +105,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
     def _grown(self, least_px: int) -> int:
         """Return a height for the usual font as it is with the present one."""
-        return max(least_px, least_px * self.fontMetrics().height() // FONT_HEIGHT_PX)
+        line_px = int(self.fontMetrics().height())
+        return max(least_px, least_px * line_px // FONT_HEIGHT_PX)
 
     def wheelEvent(self, event: Any) -> None:
         """Let the panel scroll."""

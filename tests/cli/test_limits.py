@@ -37,3 +37,33 @@ def test_a_call_that_cannot_be_right_is_refused(tmp_path: Path) -> None:
         result = call("limits", *arguments, "--out", tmp_path / "o")
         assert result.exit_code == 2, result.output
         assert words in " ".join(result.output.split())
+
+
+def test_the_faster_it_moves_the_shorter_the_best_window(tmp_path: Path) -> None:
+    options = ("--speeds", "0,50", "--windows", "4,20,80", "--photons", "3000", "--json")
+    result = call("limits", "fit", "--out", tmp_path, *options)
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["windows"]
+    assert len(rows) == 6
+    table = pd.read_csv(tmp_path / "live.csv")
+    best = table[table["is_best"]].set_index("speed_nm")["window_frames"]
+    assert best[0] == 80
+    assert best[50] < 80
+    table = table.set_index(["speed_nm", "window_frames"])
+    # at rest as near as the tube is wide; within 20 frames at 50 nm it goes 1000 nm, on average a
+    # quarter of that from the middle
+    assert table.loc[(0, 80), "distance_nm"] < 20
+    assert 150 < table.loc[(50, 20), "distance_nm"] < 350
+    assert (tmp_path / "live.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_movement_and_conditions_are_not_mixed(tmp_path: Path) -> None:
+    for arguments, words in (
+        (("--speeds", "5", "--densities", "1"), "belongs to the conditions"),
+        (("--speeds", "-5"), "0 to 1000"),
+        (("--windows", "7,1000,3001"), "common divisor"),
+        (("--speeds", "5", "--photons", "100,200"), "takes one value"),
+    ):
+        result = call("limits", "fit", *arguments, "--out", tmp_path / "o")
+        assert result.exit_code == 2, result.output
+        assert words in " ".join(result.output.split())

@@ -59,11 +59,12 @@ def shared(
     *,
     frames: range | None = None,
     window: int | None = None,
+    step: int | None = None,
     stopping: threading.Event | None = None,
     carries_frames: bool = True,
 ) -> Iterator[Predicted]:
     frames = range(source.n_frames) if frames is None else frames
-    work = Work(pipeline, None if carries_frames else source, frames, window, WHOLE)
+    work = Work(pipeline, None if carries_frames else source, frames, window, WHOLE, step)
     parts = parts_of(work, source, n_workers=2, carries_frames=carries_frames)
     with ThreadPoolExecutor(2) as threads:
         crew = (crew_of or ExecutorCrew)(threads, work, n_workers=2)
@@ -82,13 +83,14 @@ def assert_same(one: list[Predicted], other: list[Predicted]) -> None:
 
 
 @pytest.mark.parametrize("carries_frames", [True, False])
-@pytest.mark.parametrize("window", [None, 5])
+@pytest.mark.parametrize(("window", "step"), [(None, None), (5, None), (5, 2)])
 def test_parts_give_what_the_whole_gives(
-    pipeline: Pipeline, window: int | None, carries_frames: bool
+    pipeline: Pipeline, window: int | None, step: int | None, carries_frames: bool
 ) -> None:
-    source, frames = open_frames(stack()), range(2, 13)
-    whole = list(pipeline.run(source, frames=frames, window=window))
-    parts = shared(pipeline, source, frames=frames, window=window, carries_frames=carries_frames)
+    source = open_frames(stack())
+    wanted: dict[str, Any] = {"frames": range(2, 13), "window": window, "step": step}
+    whole = list(pipeline.run(source, **wanted))
+    parts = shared(pipeline, source, **wanted, carries_frames=carries_frames)
     assert_same(list(parts), whole)
 
 

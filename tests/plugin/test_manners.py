@@ -35,6 +35,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 from tests.plugin.census import census, settle
 from tests.plugin.shared_viewer import wait_for_workers
+from tests.sweeps import thinned
 
 from napari_deepsmlm.plugin.job_panel import JobPanel
 
@@ -58,6 +59,8 @@ COUNTS = {
     "Last frame",
     "Frames per input",
     "Frames summed",
+    "Poisson photons",
+    "Gaussian photons",
     "Blocks of time",
     "Seed",
     "Least probability",
@@ -298,7 +301,9 @@ def brightness(panel: QWidget) -> float:
 
 
 @pytest.mark.parametrize("n_openings", [4, pytest.param(10, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize(
+    "name", thinned(PANELS, keep=[PANELS.index(name) for name in ("Reconstruct", "Train")])
+)
 def test_openings_leave_nothing(
     viewer: Any, qtbot: Any, stack_layer: Any, name: str, n_openings: int
 ) -> None:
@@ -332,8 +337,13 @@ def test_a_panel_may_be_closed_while_it_loads(
     QApplication.processEvents()
 
 
-@pytest.mark.parametrize("how", ["viewer", "dock"])
-@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize(
+    ("name", "how"),  # in every run each panel in one of both ways
+    thinned(
+        [(name, how) for name in PANELS for how in ("viewer", "dock")],
+        keep=[2 * k + k % 2 for k in range(len(PANELS))],
+    ),
+)
 def test_closing_in_the_middle_of_a_job_stops_it(
     viewer: Any, qtbot: Any, open_panel: Open, name: str, how: str
 ) -> None:

@@ -67,6 +67,53 @@ def test_windows_add_up_to_the_whole(
     np.testing.assert_allclose(lapse.image.sum(0), whole.image, atol=1e-4 * whole.image.max())
 
 
+@pytest.mark.parametrize("into_files", [False, True])
+@pytest.mark.parametrize("sum_frames", [1, 2])
+def test_each_image_of_windows_that_slide_is_that_of_its_frames_alone(
+    sum_frames: int,
+    into_files: bool,
+    model_file: Path,
+    small_movie,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("napari_deepsmlm.inference.time_lapse.MAX_BYTES", 1000)
+    stack = small_movie[0]
+    options = {"model": str(model_file), "sum_frames": sum_frames, "threshold": 0.0}
+    out = tmp_path / "out" if into_files else None
+    lapse = ds.reconstruct(
+        stack, window=6, window_step=4, frame_range=(1, None), out=out, **options
+    )
+    assert lapse.report["time_lapse"] == [[1, 7], [5, 11], [9, 12]]
+    for image, frames in zip(lapse.image, lapse.report["time_lapse"], strict=True):
+        alone = ds.reconstruct(stack, frame_range=tuple(frames), **options).image
+        np.testing.assert_allclose(image, alone, rtol=1e-4, atol=1e-5 * alone.max())
+    whole = ds.reconstruct(stack, frame_range=(1, None), **options)
+    assert len(lapse.localizations) == len(whole.localizations) > 0
+
+
+def test_a_run_of_sliding_windows_that_is_left_early_ends_as_if_the_stack_did(
+    model_file: Path, tmp_path: Path
+) -> None:
+    stack = np.random.default_rng(0).integers(100, 900, (40, 32, 32)).astype(np.uint16)
+    options = ReconstructOptions(model=str(model_file), window=6, window_step=2)
+    job = ReconstructJob(stack, options, out=tmp_path)
+    for event in job.run():
+        if isinstance(event, Progress) and event.frames_done >= 9:
+            job.stop()
+    report = event.result.report
+    done = report["frames"]
+    assert 9 <= done < 40
+    assert report["time_lapse"][-1][1] == done
+    short = ds.reconstruct(stack[:done], model=str(model_file), window=6, window_step=2)
+    np.testing.assert_allclose(event.result.image, short.image, rtol=1e-4, atol=1e-6)
+
+
+def test_windows_that_slide_share_sums(model_file: Path, small_movie) -> None:
+    with pytest.raises(ValueError, match="must be multiples of 3, got 6 and 4"):
+        ds.reconstruct(small_movie[0], model=str(model_file), window=6, window_step=4, sum_frames=3)
+
+
 def test_stopping_keeps_what_is_done(model_file: Path, tmp_path: Path) -> None:
     stack = np.random.default_rng(0).integers(100, 900, (200, 32, 32)).astype(np.uint16)
     options = ReconstructOptions(model=str(model_file))

@@ -19,6 +19,7 @@ from napari_deepsmlm.cli import (
     limits,
     link,
     models,
+    movie,
     profile,
     quality,
     reconstruct,
@@ -109,6 +110,12 @@ add_command(
     "render",
     tables.render,
     "deepsmlm render locs.csv --out image.tif --sr-pixel 10 --kind gaussian --color-by z",
+)
+add_command(
+    app,
+    "movie",
+    movie.movie,
+    "deepsmlm movie locs.csv --window 500 --step 100 --out cell.gif",
 )
 add_command(
     app,

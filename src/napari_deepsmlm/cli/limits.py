@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_deepsmlm.cli._console import out, print_json, print_warnings, progress
 from napari_deepsmlm.cli._options import JsonFlag, OutFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_deepsmlm.limits import Tried
 
 
 def limits(
@@ -28,12 +33,26 @@ def limits(
     molecules: Annotated[
         int | None, typer.Option(help="True molecules of each condition, about.")
     ] = None,
+    speeds: Annotated[
+        str | None,
+        typer.Option(
+            help="nm per frame, as 0,5,20,50: which window suits what moves, instead of the "
+            "conditions above."
+        ),
+    ] = None,
+    windows: Annotated[
+        str | None, typer.Option(help="Of --speeds: frames per image, as 10,20,50,100,200.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the simulated frames.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Try a model on simulated frames: Jaccard, precision, recall, error, and the bound."""
     from napari_deepsmlm.limits import LimitOptions, find_tried, measure_limits, write_limits
 
+    if speeds is not None or windows is not None:
+        _refuse_grid(densities=densities, molecules=molecules)
+        light = {"photons": photons, "background": backgrounds}
+        return _live(find_tried(what, model), out_folder, speeds, windows, light, seed, as_json)
     given: dict[str, Any] = {
         "densities": _numbers("--densities", densities),
         "photons": _numbers("--photons", photons),
@@ -64,6 +83,57 @@ def limits(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _refuse_grid(**options: Any) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"--{name} belongs to the conditions without movement: leave it out.")
+
+
+def _live(
+    tried: Tried,
+    out_folder: Path,
+    speeds: str | None,
+    windows: str | None,
+    light: dict[str, str | None],
+    seed: int,
+    as_json: bool,
+) -> None:
+    from napari_deepsmlm.limits import LiveOptions, measure_live, write_live
+
+    given: dict[str, Any] = {
+        "speeds_nm": _numbers("--speeds", speeds),
+        "windows": _numbers("--windows", windows),
+        "seed": seed,
+    }
+    for name, text in light.items():
+        values = _numbers(f"--{name}", text)
+        if values is not None and len(values) > 1:
+            raise ValueError(f"--speeds takes one value of --{name}, got '{text}'.")
+        given[name] = None if values is None else values[0]
+    options = LiveOptions.from_dict(
+        {name: value for name, value in given.items() if value is not None}, source="options"
+    )
+    print_warnings(tried.remarks)
+    with progress("Speeds") as show:
+        for event in measure_live(tried, options):
+            show(*event[:2])
+    found = event[2]
+    assert found is not None  # noqa: S101 - the last event holds it
+    files = write_live(out_folder, found)
+    if as_json:
+        rows = found.table.to_dict("records")
+        print_json({"model": tried.name, "windows": rows, "files": [str(f) for f in files]})
+        return
+    for row in found.best().to_dict("records"):
+        out.print(
+            f"{row['speed_nm']:g} nm per frame: {row['window_frames']} frames per image, error "
+            f"{row['nmse_percent']:.0f} %, {row['distance_nm'] or float('nan'):.0f} nm from the "
+            "structure",
+            highlight=False,
+        )
+    out.print(str(files[-1]), highlight=False, soft_wrap=True)
 
 
 def _numbers(option: str, text: str | None) -> list[float] | None:

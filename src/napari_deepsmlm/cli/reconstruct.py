@@ -71,6 +71,14 @@ def reconstruct(
     window: Annotated[
         int | None, typer.Option(min=1, help="Frames per image: a time-lapse instead of one.")
     ] = None,
+    step: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Frames from one image of --window to the next: windows that overlap, for what "
+            "moves.",
+        ),
+    ] = None,
     registration: Annotated[
         str | None, typer.Option(help="Planes file (.yaml) of a calibration: align the planes.")
     ] = None,
@@ -132,6 +140,7 @@ def reconstruct(
             "precision": precision,
             "threshold": threshold,
             "window": window,
+            "window_step": step,
             "camera": choose_camera(camera, baseline, photons_per_adu) or "auto",
             "registration": registration,
             "force": force,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_deepsmlm._windows import windows_of
 from napari_deepsmlm.inference.stopping import raise_if
 from napari_deepsmlm.inference.usable import usable_frames
 
@@ -57,6 +58,8 @@ class Groups:
     frames : those to be used.
     sum_frames : frames of a group; the last of a window may have fewer.
     window : frames of a window; one of all if not given.
+    step : frames from one window to the next, for windows that overlap; both are whole groups
+        then, so that windows share them.
     """
 
     def __init__(
@@ -66,12 +69,18 @@ class Groups:
         *,
         sum_frames: int = 1,
         window: int | None = None,
+        step: int | None = None,
     ) -> None:
         self.n_stack = n_stack
         self.frames = range(n_stack) if frames is None else frames
         self.sum_frames = sum_frames
-        self.window = min(window or len(self.frames), len(self.frames))
+        windows = windows_of(window, step)
+        # Windows that overlap repeat with their steps: no batch reaches over the start of one or
+        # over the end of another.
+        period = len(self.frames) if windows is None else windows.step
+        self.window = min(period, len(self.frames))
         self.per_window = -(-self.window // sum_frames)
+        self._cut = 0 if windows is None else -(-windows.cut // sum_frames)
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self.frames), self.window)
@@ -107,8 +116,10 @@ class Groups:
         """Yield (first group, the one after the last) of batches, none reaching over a window."""
         for start in range(0, len(self), self.per_window):
             stop = min(len(self), start + self.per_window)
-            for first in range(start, stop, per_batch):
-                yield first, min(stop, first + per_batch)
+            cut = min(stop, start + self._cut)
+            for low, high in ((start, cut), (cut, stop)):
+                for first in range(low, high, per_batch):
+                    yield first, min(high, first + per_batch)
 
 
 def read_inputs(

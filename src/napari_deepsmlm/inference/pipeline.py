@@ -137,6 +137,7 @@ class Pipeline:
         *,
         frames: range | None = None,
         window: int | None = None,
+        step: int | None = None,
         region: Region | None = None,
         batches: range | None = None,
         stopping: threading.Event | None = None,
@@ -148,12 +149,13 @@ class Pipeline:
         source : the stack.
         frames : those to use; all if not given. Neighbours in time come from the whole stack.
         window : if given, no batch reaches over a multiple of this many frames.
+        step : of windows that overlap: no batch reaches over the start or the end of one.
         region : the part of each frame that is wanted; all if not given. What surrounds it is
             seen by the network too, so that it predicts what it would with the whole frame.
         batches : only these, by their numbers; all if not given.
         stopping : once set, the batch at hand is dropped and there are no more.
         """
-        groups = self.groups(source, frames=frames, window=window)
+        groups = self.groups(source, frames=frames, window=window, step=step)
         _, C, H, W = source.shape
         if self.hot_pixels:
             self._hot_pixels = HotPixels(self.hot_pixels, (C, H, W))
@@ -192,10 +194,15 @@ class Pipeline:
                 yield predicted
 
     def groups(
-        self, source: FrameSource, *, frames: range | None = None, window: int | None = None
+        self,
+        source: FrameSource,
+        *,
+        frames: range | None = None,
+        window: int | None = None,
+        step: int | None = None,
     ) -> Groups:
         """Return the sums of frames that the network will see, in order."""
-        return Groups(source.n_frames, frames, sum_frames=self.sum_frames, window=window)
+        return Groups(source.n_frames, frames, sum_frames=self.sum_frames, window=window, step=step)
 
     def per_batch(self, source: FrameSource, region: Region) -> int:
         """Return how many sums of frames are read and predicted at once."""

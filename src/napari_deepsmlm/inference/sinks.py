@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from napari_deepsmlm._windows import Windows
 from napari_deepsmlm.inference.time_lapse import Lapse
 from napari_deepsmlm.io import ImageWriter, LocalizationWriter, read_localizations, write_image
 from napari_deepsmlm.io.result_files import IMAGE_NAME, TABLE_NAME
@@ -26,8 +28,8 @@ class MemorySink:
     Parameters
     ----------
     shape : (rows, columns) of the super-resolved image.
-    window : frames per image of a time-lapse; one image of all frames if not given.
-    n_images : how many images the time-lapse will have.
+    windows : those of a time-lapse; one image of all frames if not given.
+    n_frames : how many frames there will be at most.
     columns : names of the molecules' columns.
 
     Attributes
@@ -42,24 +44,33 @@ class MemorySink:
         shape: tuple[int, int],
         *,
         columns: tuple[str, ...],
-        window: int | None = None,
-        n_images: int = 1,
+        windows: Windows | None = None,
+        n_frames: int = 1,
     ) -> None:
-        self.current = np.zeros(shape, np.float32)
         self.n_localizations = 0
         self.molecules = 0.0
-        self._window = window
-        self._window_frames = 0
+        self._shape = shape
+        self._windows = windows or Windows(sys.maxsize, sys.maxsize)
+        self._is_lapse = windows is not None
+        self._n_frames, self._n_done = n_frames, 0
         self._n_images = 0  # that are complete
-        self._lapse = None if window is None else self._room_for(n_images)
+        self._n_begun = 0
+        n_open = min(self._windows.n_at_once, self._windows.count(n_frames))
+        self._open = Lapse(n_open, shape)
+        """Images that are being added up: window k in place k modulo their number."""
+        self._lapse = self._room_for(self._windows.count(n_frames)) if self._is_lapse else None
         self._tables = [Localizations.empty(*columns)]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
-        if kind is None and self._window is not None:
-            self._finish_image()
+        if kind is None and self._is_lapse:
+            # as if the stack ended here, if it was left early
+            self._finish_images(self._windows.count(self._n_done))
+        self._open.close()
+        if self._is_lapse:  # they are kept; what they were added up in is not needed any more
+            self._open, self._n_begun = Lapse(1, self._shape), self._n_images
         if self._lapse is not None:
             self._lapse.close()
         # Here, and not in the thread of a window that asks for them.
@@ -70,13 +81,18 @@ class MemorySink:
 
     def add(self, predicted: Predicted) -> None:
         """Take one batch; batches come in frame order and none reaches over a window."""
-        if self._window is not None and self._window_frames >= self._window:
-            self._finish_image()
-            self.current = np.zeros_like(self.current)
-            self._window_frames = 0
-        self.current += predicted.image
+        windows = self._windows
+        for window in windows.around(self._n_done, self._n_frames):
+            place = window % len(self._open.images)
+            if window < self._n_begun:
+                self._open.add(place, predicted.image)
+            else:
+                self._open.write(place, predicted.image)
+                self._n_begun = window + 1
+        self._n_done += predicted.n_frames
+        if self._is_lapse:
+            self._finish_images(max(0, (self._n_done - windows.length) // windows.step + 1))
         self.molecules += float(predicted.image.sum())
-        self._window_frames += predicted.n_frames
         self.n_localizations += len(predicted.localizations)
         self._keep_table(predicted.localizations)
 
@@ -84,9 +100,14 @@ class MemorySink:
         """Return a copy of the image so far; of a time-lapse a view of all its images."""
         if self._lapse is None:
             return self.current.copy()
-        if self._window_frames:
-            self._lapse.write(self._n_images, self.current)
+        for window in range(self._n_images, self._n_begun):
+            self._lapse.write(window, self._open_image(window))
         return self._lapse.images
+
+    @property
+    def current(self) -> Image:
+        """The image so far; of a time-lapse that of the window at hand which began first."""
+        return self._open_image(max(0, min(self._n_images, self._n_begun - 1)))
 
     @property
     def image(self) -> Image:
@@ -98,12 +119,18 @@ class MemorySink:
         """All molecules in frame order."""
         return Localizations.concatenate(self._tables)
 
-    def _room_for(self, n_images: int) -> Lapse | None:
-        return Lapse(n_images, self.current.shape)
+    def _open_image(self, window: int) -> Image:
+        image: Image = self._open.images[window % len(self._open.images)]
+        return image
 
-    def _finish_image(self) -> None:
-        self._keep_image(self.current)
-        self._n_images += 1
+    def _room_for(self, n_images: int) -> Lapse | None:
+        return Lapse(n_images, self._shape)
+
+    def _finish_images(self, n: int) -> None:
+        """Keep the first n images, as far as that is not done."""
+        while self._n_images < n:
+            self._keep_image(self._open_image(self._n_images))
+            self._n_images += 1
 
     def _keep_image(self, image: Image) -> None:
         assert self._lapse is not None  # noqa: S101 - only windows are finished
@@ -130,12 +157,12 @@ class FileSink(MemorySink):
         shape: tuple[int, int],
         *,
         columns: tuple[str, ...],
-        window: int | None = None,
-        n_images: int = 1,
+        windows: Windows | None = None,
+        n_frames: int = 1,
         folder: Path,
         sr_pixel_nm: float,
     ) -> None:
-        super().__init__(shape, columns=columns, window=window, n_images=n_images)
+        super().__init__(shape, columns=columns, windows=windows, n_frames=n_frames)
         self.folder = folder
         self._report: dict[str, Any] = {}
         self._image_path, self._table_path = folder / IMAGE_NAME, folder / TABLE_NAME
@@ -146,7 +173,7 @@ class FileSink(MemorySink):
 
     def __enter__(self) -> Self:
         self._open_files.enter_context(self._table_writer)
-        if self._window is not None:
+        if self._is_lapse:
             self._open_files.enter_context(self._image_writer)
         return self
 
@@ -154,7 +181,7 @@ class FileSink(MemorySink):
         super().__exit__(kind, *rest)
         self._image_writer.report = self._report
         self._open_files.__exit__(kind, *rest)
-        if kind is None and self._window is None:
+        if kind is None and not self._is_lapse:
             pixel_nm = self._sr_pixel_nm
             write_image(self._image_path, self.current, pixel_size_nm=pixel_nm, report=self._report)
 
@@ -165,11 +192,11 @@ class FileSink(MemorySink):
     @property
     def image(self) -> Image:
         """The image, or the time-lapse read back from the file."""
-        if self._window is None:
+        if not self._is_lapse:
             return self.current
         import tifffile
 
-        return np.asarray(tifffile.imread(self._image_path)).reshape(-1, *self.current.shape)
+        return np.asarray(tifffile.imread(self._image_path)).reshape(-1, *self._shape)
 
     @property
     def localizations(self) -> Localizations:

@@ -41,7 +41,7 @@ class Lapse:
         self._file: Any = None
         self.images: Image
         """(n, rows, columns) float32; zero where nothing was written."""
-        if n_bytes <= MAX_BYTES:
+        if n_images == 1 or n_bytes <= MAX_BYTES:
             self.images = np.zeros(whole, np.float32)
             return
         self._file = tempfile.TemporaryFile(prefix="deepsmlm-", buffering=0)  # noqa: SIM115
@@ -64,6 +64,10 @@ class Lapse:
         view = data.reshape(-1).view(np.uint8).data
         while view:
             view = view[self._file.write(view) :]
+
+    def add(self, number: int, image: Image) -> None:
+        """Add to one of the images."""
+        self.write(number, self.images[number] + image)
 
     def close(self) -> None:
         """Write no more; the images stay as long as somebody looks at them."""

@@ -6,6 +6,7 @@ from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
 from napari_deepsmlm.io.frames._planes import MAX_PLANES, PlaneLayout
 from napari_deepsmlm.io.frames.source import FrameSource, open_frames
 from napari_deepsmlm.io.history import History, history_report, read_history, write_history
+from napari_deepsmlm.io.images.movie import movie_format, write_movie
 from napari_deepsmlm.io.images.ome_tiff import (
     ImageWriter,
     StackWriter,
@@ -54,6 +55,7 @@ __all__ = [
     "looks_like_frames",
     "looks_like_localizations",
     "looks_like_series",
+    "movie_format",
     "movies_in_folder",
     "open_frames",
     "other_files_of",
@@ -65,6 +67,7 @@ __all__ = [
     "write_history",
     "write_image",
     "write_localizations",
+    "write_movie",
     "write_rgb",
     "write_stack",
     "write_volume",

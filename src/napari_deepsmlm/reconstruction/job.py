@@ -140,6 +140,7 @@ class ReconstructJob:
                 source,
                 frames=frames,
                 window=options.window,
+                step=options.window_step,
                 region=region,
                 memory=memory,
                 stopping=self._stopping,
@@ -212,10 +213,10 @@ class ReconstructJob:
         return [*filter(None, [counts_sentence(sink.molecules, sink.n_localizations, threshold)])]
 
     def _open_sink(self, choice: Choice, prepared: Prepared) -> MemorySink:
-        window = self.options.window
+        windows = self.options.windows
         keywords: dict[str, Any] = {"columns": choice.model.columns}
-        if window is not None:
-            keywords |= {"window": window, "n_images": -(-prepared.n_frames // window)}
+        if windows is not None:
+            keywords |= {"windows": windows, "n_frames": prepared.n_frames}
         if self.out is None:
             return MemorySink(prepared.sr_shape, **keywords)
         pixel_nm = prepared.sr_pixel_nm

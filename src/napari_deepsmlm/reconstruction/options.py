@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._windows import Windows, windows_of
 from napari_deepsmlm.camera import Camera, find_camera
 
 
@@ -52,6 +53,12 @@ class ReconstructOptions(FrozenModel):
         "predicts an image has its own; one that localizes draws 8 if none is given.",
     )
     window: int | None = Field(None, ge=1, description="Frames per image of a time-lapse.")
+    window_step: int | None = Field(
+        None,
+        ge=1,
+        description="Frames from one image of a time-lapse to the next, for windows that overlap; "
+        "those of a window if not given.",
+    )
     threshold: float | None = Field(
         None,
         ge=0,
@@ -91,6 +98,24 @@ class ReconstructOptions(FrozenModel):
         description="Address of a dask scheduler, as tcp://host:8786, whose workers share the "
         "frames instead.",
     )
+
+    @property
+    def windows(self) -> Windows | None:
+        """The windows of a time-lapse; None: one image."""
+        return windows_of(self.window, self.window_step)
+
+    @model_validator(mode="after")
+    def _windows_share_sums(self) -> Self:
+        windows = self.windows
+        if windows is None or windows.step == windows.length or self.sum_frames == 1:
+            return self
+        n = self.sum_frames
+        if windows.step % n or windows.length % n:
+            raise ValueError(
+                f"windows that overlap share sums of {n} frames: window and step must be multiples "
+                f"of {n}, got {windows.length} and {windows.step}"
+            )
+        return self
 
     @field_validator("frame_range")
     @classmethod

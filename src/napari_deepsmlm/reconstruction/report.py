@@ -79,6 +79,8 @@ class Report(Mapping[str, Any]):
     pixel_size_nm, sr_pixel_nm : of the frames and of the image.
     origin_nm : (y, x) from the outer corner of the frames to that of the image.
     image : how it was made.
+    time_lapse : first frame of each image, and the one after its last, counted from 0 in the
+        stack; None if there is one image.
     quality : figures.
     problem : why reading ended early, "" if it did not.
     """
@@ -100,9 +102,13 @@ class Report(Mapping[str, Any]):
     image: str
     quality: QualityFigures
     problem: str = ""
+    time_lapse: tuple[tuple[int, int], ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plain values of `report.json`; it has a `problem` only if there was one."""
+        """Return the plain values of `report.json`.
+
+        It has a `problem` only if there was one, and a `time_lapse` only if it is of one.
+        """
         values = {
             **vars(self),
             "inputs": self.inputs.to_json(),
@@ -115,6 +121,10 @@ class Report(Mapping[str, Any]):
         }
         if not self.problem:
             del values["problem"]
+        if self.time_lapse is None:
+            del values["time_lapse"]
+        else:
+            values["time_lapse"] = [list(frames) for frames in self.time_lapse]
         return values
 
     def __getitem__(self, name: str) -> Any:
@@ -173,7 +183,17 @@ def make_report(
             localizations_per_frame=round(sink.n_localizations / max(1, n_frames), 2),
         ),
         problem=problem,
+        time_lapse=_time_lapse(options, n_frames),
     )
+
+
+def _time_lapse(options: ReconstructOptions, n_frames: int) -> tuple[tuple[int, int], ...] | None:
+    windows = options.windows
+    if windows is None:
+        return None
+    first = options.frame_range[0]
+    each = (windows.frames(k, n_frames) for k in range(windows.count(n_frames)))
+    return tuple((first + frames.start, first + frames.stop) for frames in each)
 
 
 def _inputs(source: FrameSource, options: ReconstructOptions) -> ReportedInputs:

@@ -56,12 +56,18 @@ class Sharing(NamedTuple):
         *,
         frames: range,
         window: int | None,
+        step: int | None,
         region: Region,
         memory: Memory,
         stopping: threading.Event,
     ) -> Generator[Predicted, None, None]:
         """Yield predictions in frame order, the same whoever makes them."""
-        wanted: dict[str, Any] = {"frames": frames, "window": window, "region": region}
+        wanted: dict[str, Any] = {
+            "frames": frames,
+            "window": window,
+            "step": step,
+            "region": region,
+        }
         if self.cluster is None and self.n_workers == 1:
             return pipeline.run(source, **wanted, stopping=stopping)
         from napari_deepsmlm.inference.workers import Work, parts_of, predict_in_parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_deepsmlm.render.colors import ColoredImage, MeanImage, draw_colored, draw_mean
 from napari_deepsmlm.render.gaussians import gaussian
+from napari_deepsmlm.render.lapse import draw_lapse, frames_of_lapse
 from napari_deepsmlm.render.options import (
     Rendering,
     RenderOptions,
@@ -25,9 +26,11 @@ __all__ = [
     "average_shifted_histogram",
     "draw",
     "draw_colored",
+    "draw_lapse",
     "draw_mean",
     "draw_volume",
     "field_shape",
+    "frames_of_lapse",
     "frames_shape",
     "gaussian",
     "histogram",

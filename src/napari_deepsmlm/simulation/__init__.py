@@ -8,6 +8,7 @@ from napari_deepsmlm.simulation.blinking import (
     Survival,
 )
 from napari_deepsmlm.simulation.motion import Drift
+from napari_deepsmlm.simulation.movement import Movement
 from napari_deepsmlm.simulation.settings import Simulation
 from napari_deepsmlm.simulation.simulator import Simulator
 from napari_deepsmlm.simulation.structures import (
@@ -34,6 +35,7 @@ __all__ = [
     "Lines",
     "Microtubules",
     "Mixture",
+    "Movement",
     "NuclearPores",
     "Rings",
     "SiemensStar",

@@ -12,6 +12,8 @@ from napari_deepsmlm.simulation.structures._base import first
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_deepsmlm.simulation.movement import Movement
+
 
 class Molecules(NamedTuple):
     """Molecules of B samples, padded to the M of the fullest one; times from the first frame."""
@@ -89,6 +91,26 @@ class Emitters(NamedTuple):
         )
 
 
+class Moving(NamedTuple):
+    """A structure that moves, at one moment of a movie."""
+
+    movement: Movement
+    now: int
+    """Frame of the movie that is the first here."""
+    sides_nm: tuple[float, float]
+    """Height and width of the frames."""
+
+    def places(self, rest_nm: Tensor, n_frames: int) -> tuple[Tensor, Tensor]:
+        """(B, M, 3) places at frame 0 -> those of each frame (B, T, M, 3), and who has grown."""
+        frame = self.now + torch.arange(n_frames, device=rest_nm.device, dtype=rest_nm.dtype)
+        rest, frame = rest_nm[:, None], frame[:, None]
+        middle_nm = self.sides_nm[1] / 2, self.sides_nm[0] / 2
+        return (
+            self.movement.moved(rest, frame, middle_nm),
+            self.movement.is_grown(rest, frame, middle_nm),
+        )
+
+
 def emitting(
     molecules: Molecules,
     n_frames: int,
@@ -96,6 +118,7 @@ def emitting(
     *,
     drift_nm: Tensor | None = None,
     within_nm: tuple[float, float, float] | None = None,
+    moving: Moving | None = None,
 ) -> Emitters:
     """Return who emits in each of n_frames.
 
@@ -104,6 +127,7 @@ def emitting(
     brightness : (B, n_frames) factor on all photons of a frame.
     drift_nm : (n_frames, 3) nm that the sample has moved.
     within_nm : height, width and margin, nm: who is farther outside is left out.
+    moving : how the structure moves, if it does; places of molecules are those of frame 0 then.
 
     Returns
     -------
@@ -111,8 +135,12 @@ def emitting(
     """
     share = shares(molecules.start, molecules.stop, n_frames)
     emits = (share > 0) & molecules.is_there[:, None]
+    places = molecules.xyz_nm[:, None]  # (B, 1, M, 3), or (B, T, M, 3) of what moves
+    if moving is not None:
+        places, is_grown = moving.places(molecules.xyz_nm, n_frames)
+        emits &= is_grown
     if within_nm is not None:
-        emits &= _is_near(molecules.xyz_nm, drift_nm, within_nm)
+        emits &= _is_near(places, drift_nm, within_nm)
     emits = emits.flatten(0, 1)  # (B, T, M) -> (B*T, M)
     counts = emits.sum(1)
     is_there = first(counts, int(counts.max()) if len(counts) else 0)
@@ -122,6 +150,9 @@ def emitting(
     which[is_there] = column
     sample = torch.arange(len(emits), device=emits.device)[:, None] // n_frames
     xyz_nm = molecules.xyz_nm[sample, which]
+    if moving is not None:
+        row = torch.arange(len(emits), device=emits.device)[:, None]
+        xyz_nm = places.flatten(0, 1)[row, which]
     if drift_nm is not None:
         xyz_nm = xyz_nm + drift_nm.repeat(len(molecules.flux), 1)[:, None]
     light = share.flatten(0, 1).gather(1, which) * brightness.flatten()[:, None]
@@ -136,11 +167,11 @@ def emitting(
 
 
 def _is_near(
-    xyz_nm: Tensor, drift_nm: Tensor | None, within_nm: tuple[float, float, float]
+    places: Tensor, drift_nm: Tensor | None, within_nm: tuple[float, float, float]
 ) -> Tensor:
-    """(B, M, 3) -> (B, T, M) or (B, 1, M)."""
+    """(B, T or 1, M, 3) -> (B, T, M) or (B, 1, M)."""
     height, width, margin = within_nm
-    seen = xyz_nm[:, None] if drift_nm is None else xyz_nm[:, None] + drift_nm[:, None]
+    seen = places if drift_nm is None else places + drift_nm[:, None]
     x, y = seen[..., 0], seen[..., 1]
     return (x > -margin) & (x < width + margin) & (y > -margin) & (y < height + margin)
 

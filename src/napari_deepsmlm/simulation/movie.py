@@ -8,7 +8,7 @@ import torch
 
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.simulation.batch import Batch
-from napari_deepsmlm.simulation.molecules import emitting
+from napari_deepsmlm.simulation.molecules import Moving, emitting
 from napari_deepsmlm.simulation.scene import Scene, between, log_between
 
 if TYPE_CHECKING:
@@ -36,13 +36,17 @@ def movie_blocks(
     """
     simulation, psf = simulator.simulation, simulator.psf
     drift = None if simulation.drift.is_still else simulation.drift
-    scene = Scene(psf, simulation, drift.reach_nm(n_frames) if drift else 0.0)
+    pixel, margin = psf.pixel_size_nm, simulation.margin_nm(psf)
+    sides_nm = shape[0] * pixel, shape[1] * pixel
+    movement = None if simulation.movement.is_still else simulation.movement
+    reach_nm = drift.reach_nm(n_frames) if drift else 0.0
+    reach_nm += movement.reach_nm(n_frames, sides_nm) if movement else 0.0
+    scene = Scene(psf, simulation, reach_nm)
     geometry = scene.realise(1, shape, generator)
     pattern = scene.pattern(1, shape, generator)
     shifts = simulation.plane_shifts_nm(1, psf.n_planes, generator)
     seed = int(torch.randint(1 << 32, (1,), generator=generator, device=generator.device))
-    pixel, margin = psf.pixel_size_nm, simulation.margin_nm(psf)
-    within = (shape[0] * pixel, shape[1] * pixel, margin) if drift else None
+    within = (*sides_nm, margin) if drift or movement else None
     size = max(1, min(MAX_FRAMES, MAX_PIXELS // (psf.n_planes * shape[0] * shape[1])))
     alive, position, n_born = None, None, 0
     for block, start in enumerate(range(0, n_frames, size)):
@@ -64,6 +68,7 @@ def movie_blocks(
             log_between(simulation.brightness, (1, n), own),
             drift_nm=path,
             within_nm=within,
+            moving=None if movement is None else Moving(movement, now=start, sides_nm=sides_nm),
         )
         background = between(simulation.background, (n, 1, 1, 1), own) * pattern
         frames = simulator.expose(

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.simulation.blinking import Blinking, Independent
 from napari_deepsmlm.simulation.motion import Drift, plane_shifts_nm
+from napari_deepsmlm.simulation.movement import Movement
 from napari_deepsmlm.simulation.structures import Structure, Uniform
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class Simulation(FrozenModel):
         "movies are not summed.",
     )
     drift: Drift = Field(Drift(), description="Movement of the sample in a movie.")
+    movement: Movement = Field(
+        Movement(), description="Movement, bending or growth of the structure in a movie."
+    )
     plane_shift_nm: float = Field(
         0.0, ge=0, le=10_000, description="Largest shift of a focal plane against the first, nm."
     )

@@ -51,6 +51,27 @@ def test_a_time_lapse_shows_at_each_frame_the_image_of_its_window(
     np.testing.assert_allclose(lapse.translate[1:], -37.5)
 
 
+def test_windows_that_slide_show_the_image_in_whose_middle_the_slider_is(
+    panel: ReconstructWidget, viewer: Any, run: Callable[[], None], stack: np.ndarray
+) -> None:
+    viewer.add_image(stack, name="cells", **NM)
+    viewer.dims.set_point(0, 0)
+    step = panel.form._editors["window_step"]
+    assert step.native.isHidden()
+    panel.form.fill_in(window=5, window_step=2)
+    assert not step.native.isHidden()
+    run()
+    lapse = viewer.layers[panel._overlay.name]
+    assert "5 frames each, every 2" in panel._overlay.name
+    assert lapse.data.shape == (5, 64, 96)
+    assert viewer.dims.point[0] == 2.0  # on an image: the first is of frames 0 to 4
+    for frame in range(2, 10):
+        viewer.dims.set_point(0, frame)
+        shown = round(float(lapse.world_to_data(viewer.dims.point)[0]) - 1e-9)
+        assert abs(frame - (2 * shown + 2)) <= 1
+    assert "5 images of 5 frames, one every 2" in panel.report_box.page.toPlainText()
+
+
 def test_a_time_lapse_of_several_planes_has_their_axis_too(
     panel: ReconstructWidget,
     viewer: Any,

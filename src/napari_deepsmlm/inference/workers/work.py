@@ -45,6 +45,7 @@ class Work:
     frames: range
     window: int | None
     region: Region
+    step: int | None = None
 
     def done(self, part: Part, pipeline: Pipeline | None = None) -> PartDone:
         """Return the predictions of a part, and the error that ended it, if one did."""
@@ -57,6 +58,7 @@ class Work:
                 source,
                 frames=self.frames,
                 window=self.window,
+                step=self.step,
                 region=self.region,
                 batches=part.batches,
             )
@@ -99,7 +101,7 @@ def parts_of(
     Batches are those of a single worker, so that images are added up alike, to the last bit.
     """
     pipeline = work.pipeline
-    groups = pipeline.groups(source, frames=work.frames, window=work.window)
+    groups = pipeline.groups(source, frames=work.frames, window=work.window, step=work.step)
     batches = list(groups.batches(pipeline.per_batch(source, work.region)))
     height, width = work.region.shape
     image_bytes = 4 * height * width * pipeline.upsampling**2

@@ -294,6 +294,7 @@ def lapse_placement(
     window: int,
     ndim: int,
     plane: int = 0,
+    step: int | None = None,
 ) -> dict[str, Any]:
     """Return the same of a time-lapse: each image lies where the slider is on its frames.
 
@@ -301,6 +302,8 @@ def lapse_placement(
     ----------
     first_frame : of the first image, on the slider.
     window : frames of each image.
+    step : frames from one image to the next, if they overlap; the slider shows that image in whose
+        middle it is.
     ndim : axes of the camera frames; the image has as many, and at least (t, y, x).
     plane : of the frames, on which the image lies if they have several.
     """
@@ -308,7 +311,7 @@ def lapse_placement(
     flat = overlay_placement(corner, sr_pixel_nm)
     middle = first_frame + (window - 1) / 2
     return {
-        "scale": (float(window), *(1.0,) * n_between, *flat["scale"]),
+        "scale": (float(window if step is None else step), *(1.0,) * n_between, *flat["scale"]),
         "translate": (middle, *(float(plane),) * n_between, *flat["translate"]),
         "units": ("pixel",) * (1 + n_between) + flat["units"],
         "axis_labels": axis_labels(3 + n_between),

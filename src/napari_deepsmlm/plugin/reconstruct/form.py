@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 PIXEL_SIZE = "pixel_size_nm"
 UPSAMPLING = "upsampling"
+STEP = "window_step"
 FRAMES_PER_INPUT = (1, 10, 50, 500, 1000)
 DRAWINGS = {
     f"points, up to {MAX_POINTS:,}": MAX_POINTS,
@@ -61,7 +62,7 @@ POINTS_TIP = (
     "How the localizations are drawn besides the image. However many they are, "
     "<i>Save results…</i> writes their table."
 )
-KEPT = ("sum_frames", UPSAMPLING, "threshold", "window")
+KEPT = ("sum_frames", UPSAMPLING, "threshold", "window", STEP)
 """The others belong to the data, or to the preferences."""
 
 
@@ -115,6 +116,7 @@ class ReconstructForm(QWidget):
         for editor in self._editors.values():
             editor.changed.connect(self._tell_change)
         self.model_box.changed.connect(self._on_model)
+        self._editors["window"].changed.connect(self._on_window)
         for box in (self.camera_box, self.region_box):
             box.changed.connect(self._tell_change)
         self.changed.connect(self._ask_camera)
@@ -122,6 +124,7 @@ class ReconstructForm(QWidget):
         self.changed.connect(self._ask_adapted)
         self.adapted_finder.found.connect(self._on_adapted)
         self._on_model()
+        self._on_window()
         self._explain_compute()
         self._on_stack()
 
@@ -176,6 +179,8 @@ class ReconstructForm(QWidget):
         model = self.model_box.choice
         assert self._library is not None and model is not None  # noqa: S101, PT018 - is_complete
         values = {name: editor.value for name, editor in self._editors.items()}
+        if values["window"] is None:
+            values[STEP] = None
         values |= {"model": model.key, "camera": self.camera_box.camera}
         values["region"] = self.region_box.region
         values["channel"] = self.channel_box.channel
@@ -233,8 +238,9 @@ class ReconstructForm(QWidget):
         add_row(self._rows, self._editors[UPSAMPLING])
         self.camera_box.add_to(self._rows, library.cameras)
         self._rows.addRow(self.camera_finder.note)
-        for editor in (self._editors["threshold"], self._editors["window"], self.points_box):
-            add_row(self._rows, editor)
+        for name in ("threshold", "window", STEP):
+            add_row(self._rows, self._editors[name])
+        add_row(self._rows, self.points_box)
         for name in ("device", "precision"):
             add_row(self._folded.rows, self._editors[name])
         self._rows.addRow(self.compute_note)
@@ -294,6 +300,10 @@ class ReconstructForm(QWidget):
         self.camera_box.set_needed(model is not None and model.needs_photons)
         self.changed.emit()
 
+    def _on_window(self, *_: object) -> None:
+        is_lapse = self._editors["window"].value is not None
+        show_row(self._rows, self._editors[STEP].native, is_lapse)
+
     def _ask_camera(self) -> None:
         """Find out the camera of the chosen stack, if the model wants one."""
         model = self.model_box.choice
@@ -343,6 +353,7 @@ def _make_editors(library: Library) -> dict[str, Any]:
         "window": editor_for(
             options, "window", label="Time-lapse (frames)", none_text="off: one image"
         ),
+        STEP: editor_for(options, STEP, label="One image every", none_text="window: no overlap"),
         "threshold": editor_for(
             options, "threshold", label="Least probability", none_text="the model's"
         ),

@@ -28,6 +28,7 @@ def name_of_run(stack: str, model: ModelChoice, options: ReconstructOptions) -> 
         f"p ≥ {options.threshold}": options.threshold is not None,
         f"frames {first} to {last}": (first, end) != (0, None),
         f"{options.window} frames each": options.window is not None,
+        f"every {options.window_step}": options.window_step is not None,
         f"channel {options.channel}": options.channel is not None,
         "region": options.region is not None,
     }

@@ -49,7 +49,8 @@ class Overlay:
     stack : the layer of camera frames.
     pixel_size_nm : its camera pixel.
     name : of the image layer.
-    first_frame, window : of a time-lapse: its first frame, and the frames of each image.
+    first_frame, window, step : of a time-lapse: its first frame, the frames of each image, and
+        those from one image to the next.
     channel : which of the frames' planes it was made from, from 1; None: all of them.
     is_see_through : whether the frames under it are to be seen as well.
     """
@@ -63,6 +64,7 @@ class Overlay:
         *,
         first_frame: int = 0,
         window: int | None = None,
+        step: int | None = None,
         channel: int | None = None,
         is_see_through: bool = False,
     ) -> None:
@@ -71,7 +73,7 @@ class Overlay:
         self.layer: Image | None = None
         self._viewer = viewer
         self.name = name
-        self._first_frame, self._window = first_frame, window
+        self._first_frame, self._window, self._step = first_frame, window, step
         self._plane = 0 if channel is None else channel - 1
         self._blending = "additive" if is_see_through else "translucent_no_depth"
         self._report: dict[str, Any] = {"kind": "reconstruction", "of": stack.name}
@@ -193,6 +195,7 @@ class Overlay:
                 event.sr_pixel_nm,
                 first_frame=self._first_frame,
                 window=self._window,
+                step=self._step,
                 ndim=self.stack.ndim,
                 plane=self._plane,
             )
@@ -207,6 +210,14 @@ class Overlay:
             **placement,
         )
         self._limits = tuple(self.layer.contrast_limits)
+        if self._window is not None:
+            self._show_an_image(self.layer)
+
+    def _show_an_image(self, lapse: Image) -> None:
+        """Move the slider to the first image of a time-lapse if it is on none."""
+        (first, last), half = lapse.extent.world[:, 0], lapse.scale[0] / 2
+        if not first - half <= self._viewer.dims.point[0] <= last + half:
+            self._viewer.dims.set_point(0, first)
 
     def _set_limits(self, layer: Image, limits: tuple[float, float]) -> None:
         # The range first: limits outside it would widen it by themselves, but never narrow it.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QPlainTextEdit
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.forms.rows import FoldedForm
 from napari_deepsmlm.plugin.widgets.frame_numbers import COUNTED, frames_in_words
 from napari_deepsmlm.plugin.widgets.parts import duration
@@ -57,7 +58,7 @@ def in_words(report: Report, name: str = "") -> str:
         "Camera": report.camera.in_words().removeprefix("Camera: "),
         "Pixels": f"{report.pixel_size_nm:g} nm, in the image {report.sr_pixel_nm:g} nm",
         "Image": f"{report.image}; {quality.molecules:,.0f} molecules",
-        "Time-lapse": f"{options.window} frames per image" if options.window else "",
+        "Time-lapse": _time_lapse(report.time_lapse),
         "Localizations": f"{report.localizations:,}, {quality.localizations_per_frame:g} per frame",
         "Time": f"{duration(report.seconds)}, {report.frames_per_second:g} frames/s",
         "Computed on": report.device,
@@ -65,6 +66,17 @@ def in_words(report: Report, name: str = "") -> str:
     }
     told = [f"{what}: {text}" for what, text in lines.items() if text]
     return "\n".join([*told, *(f"Beware: {warning}" for warning in report.warnings)])
+
+
+def _time_lapse(images: tuple[tuple[int, int], ...] | None) -> str:
+    """Return how many images there are of how many frames."""
+    if images is None:
+        return ""
+    first, stop = images[0]
+    said = f"{counted(len(images), 'image')} of {counted(stop - first, 'frame')}"
+    if len(images) > 1 and images[1][0] < stop:
+        said += f", one every {images[1][0] - first}"
+    return said
 
 
 def _region(region: tuple[int, int, int, int] | None) -> str:

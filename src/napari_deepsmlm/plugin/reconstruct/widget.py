@@ -256,6 +256,7 @@ class ReconstructWidget(JobPanel):
             name_of_run(stack.name, model, options),
             first_frame=options.frame_range[0],
             window=options.window,
+            step=options.window_step,
             channel=self.form.channel_box.channel,
         )
 

@@ -22,6 +22,7 @@ class AfterBox(QWidget):
     """What is done with the molecules after they were found."""
 
     drift_asked, link_asked, undo_asked = Signal(), Signal(), Signal()
+    resolution_asked = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,10 +43,19 @@ class AfterBox(QWidget):
         self.drift_button.clicked.connect(self.drift_asked)
         self.link_button.clicked.connect(self.link_asked)
         self.undo_button.clicked.connect(self.undo_asked)
+        self.resolution_button = button(
+            "FRC", "Measure the resolution of the molecules kept, by Fourier ring correlation."
+        )
+        self.resolution_button.clicked.connect(self.resolution_asked)
         self.note = Note()
         self.plots = QVBoxLayout()
         row = QHBoxLayout()
-        for each in (self.drift_button, self.link_button, self.undo_button):
+        for each in (
+            self.drift_button,
+            self.link_button,
+            self.resolution_button,
+            self.undo_button,
+        ):
             let_shrink(each)
             row.addWidget(each)
         row.addStretch(1)
@@ -61,6 +71,7 @@ class AfterBox(QWidget):
         """Let those buttons be clicked that make sense now."""
         self.drift_button.setEnabled(is_allowed)
         self.link_button.setEnabled(is_allowed)
+        self.resolution_button.setEnabled(is_allowed)
         self.undo_button.setEnabled(bool(self.done))
 
     def show_done(self, done: Done, source: Layer | None) -> None:

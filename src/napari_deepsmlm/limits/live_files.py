@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm._palette import MARKERS, ON_PAPER
@@ -47,7 +47,7 @@ def live_figure(found: LiveLimits) -> Figure:
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
     above.axes[0].legend(frameon=False, fontsize=8, title="nm per frame")
-    rows = below.subplots(2, n, squeeze=False)
+    rows: Any = below.subplots(2, n, squeeze=False)
     for column, shown in zip(rows.T, found.shown, strict=True):
         _show(column, shown)
     rows[0, 0].set_ylabel("best window", fontsize=8)

@@ -38,6 +38,7 @@ from napari_deepsmlm.plugin.localizations.after_work import (
     take_off_drift,
 )
 from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
+from napari_deepsmlm.plugin.localizations.depth_work import InDepth, in_depth
 from napari_deepsmlm.plugin.localizations.render_form import RenderForm
 from napari_deepsmlm.plugin.localizations.rendered_layer import RenderedLayer
 from napari_deepsmlm.plugin.localizations.shapes_box import ShapesBox
@@ -131,6 +132,7 @@ class LocalizationsWidget(JobPanel):
         self.after.drift_asked.connect(partial(self._do_after, take_off_drift))
         self.after.link_asked.connect(partial(self._do_after, link_molecules))
         self.after.undo_asked.connect(self._on_undo)
+        self.after.depth_asked.connect(self._on_depth)
         self.after.resolution_asked.connect(self._on_resolution)
         self.render_button = button("Render", "Draw the molecules kept, and follow the filters.")
         self.render_button.setCheckable(True)
@@ -178,7 +180,8 @@ class LocalizationsWidget(JobPanel):
         self.save_button.setEnabled(has_table and self._kept is not None)
         self.open_button.setEnabled(self.is_ready)
         self.after.forget(self._viewer.layers)
-        self.after.allow(has_table and self._kept is not None)
+        is_3d = self._kept is not None and self._kept.table.is_3d
+        self.after.allow(has_table and self._kept is not None, is_3d=is_3d)
 
     def set_colors(self, background: str, text: str) -> None:
         """Give the curve the colours of the window."""
@@ -429,6 +432,22 @@ class LocalizationsWidget(JobPanel):
             self.status_note.tell("Measuring the resolution…")
             work = partial(resolution_of, self._kept.table)
             self.begin(work, self.status_note.tell, title="measuring the resolution")
+
+    def _on_depth(self) -> None:
+        """Draw the molecules kept for the 3-D view, in another thread."""
+        if self._kept is not None and self._layer is not None:
+            self.status_note.tell("Drawing the volume…")
+            work = partial(in_depth, self._kept.table, self._layer.name, self._origin)
+            self.begin(work, self._show_depth, title="drawing a volume")
+
+    def _show_depth(self, made: InDepth) -> None:
+        for layer in self._viewer.layers:
+            layer.visible = False
+        for layer in made.layers:
+            self._viewer.add_layer(layer)
+        self._viewer.dims.ndisplay = 3
+        self._viewer.reset_view()
+        self.status_note.tell(made.sentence)
 
     def _on_undo(self) -> None:
         """Remove the layer that a step made last, and go back to the one it was made of."""

@@ -90,15 +90,17 @@ def _points(table: Localizations, name: str, origin_nm: tuple[float, float]) -> 
     keywords: dict[str, Any] = {
         "name": f"{name}, depth",
         "features": {"depth_nm": z},
-        "face_color": "depth_nm",
-        "face_colormap": hue_colormap(),
-        "face_contrast_limits": (low, max(high, low + 1.0)),
         "border_width": 0.0,
         "size": POINT_NM,
         "out_of_slice_display": False,
         "translate": (0.0, *origin_nm),
         "metadata": {KEY: {RENDERING: True, "of": name}},
     }
+    # The border too: of a point of a few pixels hardly anything else is seen.
+    for part in ("face", "border"):
+        keywords[f"{part}_color"] = "depth_nm"
+        keywords[f"{part}_colormap"] = hue_colormap()
+        keywords[f"{part}_contrast_limits"] = (low, max(high, low + 1.0))
     data = np.stack([z, np.asarray(table.y_nm, float), np.asarray(table.x_nm, float)], axis=1)
     return Layer.create(data, {**keywords, **_axes()}, "points")
 

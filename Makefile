@@ -18,7 +18,7 @@ SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pyside lint format builtins builtins-pause docs clean
+.PHONY: help demo test test-all test-pyside lint format builtins builtins-pause docs lowest dist clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
@@ -62,6 +62,18 @@ builtins-pause: ## Let the training of the built-in models wait until make built
 
 docs: $(VENV)/.installed-docs ## Build the documentation into site/; a broken link is an error.
 	$(BIN)/mkdocs build --strict
+
+lowest: $(BIN)/pip ## Ask the resolver whether all lower bounds can be installed together (installs nothing).
+	@mkdir -p build && $(BIN)/python scripts/lower_bounds.py --extra all > build/lowest.txt
+	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed -r build/lowest.txt ".[all]"
+	@echo "All lower bounds of pyproject.toml fit together: build/lowest.txt"
+
+dist: $(BIN)/pip ## Build wheel and sdist into dist/, and check what they hold.
+	rm -rf dist
+	$(BIN)/python -m pip install --quiet build twine
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python scripts/check_distributions.py dist/*
 
 clean: ## Remove what make has made, the environment included.
 	rm -rf $(VENV) $(VENV)-pyside demo site dist build .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

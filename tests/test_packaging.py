@@ -25,14 +25,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         yield archive
 
 
-def test_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_wheel_holds_every_file_of_the_package_its_pages_and_nothing_else(
+    wheel: zipfile.ZipFile,
+) -> None:
     sources = {
         path.relative_to(PACKAGE.parent).as_posix()
         for path in PACKAGE.rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
+    pages = {f"napari_deepsmlm/help/{path.name}" for path in (ROOT / "docs").glob("*.md")}
     shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert shipped == sources
+    assert shipped == sources | pages
 
 
 @pytest.mark.parametrize("name", ["__init__.py", "napari.yaml", "py.typed"])

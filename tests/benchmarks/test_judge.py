@@ -206,7 +206,7 @@ def test_parts_come_to_the_verdict_of_the_whole() -> None:
 
 
 def test_sums_of_frames_are_judged_as_images(cache: Path) -> None:
-    short = SUMS["sums"].replace(n_frames=30)
+    short = SUMS["sums"].replace(n_frames=60)
     row = judge_sums(short, 1, {"model": "drsn-storm", "camera": short.sensor.stated()}, cache)
     assert 0 < row.nmse_percent < 80
     assert 20 < row.true_fwhm_nm < 80

@@ -153,7 +153,7 @@ def test_numbers_go_to_tensorboard_if_it_is_asked_for(config: Path, tmp_path: Pa
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = tmp_path / "run"
-    result = call("train", config, "--out", run, "--steps", 4, "--tensorboard")
+    result = call("train", config, "--out", run, "--steps", 20, "--tensorboard")
     assert result.exit_code == 0, result.output
     written = EventAccumulator(str(run / "tensorboard")).Reload()
     assert {"loss/training", "loss/validation", "validation/jaccard"} <= set(

@@ -90,6 +90,7 @@ def test_the_run_says_how_far_it_is(tmp_path: Path) -> None:
     assert trained_models(tmp_path) == [out / BEST]
 
 
+@pytest.mark.slow  # the panel's test of a real child does the same in every run
 def test_pause_stop_resume_and_death_of_a_child(tmp_path: Path) -> None:
     child = TrainingProcess(tiny(ENDLESS), tmp_path / "run", device="cpu")
     steps = []

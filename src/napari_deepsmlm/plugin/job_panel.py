@@ -14,7 +14,9 @@ from qtpy.QtWidgets import QHBoxLayout, QMainWindow, QProgressBar, QVBoxLayout, 
 from napari_deepsmlm.plugin.forms.kept_form import KeptForm
 from napari_deepsmlm.plugin.jobs import Job
 from napari_deepsmlm.plugin.memory.settings import PLUGIN
+from napari_deepsmlm.plugin.widgets.contrast import tone_style
 from napari_deepsmlm.plugin.widgets.docks import bring_up, dock_of, give_title, is_behind, join
+from napari_deepsmlm.plugin.widgets.help import HelpButton
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import ShortScroll, in_turns, let_shrink, soon
 from napari_deepsmlm.plugin.widgets.shortcuts import add_shortcuts
@@ -43,6 +45,8 @@ class JobPanel(QWidget):
     """
 
     kept_as: ClassVar[str] = ""
+    help_page: ClassVar[str] = ""
+    """Page of the documentation that *?* opens."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
@@ -60,6 +64,7 @@ class JobPanel(QWidget):
         for bar in (self.bar, self._loading_bar):
             bar.hide()
         napari_viewer.events.theme.connect(self._follow_theme)
+        self._follow_theme()
 
     def sizeHint(self) -> QSize:
         """Wide enough for a form, as high as napari allows."""
@@ -87,6 +92,11 @@ class JobPanel(QWidget):
             row.addWidget(each)
         if self.kept_as:
             row.addWidget(self.kept.reset_button)
+        if self.help_page:
+            self.help_button = HelpButton(self.help_page, self, self.kept_as)
+            let_shrink(self.help_button)
+            self.help_button.setMaximumWidth(30)
+            row.addWidget(self.help_button)
         add_shortcuts(self, buttons)
         row.setContentsMargins(9, 0, 9, 9)
         told = QWidget()
@@ -155,9 +165,13 @@ class JobPanel(QWidget):
         """Give the plots, if there are any, the colours of the window; called when it is ready."""
 
     def _follow_theme(self, *_: object) -> None:
+        theme = get_theme(self._viewer.theme)
+        background = theme.background.as_hex()
+        style = tone_style(background, theme.foreground.as_hex())
+        if style != self.styleSheet():  # setting one lays out the panel, though nothing changes
+            self.setStyleSheet(style)
         if self.is_ready:
-            theme = get_theme(self._viewer.theme)
-            self.set_colors(theme.background.as_hex(), theme.text.as_hex())
+            self.set_colors(background, theme.text.as_hex())
 
     def _on_loaded(self, loaded: _Loaded) -> None:
         in_turns(self._fill(loaded), self)

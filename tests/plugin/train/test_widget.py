@@ -399,7 +399,8 @@ def test_only_models_of_the_network_can_be_started_from(train: TrainWidget) -> N
 def test_a_network_names_the_presets_that_suit_it(train: TrainWidget) -> None:
     network = train.form.network_box
     network.value = "voxel-regression"
-    assert train.form.network_note.text() == "Presets that suit it: quad-plane."
+    told = "Presets that suit it: quad-plane, voxel-wise, voxel-wise-paper."
+    assert train.form.network_note.text() == told
     source = train.form.experiment_form.source_box
     source.value = "quad-plane"
     source.native.activated.emit(source.native.currentIndex())

@@ -71,6 +71,7 @@ class CalibrateWidget(JobPanel):
     """
 
     kept_as = "Calibrate PSF"
+    help_page = "calibrate"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)

@@ -94,6 +94,7 @@ class LocalizationsWidget(JobPanel):
     """
 
     kept_as = "Localizations"
+    help_page = "localizations"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)

@@ -54,6 +54,7 @@ class ProfileWidget(JobPanel):
     """
 
     kept_as = "Line profile"
+    help_page = "measure-a-line"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)

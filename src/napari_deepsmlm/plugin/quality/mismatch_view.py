@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QLabel, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from napari_deepsmlm._palette import GREEN, GREY, ORANGE, SKY
+from napari_deepsmlm.plugin.widgets.contrast import readable_on
 from napari_deepsmlm.plugin.widgets.notes import Note
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class MismatchView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.table: MismatchTable | None = None
+        self._background = "#23242b"
         self.heading, self.note = QLabel(), Note()
         self.heading.setWordWrap(True)
         self.tree = QTreeWidget()
@@ -77,7 +79,7 @@ class MismatchView(QWidget):
             words, color = VERDICTS[row.verdict]
             texts = [_in_lines(row.label), row.text, row.trained_text, words]
             item = QTreeWidgetItem(self.tree, texts)
-            item.setForeground(3, QColor(color))
+            item.setForeground(3, QColor(readable_on(color, self._background)))
             remark = f"<br><b>{row.verdict.capitalize()}.</b> {row.remark}"
             for column in range(len(COLUMNS)):
                 item.setToolTip(column, f"<qt>{TIPS[row.name]}{remark}</qt>")
@@ -87,6 +89,15 @@ class MismatchView(QWidget):
         self.tree.setFixedHeight(lines_px + head_px + 6)
         outside = [row.remark for row in table.rows if row.verdict == "outside"]
         self.note.warn("\n".join([*filter(None, [table.depths]), *outside]))
+
+    def set_colors(self, background: str) -> None:
+        """Let the verdicts be read on the background of a theme."""
+        self._background = background
+        for i, row in enumerate(() if self.table is None else self.table.rows):
+            item = self.tree.topLevelItem(i)
+            if item is not None:
+                color = readable_on(VERDICTS[row.verdict][1], background)
+                item.setForeground(3, QColor(color))
 
     def lines(self) -> list[str]:
         """Return the table as text, with tabs."""

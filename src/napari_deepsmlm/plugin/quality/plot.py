@@ -76,6 +76,7 @@ class RingPlot(QWidget):
     def set_colors(self, background: str, text: str) -> None:
         """Follow the theme of the window."""
         self.plot.set_colors(background, text)
+        self._threshold_name.setColor(text)
 
     def _draw(self, name: str, curve: RingCorrelation | None) -> None:
         lines: tuple[Any, ...] = (self._raw[name], self._smooth[name], self._crossings[name])

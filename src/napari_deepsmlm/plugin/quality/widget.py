@@ -75,6 +75,7 @@ class QualityWidget(JobPanel):
     """
 
     kept_as = "Quality"
+    help_page = "quality"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
@@ -200,8 +201,9 @@ class QualityWidget(JobPanel):
         return self.frames_box.value is not None and self.training_rows.settings() is not None
 
     def set_colors(self, background: str, text: str) -> None:
-        """Give the plot the colours of the window."""
+        """Give the plot and the verdicts the colours of the window."""
         self.plot.set_colors(background, text)
+        self.results.mismatch.set_colors(background)
 
     def abandon(self) -> None:
         """Stop, and follow the layers no more."""

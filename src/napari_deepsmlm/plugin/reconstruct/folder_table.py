@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from napari_deepsmlm.plugin.widgets.notes import ERROR_COLOR
+from napari_deepsmlm.plugin.widgets.contrast import TONES, readable_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,17 @@ class FolderTable(QTableWidget):
             columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
             columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._rows: dict[str, int] = {}
+        self._error_color = TONES["error"]
+
+    def set_colors(self, background: str) -> None:
+        """Let what failed be read on the background of a theme."""
+        before, after = QColor(self._error_color), readable_on(TONES["error"], background)
+        self._error_color = after
+        for row in range(self.rowCount()):
+            for column in range(self.columnCount()):
+                item = self.item(row, column)
+                if item is not None and item.foreground() == QBrush(before):
+                    item.setForeground(QBrush(QColor(after)))
 
     def show_found(self, files: Sequence[Path]) -> None:
         """List stacks of which nothing is known yet."""
@@ -80,4 +91,4 @@ class FolderTable(QTableWidget):
             if item.text() != text:
                 item.setText(text)
             item.setToolTip(f"<qt>{told or file}</qt>")
-            item.setForeground(QBrush(QColor(ERROR_COLOR)) if is_failed else QBrush())
+            item.setForeground(QBrush(QColor(self._error_color)) if is_failed else QBrush())

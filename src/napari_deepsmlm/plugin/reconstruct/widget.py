@@ -61,6 +61,7 @@ class ReconstructWidget(JobPanel):
     """
 
     kept_as = "Reconstruct"
+    help_page = "reconstruct"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
@@ -158,6 +159,10 @@ class ReconstructWidget(JobPanel):
         self.folder_box.set_busy(self.is_busy, can_run=is_for_files)
         for each in (self.save_button, self.trust_button):
             each.setEnabled(is_free and self._result is not None)
+
+    def set_colors(self, background: str, text: str) -> None:
+        """Let what failed in a folder be read on the theme."""
+        self.folder_box.table.set_colors(background)
 
     def abandon(self) -> None:
         """Stop whatever runs, without waiting for it."""

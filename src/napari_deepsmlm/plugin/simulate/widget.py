@@ -49,6 +49,7 @@ class SimulateWidget(JobPanel):
     """
 
     kept_as = "Simulate"
+    help_page = "simulate"
     prepare_kept = staticmethod(prepare_experiment)
 
     def __init__(self, napari_viewer: Viewer) -> None:

@@ -50,6 +50,7 @@ class TrainWidget(JobPanel):
     """
 
     kept_as = "Train"
+    help_page = "train"
     prepare_kept = staticmethod(prepare_experiment)
 
     def __init__(self, napari_viewer: Viewer) -> None:

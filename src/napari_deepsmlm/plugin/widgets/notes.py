@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
-from napari_deepsmlm._palette import GREEN
-
 if TYPE_CHECKING:
     from qtpy.QtGui import QResizeEvent
 
-# Readable on napari's dark and light themes.
-WARNING_COLOR = "#d98a1f"
-ERROR_COLOR = "#e5534b"
-
 
 class Note(QLabel):
-    """A line of text that takes no room while it is empty."""
+    """A line of text that takes no room while it is empty.
+
+    It says only what its tone is: the panel gives tones the colours that can be read on the theme.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,15 +45,15 @@ class Note(QLabel):
 
     def praise(self, text: str) -> None:
         """Show what is as good as it should be."""
-        self._show(text, f"color: {GREEN}; font-weight: bold;")
+        self._show(text, "praise")
 
     def warn(self, text: str) -> None:
         """Show something that may spoil the result."""
-        self._show(text, f"color: {WARNING_COLOR};")
+        self._show(text, "warning")
 
     def fail(self, text: str) -> None:
         """Show what went wrong."""
-        self._show(text, f"color: {ERROR_COLOR}; font-weight: bold;")
+        self._show(text, "error")
 
     def clear(self) -> None:
         """Take the text away."""
@@ -65,11 +62,14 @@ class Note(QLabel):
     @property
     def is_error(self) -> bool:
         """Whether something went wrong."""
-        return bool(self.text()) and ERROR_COLOR in self.styleSheet()
+        return bool(self.text()) and self.property("tone") == "error"
 
-    def _show(self, text: str, style: str) -> None:
-        if style != self.styleSheet():  # setting one lays out the panel, though nothing changes
-            self.setStyleSheet(style)
+    def _show(self, text: str, tone: str) -> None:
+        style = self.style()
+        if tone != (self.property("tone") or "") and style is not None:
+            self.setProperty("tone", tone)
+            style.unpolish(self)  # or the style sheet would not look at the property again
+            style.polish(self)
         if text != self.text():
             self.setText(text)
         self.setVisible(bool(text))

@@ -368,8 +368,16 @@ class LocalizationsWidget(JobPanel):
         layer = self._layer
         if not isinstance(layer, Points) or len(layer.data) != len(mask):
             return
-        if not np.array_equal(layer.shown, mask):
-            layer.shown = mask
+        if np.array_equal(layer.shown, mask):
+            return
+        layer.shown = mask
+        if layer.ndim > 2:
+            return
+        # napari 0.9 draws points of a layer without a slider whether they are `shown` or not.
+        for part in ("face_color", "border_color"):
+            colors = np.array(getattr(layer, part))
+            colors[:, 3] = mask
+            setattr(layer, part, colors)
 
     def _show_all_points(self) -> None:
         if self._opened is not None:

@@ -37,7 +37,8 @@ def live_figure(found: LiveLimits) -> Figure:
 
     n = len(found.shown)
     figure = Figure(figsize=(max(9.0, 2.3 * n), 7.4), layout="constrained", facecolor="white")
-    above, below = figure.subfigures(2, 1, height_ratios=(3.4, 4))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(3.4, 4))
+    above, below = parts
     for axes, (name, label) in zip(above.subplots(1, 2), _PANELS, strict=True):
         _draw(axes, found, name)
         axes.set(xlabel="frames of a window", ylabel=label, xscale="log")
@@ -47,7 +48,7 @@ def live_figure(found: LiveLimits) -> Figure:
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
     above.axes[0].legend(frameon=False, fontsize=8, title="nm per frame")
-    rows: Any = below.subplots(2, n, squeeze=False)
+    rows = below.subplots(2, n, squeeze=False)
     for column, shown in zip(rows.T, found.shown, strict=True):
         _show(column, shown)
     rows[0, 0].set_ylabel("best window", fontsize=8)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def lower_bounds(extras: list[str]) -> list[str]:
-    """Return `name==version` of each dependency; that of an extra comes after that of the base."""
+    """Return `name==version` of each dependency, with those of the extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     wanted = list(project["dependencies"])
     for extra in extras:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pytest
 from tests.cli.conftest import call
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def test_a_call_that_cannot_be_right_is_refused(tmp_path: Path) -> None:
         assert words in " ".join(result.output.split())
 
 
+@pytest.mark.slow
 def test_the_faster_it_moves_the_shorter_the_best_window(tmp_path: Path) -> None:
     options = ("--speeds", "0,50", "--windows", "4,20,80", "--photons", "3000", "--json")
     result = call("limits", "fit", "--out", tmp_path, *options)
@@ -67,3 +69,15 @@ def test_movement_and_conditions_are_not_mixed(tmp_path: Path) -> None:
         result = call("limits", "fit", *arguments, "--out", tmp_path / "o")
         assert result.exit_code == 2, result.output
         assert words in " ".join(result.output.split())
+
+
+def test_a_speed_has_an_error_for_each_window_and_one_best(tmp_path: Path) -> None:
+    options = ("--speeds", "30", "--windows", "2,6", "--photons", "3000")
+    result = call("limits", "fit", "--out", tmp_path, *options)
+    assert result.exit_code == 0, result.output
+    assert "30 nm per frame:" in result.output
+    table = pd.read_csv(tmp_path / "live.csv")
+    assert list(table["window_frames"]) == [2, 6]
+    assert table["is_best"].sum() == 1
+    assert table["molecules"].is_monotonic_increasing
+    assert table["nmse_percent"].between(0, 100).all()

@@ -31,6 +31,24 @@ def test_a_time_lapse_has_one_image_for_each_window(
         assert images.shape == (3, 1, 128, 160)
 
 
+def test_windows_may_slide_and_the_result_be_judged(
+    spotter: Callable[..., Path], stack: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "judged"
+    words = ("--window", 4, "--step", 2, "--trust", "--json")
+    result = call("reconstruct", stack, "--model", spotter(), "--out", out, *words)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    n_frames = report["frames"]
+    assert report["time_lapse"][:2] == [[0, 4], [2, 6]]
+    assert report["time_lapse"][-1][1] == n_frames
+    assert json.loads((out / "trust.json").read_text())["sentence"] == report["trust"]["sentence"]
+    assert (out / "trust.html").exists()
+    refused = call("reconstruct", stack, "--out", tmp_path / "no", "--step", 2)
+    assert refused.exit_code == 2
+    assert "frames of a window too" in " ".join(refused.output.split())
+
+
 def test_a_region_is_as_large_as_asked(model_file: Path, stack: Path, tmp_path: Path) -> None:
     out = tmp_path / "part"
     result = call(

@@ -34,6 +34,8 @@ from napari_deepsmlm.cli._options import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_deepsmlm.reconstruction import Report
 
 
@@ -97,6 +99,12 @@ def reconstruct(
             "the two reconstructs.",
         ),
     ] = None,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust", help="Judge the result too, and write trust.html and trust.json beside it."
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Go on with a warning where the result cannot be right.")
     ] = False,
@@ -173,8 +181,9 @@ def reconstruct(
     print_warnings(report.warnings)
     if not report.frames:
         raise KeyboardInterrupt  # stopped before there was anything
+    verdict = _judge(out_folder, source, options.pixel_size_nm) if trust else None
     if as_json:
-        print_json(report.to_json())
+        print_json({**report.to_json(), **({} if verdict is None else {"trust": verdict})})
     else:
         out.print(
             f"{report.frames} frames in {report.seconds:.1f} s "
@@ -182,5 +191,21 @@ def reconstruct(
             f"{report.quality.molecules:.0f} molecules in the image, "
             f"{report.localizations} localizations; in {out_folder}"
         )
+        if verdict is not None:
+            out.print(verdict["sentence"], highlight=False, markup=False, soft_wrap=True)
     if report.problem:
         raise OSError(f"Not all frames could be read; what was done until then is in {out_folder}.")
+
+
+def _judge(folder: Path, source: Any, pixel_size_nm: float | None) -> dict[str, Any]:
+    """Write the trust report of what lies in a folder; return it, or why there is none."""
+    from napari_deepsmlm.io.result_files import TABLE_NAME
+    from napari_deepsmlm.trust import trust_of, write_trust
+
+    with err.status("Judging…"):
+        try:
+            found = trust_of(folder / TABLE_NAME, source, pixel_size_nm=pixel_size_nm)
+        except ValueError as error:  # nothing was found, say: the result is there all the same
+            return {"sentence": f"Not judged: {error}"}
+        write_trust(folder, found)
+    return found.report()

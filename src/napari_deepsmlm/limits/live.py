@@ -15,6 +15,8 @@ from napari_deepsmlm.inference import Pipeline
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics.image import count_image, least_squares_scale, nmse_percent
+from napari_deepsmlm.models import ImageModel
+from napari_deepsmlm.render import rendering_of
 from napari_deepsmlm.simulation import Movement
 from napari_deepsmlm.training.data import mixed_seed
 
@@ -158,13 +160,21 @@ class _Tries:
         stack, _ = own.simulate(
             n_frames, mixed_seed(options.seed, number), activations=self._molecules(n_frames)
         )
-        pipeline = Pipeline(tried.model, choose_compute("auto"), camera=experiment.camera)
+        model = tried.load()
+        model.pixel_size_nm = self._pixel_nm
+        pipeline = Pipeline(model, choose_compute("auto"), camera=experiment.camera)
         r = pipeline.upsampling
         self.sr_pixel_nm = self._pixel_nm / r
-        self._images = np.zeros((n_frames // self._piece, side * r, side * r), np.float32)
+        self._shape = (side * r, side * r)
+        self._images: Image | None = None
+        if isinstance(model, ImageModel):
+            self._images = np.zeros((n_frames // self._piece, *self._shape), np.float32)
         found = []
-        for predicted in pipeline.run(open_frames(stack), window=self._piece):
-            self._images[predicted.first_frame // self._piece] += predicted.image
+        # What is drawn of molecules can be drawn of any window later.
+        piece = None if self._images is None else self._piece
+        for predicted in pipeline.run(open_frames(stack), window=piece):
+            if self._images is not None:
+                self._images[predicted.first_frame // self._piece] += predicted.image
             found.append(predicted.localizations)
         self._found = Localizations.concatenate(found)
 
@@ -207,12 +217,20 @@ class _Tries:
         return [int(start) // self._piece * self._piece for start in each]
 
     def _pair(self, start: int, window: int) -> tuple[Image, Image]:
-        first = start // self._piece
-        image = self._images[first : first + window // self._piece].sum(0, dtype=np.float64)
+        image = self._image(start, window)
         middle = start + (window - 1) / 2
         dense = self._line(np.arange(0, self._side_nm, 1 / DENSE_PER_NM))
         truth = self._at(dense, np.full(len(dense), middle))
         return image, count_image(truth, image.shape, self.sr_pixel_nm)
+
+    def _image(self, start: int, window: int) -> Image:
+        if self._images is None:
+            part = self._found.in_frames(start, start + window)
+            drawn = rendering_of(part.names).draw(part, self._shape, self.sr_pixel_nm)
+            return drawn.double().numpy()
+        first = start // self._piece
+        summed: Image = self._images[first : first + window // self._piece].sum(0, dtype=float)
+        return summed
 
     def _distance_nm(self, start: int, window: int) -> float:
         """Return the median distance of what was found from the structure at the middle."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm._palette import MARKERS, ON_PAPER
@@ -37,7 +37,8 @@ def live_figure(found: LiveLimits) -> Figure:
 
     n = len(found.shown)
     figure = Figure(figsize=(max(9.0, 2.3 * n), 7.4), layout="constrained", facecolor="white")
-    above, below = figure.subfigures(2, 1, height_ratios=(3.4, 4))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(3.4, 4))
+    above, below = parts
     for axes, (name, label) in zip(above.subplots(1, 2), _PANELS, strict=True):
         _draw(axes, found, name)
         axes.set(xlabel="frames of a window", ylabel=label, xscale="log")

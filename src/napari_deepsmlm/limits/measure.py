@@ -18,7 +18,7 @@ from napari_deepsmlm.models import find_model
 from napari_deepsmlm.training.data import SimulatedBatches, mixed_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
@@ -76,6 +76,8 @@ class Tried(NamedTuple):
     model: SMLMModel
     experiment: Experiment
     remarks: tuple[str, ...]
+    load: Callable[[], SMLMModel]
+    """Loads the model once more, as it was before it was made ready for inference."""
 
 
 class Limits(NamedTuple):
@@ -120,7 +122,7 @@ def find_tried(name: str, model: str | None = None) -> Tried:
         )
     if loaded.is_3d and experiment.psf.depth_range_nm is None:
         remarks.append(f"{found.name} reads depth, but the PSF of the experiment tells none.")
-    return Tried(found.name, loaded, experiment, tuple(remarks))
+    return Tried(found.name, loaded, experiment, tuple(remarks), found.load)
 
 
 def measure_limits(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from napari_deepsmlm.trust.doubt import DoubtMap, doubt_map
 from napari_deepsmlm.trust.files import trust_figure, trust_page, write_trust
-from napari_deepsmlm.trust.measure import Finding, Trust, trust_of
+from napari_deepsmlm.trust.measure import Finding, Trust, judge, trust_of
 
 __all__ = [
     "DoubtMap",
     "Finding",
     "Trust",
     "doubt_map",
+    "judge",
     "trust_figure",
     "trust_of",
     "trust_page",

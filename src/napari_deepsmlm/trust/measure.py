@@ -87,7 +87,7 @@ class Trust(NamedTuple):
 
 
 def _require_the_same_movie(
-    path: Path, table: Localizations, source: FrameSource, nm: float
+    title: str, table: Localizations, source: FrameSource, nm: float
 ) -> None:
     """Refuse a table that has molecules where and when the movie has no frames.
 
@@ -105,13 +105,13 @@ def _require_the_same_movie(
     )
     if last > n_frames or inside.mean() < LEAST_INSIDE:
         raise ValueError(
-            f"{path.name}: {100 * inside.mean():.0f} % of its molecules lie in the field of the "
+            f"{title}: {100 * inside.mean():.0f} % of its molecules lie in the field of the "
             f"frames, the last one in frame {last:,} of {n_frames:,}: give the stack that it was "
             "made from, and its pixel size."
         )
     if len(table) < FEWEST:
         raise ValueError(
-            f"{path.name}: {counted(len(table), 'molecule')}, too few to judge a result by: "
+            f"{title}: {counted(len(table), 'molecule')}, too few to judge a result by: "
             f"{FEWEST} are needed."
         )
 
@@ -139,19 +139,49 @@ def trust_of(
     """
     table_path = Path(table_path)
     read = read_table(table_path, pixel_size_nm=pixel_size_nm)
-    report = _report_beside(table_path)
+    return judge(
+        read.localizations,
+        frames,
+        _report_beside(table_path),
+        title=table_path.name,
+        model=model,
+        pixel_size_nm=pixel_size_nm,
+        table_pixel_nm=read.pixel_size_nm,
+    )
+
+
+def judge(
+    table: Localizations,
+    frames: Any,
+    report: dict[str, Any],
+    *,
+    title: str,
+    model: str | None = None,
+    pixel_size_nm: float | None = None,
+    table_pixel_nm: float | None = None,
+) -> Trust:
+    """Return what speaks for and against localizations in memory.
+
+    Parameters
+    ----------
+    table : the result.
+    frames : that it was made from: what `open_frames` opens.
+    report : of the reconstruction, as plain values; empty if there is none.
+    title : what the result is called.
+    model, pixel_size_nm : as for :func:`trust_of`.
+    table_pixel_nm : camera pixel that the table states.
+    """
     source = open_frames(frames, pixel_size_nm=pixel_size_nm or report.get("pixel_size_nm"))
     with source:
-        pixel_nm = source.pixel_size_nm or read.pixel_size_nm
+        pixel_nm = source.pixel_size_nm or table_pixel_nm
         if pixel_nm is None:
-            raise ValueError(f"{Path(frames).name}: states no pixel size; give --pixel-size in nm.")
+            raise ValueError(f"{source.name}: states no pixel size; give --pixel-size in nm.")
         compared, training = _training(report, frames, model, pixel_nm)
         sigma_px = _sigma_px(compared)
-        table = read.localizations
         if not len(table):
-            raise ValueError(f"{table_path.name}: holds no molecules: there is nothing to judge.")
-        _require_the_same_movie(table_path, table, source, pixel_nm)
-        doubt, mapped = _mapped(source, table, pixel_nm, sigma_px)
+            raise ValueError(f"{title}: holds no molecules: there is nothing to judge.")
+        _require_the_same_movie(title, table, source, pixel_nm)
+        doubt, mapped = _mapped(source, table, report, pixel_nm, sigma_px)
     frc_nm, resolution = _resolution(table)
     measured_nm, precision = _precision(table)
     counts, over_time = _over_time(table)
@@ -165,7 +195,7 @@ def trust_of(
         "share_in_doubt": None if doubt is None else doubt.share,
         "psf_sigma_px": sigma_px,
     }
-    return Trust(table_path.name, tuple(findings), counts, doubt, numbers)
+    return Trust(title, tuple(findings), counts, doubt, numbers)
 
 
 def _report_beside(table: Path) -> dict[str, Any]:
@@ -177,7 +207,7 @@ def _report_beside(table: Path) -> dict[str, Any]:
 
 
 def _training(
-    report: dict[str, Any], frames: str | Path, model: str | None, pixel_nm: float
+    report: dict[str, Any], frames: Any, model: str | None, pixel_nm: float
 ) -> tuple[MismatchTable | None, list[Finding]]:
     name = "Data against training"
     settings = settings_of(report)
@@ -219,10 +249,25 @@ def _camera(report: dict[str, Any]) -> Finding:
     return Finding("Camera", "fine", f"It is {source}.")
 
 
+def _part(source: Any, report: dict[str, Any]) -> Any:
+    """Return the frames that were reconstructed; None where only a region of them was."""
+    options = report.get("inputs", {}).get("options", {}) if report else {}
+    if options.get("region"):
+        return None
+    first = int((options.get("frame_range") or (0, None))[0])
+    n_frames = report.get("frames")
+    if not isinstance(n_frames, int) or not 0 < n_frames <= source.n_frames - first:
+        return source
+    return source.slice(first, first + n_frames)
+
+
 def _mapped(
-    source: Any, table: Localizations, pixel_nm: float, sigma_px: float
+    source: Any, table: Localizations, report: dict[str, Any], pixel_nm: float, sigma_px: float
 ) -> tuple[DoubtMap | None, Finding]:
     name = "Image against frames"
+    source = _part(source, report)
+    if source is None:
+        return None, Finding(name, "cannot be told", "Only a region was reconstructed.")
     if source.n_frames < FEWEST_FRAMES:
         words = f"{source.n_frames} frames are too few to tell chance from error."
         return None, Finding(name, "cannot be told", words)

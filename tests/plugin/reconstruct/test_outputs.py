@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari_deepsmlm.plugin.reconstruct import work
 from napari_deepsmlm.plugin.reconstruct.depth import depth_image
 from napari_deepsmlm.plugin.reconstruct.form import DRAWINGS
 from napari_deepsmlm.plugin.reconstruct.report_box import in_words
+from napari_deepsmlm.plugin.widgets.notes import GREEN, WARNING_COLOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,3 +211,32 @@ def test_the_report_is_told_in_lines(
     ):
         assert words in text
     assert f"Beware: {report.warnings[0]}" in text
+
+
+def test_a_run_is_judged_on_a_page_and_in_a_coloured_sentence(
+    panel: ReconstructWidget,
+    viewer: Any,
+    run: Callable[[], None],
+    stack: np.ndarray,
+    spotter: Callable[..., Path],
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr(
+        "napari_deepsmlm.plugin.reconstruct.widget.open_page", opened.append
+    )  # no browser is started
+    viewer.add_image(stack, name="cells", **NM)
+    assert not panel.trust_button.isEnabled()
+    panel.form.model_box.load_file(spotter())
+    run()
+    qtbot.waitUntil(panel.trust_button.isEnabled, timeout=20_000)
+    panel.trust_button.click()
+    qtbot.waitUntil(lambda: bool(opened), timeout=30_000)
+    page = opened[0].read_text()
+    assert "<script" not in page
+    assert "Image against frames" in page
+    values = json.loads(opened[0].with_name("trust.json").read_text())
+    assert panel.trust_note.text().startswith(values["sentence"])
+    color = WARNING_COLOR if values["doubts"] else GREEN
+    assert color in panel.trust_note.styleSheet()

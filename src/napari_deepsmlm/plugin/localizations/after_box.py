@@ -22,6 +22,7 @@ class AfterBox(QWidget):
     """What is done with the molecules after they were found."""
 
     drift_asked, link_asked, undo_asked = Signal(), Signal(), Signal()
+    resolution_asked, depth_asked = Signal(), Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,10 +43,26 @@ class AfterBox(QWidget):
         self.drift_button.clicked.connect(self.drift_asked)
         self.link_button.clicked.connect(self.link_asked)
         self.undo_button.clicked.connect(self.undo_asked)
+        self.resolution_button = button(
+            "FRC", "Measure the resolution of the molecules kept, by Fourier ring correlation."
+        )
+        self.depth_button = button(
+            "3-D",
+            "Show the molecules kept in napari's 3-D view: as points coloured by depth, and as a "
+            "volume. For tables with z.",
+        )
+        self.depth_button.clicked.connect(self.depth_asked)
+        self.resolution_button.clicked.connect(self.resolution_asked)
         self.note = Note()
         self.plots = QVBoxLayout()
         row = QHBoxLayout()
-        for each in (self.drift_button, self.link_button, self.undo_button):
+        for each in (
+            self.drift_button,
+            self.link_button,
+            self.resolution_button,
+            self.depth_button,
+            self.undo_button,
+        ):
             let_shrink(each)
             row.addWidget(each)
         row.addStretch(1)
@@ -57,10 +74,12 @@ class AfterBox(QWidget):
         self._shown: list[QWidget] = []
         self._plot: Plot | None = None
 
-    def allow(self, is_allowed: bool) -> None:
+    def allow(self, is_allowed: bool, *, is_3d: bool = False) -> None:
         """Let those buttons be clicked that make sense now."""
         self.drift_button.setEnabled(is_allowed)
         self.link_button.setEnabled(is_allowed)
+        self.resolution_button.setEnabled(is_allowed)
+        self.depth_button.setEnabled(is_allowed and is_3d)
         self.undo_button.setEnabled(bool(self.done))
 
     def show_done(self, done: Done, source: Layer | None) -> None:

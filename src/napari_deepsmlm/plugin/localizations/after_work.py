@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.layers.localizations import layer_of
 
 if TYPE_CHECKING:
@@ -28,22 +30,21 @@ class Source:
     Attributes
     ----------
     table : the molecules kept.
-    where : the condition that kept them, "" for all.
+    kept_by : the steps that kept them, none for all.
     name : of the layer.
     origin_nm : (y, x) nm in the world where positions count from.
     known : provenance that goes on to the result.
     """
 
     table: Localizations
-    where: str
+    kept_by: tuple[dict[str, Any], ...]
     name: str
     origin_nm: tuple[float, float]
     known: dict[str, Any]
 
     def steps(self) -> list[dict[str, Any]]:
         """Return what was done until now."""
-        before = list(self.known.get(STEPS, ()))
-        return [*before, {"kind": "filter", "where": self.where}] if self.where else before
+        return [*self.known.get(STEPS, ()), *self.kept_by]
 
     def layer(self, table: Localizations, ending: str, step: dict[str, Any]) -> Layer:
         """Return a layer of what a step has made."""
@@ -100,6 +101,21 @@ def link_molecules(
         return
     step = {"kind": "link", "distance_nm": found.distance_nm, "dark_frames": found.dark_frames}
     yield Done(source.layer(found.table, "linked", step), found.sentence(), found.remarks)
+
+
+def resolution_of(table: Localizations, stopping: threading.Event) -> Generator[str, None, None]:
+    """Yield the resolution of molecules in a sentence."""
+    from napari_deepsmlm.evaluation.quality import frc_of_table
+
+    try:
+        found = frc_of_table(table, stop=stopping.is_set)
+    except InterruptedError:
+        return
+    time = found.time
+    is_told = time is not None and math.isfinite(time.resolution_nm)
+    told = f"FRC {time.resolution_nm:.1f} nm" if time is not None and is_told else "No FRC"
+    remarks = " ".join(found.remarks)
+    yield f"{told}, of the {counted(len(table), 'molecule')} kept. {remarks}".strip()
 
 
 def _other(found: DriftResult) -> DriftCurve | None:

@@ -34,11 +34,14 @@ from napari_deepsmlm.plugin.localizations.after_work import (
     Done,
     Source,
     link_molecules,
+    resolution_of,
     take_off_drift,
 )
 from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
+from napari_deepsmlm.plugin.localizations.depth_work import InDepth, in_depth
 from napari_deepsmlm.plugin.localizations.render_form import RenderForm
 from napari_deepsmlm.plugin.localizations.rendered_layer import RenderedLayer
+from napari_deepsmlm.plugin.localizations.shapes_box import ShapesBox
 from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, RENDERING, TableBox
 from napari_deepsmlm.plugin.localizations.work import (
     Drawing,
@@ -120,6 +123,8 @@ class LocalizationsWidget(JobPanel):
         make_calm(self.where_line.native)
         self.where_line.changed.connect(self._on_where)
         self.frame_note = Note()
+        self.shapes = ShapesBox(self._viewer)
+        self.shapes.changed.connect(self._ask)
         self.drawing = RenderForm()
         self.drawing.changed.connect(self._ask)
         self.ranges = ColumnRanges()
@@ -128,10 +133,14 @@ class LocalizationsWidget(JobPanel):
         self.after.drift_asked.connect(partial(self._do_after, take_off_drift))
         self.after.link_asked.connect(partial(self._do_after, link_molecules))
         self.after.undo_asked.connect(self._on_undo)
+        self.after.depth_asked.connect(self._on_depth)
+        self.after.resolution_asked.connect(self._on_resolution)
         self.render_button = button("Render", "Draw the molecules kept, and follow the filters.")
         self.render_button.setCheckable(True)
         self.render_button.toggled.connect(self._on_render)
-        self.reset_button = button("Reset", "Open all ranges and empty the filter.")
+        self.reset_button = button(
+            "Reset", "Open all ranges, empty the filter, and keep molecules everywhere."
+        )
         self.reset_button.clicked.connect(self.reset)
         self.save_button = button("Save…", "Write the molecules kept to a file.")
         self.save_button.clicked.connect(self._on_save)
@@ -143,6 +152,8 @@ class LocalizationsWidget(JobPanel):
         self.form.addRow("", self.open_button)
         add_row(self.form, self.where_line)
         self.form.addRow(self.frame_note)
+        self.form.addRow("Inside", self.shapes)
+        self.form.addRow(self.shapes.note)
         column.addLayout(self.form)
         column.addWidget(self.drawing)
         column.addWidget(self.ranges)
@@ -170,7 +181,8 @@ class LocalizationsWidget(JobPanel):
         self.save_button.setEnabled(has_table and self._kept is not None)
         self.open_button.setEnabled(self.is_ready)
         self.after.forget(self._viewer.layers)
-        self.after.allow(has_table and self._kept is not None)
+        is_3d = self._kept is not None and self._kept.table.is_3d
+        self.after.allow(has_table and self._kept is not None, is_3d=is_3d)
 
     def set_colors(self, background: str, text: str) -> None:
         """Give the curve the colours of the window."""
@@ -185,6 +197,7 @@ class LocalizationsWidget(JobPanel):
     def abandon(self) -> None:
         """Stop, and show again the points that the filter has hidden."""
         self.table_box.abandon()
+        self.shapes.abandon()
         self._delay.stop()
         self._show_all_points()
         super().abandon()
@@ -206,6 +219,7 @@ class LocalizationsWidget(JobPanel):
             self.update_buttons()
             return
         table, self._origin = found
+        self.shapes.set_origin(self._origin)
         self.status_note.tell(f"Looking at {counted(len(table), 'molecule')}…")
         self.begin(partial(look_at, table), self._on_opened, title="looking at a table")
 
@@ -279,6 +293,7 @@ class LocalizationsWidget(JobPanel):
     def reset(self) -> None:
         """Keep all molecules again."""
         self.where_line.value = ""
+        self.shapes.list.value = None
         self.ranges.reset()
 
     def _on_where(self, *_: object) -> None:
@@ -316,11 +331,11 @@ class LocalizationsWidget(JobPanel):
         self._filtering = self.begin(work, self._on_kept, title="filtering localizations")
 
     def _wanted(self) -> Wanted:
-        where = self.where()
+        where, polygons = self.where(), self.shapes.polygons or ()
         if not self.render_button.isChecked():
-            return Wanted(where, None)
+            return Wanted(where, None, polygons=polygons)
         field_nm = field_of_frames(self._viewer, self._origin) if self.drawing.is_field else None
-        return Wanted(where, self.drawing.options(), self.drawing.color_by, field_nm)
+        return Wanted(where, self.drawing.options(), self.drawing.color_by, field_nm, polygons)
 
     def _on_kept(self, kept: Kept) -> None:
         opened = self._opened
@@ -353,8 +368,16 @@ class LocalizationsWidget(JobPanel):
         layer = self._layer
         if not isinstance(layer, Points) or len(layer.data) != len(mask):
             return
-        if not np.array_equal(layer.shown, mask):
-            layer.shown = mask
+        if np.array_equal(layer.shown, mask):
+            return
+        layer.shown = mask
+        if layer.ndim > 2:
+            return
+        # napari 0.9 draws points of a layer without a slider whether they are `shown` or not.
+        for part in ("face_color", "border_color"):
+            colors = np.array(getattr(layer, part))
+            colors[:, 3] = mask
+            setattr(layer, part, colors)
 
     def _show_all_points(self) -> None:
         if self._opened is not None:
@@ -382,6 +405,7 @@ class LocalizationsWidget(JobPanel):
             RENDERING: True,
             "of": "" if self._layer is None else self._layer.name,
             "where": kept.wanted.where,
+            "regions_nm": [list(polygon) for polygon in kept.wanted.polygons],
             "color_by": kept.wanted.color_by,
             "pixel_size_nm": camera_pixel_nm(self._viewer),
             **options.model_dump(),
@@ -397,7 +421,7 @@ class LocalizationsWidget(JobPanel):
         if kept is None or layer is None:
             return
         known = {**provenance(layer), "pixel_size_nm": self._pixel_nm()}
-        source = Source(kept.table, kept.wanted.where, layer.name, self._origin, known)
+        source = Source(kept.table, tuple(kept.wanted.steps()), layer.name, self._origin, known)
         on_event = partial(self._on_after, layer)
         self.begin(partial(work, source), on_event, title="working on localizations")
 
@@ -410,6 +434,29 @@ class LocalizationsWidget(JobPanel):
         self._show_all_points()
         source.visible = False
         self.table_box.choose(event.layer)
+
+    def _on_resolution(self) -> None:
+        """Measure the resolution of the molecules kept, in another thread."""
+        if self._kept is not None:
+            self.status_note.tell("Measuring the resolution…")
+            work = partial(resolution_of, self._kept.table)
+            self.begin(work, self.status_note.tell, title="measuring the resolution")
+
+    def _on_depth(self) -> None:
+        """Draw the molecules kept for the 3-D view, in another thread."""
+        if self._kept is not None and self._layer is not None:
+            self.status_note.tell("Drawing the volume…")
+            work = partial(in_depth, self._kept.table, self._layer.name, self._origin)
+            self.begin(work, self._show_depth, title="drawing a volume")
+
+    def _show_depth(self, made: InDepth) -> None:
+        for layer in self._viewer.layers:
+            layer.visible = False
+        for layer in made.layers:
+            self._viewer.add_layer(layer)
+        self._viewer.dims.ndisplay = 3
+        self._viewer.reset_view()
+        self.status_note.tell(made.sentence)
 
     def _on_undo(self) -> None:
         """Remove the layer that a step made last, and go back to the one it was made of."""
@@ -445,9 +492,7 @@ class LocalizationsWidget(JobPanel):
         if not path.suffix:
             path = path.with_suffix({"picasso": ".hdf5", "smlm": ".smlm"}.get(kind or "", ".csv"))
         known = {} if self._layer is None else provenance(self._layer)
-        steps = list(known.get(STEPS, ()))
-        if self._kept.wanted.where:
-            steps.append({"kind": "filter", "where": self._kept.wanted.where})
+        steps = [*known.get(STEPS, ()), *self._kept.wanted.steps()]
         work = partial(save_table, self._kept.table, path, kind, self._pixel_nm(), steps)
         self.begin(work, self.status_note.tell, title=f"saving {path.name}")
 

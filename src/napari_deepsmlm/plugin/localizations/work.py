@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.filtering import ColumnSummary
     from napari_deepsmlm.io import UnitNeeded
     from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.plugin.localizations.shapes_box import Polygons
     from napari_deepsmlm.render import RenderOptions
 
 
@@ -69,6 +70,23 @@ class Wanted:
     color_by: str | None = None
     field_nm: tuple[float, float] | None = None
     """Height and width of the image; as far as the molecules reach if not given."""
+    polygons: Polygons = ()
+    """Only molecules inside any of these, corners x, y in nm; all if there is none."""
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every molecule is kept."""
+        return not self.where and not self.polygons
+
+    def steps(self) -> list[dict[str, Any]]:
+        """Return what keeps the molecules, as a recipe has it."""
+        found: list[dict[str, Any]] = []
+        if self.polygons:
+            shapes = [[list(corner) for corner in polygon] for polygon in self.polygons]
+            found.append({"kind": "region", "polygons_nm": shapes})
+        if self.where:
+            found.append({"kind": "filter", "where": self.where})
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +174,17 @@ def keep(
     ValueError
         One sentence: the table has no uncertainties to draw, or the image would be too large.
     """
-    from napari_deepsmlm.filtering import Filter
+    from napari_deepsmlm.filtering import Filter, in_regions
     from napari_deepsmlm.render import field_shape, frames_shape
 
     begin = time.perf_counter()
     mask = np.ones(len(table), bool)
     if wanted.where:
         mask = Filter(wanted.where, table.names).mask(table)
+    if wanted.polygons:
+        mask &= in_regions(table, wanted.polygons)
     counts = tuple(column.counts_of(mask) for column in columns)
-    kept = table[mask] if wanted.where else table
+    kept = table if wanted.is_all else table[mask]
     yield Kept(wanted, mask, kept, counts)
     if wanted.options is None or stopping.is_set():
         return

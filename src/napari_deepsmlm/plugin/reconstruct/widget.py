@@ -25,7 +25,9 @@ from napari_deepsmlm.plugin.reconstruct.results import (
     ask_for_recipe,
     write_results,
 )
+from napari_deepsmlm.plugin.reconstruct.trusting import Judged, judge_result, open_page
 from napari_deepsmlm.plugin.reconstruct.work import Braked, ImageSoFar, reconstruct_live
+from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import (
     VerticalScroll,
     button,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.reconstruction import Progress, Reconstruction, ReconstructOptions
 
 
+JUDGING = "Judging the result…"
 MAX_TOLD = 3
 """Sentences about stacks that failed; the table has all."""
 
@@ -67,8 +70,13 @@ class ReconstructWidget(JobPanel):
         self._result: Reconstruction | None = None
         self._wanted_model: Path | None = None
         self._build()
-        below = side_by_side(self.save_button, self.recipe_button, self.folder_button)
-        footer = (self.adapting.note, self.brake_box, self.report_box, self.folder_box, below)
+        below = side_by_side(
+            self.trust_button, self.save_button, self.recipe_button, self.folder_button
+        )
+        footer = (
+            *(self.adapting.note, self.brake_box, self.report_box),
+            *(self.trust_note, self.folder_box, below),
+        )
         buttons = (
             self.preview.button,
             self.adapting.button,
@@ -93,6 +101,11 @@ class ReconstructWidget(JobPanel):
         self.cancel_button.clicked.connect(self.cancel)
         self.save_button = button("Save results…", f"Write {', '.join(RESULT_NAMES)}.")
         self.save_button.clicked.connect(self._on_save)
+        self.trust_button = button(
+            "Trust…", "Judge the last run against its frames, and open the page that says why."
+        )
+        self.trust_button.clicked.connect(self.judge)
+        self.trust_note = Note()
         self.report_box = ReportBox()
         self._build_ways_out()
         self._build_batch()
@@ -144,7 +157,8 @@ class ReconstructWidget(JobPanel):
         self.folder_button.setEnabled(is_free)
         self.recipe_button.setEnabled(is_for_files)
         self.folder_box.set_busy(self.is_busy, can_run=is_for_files)
-        self.save_button.setEnabled(is_free and self._result is not None)
+        for each in (self.save_button, self.trust_button):
+            each.setEnabled(is_free and self._result is not None)
 
     def set_colors(self, background: str, text: str) -> None:
         """Let what failed in a folder be read on the theme."""
@@ -215,12 +229,15 @@ class ReconstructWidget(JobPanel):
         self.preview.stop()
         self._result = None
         self.report_box.hide()
+        self.trust_note.clear()
         self.brake_box.clear()
 
     def on_ended(self) -> None:
         """Mark a layer that an error left incomplete."""
         if self._is_running and self._result is None and self._overlay is not None:
             self._overlay.describe({"warnings": [f"Incomplete: {self.message_note.text()}"]})
+        if self.trust_note.text() == JUDGING:
+            self.trust_note.clear()
         was_adapting, self._is_running, self._is_adapting = self._is_adapting, False, False
         self._is_batch = False
         self.adapting.end()
@@ -378,6 +395,19 @@ class ReconstructWidget(JobPanel):
         folder = ask_for_folder(self)
         if folder is not None:
             self.save_results(folder)
+
+    def judge(self) -> None:
+        """Judge the last run in another thread; the page opens when it is written."""
+        if self._result is None or self._overlay is None:
+            return
+        self.trust_note.tell(JUDGING)
+        work = partial(judge_result, self._result, frames_of(self._overlay.stack))
+        self.begin(work, self._on_judged, title="judging a result")
+
+    def _on_judged(self, judged: Judged) -> None:
+        show = self.trust_note.warn if judged.has_doubts else self.trust_note.praise
+        show(f"{judged.sentence} {judged.page}")
+        open_page(judged.page)
 
     def save_results(self, folder: Path) -> None:
         """Write image, table and report of the last run, in another thread."""

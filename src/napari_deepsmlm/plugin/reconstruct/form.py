@@ -353,7 +353,9 @@ def _make_editors(library: Library) -> dict[str, Any]:
         "window": editor_for(
             options, "window", label="Time-lapse (frames)", none_text="off: one image"
         ),
-        STEP: editor_for(options, STEP, label="One image every", none_text="window: no overlap"),
+        STEP: editor_for(
+            options, STEP, label="One image every (frames)", none_text="window: no overlap"
+        ),
         "threshold": editor_for(
             options, "threshold", label="Least probability", none_text="the model's"
         ),

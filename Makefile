@@ -64,9 +64,9 @@ docs: $(VENV)/.installed-docs ## Build the documentation into site/; a broken li
 	$(BIN)/mkdocs build --strict
 
 lowest: $(BIN)/pip ## Ask the resolver whether all lower bounds can be installed together (installs nothing).
-	@mkdir -p build && $(BIN)/python scripts/lower_bounds.py --extra all > build/lowest.txt
-	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed -r build/lowest.txt ".[all]"
-	@echo "All lower bounds of pyproject.toml fit together: build/lowest.txt"
+	@mkdir -p build && $(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra all pyproject.toml -o build/lowest.txt
+	$(BIN)/python scripts/lower_bounds.py --extra all --resolved build/lowest.txt
 
 dist: $(BIN)/pip ## Build wheel and sdist into dist/, and check what they hold.
 	rm -rf dist

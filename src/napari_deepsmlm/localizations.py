@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     Rows = np.ndarray[Any, Any] | torch.Tensor
 
 REQUIRED_COLUMNS = ("frame", "x_nm", "y_nm")
+AXES = ("x_nm", "y_nm", "z_nm")
+MAX_FRAMES = 10_000_000
+"""Of a movie: more than a day at a hundred frames per second."""
+MAX_POSITION_NM = 1e9
+"""A molecule that is a metre away is a fit that failed."""
 
 KNOWN_COLUMNS = {
     "frame": "camera frame, counted from 0 (files count from 1 where their format does)",
@@ -233,6 +238,55 @@ class Localizations:
         table._columns = columns
         table._is_sorted = None
         return table
+
+
+def known_places(
+    table: Localizations, axes: Iterable[str] = AXES
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return (N,) whether a row is somewhere: its positions are numbers, and no metre away.
+
+    Parameters
+    ----------
+    axes : those of them that the table has.
+    """
+    table = table.to_numpy()
+    known = np.ones(len(table), bool)
+    for name in axes:
+        if name in table:
+            known &= np.abs(np.nan_to_num(np.asarray(table[name], float), nan=np.inf)) < (
+                MAX_POSITION_NM
+            )
+    return known
+
+
+def at_known_places(table: Localizations) -> tuple[Localizations, list[str]]:
+    """Return the rows that are somewhere, and a sentence about the others."""
+    known = known_places(table)
+    n_lost = int((~known).sum())
+    if not n_lost:
+        return table, []
+    who = "1 row" if n_lost == 1 else f"{n_lost:,} rows"
+    return table[known], [f"{who} without a position that is possible left out."]
+
+
+def count_frames(table: Localizations) -> int:
+    """Return the frames from the first of the movie to the last that has a molecule.
+
+    Raises
+    ------
+    ValueError
+        If no movie is that long, as where a number was damaged.
+    """
+    if not len(table):
+        return 0
+    last = int(table.to_numpy().frame.max())
+    if last >= MAX_FRAMES:
+        raise ValueError(
+            f"The table has a molecule in frame {last + 1:,}, and no movie has more than "
+            f"{MAX_FRAMES:,}: take it out (deepsmlm filter TABLE --where 'frame <= "
+            f"{MAX_FRAMES}' --out F)."
+        )
+    return last + 1
 
 
 def _as_column(name: str, values: Any) -> Any:

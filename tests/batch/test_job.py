@@ -334,3 +334,27 @@ def test_a_summary_that_cannot_be_written_now_does_not_end_the_night(
             (out / "summary.csv").rmdir()
     assert "summary.csv" in caplog.text
     assert [line["state"] for line in read_summary(out)] == ["done", "done"]
+
+
+@pytest.mark.parametrize("name", ["recipe.yaml", "summary.csv"])
+def test_files_that_no_batch_has_written_are_kept(
+    name: str, recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine\n")
+    with pytest.raises(FileExistsError, match="no batch has written it: choose another --out"):
+        finish(recipe(), out)
+    assert (out / name).read_text() == "mine\n"
+
+
+def test_a_recipe_that_lies_among_the_results_keeps_its_comments(
+    recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    written = out / "recipe.yaml"
+    recipe().to_file(written)
+    written.write_text("# tuesday's cells\n" + written.read_text())
+    finish(Recipe.from_file(written), out)
+    assert written.read_text().startswith("# tuesday's cells")

@@ -41,6 +41,7 @@ def test_what_is_good_is_said_with_its_numbers() -> None:
         (quality(rsp=0.3), {}, [], "poor", "look at the error map"),
         (quality(rsp=-0.9), {}, [], "poor", "explains 0 %"),
         (quality(time_nm=math.nan), {}, [], "look closer", "share no detail"),
+        (quality(time_nm=2760, random_nm=2700), {}, [], "look closer", "is 2,760 nm, no finer"),
         (quality(time_nm=70), {}, [], "look closer", "take off drift and link"),
         (quality(), {"molecules": {"jaccard": 0.6}}, [], "look closer", "60 % of the molecules"),
         (quality(), {"image": {"nmse_percent": 80.0}}, [], "good", "the resolution is 40 nm"),

@@ -172,7 +172,8 @@ def test_everything_is_told(open_panel: Open, name: str) -> None:
     editors = editors_of(panel)
     assert len(editors) > 3
     assert not [describe(editor) for editor in editors if is_silent(editor)]
-    assert not [describe(editor) for editor in editors if not spoken_name(editor, panel)]
+    nameless = [each for each in editors if not spoken_name(each, panel)]
+    assert not [(describe(editor), editor.toolTip()) for editor in nameless]
     assert not [describe(editor) for editor in editors if not is_reached_by_tab(editor)]
     tips = [widget.toolTip() for widget in panel.findChildren(QWidget)]
     # Qt breaks the lines of rich text only.

@@ -27,6 +27,8 @@ def test_an_address_without_a_scheduler_is_told_in_a_sentence(
 
     monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
     stack = np.zeros((4, 16, 16), np.uint16)
+    with pytest.raises(OSError, match="'nonsense' is no address of a dask scheduler"):
+        ds.reconstruct(stack, model=str(model_file), scheduler="nonsense")
     with pytest.raises(OSError, match=r"No dask scheduler answers at tcp://127\.0\.0\.1:9"):
         ds.reconstruct(stack, model=str(model_file), scheduler="tcp://127.0.0.1:9")
 

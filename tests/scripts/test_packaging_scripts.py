@@ -92,3 +92,13 @@ def test_the_page_of_the_hub_names_every_panel() -> None:
     assert not [name for name in panels if name not in page]
     config = yaml.safe_load((ROOT / ".napari-hub" / "config.yml").read_text("utf-8"))
     assert config["labels"]["terms"]
+
+
+def test_a_bound_below_what_can_be_installed_is_named() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "lower_bounds.py"))
+    pins = ["numpy==2.0", "dask[array]==2024.11", "PyYAML==6.0.2", "zarr==3.0.8"]
+    resolved = "dask==2024.11.1\nnumpy==2.0.0\npyyaml==6.0.2\n    # via this\n"
+    assert script["untrue"](pins, resolved) == [
+        "dask[array]: the bound is 2024.11, the lowest that fits is 2024.11.1.",
+        "zarr: the bound is 3.0.8, the lowest that fits is None.",
+    ]

@@ -19,10 +19,10 @@ from napari_deepsmlm.batch.events import (
     Waiting,
 )
 from napari_deepsmlm.batch.one_stack import StackWork
-from napari_deepsmlm.batch.recipe import Recipe
+from napari_deepsmlm.batch.recipe import HEADING_WORDS, Recipe
 from napari_deepsmlm.batch.record import Folders, StackRow, read_record
 from napari_deepsmlm.batch.stacks import Found, Stack, StackFinder, absolute
-from napari_deepsmlm.batch.summary import SUMMARY_NAME, write_summary
+from napari_deepsmlm.batch.summary import SUMMARY_NAME, SUMMARY_WORDS, write_summary
 from napari_deepsmlm.batch.watching import SETTLE_S, Stillness, wake_ups
 from napari_deepsmlm.models import find_model
 
@@ -92,7 +92,7 @@ class BatchJob:
         if options.scheduler is None:
             choose_computes(options.device, options.precision)
         with folder_lock(self.out):
-            self.recipe.to_file(self.out / RECIPE_NAME)
+            self._keep_recipe()
             self._folders = Folders(self.out)
             self._take_earlier()
             yield Listed(tuple(stack.path for stack in found.stacks), found.left_out)
@@ -175,6 +175,33 @@ class BatchJob:
             record = read_record(folder)
             if record is not None:
                 self._rows[file] = record.row.replace(folder=folder.name)
+
+    def _keep_recipe(self) -> None:
+        """Write the recipe beside the results, unless it was read there.
+
+        Raises
+        ------
+        FileExistsError
+            If files of the same names lie there that no batch has written.
+        """
+        path = self.out / RECIPE_NAME
+        for file, first_words in ((path, HEADING_WORDS), (self.out / SUMMARY_NAME, SUMMARY_WORDS)):
+            if file.exists() and not _begins_with(file, first_words):
+                if file == path and self._is_kept(path):
+                    continue
+                raise FileExistsError(
+                    f"{file} is there already and no batch has written it: choose another --out, "
+                    "or move that file away."
+                )
+        if not self._is_kept(path):
+            self.recipe.to_file(path)
+
+    def _is_kept(self, path: Path) -> bool:
+        """Whether a file says what this batch does, with whatever comments it has."""
+        try:
+            return Recipe.from_file(path) == self.recipe
+        except (OSError, ValueError):
+            return False
 
     def _write_summary_so_far(self) -> None:
         try:
@@ -262,3 +289,11 @@ def _nothing_found(recipe: Recipe, found: Found) -> str:
         names = ", ".join(path.name for path in found.left_out[:3])
         return f"{named}: no movies of 10 or more camera frames there; left out: {names}."
     return f"{named}: no movies of camera frames there (TIFF, .npy, .zarr, .raw, .dax)."
+
+
+def _begins_with(path: Path, words: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(words)) == words.encode()
+    except OSError:
+        return False

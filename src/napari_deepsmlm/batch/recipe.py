@@ -16,7 +16,8 @@ from napari_deepsmlm.reconstruction import ReconstructOptions
 MODEL_ENDING = ".safetensors"
 CURVES = ("apply", "take_back")
 """Fields of steps that name files."""
-HEADING = "# deepsmlm batch {name} --out results\n"
+HEADING_WORDS = "# deepsmlm batch "
+HEADING = HEADING_WORDS + "{name} --out results\n"
 
 
 class Recipe(FrozenModel):

@@ -29,6 +29,9 @@ COLUMNS = (
     "error",
 )
 
+SUMMARY_WORDS = ",".join(COLUMNS)
+"""What the first line is."""
+
 
 def write_summary(path: Path, rows: Iterable[StackRow]) -> None:
     """Write the table, whole or not at all."""

@@ -45,6 +45,25 @@ def read(path: Path, pixel_size: float | None, unit: str | None) -> tuple[Any, f
     return found.localizations, pixel_size or found.pixel_size_nm
 
 
+def check_outputs(main: Path, *others: Path | None, source: Path) -> None:
+    """Refuse, before anything is measured, files that would replace each other or the input.
+
+    Raises
+    ------
+    ValueError, FileExistsError
+        One sentence.
+    """
+    from napari_deepsmlm._files import refuse_to_replace
+    from napari_deepsmlm.io import require_table_ending
+
+    require_table_ending(main)
+    named = [path for path in (main, *others) if path is not None]
+    if len({path.absolute() for path in named}) < len(named):
+        raise ValueError(f"{main} is named twice: each output needs a file of its own.")
+    for path in named:
+        refuse_to_replace(path, [], inputs=[source])
+
+
 def write(
     table: Any,
     path: Path,

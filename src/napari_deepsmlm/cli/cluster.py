@@ -10,7 +10,17 @@ import typer
 from napari_deepsmlm._words import counted
 from napari_deepsmlm.cli._console import err
 from napari_deepsmlm.cli._options import JsonFlag
-from napari_deepsmlm.cli._tables import Kind, OutTable, PixelSize, Table, Unit, read, tell, write
+from napari_deepsmlm.cli._tables import (
+    Kind,
+    OutTable,
+    PixelSize,
+    Table,
+    Unit,
+    check_outputs,
+    read,
+    tell,
+    write,
+)
 
 
 def cluster(
@@ -34,6 +44,7 @@ def cluster(
 
     if table_of_clusters is not None and table_of_clusters.suffix.lower() != ".csv":
         raise ValueError(f"{table_of_clusters.name}: the table of clusters is written as .csv.")
+    check_outputs(out_file, table_of_clusters, source=table)
     values = {"radius_nm": radius, "min_molecules": least}
     options = ClusterOptions.from_dict(values, source="options")
     molecules, pixel_nm = read(table, pixel_size, unit)

@@ -10,7 +10,17 @@ from rich.markup import escape
 
 from napari_deepsmlm.cli._console import err, print_warnings
 from napari_deepsmlm.cli._options import JsonFlag
-from napari_deepsmlm.cli._tables import Kind, OutTable, PixelSize, Table, Unit, read, tell, write
+from napari_deepsmlm.cli._tables import (
+    Kind,
+    OutTable,
+    PixelSize,
+    Table,
+    Unit,
+    check_outputs,
+    read,
+    tell,
+    write,
+)
 
 
 def drift(
@@ -53,6 +63,7 @@ def drift(
         raise ValueError("--curve writes a measured curve: leave it out with --apply.")
     if curve is not None and curve.suffix.lower() != ".csv":
         raise ValueError(f"{curve.name}: drift curves are written as .csv.")
+    check_outputs(out_file, curve, source=table)
     values = {"method": method, "segment_frames": segment}
     options = DriftOptions.from_dict(values, source="options")
     molecules, pixel_nm = read(table, pixel_size, unit)

@@ -8,7 +8,17 @@ import typer
 
 from napari_deepsmlm.cli._console import err, print_warnings
 from napari_deepsmlm.cli._options import JsonFlag
-from napari_deepsmlm.cli._tables import Kind, OutTable, PixelSize, Table, Unit, read, tell, write
+from napari_deepsmlm.cli._tables import (
+    Kind,
+    OutTable,
+    PixelSize,
+    Table,
+    Unit,
+    check_outputs,
+    read,
+    tell,
+    write,
+)
 
 
 def link(
@@ -34,6 +44,7 @@ def link(
     """Merge the rows of a molecule over frames; take off drift first."""
     from napari_deepsmlm import linking
 
+    check_outputs(out_file, source=table)
     values = {"distance_nm": distance, "dark_frames": dark, "duplicates_nm": duplicates}
     options = linking.LinkOptions.from_dict(values, source="options")
     molecules, pixel_nm = read(table, pixel_size, unit)

@@ -94,7 +94,7 @@ def export_model(
     """Write a model for other programs, and run it there first.
 
     ONNX is checked by onnxruntime (1e-4 of the peak), a BioImage Model Zoo package by
-    bioimageio.core. Both need the extra: pip install napari-deepsmlm[export].
+    bioimageio.core. Both need the extra `export` of the package.
     """
     from napari_deepsmlm.camera import find_camera
     from napari_deepsmlm.export import ExportedGraph, export_bioimageio, export_onnx

@@ -40,11 +40,12 @@ def simulate(
     """
     from napari_deepsmlm.experiment import STACK_NAME, Experiment
     from napari_deepsmlm.io.result_files import TABLE_NAME
+    from napari_deepsmlm.localizations import count_frames
 
     experiment = Experiment.find(config)
     table = None if activations is None else _activations(activations)
     if frames is None:
-        frames = 100 if table is None else int(table.frame.max()) + 1
+        frames = 100 if table is None else count_frames(table)
     with progress("Simulating") as show:
         n_molecules = experiment.write_movie(
             out_folder, frames, seed=seed, activations=table, on_frames=show

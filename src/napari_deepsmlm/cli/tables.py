@@ -16,6 +16,7 @@ from napari_deepsmlm.cli._tables import (
     PixelSize,
     Table,
     Unit,
+    check_outputs,
     read,
     tell,
     write,
@@ -36,6 +37,7 @@ def filter_table(
     """Keep the molecules that fulfil a condition in ThunderSTORM's syntax (frames count from 1)."""
     from napari_deepsmlm import filtering
 
+    check_outputs(out_file, source=table)
     molecules, pixel_nm = read(table, pixel_size, unit)
     kept = filtering.filter_table(molecules, where)
     step = {"kind": "filter", "where": where}
@@ -86,6 +88,7 @@ def render(
     from napari_deepsmlm.io import history_report, write_image, write_rgb, write_volume
     from napari_deepsmlm.io.tables.columns import merged_uncertainty
     from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
+    from napari_deepsmlm.localizations import known_places
     from napari_deepsmlm.render import (
         RenderOptions,
         VolumeOptions,
@@ -109,6 +112,12 @@ def render(
     molecules, pixel_nm = read(table, pixel_size, unit)
     if where is not None:
         molecules = filtering.filter_table(molecules, where)
+    if volume and "z_nm" in molecules:
+        has_depth = known_places(molecules, ["z_nm"])
+        if not has_depth.all():
+            flat = counted(int((~has_depth).sum()), "molecule")
+            print_warnings([f"{flat} without depth left out."])
+            molecules = molecules[has_depth]
     field_nm = None if field is None else _field_nm(field, pixel_size, pixel_nm)
     shape = None if field_nm is None else frames_shape(*field_nm, sr_pixel)
     n_outside = _warn_of_outside(molecules, field_nm)
@@ -151,6 +160,7 @@ def convert(
     as_json: JsonFlag = False,
 ) -> None:
     """Write a table in another format; the ending of --out, or --format, says which."""
+    check_outputs(out_file, source=table)
     molecules, pixel_nm = read(table, pixel_size, unit)
     write(molecules, out_file, kind, pixel_nm, source=table, step=None)
     report = {

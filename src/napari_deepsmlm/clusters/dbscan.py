@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.localizations import known_places
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,10 @@ def clusters(table: Localizations, options: ClusterOptions | None = None) -> Arr
     axes = [name for name in ("x_nm", "y_nm", "z_nm") if name in table]
     xyz = np.stack([np.asarray(table.to_numpy()[name], float) for name in axes], axis=1)
     label = np.full(len(xyz), NOBODY)
+    known = known_places(table, axes)
+    if not known.all():  # who is nowhere is in no cluster
+        label[known] = clusters(table[known], options)
+        return label
     if not len(xyz):
         return label
     tree = cKDTree(xyz)

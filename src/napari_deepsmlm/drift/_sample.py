@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_deepsmlm.localizations import count_frames, known_places
+
 if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
 
@@ -63,7 +65,7 @@ def sample_of(table: Localizations, segment_frames: int | None = None) -> Sample
     table = table.to_numpy()
     names = [name for name in AXES if name in table]
     xyz = np.stack([np.asarray(table[name], float) for name in names], axis=1)
-    is_somewhere = np.isfinite(xyz).all(axis=1) & (table.frame >= 0)
+    is_somewhere = known_places(table) & (table.frame >= 0)
     if is_somewhere.sum() < FEWEST_MOLECULES:
         raise ValueError(
             f"{int(is_somewhere.sum())} molecules with a position show no drift: "
@@ -74,7 +76,7 @@ def sample_of(table: Localizations, segment_frames: int | None = None) -> Sample
     frame, xyz = table.frame[is_somewhere], xyz[is_somewhere]
     order = np.argsort(frame, kind="stable")
     frame, xyz = frame[order], xyz[order]
-    n_frames = int(frame[-1]) + 1
+    n_frames = count_frames(table)
     if n_frames - int(frame[0]) < FEWEST_FRAMES:
         raise ValueError(
             f"The molecules are in {n_frames - int(frame[0])} frames, too few to show a drift: "

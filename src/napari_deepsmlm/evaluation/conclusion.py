@@ -23,6 +23,8 @@ POOR_RSP, GOOD_RSP = 0.6, 0.9
 POOR_JACCARD, GOOD_JACCARD = 0.5, 0.8
 # Random halves share the blinks of one molecule and no drift: so much finer, and either matters.
 SPLIT_BLINKS = 1.5
+# What light alone resolves, nm: coarser is no super-resolution.
+DIFFRACTION_NM = 250.0
 
 
 class Conclusion(NamedTuple):
@@ -75,6 +77,8 @@ def _on_resolution(quality: Quality) -> Iterator[_Clause]:
     random_nm = None if frc.random is None else frc.random.resolution_nm
     if time_nm is None or not math.isfinite(time_nm):
         yield _Clause("look closer", "two halves of the movie share no detail that FRC could see")
+    elif time_nm > DIFFRACTION_NM:
+        yield _Clause("look closer", f"the resolution is {time_nm:,.0f} nm, no finer than light's")
     elif random_nm is not None and random_nm * SPLIT_BLINKS < time_nm:
         yield _Clause(
             "look closer",

@@ -32,6 +32,7 @@ from napari_deepsmlm.io.tables.files import (
     UnitNeeded,
     read_localizations,
     read_table,
+    require_table_ending,
     table_pixel_size,
     write_localizations,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "read_localizations",
     "read_report",
     "read_table",
+    "require_table_ending",
     "table_pixel_size",
     "write_history",
     "write_image",

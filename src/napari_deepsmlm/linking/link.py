@@ -12,6 +12,7 @@ from napari_deepsmlm._words import counted
 from napari_deepsmlm.linking.merge import merged
 from napari_deepsmlm.linking.pairs import near_pairs
 from napari_deepsmlm.linking.propose import Z_RATIO, propose, repeated_share
+from napari_deepsmlm.localizations import at_known_places, count_frames
 
 if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
@@ -99,6 +100,8 @@ def link(table: Localizations, options: LinkOptions | None = None) -> LinkResult
     table = table.to_numpy().sort()
     if not len(table):
         raise ValueError("The table holds no molecules: there is nothing to link.")
+    count_frames(table)  # refuses what no movie has
+    table, remarks = at_known_places(table)
     n_before = len(table)
     if options.duplicates_nm is not None:
         table = without_duplicates(table, options.duplicates_nm)
@@ -106,7 +109,7 @@ def link(table: Localizations, options: LinkOptions | None = None) -> LinkResult
     molecule = _molecules(table, found.distance_nm, found.dark_frames)
     linked = merged(table, molecule)
     repeated = repeated_share(linked, found.distance_nm)
-    remarks = list(found.remarks)
+    remarks += found.remarks
     if repeated is not None and repeated >= LEAST_SAID:
         remarks.append(
             f"About {repeated:.0%} of the molecules seem to be counted more than once: they come "

@@ -17,6 +17,7 @@ from napari_deepsmlm.plugin.memory.settings import PLUGIN
 from napari_deepsmlm.plugin.widgets.contrast import tone_style
 from napari_deepsmlm.plugin.widgets.docks import bring_up, dock_of, give_title, is_behind, join
 from napari_deepsmlm.plugin.widgets.help import HelpButton
+from napari_deepsmlm.plugin.widgets.names import name_editors
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import ShortScroll, in_turns, let_shrink, soon
 from napari_deepsmlm.plugin.widgets.shortcuts import add_shortcuts
@@ -95,7 +96,7 @@ class JobPanel(QWidget):
         if self.help_page:
             self.help_button = HelpButton(self.help_page, self, self.kept_as)
             let_shrink(self.help_button)
-            self.help_button.setMaximumWidth(30)
+            self.help_button.setMaximumWidth(2 * self.help_button.minimumWidth())
             row.addWidget(self.help_button)
         add_shortcuts(self, buttons)
         row.setContentsMargins(9, 0, 9, 9)
@@ -181,6 +182,7 @@ class JobPanel(QWidget):
         self.kept.fill(self.kept_editors(), loaded.kept)
         self._loading_bar.hide()
         self.status_note.clear()
+        name_editors(self)
         self._is_ready = True
         self._follow_theme()
         self.update_buttons()

@@ -23,6 +23,8 @@ OWN_SIGMA = ("uncertainty_x_nm", "uncertainty_y_nm")
 REACH = 4.0
 # A wider molecule is the same haze everywhere.
 WIDEST_PX = 1e6
+LONGEST = 30.0
+"""Most that a spot is longer than wide, or than a pixel: beyond, a fit has failed along it."""
 # A molecule whose standard deviations are many pixels is drawn on a grid of larger ones, of which
 # each still is this many, and then interpolated: 0.3 % of its peak off at most, and a hundred times
 # faster.
@@ -149,7 +151,9 @@ def _sigmas_px(
     else:
         x = in_pixels(table, "x_nm", sr_pixel_nm)
         sigmas = 2 * [torch.full_like(x, sigma_nm / sr_pixel_nm)]
-    return tuple(torch.nan_to_num(sigma).clamp(0, WIDEST_PX) for sigma in sigmas)
+    wide = [torch.nan_to_num(sigma).clamp(0, WIDEST_PX) for sigma in sigmas]
+    narrow = torch.minimum(*wide).clamp(min=1.0)
+    return tuple(torch.minimum(sigma, LONGEST * narrow) for sigma in wide)
 
 
 def _alike(spots: Tensor) -> Iterator[tuple[Tensor, int]]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from napari_deepsmlm.localizations import known_places
 from napari_deepsmlm.render.options import RenderOptions, draw, field_shape
 from napari_deepsmlm.render.points import column
 
@@ -22,6 +23,8 @@ VOXEL_NM, DEPTH_STEP_NM = 24.0, 50.0
 MAX_VOXELS = 250_000_000
 OWN_SIGMA_Z = "uncertainty_z_nm"
 _REACH = 4.0
+MAX_SIGMA_Z_NM = 1000.0
+"""Depths that are less certain do not make the volume deeper."""
 
 
 class VolumeOptions(RenderOptions):
@@ -73,10 +76,11 @@ def draw_volume(
     if not table.is_3d:
         raise ValueError("The table has no z, so there is no volume; draw an image of it.")
     table = table.to_numpy()
-    table = table[np.isfinite(np.asarray(table["z_nm"], float))]
+    table = table[known_places(table)]
     step = options.z_step_nm
     z = np.asarray(table["z_nm"], float)
-    low, high = (float(z.min()), float(z.max())) if len(z) else (0.0, 0.0)
+    reach = _reach_z(table, options.kind)
+    low, high = (float((z - reach).min()), float((z + reach).max())) if len(z) else (0.0, 0.0)
     first = math.floor(low / step)
     n_planes = math.floor(high / step) - first + 1
     shape = shape or field_shape(table, options.sr_pixel_nm)
@@ -93,6 +97,14 @@ def draw_volume(
         if len(part):
             voxels[k] = draw(part, shape, options=flat, weights=weights)
     return Volume(voxels, float(edges[0]))
+
+
+def _reach_z(table: Localizations, kind: str) -> Any:
+    """Return (N,) how far above and below its middle a molecule is drawn, nm."""
+    if kind != "gaussian" or OWN_SIGMA_Z not in table:
+        return np.zeros(len(table))
+    sigma = np.nan_to_num(np.asarray(table[OWN_SIGMA_Z], float), posinf=0.0, neginf=0.0)
+    return _REACH * np.minimum(sigma.clip(0), MAX_SIGMA_Z_NM)
 
 
 def _in_plane(

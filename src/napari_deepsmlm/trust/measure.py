@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.evaluation import frc_of_table
 from napari_deepsmlm.io import open_frames, read_table
 from napari_deepsmlm.io.result_files import REPORT_NAME
 from napari_deepsmlm.linking import nena
+from napari_deepsmlm.localizations import count_frames
 from napari_deepsmlm.metrics.crlb import mortensen_precision
 from napari_deepsmlm.mismatch import compare_with_training, settings_of
 from napari_deepsmlm.trust.doubt import DoubtMap, doubt_map
 
 if TYPE_CHECKING:
+    from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.mismatch import MismatchTable
 
@@ -33,6 +36,9 @@ N_COUNTS = 40
 FALL = 0.2
 """Fewer molecules at the end than this share of those at the start."""
 FEWEST_FRAMES = 20
+FEWEST = 20
+"""Molecules."""
+EDGE_PX, LEAST_INSIDE = 3.0, 0.95
 
 
 class Finding(NamedTuple):
@@ -78,6 +84,36 @@ class Trust(NamedTuple):
             if self.doubt is None
             else [one._asdict() for one in self.doubt.regions[:20]],
         }
+
+
+def _require_the_same_movie(
+    title: str, table: Localizations, source: FrameSource, nm: float
+) -> None:
+    """Refuse a table that has molecules where and when the movie has no frames.
+
+    Raises
+    ------
+    ValueError
+        One sentence.
+    """
+    n_frames, (height_px, width_px) = source.n_frames, source.shape[-2:]
+    last = count_frames(table)
+    x_px, y_px = (np.asarray(table.to_numpy()[name], float) / nm for name in ("x_nm", "y_nm"))
+    # a molecule at the edge may be placed a few pixels outside
+    inside = (np.maximum(-x_px, x_px - width_px) < EDGE_PX) & (
+        np.maximum(-y_px, y_px - height_px) < EDGE_PX
+    )
+    if last > n_frames or inside.mean() < LEAST_INSIDE:
+        raise ValueError(
+            f"{title}: {100 * inside.mean():.0f} % of its molecules lie in the field of the "
+            f"frames, the last one in frame {last:,} of {n_frames:,}: give the stack that it was "
+            "made from, and its pixel size."
+        )
+    if len(table) < FEWEST:
+        raise ValueError(
+            f"{title}: {counted(len(table), 'molecule')}, too few to judge a result by: "
+            f"{FEWEST} are needed."
+        )
 
 
 def trust_of(
@@ -144,6 +180,7 @@ def judge(
         sigma_px = _sigma_px(compared)
         if not len(table):
             raise ValueError(f"{title}: holds no molecules: there is nothing to judge.")
+        _require_the_same_movie(title, table, source, pixel_nm)
         doubt, mapped = _mapped(source, table, report, pixel_nm, sigma_px)
     frc_nm, resolution = _resolution(table)
     measured_nm, precision = _precision(table)

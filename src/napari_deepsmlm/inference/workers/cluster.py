@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
@@ -117,6 +118,11 @@ def _connect(address: str) -> Any:
         from distributed import Client
     except ImportError:
         raise ValueError(EXTRA) from None
+    if not re.fullmatch(r"(\w+://)?[^\s:/]+:\d{1,5}", address):  # a client would wait for nobody
+        raise OSError(
+            f"'{address}' is no address of a dask scheduler: give the one that it printed, as "
+            "tcp://host:8786."
+        )
     try:
         client = Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:

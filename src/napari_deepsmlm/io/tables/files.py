@@ -140,6 +140,17 @@ def write_localizations(
         writer.append(localizations)
 
 
+def require_table_ending(path: str | Path) -> None:
+    """Refuse a file whose ending is that of no table.
+
+    Raises
+    ------
+    ValueError
+        One sentence with the endings that there are.
+    """
+    _formats_for(Path(path))
+
+
 def _format_of(path: Path) -> TableFormat:
     """Return what reads a file, by its ending and first bytes."""
     ending = path.suffix.lower()

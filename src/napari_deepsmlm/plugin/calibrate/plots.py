@@ -34,6 +34,7 @@ class CalibrationView(QWidget):
         super().__init__(parent)
         self._result: Calibration | None = None
         self.plane_box = choice(self._planes, tooltip="The focal plane whose widths are drawn.")
+        self.plane_box.native.setAccessibleName("Focal plane")
         self.plane_box.changed.connect(self._draw_widths)
         self.plot = WidthPlot()
         self.images = ImageTable()

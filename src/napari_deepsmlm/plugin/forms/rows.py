@@ -21,6 +21,8 @@ LABELS = {
     "baseline": "Baseline (ADU)",
     "bits": "Converter (bits)",
     "gain": "Gain (ADU per photon)",
+    "poisson_photons": "Poisson noise (photons)",
+    "gaussian_photons": "Gaussian noise (photons)",
     "e_per_adu": "Conversion (e⁻ per ADU)",
     "em_gain": "EM gain (×)",
     "quantum_efficiency": "Quantum efficiency (0–1)",

@@ -33,6 +33,7 @@ class StackBox(LayerList):
         self.note = Note()
         self.known_size = PixelSize(None, "")
         super().__init__(viewer, can_hold_frames, NOTHING_HERE, why_not=why_no_frames)
+        self.native.setAccessibleName("Stack")
         if self.stack is None:
             self.describe(None)
 

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QProgressBar, QVBox
 
 from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.reconstruct.folder_table import FolderTable
-from napari_deepsmlm.plugin.widgets.editors import PathEdit
+from napari_deepsmlm.plugin.widgets.editors import PathEdit, parts_of
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import button, let_shrink
 
@@ -72,6 +72,8 @@ class FolderBox(QWidget):
             mode="d", hint="Where the results go: a folder for each stack, and summary.csv.",
             label="Results in",
         )  # fmt: skip
+        for part in parts_of(self.out_edit):
+            part.native.setAccessibleName(self.out_edit.label)
         self.run_button = button(
             "Run folder",
             "Reconstruct every stack by the choices above, each into a folder of its own. What is "

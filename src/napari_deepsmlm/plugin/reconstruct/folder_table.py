@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.batch import StackRow
 
-HEIGHT_PX = 134
+HEIGHT_PX, ROW_PX = 134, 22
 HEADERS = ("Stack", "State", "Frames", "Localizations")
 FOUND = "waits"
 
@@ -35,7 +35,7 @@ class FolderTable(QTableWidget):
         rows, columns = self.verticalHeader(), self.horizontalHeader()
         if rows is not None and columns is not None:
             rows.hide()
-            rows.setDefaultSectionSize(22)
+            rows.setDefaultSectionSize(ROW_PX)
             columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
             columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._rows: dict[str, int] = {}
@@ -50,6 +50,13 @@ class FolderTable(QTableWidget):
                 item = self.item(row, column)
                 if item is not None and item.foreground() == QBrush(before):
                     item.setForeground(QBrush(QColor(after)))
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Let the lines be as high as the font of the window."""
+        super().changeEvent(event)
+        rows = self.verticalHeader()
+        if event is not None and event.type() == QEvent.Type.FontChange and rows is not None:
+            rows.setDefaultSectionSize(max(ROW_PX, self.fontMetrics().height() + 6))
 
     def show_found(self, files: Sequence[Path]) -> None:
         """List stacks of which nothing is known yet."""

@@ -86,6 +86,7 @@ class ReconstructForm(QWidget):
         self.channel_box = ChannelBox()
         self.channel_box.changed.connect(self._on_channel)
         self.model_box = ModelBox()
+        self.model_box.setAccessibleName("Model")
         self.camera_box = CameraBox(is_auto=True)
         self.camera_finder = CameraFinder(self)
         self.adapted_finder = AdaptedFinder(self)

@@ -6,11 +6,13 @@ import math
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy
 
 HEIGHT_PX = 95
 AXIS_WIDTH_PX = 50
+FONT_HEIGHT_PX = 18
+"""Of napari's usual font, at most; heights here are for it."""
 
 
 class Plot(pg.PlotWidget):  # type: ignore[misc]
@@ -18,6 +20,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
     def __init__(self, label: str, tooltip: str) -> None:
         super().__init__(axisItems={"left": _FewTicks("left")})
+        self.keys: dict[str, str] = {}
+        """Colours by the names of the curves."""
         self.use_room(HEIGHT_PX)
         self.setToolTip(f"<qt>{tooltip}</qt>")
         self.setMenuEnabled(False)
@@ -27,16 +31,16 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.getAxis("left").setWidth(AXIS_WIDTH_PX)
         self.getAxis("left").enableAutoSIPrefix(False)
         self.setLabel("left", label)
-        self.keys: dict[str, str] = {}
-        """Colours by the names of the curves."""
         self._is_log = False
+        self._follow_font()
 
     def use_room(self, least_px: int) -> None:
         """Be at least so high, and share in the room that a panel has besides."""
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         policy.setVerticalStretch(1)
         self.setSizePolicy(policy)
-        self.setMinimumHeight(least_px)
+        self._least_px = least_px
+        self.setMinimumHeight(self._grown(least_px))
 
     def sizeHint(self) -> QSize:
         """No more than it needs: the room is shared by stretch."""
@@ -80,6 +84,29 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             axis = self.getAxis(side)
             axis.setPen(text)
             axis.setTextPen(text)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Let the numbers grow with the font of the window."""
+        super().changeEvent(event)
+        kinds = (QEvent.Type.FontChange, QEvent.Type.StyleChange)
+        if event is not None and event.type() in kinds and hasattr(self, "_is_log"):
+            self._follow_font()
+
+    def _follow_font(self) -> None:
+        font, metrics = self.font(), self.fontMetrics()
+        for side in ("left", "bottom"):
+            axis = self.getAxis(side)
+            axis.setTickFont(font)
+            axis.label.setFont(font)
+        width_px = metrics.horizontalAdvance("0000") + 3 * metrics.height() // 2
+        self.getAxis("left").setWidth(max(AXIS_WIDTH_PX, width_px))
+        if self.minimumHeight() < self.maximumHeight():  # not one that is as high as it must be
+            self.setMinimumHeight(self._grown(self._least_px))
+
+    def _grown(self, least_px: int) -> int:
+        """Return a height for the usual font as it is with the present one."""
+        line_px = int(self.fontMetrics().height())
+        return max(least_px, least_px * line_px // FONT_HEIGHT_PX)
 
     def wheelEvent(self, event: Any) -> None:
         """Let the panel scroll."""

@@ -15,7 +15,6 @@ from napari_deepsmlm.plugin.reconstruct import work
 from napari_deepsmlm.plugin.reconstruct.depth import depth_image
 from napari_deepsmlm.plugin.reconstruct.form import DRAWINGS
 from napari_deepsmlm.plugin.reconstruct.report_box import in_words
-from napari_deepsmlm.plugin.widgets.notes import GREEN, WARNING_COLOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,5 +237,5 @@ def test_a_run_is_judged_on_a_page_and_in_a_coloured_sentence(
     assert "Image against frames" in page
     values = json.loads(opened[0].with_name("trust.json").read_text())
     assert panel.trust_note.text().startswith(values["sentence"])
-    color = WARNING_COLOR if values["doubts"] else GREEN
-    assert color in panel.trust_note.styleSheet()
+    tone = "warning" if values["doubts"] else "praise"
+    assert panel.trust_note.property("tone") == tone

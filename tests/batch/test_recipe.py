@@ -53,7 +53,8 @@ def test_files_are_looked_for_in_the_folder_of_the_recipe(tmp_path: Path) -> Non
     [
         ({"step": []}, "unknown key 'step'"),
         ({"steps": [{"where": "x > 1"}]}, "needs a 'kind'"),
-        ({"steps": [{"kind": "filtre"}]}, "'filter', 'link', 'render'"),
+        ({"steps": [{"kind": "filtre"}]}, "'filter', 'link', 'region'"),
+        ({"steps": [{"kind": "filter", "where": "x <"}]}, "Filter, character"),
         ({"steps": [{"kind": "filter"}]}, "'steps.0.filter.where' is missing"),
         ({"reconstruct": {"sum_frames": 0}}, "'reconstruct.sum_frames'"),
         ({"inputs": [""]}, "needs the name of a file"),
@@ -86,7 +87,7 @@ STEP = CountStep
 def test_a_step_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "throw_away_count.py").write_text(STEP)
     monkeypatch.setattr(steps, "__path__", [*steps.__path__, str(tmp_path)])
-    assert sorted(step_kinds()) == ["cluster", "count", "drift", "filter", "link", "render"]
+    assert {"count", "filter", "render"} <= set(step_kinds())
 
 
 def test_the_recipe_of_the_documentation_is_one(tmp_path: Path) -> None:

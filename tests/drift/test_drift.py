@@ -139,3 +139,12 @@ def test_a_curve_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(ValueError, match=words):
             read_curve(path)
+
+
+def test_depths_that_did_not_drift_are_left_as_they_are() -> None:
+    table, _ = drifting(6000, 2000, steady_nm=(200.0, 100.0, 0.0), field_nm=6000.0)
+    depth = np.random.default_rng(3).normal(0, 100, len(table))
+    found = measure_drift(table.with_columns(z_nm=depth), with_frc=False)
+    assert np.ptp(found.curve.xyz_nm[:, 0]) > 150
+    assert (found.curve.xyz_nm[:, 2] == 0).all()
+    assert any("depths are left as they are" in remark for remark in found.remarks)

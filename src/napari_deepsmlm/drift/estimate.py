@@ -27,6 +27,8 @@ WAYS = {"correlation": "redundant cross-correlation", "entropy": "least entropy"
 LARGEST_DOUBT_NM = 60.0
 """Two ways that disagree by more have not both seen the drift."""
 AGREE_NM, AGREE_ERRORS = 10.0, 4.0
+BY_CHANCE = 6.0
+"""Errors between the ends of a path that nothing moved."""
 _FRC_PIXEL_NM, _FRC_SIDE_PX = 10.0, 4096
 
 
@@ -134,7 +136,8 @@ def measure_drift(
         best = _sharper(sample, paths)
         curve = _with_doubt(curves[best], paths)
         remarks += _on_agreement(agreement, split)
-    remarks += _on_size(curve)
+    curve, flat = _without_chance(curve)
+    remarks += [*flat, *_on_size(curve)]
     before = after = None
     if with_frc:
         progress("Resolution before and after")
@@ -218,6 +221,26 @@ def _on_agreement(agreement: tuple[float, ...], split: dict[str, tuple[float, ..
         f"Cross-correlation and least entropy disagree by {max(agreement):.1f} nm (RMS; along "
         f"{', '.join(doubts)}), more than their errors: look at the curve."
     ]
+
+
+def _without_chance(curve: DriftCurve) -> tuple[DriftCurve, list[str]]:
+    """Leave depths as they are where their drift is one that errors alone would show.
+
+    Of some forty independent pieces of time the largest and the smallest differ by 2 sqrt(2 ln 40)
+    = 5.4 errors by chance.
+    """
+    if curve.error_z_nm is None:
+        return curve, []
+    span, error = float(np.ptp(curve.xyz_nm[:, 2])), _rms(curve.error_z_nm)
+    if span >= BY_CHANCE * error:
+        return curve, []
+    still = curve.xyz_nm.copy()
+    still[:, 2] = 0.0
+    said = (
+        f"No drift along z beyond its error was found ({span:.0f} nm at an error of {error:.0f}), "
+        "so depths are left as they are."
+    )
+    return curve._replace(xyz_nm=still), [said]
 
 
 def _on_size(curve: DriftCurve) -> list[str]:

@@ -50,8 +50,8 @@ class Filter:
     >>> Filter("frme >= 2", table.names)
     Traceback (most recent call last):
         ...
-    napari_deepsmlm.filtering.tokens.FilterError: Filter, character 1: no column 'frme'. Available:
-    frame, x, y.
+    napari_deepsmlm.filtering.tokens.UnknownColumnError: Filter, character 1: no column
+    'frme'. Available: frame, x, y.
     """
 
     def __init__(self, text: str, names: Collection[str]) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from napari_deepsmlm.filtering.columns import column_names, find_column, per_unit
-from napari_deepsmlm.filtering.tokens import FilterError, Word, split
+from napari_deepsmlm.filtering.tokens import FilterError, UnknownColumnError, Word, split
 from napari_deepsmlm.filtering.tree import (
     ARITHMETIC,
     COMPARISONS,
@@ -166,7 +166,9 @@ class _Parser:
     def _column(self, name: Word) -> Node:
         found = find_column(name.text, self._names)
         if found is None:
-            raise FilterError(f"no column '{name.text}'. Available: {self._listed}.", name.position)
+            raise UnknownColumnError(
+                f"no column '{name.text}'. Available: {self._listed}.", name.position
+            )
         if self.word.kind != "unit":
             return Column(found)
         unit = self._take()

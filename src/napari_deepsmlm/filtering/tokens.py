@@ -30,6 +30,10 @@ class FilterError(ValueError):
         self.position = position
 
 
+class UnknownColumnError(FilterError):
+    """A condition that is written well, on a column that the table does not have."""
+
+
 class Word(NamedTuple):
     """A piece of the text."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from napari_deepsmlm import filtering
 from napari_deepsmlm.batch.steps.base import Stage, Step, StepDone
+from napari_deepsmlm.filtering.tokens import UnknownColumnError
+from napari_deepsmlm.localizations import KNOWN_COLUMNS
 
 
 class FilterStep(Step):
@@ -21,6 +24,14 @@ class FilterStep(Step):
         description="Condition in ThunderSTORM's syntax, as 'uncertainty_xy < 30 & intensity > "
         "500'; frames count from 1.",
     )
+
+    @field_validator("where")
+    @classmethod
+    def _is_written_well(cls, where: str) -> str:
+        """Refuse what no table could be filtered by; which columns there are is seen later."""
+        with suppress(UnknownColumnError):
+            filtering.Filter(where, tuple(KNOWN_COLUMNS))
+        return where
 
     def run(self, stage: Stage) -> StepDone:
         """Keep some molecules and write their table."""

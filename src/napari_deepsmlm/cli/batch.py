@@ -195,7 +195,7 @@ def _tell(event: BatchEvent, show: Callable[..., None]) -> BatchFinished | None:
                 names = ", ".join(path.name for path in event.left_out[:5])
                 which = f"{names} ..." if len(event.left_out) > 5 else names
                 n = counted(len(event.left_out), "file")
-                print_warnings([f"{n} left out, which hold no movie of 10 frames or more: {which}"])
+                print_warnings([f"{n} without a movie of 10 frames or more left out: {which}"])
         case StackBegan():
             again = f" (again: {event.why})" if event.why else ""
             _say(f"{event.number}/{event.n_stacks} {event.file.name}{again}")

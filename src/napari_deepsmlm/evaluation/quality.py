@@ -106,8 +106,9 @@ def frc_of_table(
     options = options or QualityOptions()
     table, remarks = finite_rows(table)
     if np.ptp(table.frame) == 0:
+        who = "The only molecule is" if len(table) == 1 else f"All {len(table):,} molecules are"
         raise ValueError(
-            f"All {len(table)} molecules are in one frame, so there are no two halves in time; "
+            f"{who} in one frame, so there are no two halves in time; "
             "give the localizations of the whole movie."
         )
     box, pixel_nm = _field(table), options.sr_pixel_nm

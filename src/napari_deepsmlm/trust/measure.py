@@ -299,7 +299,7 @@ def _over_time(table: Localizations) -> tuple[Array, Finding]:
     counts = np.bincount(frame * n // n_frames, minlength=n) / length
     tenth = max(1, n // 10)
     first, last = counts[:tenth].mean(), counts[-tenth:].mean()
-    text = f"{first:.3g} molecules per frame at the start, {last:.3g} at the end."
+    text = f"Molecules per frame: {first:.3g} at the start, {last:.3g} at the end."
     if n >= 10 and (counts == 0).any():
         return counts, Finding("Count over time", "doubt", f"{text} There is a time with none.")
     if last < FALL * first:

@@ -36,6 +36,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "upsampling": 12,
         "threshold": 0.6,
         "window": 500,
+        "window_step": 100,
         "localizations": "in the image only",
     },
     "Line profile": {

@@ -60,7 +60,7 @@ DRAWINGS = {
 """What is drawn of the localizations, and how many points are at most."""
 POINTS_TIP = (
     "How the localizations are drawn besides the image. However many they are, "
-    "<i>Save results…</i> writes their table."
+    "<i>Save…</i> writes their table."
 )
 KEPT = ("sum_frames", UPSAMPLING, "threshold", "window", STEP)
 """The others belong to the data, or to the preferences."""

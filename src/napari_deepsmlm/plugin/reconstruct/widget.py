@@ -99,7 +99,7 @@ class ReconstructWidget(JobPanel):
         self.run_button.clicked.connect(lambda: self.run())
         self.cancel_button = button("Cancel", "Stop at once and keep what is done.")
         self.cancel_button.clicked.connect(self.cancel)
-        self.save_button = button("Save results…", f"Write {', '.join(RESULT_NAMES)}.")
+        self.save_button = button("Save…", f"Write {', '.join(RESULT_NAMES)}.")
         self.save_button.clicked.connect(self._on_save)
         self.trust_button = button(
             "Trust…", "Judge the last run against its frames, and open the page that says why."

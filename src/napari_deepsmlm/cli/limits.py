@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -10,9 +10,12 @@ from napari_deepsmlm.cli._console import out, print_json, print_warnings, progre
 from napari_deepsmlm.cli._options import JsonFlag, OutFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from napari_deepsmlm.limits import Tried
+
+Found = TypeVar("Found")
 
 
 def limits(
@@ -64,11 +67,7 @@ def limits(
     options = LimitOptions.from_dict(given, source="options")
     tried = find_tried(what, model)
     print_warnings(tried.remarks)
-    with progress("Conditions") as show:
-        for event in measure_limits(tried, options):
-            show(*event[:2])
-    found = event[2]
-    assert found is not None  # noqa: S101 - the last event holds it
+    found = _measured("Conditions", measure_limits(tried, options))
     files = write_limits(out_folder, found)
     if as_json:
         rows = found.table.to_dict("records")
@@ -116,11 +115,7 @@ def _live(
         {name: value for name, value in given.items() if value is not None}, source="options"
     )
     print_warnings(tried.remarks)
-    with progress("Speeds") as show:
-        for event in measure_live(tried, options):
-            show(*event[:2])
-    found = event[2]
-    assert found is not None  # noqa: S101 - the last event holds it
+    found = _measured("Speeds", measure_live(tried, options))
     files = write_live(out_folder, found)
     if as_json:
         rows = found.table.to_dict("records")
@@ -134,6 +129,17 @@ def _live(
             highlight=False,
         )
     out.print(str(files[-1]), highlight=False, soft_wrap=True)
+
+
+def _measured(words: str, events: Iterable[tuple[int, int, Found | None]]) -> Found:
+    """Return what the last event holds, and show how far it is until then."""
+    found: Found | None = None
+    with progress(words) as show:
+        for n_done, n_all, measured in events:
+            show(n_done, n_all)
+            found = measured
+    assert found is not None  # noqa: S101 - the last event holds it
+    return found
 
 
 def _numbers(option: str, text: str | None) -> list[float] | None:

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 MISSING = "BioImage Model Zoo packages need more: pip install napari-deepsmlm[export]"
 TEST_SIDE_PX = 48
 LEAST_SIDE_PX = 16
-PAPERS = {
-    "deep-storm": ("Nehme et al. 2018, Deep-STORM", "10.1364/OPTICA.5.000458"),
-    "drsn-storm": ("Deep recurrent-supervised network for STORM (DRSN-STORM), 2021", None),
+DEEP_STORM, DEEP_STORM_DOI = "Nehme et al. 2018, Deep-STORM", "10.1364/OPTICA.5.000458"
+CITED = {
+    "deep-storm": DEEP_STORM,
+    "drsn-storm": f"DRSN-STORM (2021), a recurrent network after {DEEP_STORM}",
 }
-SOFTWARE = "https://pypi.org/project/napari-deepsmlm/"
+"""A package has to cite something with an address: the paper that image networks come from."""
 
 
 def export_bioimageio(graph: ExportedGraph, path: Path) -> str:
@@ -91,7 +92,7 @@ def _described(graph: ExportedGraph, folder: Path) -> Any:
     (folder / "README.md").write_text(_documentation(graph), encoding="utf-8")
     statement = graph.statement()
     file = _file_at(folder)
-    paper, doi = PAPERS.get(graph.model.name, (graph.model.title, None))
+    cited = CITED.get(graph.model.name, f"{graph.model.title}, after {DEEP_STORM}")
     return v0_5.ModelDescr(
         name=f"{graph.model.title} {name}",
         description=(
@@ -99,7 +100,7 @@ def _described(graph: ExportedGraph, folder: Path) -> Any:
             f"{graph.upsampling} times as fine. Sum the images of all frames."
         ),
         authors=[v0_5.Author(name="napari-deepsmlm developers")],
-        cite=[v0_5.CiteEntry(text=paper, **({"doi": doi} if doi else {"url": SOFTWARE}))],
+        cite=[v0_5.CiteEntry(text=cited, doi=v0_5.Doi(DEEP_STORM_DOI))],
         license="BSD-3-Clause",
         tags=["super-resolution", "single-molecule-localization", "napari-deepsmlm"],
         documentation=file("README.md"),

@@ -4,8 +4,8 @@
     python scripts/train_builtins.py --device cuda --minutes 9 --all    # all of them, on a GPU
 
 Each file in `recipes/` is a built-in model. A recipe is trained in stages, each a run of its own
-that begins with the best weights of the one before; a slice of a stage is trained, the model is
-judged, and the queue chooses again. Everything is in a state folder outside the repository, and
+that begins with the best weights of the one before, the second with the model in the package if
+the state has none; a slice of a stage is trained, the model is judged, and the queue chooses again. Everything is in a state folder outside the repository, and
 may be killed at any moment: a run goes on where it was saved, bit by bit. `status.md` there says
 what has been done. While a file named `pause` lies there, nothing runs. What beats the model in
 the package is written into it; committing is left to a person.
@@ -104,8 +104,9 @@ class Progress:
 class Line:
     """One recipe in the queue, and its folder."""
 
-    def __init__(self, recipe: Recipe, state: Path) -> None:
+    def __init__(self, recipe: Recipe, state: Path, pretrained: Path = PRETRAINED) -> None:
         self.recipe = recipe
+        self.shipped = pretrained / f"{recipe.name}.safetensors"
         self.folder = state / recipe.name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.progress = self._read()
@@ -117,9 +118,9 @@ class Line:
 
     @property
     def best(self) -> Path | None:
-        """The best model so far."""
+        """The best model so far; that of the package if the state has none."""
         runs = [self.folder / f"stage-{n}" for n in range(self.progress.stage, 0, -1)]
-        paths = [run / "best.safetensors" for run in runs]
+        paths = [*(run / "best.safetensors" for run in runs), self.shipped]
         return next((path for path in paths if path.exists()), None)
 
     @property
@@ -141,7 +142,8 @@ class Line:
     def _read(self) -> Progress:
         path = self.folder / "progress.json"
         if not path.exists():
-            return Progress()
+            # A state that was lost costs no more than the stage that was at work.
+            return Progress(is_stage_done=self.shipped.exists())
         return Progress(**json.loads(path.read_text(encoding="utf-8")))
 
     # -- training ------------------------------------------------------------------------------
@@ -173,7 +175,9 @@ class Line:
     def _start_of_stage(self) -> Path | None:
         """The model that the present stage began with; a state holds all that came of it."""
         before = self.folder / f"stage-{self.progress.stage - 1}" / "best.safetensors"
-        return before if before.exists() else None
+        if before.exists():
+            return before
+        return self.shipped if self.progress.stage > 1 else None
 
     def train_at_once(self, minutes: float, device: str) -> Path:
         """Train from the recipe's start for so many minutes, with large batches on a GPU."""
@@ -194,12 +198,11 @@ class Line:
 
     # -- judging -------------------------------------------------------------------------------
 
-    def judge(self, model: Path, pretrained: Path = PRETRAINED) -> float:
+    def judge(self, model: Path) -> float:
         """Judge a model, publish it if it beats the one in the package, and keep the score."""
         model = self._as_used(model)
         score, metrics = self.scored(model)
-        shipped = pretrained / f"{self.recipe.name}.safetensors"
-        is_better = not shipped.exists() or score > self._score_of(shipped)
+        is_better = not self.shipped.exists() or score > self._score_of(self.shipped)
         if is_better:
             publish(
                 model,
@@ -208,7 +211,7 @@ class Line:
                 trained_on=self.recipe.trained_on,
                 measured_on=MEASURED[self.recipe.judged_by],
                 limits=self.recipe.limits,
-                folder=pretrained,
+                folder=self.shipped.parent,
             )
         hours = self.progress.core_seconds / 3600
         self.progress.judged.append(
@@ -342,16 +345,14 @@ def go_on(lines: list[Line], state: Path, slice_minutes: float, device: str) -> 
     write_status(lines, state, "all budgets are spent")
 
 
-def all_at_once(
-    lines: list[Line], state: Path, minutes: float, device: str, pretrained: Path = PRETRAINED
-) -> None:
+def all_at_once(lines: list[Line], state: Path, minutes: float, device: str) -> None:
     """Train every recipe for an equal part of the minutes, then judge them."""
     trained = []
     for line in lines:
         write_status(lines, state, f"training {line.recipe.name} at once")
         trained.append((line, line.train_at_once(minutes / len(lines), device)))
     for line, model in trained:
-        line.judge(model, pretrained)
+        line.judge(model)
     write_status(lines, state, "all trained at once")
 
 

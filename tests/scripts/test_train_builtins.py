@@ -60,7 +60,7 @@ def recipe(name: str = "voxel-regression_tiny", **changes: Any) -> dict[str, Any
 
 
 def line(queue: ModuleType, folder: Path, **changes: Any) -> Any:
-    return queue.Line(queue.Recipe.from_dict(recipe(**changes)), folder)
+    return queue.Line(queue.Recipe.from_dict(recipe(**changes)), folder, folder / "package")
 
 
 def test_the_recipes_of_the_package_are_whole(queue: ModuleType) -> None:
@@ -84,6 +84,21 @@ def test_stages_begin_with_the_best_of_the_one_before(queue: ModuleType, tmp_pat
     assert line(queue, tmp_path).progress == one.progress
 
 
+def test_a_state_that_was_lost_costs_no_more_than_its_stage(
+    queue: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "package").mkdir()
+    first = line(queue, tmp_path)
+    first.train(1, tmp_path / "pause", "cpu")
+    first.judge(first.best)
+    lost = queue.Line(first.recipe, tmp_path / "elsewhere", tmp_path / "package")
+    assert lost.best == tmp_path / "package" / "voxel-regression_tiny.safetensors"
+    lost.train(1, tmp_path / "pause", "cpu")
+    assert (lost.progress.stage, lost.progress.step) == (2, 6)
+    _, card = load_model(lost.run / "last.safetensors")
+    assert card.experiment["start_from"] == str(lost.shipped)
+
+
 def test_the_furthest_from_its_mark_is_next_and_the_spent_never(
     queue: ModuleType, tmp_path: Path
 ) -> None:
@@ -99,16 +114,16 @@ def test_the_furthest_from_its_mark_is_next_and_the_spent_never(
 
 
 def test_only_what_is_better_is_published(queue: ModuleType, tmp_path: Path) -> None:
-    package = tmp_path / "pretrained"
+    package = tmp_path / "package"
     package.mkdir()
     one = line(queue, tmp_path)
     one.train(1, tmp_path / "pause", "cpu")
-    one.judge(one.best, package)
+    one.judge(one.best)
     shipped = package / "voxel-regression_tiny.safetensors"
     assert one.progress.judged[-1]["is_published"]
     assert "Nearly nothing." in (package / "voxel-regression_tiny.md").read_text()
     before = shipped.read_bytes()
-    one.judge(one.best, package)  # as good as what is there
+    one.judge(one.best)  # as good as what is there
     assert not one.progress.judged[-1]["is_published"]
     assert shipped.read_bytes() == before
     # A shipped model that is known to be worse gives way.
@@ -118,7 +133,7 @@ def test_only_what_is_better_is_published(queue: ModuleType, tmp_path: Path) -> 
     save_model(shipped, worse, card)
     sha = load_model(shipped)[1].sha256
     (one.folder / "shipped.json").write_text(json.dumps({sha: -1.0}))
-    one.judge(one.best, package)
+    one.judge(one.best)
     assert one.progress.judged[-1]["is_published"]
 
 
@@ -164,7 +179,7 @@ def test_the_road_of_a_gpu_trains_and_judges_all_at_once(queue: ModuleType, tmp_
     lines = [line(queue, tmp_path, name=name) for name in names]
     package = tmp_path / "package"
     package.mkdir()
-    queue.all_at_once(lines, tmp_path, 0.04, "cpu", package)
+    queue.all_at_once(lines, tmp_path, 0.04, "cpu")
     assert sorted(path.stem for path in package.glob("*.safetensors")) == sorted(names)
     status = (tmp_path / "status.md").read_text()
     assert "all trained at once" in status

@@ -18,7 +18,7 @@ from napari_deepsmlm.io import (
     open_frames,
     other_files_of,
 )
-from napari_deepsmlm.io.frames.source import natural_order
+from napari_deepsmlm.io.frames.file_names import natural_order
 from napari_deepsmlm.io.result_files import RESULT_NAMES
 
 if TYPE_CHECKING:

@@ -2,138 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import BeforeValidator, Field
 
-from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.camera.base import CameraBase, per_image
 from napari_deepsmlm.camera.maps import Pixels, SensorMaps
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class _Camera(FrozenModel, ABC):
-    baseline: float = Field(100.0, ge=0, description="Offset that the camera adds, ADU.")
-    bits: int = Field(16, ge=8, le=16, description="Bits of the analogue-digital converter.")
-
-    @property
-    @abstractmethod
-    def adu_per_photon(self) -> float:
-        """Mean ADU above the baseline for one photon (of a pixel without maps)."""
-
-    @property
-    def full_scale_adu(self) -> int:
-        """The largest value: a pixel that shows it is saturated."""
-        return int(2**self.bits - 1)
-
-    def draw_origin_px(
-        self, n: int, shape: tuple[int, int], generator: torch.Generator
-    ) -> Tensor | None:
-        """Return (n, 2) places on the sensor for patches of (H, W), or None: all pixels are alike.
-
-        Nothing is drawn then, so cameras without maps see the random numbers they always saw.
-        """
-        return None
-
-    @abstractmethod
-    def expose(
-        self,
-        photons: Tensor,
-        generator: torch.Generator | None = None,
-        *,
-        origin_px: Tensor | None = None,
-        n_frames: Tensor | None = None,
-    ) -> Tensor:
-        """Return one noisy exposure, ADU as whole float numbers in [0, 2^bits - 1].
-
-        Parameters
-        ----------
-        photons : (...) expected photons per pixel, with maps (..., H, W). What is below zero, as
-            the lobes of an interpolated PSF may be, counts as no light.
-        generator : source of the noise, on the device of `photons`.
-        origin_px : (B, 2) places of (B, C, H, W) patches on the sensor; see `SensorMaps.crop`.
-        n_frames : (B,) for sums of so many exposures of (B, C, H, W) frames: `photons` are those
-            of all, and baseline, spurious charge and read variance come once for each. Electrons
-            of sums are Poisson and Gamma variables as those of single frames are, so sums are
-            drawn in one go. Where read noise spreads the signal, rounding down takes half an ADU
-            of each and adds 1/12 ADU squared. Single exposures do not saturate.
-        """
-
-    @abstractmethod
-    def to_photons(
-        self,
-        adu: Tensor,
-        *,
-        origin_px: Tensor | None = None,
-        n_frames: Tensor | None = None,
-    ) -> Tensor:
-        """Return the photons whose mean signal is `adu`; negative below the baseline.
-
-        With (B,) n_frames, (B, C, H, W) `adu` are sums of so many frames and hold as many
-        baselines; the photons are those of the sum.
-
-        The converter rounds down, so the mean over exposures is half an ADU low where read noise
-        spreads the signal over several ADU, as in every camera.
-        """
-
-    @abstractmethod
-    def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
-        """Return the variance of an exposure in units of photons squared, saturation apart.
-
-        It is that of `to_photons(expose(photons))`, with 1/12 ADU squared for rounding down
-        where read noise spreads the signal.
-
-        Parameters
-        ----------
-        photons : (...) expected photons per pixel.
-        """
-
-    @property
-    def _has_maps(self) -> bool:
-        return False
-
-    @property
-    @abstractmethod
-    def variance_per_photon(self) -> float:
-        """How fast the variance rises with the light, photons: 1 for a perfect camera."""
-
-    def to_equivalent(
-        self,
-        photons: Tensor,
-        *,
-        origin_px: Tensor | None = None,
-        n_frames: Tensor | None = None,
-    ) -> Tensor:
-        """Return the photons that a perfect camera would have counted at equal noise.
-
-        With variance e · λ + v of λ photons, λ / e + v / e² has a variance equal to its mean, as
-        Poisson numbers have: what excess and read noise a camera adds no longer shows. (The read
-        noise part after Huang et al. 2013, doi:10.1038/nmeth.2488.)
-
-        Parameters
-        ----------
-        photons : (...) what `to_photons` gave; of (B, C, H, W) sums with (B,) n_frames.
-
-        Examples
-        --------
-        >>> camera = EMCCD(quantum_efficiency=1.0, read_noise_e=0.0, e_per_adu=1e-3)
-        >>> camera.to_equivalent(torch.tensor([100.0])).round().item()
-        50.0
-        """
-        slope = self.variance_per_photon
-        dark = torch.zeros_like(photons) if self._has_maps else photons.new_zeros(())
-        constant = self.variance(dark, origin_px=origin_px) * _per_image(n_frames)
-        return photons / slope + constant / slope**2
-
-    def _digitize(self, adu: Tensor, baseline: float | Tensor, n_frames: float | Tensor) -> Tensor:
-        full_scale = torch.as_tensor(self.full_scale_adu * n_frames, device=adu.device)
-        return torch.floor(adu + baseline).clamp_(min=0).minimum(full_scale)
-
-
-class IdealCamera(_Camera):
+class IdealCamera(CameraBase):
     """Shot noise only: every photon is one electron, so many ADU each."""
 
     kind: Literal["ideal"] = "ideal"
@@ -154,8 +36,8 @@ class IdealCamera(_Camera):
     ) -> Tensor:
         """Return Poisson counts times the gain."""
         counts = torch.poisson(photons.clamp(min=0), generator=generator)
-        frames = _per_image(n_frames)
-        return self._digitize(counts * self.gain, self.baseline * frames, frames)
+        frames = per_image(n_frames)
+        return self.digitize(counts * self.gain, self.baseline * frames, frames)
 
     def to_photons(
         self,
@@ -165,7 +47,7 @@ class IdealCamera(_Camera):
         n_frames: Tensor | None = None,
     ) -> Tensor:
         """Return ADU above the baseline over the gain."""
-        return (adu - self.baseline * _per_image(n_frames)) / self.gain
+        return (adu - self.baseline * per_image(n_frames)) / self.gain
 
     def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
         """Return the photons themselves: Poisson."""
@@ -177,7 +59,7 @@ class IdealCamera(_Camera):
         return 1.0
 
 
-class _Sensor(_Camera):
+class _Sensor(CameraBase):
     """What EMCCD and sCMOS share: electrons, read noise, maps."""
 
     quantum_efficiency: float = Field(0.9, gt=0, le=1, description="Electrons per photon.")
@@ -228,7 +110,7 @@ class _Sensor(_Camera):
         """Return photons, the spurious charge taken off."""
         pixels = self._pixels(adu, origin_px)
         electrons_per_photon = self.quantum_efficiency * self._multiplication
-        frames = _per_image(n_frames)
+        frames = per_image(n_frames)
         photons = (adu - pixels.baseline * frames) / (electrons_per_photon / pixels.e_per_adu)
         if self.spurious_e == 0:
             return photons
@@ -260,7 +142,7 @@ class _Sensor(_Camera):
     ) -> Tensor:
         mean = (photons * self.quantum_efficiency).clamp_(min=0)
         if self.spurious_e > 0:
-            mean += self.spurious_e * _per_image(n_frames)
+            mean += self.spurious_e * per_image(n_frames)
         return torch.poisson(mean, generator=generator)
 
     def _read(
@@ -270,7 +152,7 @@ class _Sensor(_Camera):
         origin_px: Tensor | None,
         n_frames: Tensor | None,
     ) -> Tensor:
-        frames = _per_image(n_frames)
+        frames = per_image(n_frames)
         pixels = self._pixels(electrons, origin_px).summed(frames)
         if isinstance(pixels.read_noise_e, float):
             if pixels.read_noise_e > 0:
@@ -279,7 +161,7 @@ class _Sensor(_Camera):
         else:
             noise = torch.empty_like(electrons).normal_(generator=generator)
             electrons += noise * pixels.read_noise_e
-        return self._digitize(electrons.div_(pixels.e_per_adu), pixels.baseline, frames)
+        return self.digitize(electrons.div_(pixels.e_per_adu), pixels.baseline, frames)
 
 
 class SCMOS(_Sensor):
@@ -348,7 +230,7 @@ class EMCCD(_Sensor):
         return self._read(amplified, generator, origin_px, n_frames)
 
 
-class AdditiveNoise(_Camera):
+class AdditiveNoise(CameraBase):
     """Noise that does not grow with the light: Poisson and Gaussian numbers upon a noiseless image.
 
     No camera does so; the simulations of Aritake et al. 2020 (doi:10.1016/j.rio.2020.100019) do:
@@ -378,13 +260,13 @@ class AdditiveNoise(_Camera):
         n_frames: Tensor | None = None,
     ) -> Tensor:
         """Return the light with noise that is the same everywhere, digitized."""
-        frames = torch.as_tensor(_per_image(n_frames), device=photons.device, dtype=photons.dtype)
+        frames = torch.as_tensor(per_image(n_frames), device=photons.device, dtype=photons.dtype)
         mean = (self.poisson_photons * frames).expand(photons.shape)
         noise = torch.poisson(mean, generator=generator) - mean
         normal = torch.empty_like(photons).normal_(generator=generator)
         noise = noise + normal * self.gaussian_photons * frames.sqrt()
         adu = (photons.clamp(min=0) + noise) * self.gain
-        return self._digitize(adu, self.baseline * frames, frames)
+        return self.digitize(adu, self.baseline * frames, frames)
 
     def to_photons(
         self,
@@ -394,7 +276,7 @@ class AdditiveNoise(_Camera):
         n_frames: Tensor | None = None,
     ) -> Tensor:
         """Return ADU above the baseline over the gain."""
-        return (adu - self.baseline * _per_image(n_frames)) / self.gain
+        return (adu - self.baseline * per_image(n_frames)) / self.gain
 
     def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
         """Return the variances of both noises and of rounding down, the same for any light."""
@@ -415,12 +297,7 @@ class AdditiveNoise(_Camera):
     ) -> Tensor:
         """Return photons that are as noisy where there is only background: Gaussian noise added."""
         more = self.gaussian_photons**2 + 1 / (12 * self.gain**2)
-        return photons + more * _per_image(n_frames)
-
-
-def _per_image(n_frames: Tensor | None) -> float | Tensor:
-    """(B,) numbers of summed frames -> (B, 1, 1, 1), or 1 for single frames."""
-    return 1.0 if n_frames is None else n_frames[:, None, None, None]
+        return photons + more * per_image(n_frames)
 
 
 def _preset_by_name(value: Any) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
 from napari_deepsmlm.io.frames._planes import MAX_PLANES, PlaneLayout
-from napari_deepsmlm.io.frames.source import FrameSource, open_frames
+from napari_deepsmlm.io.frames.opening import open_frames
+from napari_deepsmlm.io.frames.source import FrameSource
 from napari_deepsmlm.io.history import History, history_report, read_history, write_history
 from napari_deepsmlm.io.images.movie import movie_format, write_movie
 from napari_deepsmlm.io.images.ome_tiff import (

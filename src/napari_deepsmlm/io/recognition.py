@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepsmlm.io._storage import ReadOnlyFile
-from napari_deepsmlm.io.frames._file_names import by_place
 from napari_deepsmlm.io.frames._pages import PageTable
 from napari_deepsmlm.io.frames._zarr import is_zarr
+from napari_deepsmlm.io.frames.file_names import by_place, natural_order
 from napari_deepsmlm.io.frames.metadata import declared_sizes
-from napari_deepsmlm.io.frames.source import natural_order, open_frames
+from napari_deepsmlm.io.frames.opening import open_frames
 from napari_deepsmlm.io.frames.tiff import description_of
 from napari_deepsmlm.io.tables._hdf5 import SIGNATURE
 from napari_deepsmlm.io.tables.picasso import TABLE

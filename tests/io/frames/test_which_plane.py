@@ -14,7 +14,7 @@ import tifffile
 import zarr
 
 from napari_deepsmlm.io import looks_like_frames, movies_in_folder, open_frames
-from napari_deepsmlm.io.frames.source import natural_order
+from napari_deepsmlm.io.frames.file_names import natural_order
 
 H, W = 16, 24
 

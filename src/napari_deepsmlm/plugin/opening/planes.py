@@ -13,7 +13,7 @@ import dask.array
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer  # noqa: TC002 - napari reads the annotation to hand it over
 
-from napari_deepsmlm.io.frames.source import natural_order
+from napari_deepsmlm.io.frames.file_names import natural_order
 from napari_deepsmlm.plugin.layers.world import (
     KEY,
     can_hold_frames,

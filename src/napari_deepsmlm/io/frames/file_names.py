@@ -1,4 +1,4 @@
-"""What the names of files say: which colour, stage position and depth each of many images is of."""
+"""What the names of files say: their order, and what each of many images is of."""
 
 from __future__ import annotations
 
@@ -62,3 +62,24 @@ def by_place(paths: Iterable[Path]) -> dict[Place, list[Path]]:
     for path in paths:
         groups.setdefault(place_of(path), []).append(path)
     return groups
+
+
+def natural_order(paths: Iterable[Path]) -> list[Path]:
+    """Return paths with their numbers in order: frame2 before frame10, and movie before movie_1."""
+    return sorted(paths, key=_natural_key)
+
+
+def _natural_key(path: Path) -> list[list[tuple[int, int, str]]]:
+    """Sort digits as numbers, and the endings last: the first part of a movie has no number."""
+    name, ending = _without_endings(path.name)
+    parts = (*path.parts[:-1], name, ending)
+    return [[_sortable(part) for part in re.split(r"(\d+)", text)] for text in parts]
+
+
+def _without_endings(name: str) -> tuple[str, str]:
+    match = re.fullmatch(r"(.+?)((?:\.ome)?\.[A-Za-z][A-Za-z0-9]{1,4})", name, re.IGNORECASE)
+    return (match[1], match[2]) if match else (name, "")
+
+
+def _sortable(part: str) -> tuple[int, int, str]:
+    return (0, int(part), part) if part.isdecimal() else (1, 0, part.casefold())

@@ -54,6 +54,7 @@ class FrameSource:
 
     Examples
     --------
+    >>> from napari_deepsmlm.io import open_frames
     >>> frames = open_frames(np.zeros((20, 64, 64), np.uint16), pixel_size_nm=100)
     >>> frames.shape, frames.read(5, 7).shape
     ((20, 1, 64, 64), (2, 1, 64, 64))

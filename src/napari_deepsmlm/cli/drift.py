@@ -1,4 +1,7 @@
-"""`deepsmlm drift`: measures how the sample moved, takes it off, or puts it back."""
+"""`deepsmlm drift`: measures how the sample moved, takes it off, or puts it back.
+
+A time-lapse goes the road of `_lapse_drift.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,11 @@ import typer
 from rich.markup import escape
 
 from napari_deepsmlm.cli._console import err, print_warnings
+from napari_deepsmlm.cli._lapse_drift import TIFF, hold_lapse_still, save_measured
 from napari_deepsmlm.cli._options import JsonFlag
 from napari_deepsmlm.cli._tables import (
     Kind,
-    OutTable,
     PixelSize,
-    Table,
     Unit,
     check_outputs,
     read,
@@ -24,8 +26,17 @@ from napari_deepsmlm.cli._tables import (
 
 
 def drift(
-    table: Table,
-    out_file: OutTable,
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE|LAPSE.tif",
+            help="Localizations of any program, or a time-lapse that a network drew.",
+        ),
+    ],
+    out_file: Annotated[
+        Path,
+        typer.Option("--out", help="To write: .csv, .hdf5, .smlm, .parquet; of a time-lapse .tif."),
+    ],
     curve: Annotated[
         Path | None,
         typer.Option(
@@ -48,6 +59,10 @@ def drift(
     segment: Annotated[
         int | None, typer.Option(help="Frames of one piece of time; default: by the molecules.")
     ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(help="Of a time-lapse: write the sum of its images, held still, .tif, too."),
+    ] = None,
     pixel_size: PixelSize = None,
     unit: Unit = None,
     kind: Kind = None,
@@ -63,6 +78,19 @@ def drift(
         raise ValueError("--curve writes a measured curve: leave it out with --apply.")
     if curve is not None and curve.suffix.lower() != ".csv":
         raise ValueError(f"{curve.name}: drift curves are written as .csv.")
+    if table.suffix.lower() in TIFF:
+        if method not in ("auto", "correlation") or segment is not None:
+            raise ValueError(
+                f"{table.name} is a time-lapse, whose images are correlated: --method and "
+                "--segment are for tables."
+            )
+        shown = hold_lapse_still(
+            table, out_file, curve=curve, image=image, given=given, is_back=take_back is not None
+        )
+        tell(*shown, as_json)
+        return
+    if image is not None:
+        raise ValueError("--image is of a time-lapse; a table is drawn by deepsmlm render.")
     check_outputs(out_file, curve, source=table)
     values = {"method": method, "segment_frames": segment}
     options = DriftOptions.from_dict(values, source="options")
@@ -83,17 +111,12 @@ def drift(
 
 
 def _measured(molecules: Any, options: Any, curve: Path | None) -> tuple[Any, dict[str, Any], str]:
-    from napari_deepsmlm.drift import measure_drift, save_drift_figure, write_curve
+    from napari_deepsmlm.drift import measure_drift
 
     with err.status("Drift…") as status:
         found = measure_drift(
             molecules, options, progress=lambda what: status.update(f"{escape(what)}…")
         )
     print_warnings(found.remarks)
-    report = found.report()
-    if curve is not None:
-        write_curve(curve, found.curve)
-        picture = curve.with_suffix(".png")
-        save_drift_figure(picture, found)
-        report |= {"curve": str(curve), "picture": str(picture)}
+    report = found.report() | save_measured(found, curve)
     return found.curve.apply(molecules), report, found.sentence()

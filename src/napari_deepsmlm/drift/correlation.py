@@ -64,8 +64,8 @@ def _lateral(xy: Array, segment: Array, is_second: Array) -> list[Array]:
     shifts = np.zeros((int(segment.max()) + 1, 2))
     for pixel_nm, reach_px in ((COARSE_NM, SIDE_PX // 2 - 1), (FINE_NM, 12), (FINE_NM, 6)):
         grams = _grams(_tiles(xy - shifts[segment], pixel_nm), segment, is_second, 2)
-        before, shifts = shifts, shifts + _solved(grams.sum(0), reach_px, pixel_nm)
-    return [shifts, *(before + _solved(gram, reach_px, pixel_nm) for gram in grams)]
+        before, shifts = shifts, shifts + shifts_of(grams.sum(0), reach_px, pixel_nm)
+    return [shifts, *(before + shifts_of(gram, reach_px, pixel_nm) for gram in grams)]
 
 
 def _axial(xyz: Array, segment: Array, is_second: Array) -> list[Array]:
@@ -76,8 +76,8 @@ def _axial(xyz: Array, segment: Array, is_second: Array) -> list[Array]:
         depth = np.floor((xyz[:, 2] - shifts[segment, 0]) / pixel_nm).astype(np.int64)
         places = np.concatenate([cells, depth[:, None] % SIDE_PX], axis=1)
         grams = _grams(places, segment, is_second, 1)
-        before, shifts = shifts, shifts + _solved(grams.sum(0), reach_px, pixel_nm)
-    return [shifts, *(before + _solved(gram, reach_px, pixel_nm) for gram in grams)]
+        before, shifts = shifts, shifts + shifts_of(grams.sum(0), reach_px, pixel_nm)
+    return [shifts, *(before + shifts_of(gram, reach_px, pixel_nm) for gram in grams)]
 
 
 def _tiles(xy: Array, pixel_nm: float) -> Array:
@@ -123,15 +123,19 @@ def _grams(places: Array, segment: Array, is_second: Array, n_axes: int) -> Arra
 
 def _spectra(index: Array, shape: tuple[int, ...]) -> Array:
     """Return (F.., K, T) transforms of the histograms of K segments in T tiles."""
+    counts = np.bincount(index, minlength=int(np.prod(shape)))
+    return spectra_of(counts.astype(np.float32).reshape(shape))
+
+
+def spectra_of(tiles: Array) -> Array:
+    """Return (F.., K, T) transforms of the (K, T, ..) tiles of K pieces of time."""
     from scipy.fft import rfftn
 
-    image = np.bincount(index, minlength=int(np.prod(shape))).astype(np.float32).reshape(shape)
-    axes = tuple(range(2, len(shape)))
-    spectra = rfftn(image, axes=axes)
+    spectra = rfftn(tiles, axes=tuple(range(2, tiles.ndim)))
     return np.ascontiguousarray(np.moveaxis(spectra, (0, 1), (-2, -1)))
 
 
-def _solved(gram: Array, reach_px: int, pixel_nm: float) -> Array:
+def shifts_of(gram: Array, reach_px: int, pixel_nm: float) -> Array:
     """Return (K, D) shifts in nm of segments against the first, from the shifts of all pairs."""
     n = gram.shape[-1]
     first, second = np.triu_indices(n, 1)

@@ -150,6 +150,13 @@ def measure_drift(
     return DriftResult(curve, best, curves, split, agreement, before, after, tuple(remarks))
 
 
+def by_one_way(name: str, path: Path) -> DriftResult:
+    """Return a drift that was measured in one way, without the resolution it brings."""
+    curve = _curve(path)
+    split = {name: _split_half(path)}
+    return DriftResult(curve, name, {name: curve}, split, None, None, None, tuple(_on_size(curve)))
+
+
 def _curve(path: Path) -> DriftCurve:
     """Return a path with its error: half the difference of its halves, averaged over a while."""
     halves = np.subtract(*path.halves_nm)
@@ -246,7 +253,7 @@ def _without_chance(curve: DriftCurve) -> tuple[DriftCurve, list[str]]:
 def _on_size(curve: DriftCurve) -> list[str]:
     span = float(np.ptp(curve.xyz_nm[:, :2], axis=0).max())
     error = _rms(curve.error_nm)
-    if span < 4 * error:
+    if span < BY_CHANCE * error:
         return [f"No drift beyond its error was found ({span:.1f} nm at an error of {error:.1f})."]
     return []
 

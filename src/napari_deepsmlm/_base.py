@@ -125,6 +125,7 @@ def _first_problem(error: ValidationError) -> str:
     if first["type"] == "union_tag_not_found":
         return f"'{where}': needs a 'kind' to say which one it is{more}."
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    message = message.replace("Input should be", "must be")
     return f"'{where}': {message}, found {_shorten(first['input'])}{more}."
 
 

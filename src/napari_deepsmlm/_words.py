@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+import dis
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_OURS = str(Path(__file__).parent)
+_OTHERS = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+_RAISING = ("RAISE_VARARGS", "RERAISE")
+_MAX_TOLD = 200
+
 
 def counted(n: int, thing: str, things: str = "") -> str:
     """Return a number with its noun, in the singular for one.
@@ -21,6 +34,9 @@ def counted(n: int, thing: str, things: str = "") -> str:
 def sentence_of(error: BaseException) -> str:
     r"""Return what an error says in one line.
 
+    A ValueError of a library, which says nothing of what a person has done, is put into words that
+    do.
+
     Examples
     --------
     >>> sentence_of(ValueError("no such\n   model")), sentence_of(KeyError())
@@ -28,4 +44,24 @@ def sentence_of(error: BaseException) -> str:
     """
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}."
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, ValueError | ArithmeticError) and not _is_said(error.__traceback__):
+        return (
+            "This cannot be computed from what was given; look for values that are huge, missing "
+            f"or no numbers ({text[:_MAX_TOLD].rstrip('. ')})."
+        )
+    return text
+
+
+def _is_said(trace: TracebackType | None) -> bool:
+    """Whether an error was raised by a line that says so, and not by a library below it."""
+    if trace is None:
+        return True
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    if code.co_filename.startswith(_OTHERS) and not code.co_filename.startswith(_OURS):
+        return False
+    # Compiled libraries leave no frame of their own, or one that holds no such instruction.
+    operation = code.co_code[trace.tb_lasti] if 0 <= trace.tb_lasti < len(code.co_code) else 0
+    return dis.opname[operation] in _RAISING

@@ -259,14 +259,40 @@ def known_places(
     return known
 
 
-def at_known_places(table: Localizations) -> tuple[Localizations, list[str]]:
-    """Return the rows that are somewhere, and a sentence about the others."""
-    known = known_places(table)
+def at_known_places(
+    table: Localizations, axes: Iterable[str] = AXES
+) -> tuple[Localizations, list[str]]:
+    """Return the rows that are somewhere along some axes, and a sentence about the others."""
+    known = known_places(table, axes)
     n_lost = int((~known).sum())
     if not n_lost:
         return table, []
     who = "1 row" if n_lost == 1 else f"{n_lost:,} rows"
     return table[known], [f"{who} without a position that is possible left out."]
+
+
+def require_molecules(table: Localizations, purpose: str, name: str = "The table") -> None:
+    """Refuse a table without rows where they are needed.
+
+    Such a table is a legal one: what can be done with it is done, and gives one without rows.
+
+    Parameters
+    ----------
+    purpose : what cannot be done without, as "measure".
+
+    Raises
+    ------
+    ValueError
+        One sentence.
+
+    Examples
+    --------
+    >>> require_molecules(Localizations.empty(), "measure", "found.csv")
+    Traceback (most recent call last):
+    ValueError: found.csv holds no molecules: there is nothing to measure.
+    """
+    if not len(table):
+        raise ValueError(f"{name} holds no molecules: there is nothing to {purpose}.")
 
 
 def count_frames(table: Localizations) -> int:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Make = Callable[..., Recipe]
 
 FILTER = {"kind": "filter", "where": "x > 800"}
+ONLY_STEPS = "only the steps after the reconstruction, which "
 RENDER = {"kind": "render", "image": {"sr_pixel_nm": 20}}
 
 
@@ -139,6 +140,8 @@ def test_other_steps_do_not_reconstruct_again(recipe: Make, tmp_path: Path) -> N
     folder = out / "cell_1"
     before = (folder / "reconstruction.tif").stat()
     events = list(BatchJob(recipe(steps=[FILTER, FILTER]), out).run())
+    why = {event.why for event in events if isinstance(event, StackBegan)}
+    assert why == {ONLY_STEPS + "have changed"}
     doing = {event.doing.what for event in events if isinstance(event, StackProgress)}
     assert doing == {"Step 1: filtered.csv", "Step 2: filtered.csv"}
     assert (folder / "reconstruction.tif").stat() == before
@@ -180,11 +183,12 @@ def test_a_named_file_that_is_not_there_fails_and_keeps_what_it_gave_before(
 
 def test_a_step_that_cannot_be_done_keeps_the_reconstruction(recipe: Make, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    wrong = recipe(steps=[{"kind": "filter", "where": "depth > 3"}])
+    wrong = recipe(steps=[{"kind": "filter", "where": "z > 3"}])
     finished = finish(wrong, out)
-    assert all("no column 'depth'" in row.error for row in finished.failed)
+    assert all("no column 'z'" in row.error for row in finished.failed)
     assert len(finished.failed) == 2
     before = (out / "cell_1" / "reconstruction.tif").stat()
+    assert set(begun(wrong, out).values()) == {ONLY_STEPS + "were not done"}
     assert finish(recipe(steps=[FILTER]), out).sentence == "2 stacks: 2 done."
     assert (out / "cell_1" / "reconstruction.tif").stat() == before
 
@@ -199,10 +203,22 @@ def test_stacks_of_one_name_do_not_share_a_folder_nor_take_somebody_elses(
     files.append(write_movie(tmp_path / "other" / "d1" / "a.tif", 9))
     named = recipe().replace(inputs=tuple(map(str, files)))
     rows = finish(named, out).rows
-    assert [row.folder for row in rows] == ["d1_a", "d2_a", "d3_a", "a_2"]
+    names = [f"{tmp_path.name}_d1_a", "d2_a", "d3_a", "other_d1_a"]
+    assert [row.folder for row in rows] == names
     assert [path.name for path in (out / "A").iterdir()] == ["precious.txt"]
     again = named.replace(inputs=named.inputs[::-1])
     assert finish(again, out).n_skipped == 4
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_name_of_a_folder_does_not_depend_on_the_order(
+    recipe: Make, tmp_path: Path, order: int
+) -> None:
+    files = [write_movie(tmp_path / day / "a.tif") for day in ("d1", "d2")]
+    files.append(write_movie(tmp_path / "d1" / "b.tif"))
+    named = recipe().replace(inputs=tuple(map(str, files[::order])))
+    rows = {row.file: row.folder for row in finish(named, tmp_path / "out").rows}
+    assert [rows[str(file)] for file in files] == ["d1_a", "d2_a", "b"]
 
 
 def test_the_summary_holds_what_earlier_batches_did_in_the_folder(
@@ -211,8 +227,10 @@ def test_the_summary_holds_what_earlier_batches_did_in_the_folder(
     out = tmp_path / "out"
     finish(recipe(), out)
     write_movie(tmp_path / "=1+1.tif")
-    finish(recipe().replace(inputs=(str(tmp_path / "=1+1.tif"),)), out)
+    other = finish(recipe().replace(inputs=(str(tmp_path / "=1+1.tif"),)), out)
+    assert other.sentence == "1 stack: 1 done. The folder holds 2 more stacks of an earlier batch."
     lines = read_summary(out)
+    assert [line["batch"] for line in lines] == ["earlier", "earlier", "this"]
     assert [line["folder"] for line in lines] == ["cell_1", "cell_2", "'=1+1"]
     assert all(line["state"] == "done" for line in lines)
 
@@ -229,7 +247,9 @@ def test_a_stopped_batch_keeps_what_is_done_and_goes_on_with_the_rest(
     finished = events[-1]
     assert isinstance(finished, BatchFinished)
     assert finished.is_stopped
-    assert [row.state for row in finished.rows] == ["done"]
+    assert [row.state for row in finished.rows] == ["done", "not begun"]
+    assert finished.sentence == "2 stacks: 1 done, 1 not begun."
+    assert [line["state"] for line in read_summary(out)] == ["done", "not begun"]
     assert begun(recipe(), out) == {"cell_2.tif": ""}
 
 
@@ -242,7 +262,7 @@ def test_a_stack_that_is_stopped_in_the_middle_does_not_count_as_done(
     for event in job.run():
         if isinstance(event, StackProgress):
             job.stop()
-    assert [line["state"] for line in read_summary(out)] == ["stopped"]
+    assert [line["state"] for line in read_summary(out)] == ["stopped", "not begun"]
     assert begun(recipe(), out) == {"cell_1.tif": "", "cell_2.tif": ""}
 
 
@@ -297,8 +317,14 @@ def test_what_cannot_be_begun_is_said_before_anything_is_written(
         (recipe().replace(inputs=(str(tmp_path / "few"),)), "left out: snapshot.tif"),
         (recipe(reconstruct={"model": "fith"}), "No model 'fith'"),
         (recipe(reconstruct={"device": "cuda:77"}), "No device 'cuda:77'"),
+        (recipe().replace(inputs=(str(tmp_path / "dya1"),)), "dya1: no such file or folder"),
+        (recipe().replace(inputs=(str(tmp_path / "day"), str(tmp_path / "dya1"))), "dya1: no such"),
+        (recipe().replace(inputs=(str(tmp_path / "gone.tif"),)), "gone.tif: no such file"),
+        (recipe(steps=[{"kind": "filter", "where": "uncertanty < 3"}]), "Step 1, filter: .*'uncer"),
+        (recipe(steps=[RENDER | {"color_by": "dept"}]), "Step 1, render: No column 'dept'"),
+        (recipe(steps=[FILTER, {"kind": "drift", "apply": "gone.csv"}]), "Step 2, drift: .*gone"),
     ]:
-        with pytest.raises(ValueError, match=sentence):
+        with pytest.raises((ValueError, OSError), match=sentence):
             next(BatchJob(wrong, out).run())
     with pytest.raises(ValueError, match="No stacks"):
         BatchJob(Recipe(), out)

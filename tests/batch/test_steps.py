@@ -87,9 +87,10 @@ def test_clusters_are_numbered_and_listed(tmp_path: Path) -> None:
 
 def test_a_table_without_molecules_is_no_reason_to_fail(tmp_path: Path) -> None:
     nobody = Localizations.empty("frame", "x_nm", "y_nm")
-    for kind in ("link", "cluster", "render"):
-        done = done_with(nobody, make(kind), tmp_path)
+    for step in (make("link"), make("cluster"), make("render"), make("render", color_by="x")):
+        done = done_with(nobody, step, tmp_path)
         assert len(done.table) == 0
+    assert (tmp_path / "linked.csv").exists()
 
 
 def test_the_history_of_a_table_is_a_recipe_that_makes_it_again(

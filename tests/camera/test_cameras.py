@@ -334,7 +334,7 @@ def test_wrong_settings_are_named_in_their_own_words(convert, settings, message)
 @pytest.mark.parametrize("field", ["quantum_efficiency", "e_per_adu", "em_gain"])
 @pytest.mark.parametrize("value", [0.0, -1.0])
 def test_gain_and_efficiency_of_nothing_are_refused(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"'{field}': Input should be greater than .*{value}"):
+    with pytest.raises(ValueError, match=f"'{field}': must be greater than .*{value}"):
         EMCCD.from_dict({field: value}, source="camera")
     with pytest.raises(ValueError, match="greater than 0"):
         IdealCamera.from_dict({"gain": value})

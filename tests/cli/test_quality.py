@@ -155,7 +155,7 @@ def write_table(path: Path, rows: list[tuple[int, float, float]]) -> Path:
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        ([], "bad.csv: The table holds no molecules"),
+        ([], "bad.csv: The table holds no molecules: there is nothing to measure"),
         ([(1, 10, 10), (1, 500, 900)], "bad.csv: All 2 molecules are in one frame"),
         ([(1, 10, 10), (2, 50, 90)], "bad.csv: The resolution of an image of"),
     ],

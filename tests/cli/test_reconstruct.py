@@ -102,7 +102,7 @@ def test_the_camera_is_a_preset_a_file_or_an_offset_and_a_gain(
         (["--model", "fith"], "No model 'fith'. Built-in:"),
         (["--model", "missing.safetensors"], "No model file at missing.safetensors"),
         (["--device", "tpu"], "No device 'tpu' here. Available: auto"),
-        (["--precision", "fp8"], "'precision': Input should be 'auto', 'fp32' or 'bf16'"),
+        (["--precision", "fp8"], "'precision': must be 'auto', 'fp32' or 'bf16'"),
         (["--pixel-size", "0"], "'pixel_size_nm'"),
         (["--pixel-size", "nan"], "'pixel_size_nm'"),
         (["--threshold", "2"], "'threshold'"),

@@ -78,10 +78,17 @@ def test_the_contract_holds_and_a_shift_is_found(files: Path) -> None:
     assert scores["bias_z_nm"] == pytest.approx(0, abs=1e-3)
 
 
+def test_a_row_that_is_nowhere_is_left_out_and_said(files: Path) -> None:
+    result = call(files / "hole.csv", "--truth", files / "truth.csv", "--json")
+    assert json.loads(result.stdout)["n_true_positive"] == 299
+    told = "hole.csv: 1 row without a position that is possible left out"
+    assert told in " ".join(result.stderr.split())
+
+
 def test_what_is_not_defined_is_null(files: Path) -> None:
-    for name in ("far", "none"):
+    for name, said in (("far", "Nothing matched"), ("none", "none.csv holds no molecules")):
         result = call(files / f"{name}.csv", "--truth", files / "truth.csv", "--json")
-        assert "Nothing matched" in result.stderr
+        assert said in " ".join(result.stderr.split())
         scores = scores_of(files / f"{name}.csv", "--truth", files / "truth.csv")
         assert scores["jaccard"] == 0
         assert scores["rmse_lateral_nm"] is None
@@ -154,10 +161,14 @@ def test_an_image_is_compared_with_molecules_or_with_an_image(files: Path) -> No
     ("prediction", "truth", "words", "sentence"),
     [
         ("moved.csv", "flat.csv", "--min-photons 5", "The truth has no photons"),
-        ("moved.csv", "none.csv", "", "none.csv: holds no true molecules"),
+        (
+            "moved.csv",
+            "none.csv",
+            "",
+            "none.csv holds no molecules: there is nothing to compare with",
+        ),
         ("moved.csv", "image.tif", "", "image.tif: is an image; localizations are compared with"),
-        ("hole.csv", "truth.csv", "", "remove the rows with NaN first"),
-        ("moved.csv", "truth.csv", "--tolerance -5", "'lateral_nm': Input should be greater than"),
+        ("moved.csv", "truth.csv", "--tolerance -5", "'lateral_nm': must be greater than"),
         ("moved.csv", "truth.csv", "--tolerance nan", "'lateral_nm'"),
         ("moved.csv", "truth.csv", "--method best", "'greedy' or 'optimal'"),
         ("moved.csv", "truth.csv", "--border -1", "'border_nm'"),

@@ -117,6 +117,7 @@ def test_precision_is_not_made_up_where_nothing_stays_on() -> None:
     assert any("Too few molecules" in remark for remark in link(table).remarks)
 
 
-def test_an_empty_table_is_refused() -> None:
-    with pytest.raises(ValueError, match="nothing to link"):
-        link(Localizations.empty())
+def test_an_empty_table_stays_one() -> None:
+    found = link(Localizations.empty("photons"))
+    assert len(found.table) == 0
+    assert found.remarks == ()

@@ -87,9 +87,7 @@ def test_it_is_listed_trained_saved_and_reconstructs(experiment: Path, tmp_path:
 def test_its_choices_are_checked_in_its_own_words(experiment: Path, tmp_path: Path) -> None:
     experiment.write_text(EXPERIMENT.replace("channels: 4", "channels: 0"))
     told = call("train", experiment, "--out", tmp_path / "run").stderr
-    assert "'channels': Input should be greater than or equal to 1, found 0" in " ".join(
-        told.split()
-    )
+    assert "'channels': must be greater than or equal to 1, found 0" in " ".join(told.split())
 
 
 def test_its_form_and_its_file_are_offered(experiment: Path, tmp_path: Path, qtbot) -> None:

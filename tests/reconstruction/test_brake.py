@@ -46,7 +46,7 @@ def test_an_offset_that_is_taken_for_light_stops_the_run_and_leaves_earlier_resu
     reconstruct(stack, MODEL, out=tmp_path, pixel_size_nm=100.0, camera=camera)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(BrakeError, match=r"above the background.*--adapt.*--camera.*--force"):
-        reconstruct(stack, MODEL, out=tmp_path, pixel_size_nm=100.0, camera=None)
+        reconstruct(stack, MODEL, out=tmp_path, overwrite=True, pixel_size_nm=100.0, camera=None)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

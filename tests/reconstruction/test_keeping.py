@@ -68,6 +68,17 @@ def test_earlier_results_are_replaced_only_when_that_is_asked_for(
     assert contents(tmp_path / "out") != before
 
 
+def test_python_asks_as_the_command_does(model_file: Path, tmp_path: Path) -> None:
+    ds.reconstruct(movie(), str(model_file), out=tmp_path)
+    before = contents(tmp_path)
+    for more in ({}, {"adapt": 1.0}):
+        with pytest.raises(FileExistsError, match="overwrite=True in Python"):
+            ds.reconstruct(movie(9), str(model_file), out=tmp_path, **more)
+    assert contents(tmp_path) == before
+    ds.reconstruct(movie(9), str(model_file), out=tmp_path, overwrite=True)
+    assert contents(tmp_path) != before
+
+
 def test_a_stack_is_not_replaced_by_its_reconstruction(model_file: Path, tmp_path: Path) -> None:
     ds.reconstruct(movie(), str(model_file), out=tmp_path)
     stack = tmp_path / "reconstruction.tif"

@@ -109,7 +109,8 @@ class BatchFinished:
     Attributes
     ----------
     rows : of all stacks in the folder.
-    n_skipped : how many of them were done before, and unchanged.
+    earlier : files of those that an earlier batch did there and this one was not asked for.
+    n_skipped : how many of the others were done before, and unchanged.
     summary : the table of the rows.
     left_out : files that are named as frames are but are no movies.
     is_stopped : whether somebody asked it to end.
@@ -120,16 +121,22 @@ class BatchFinished:
     summary: Path
     left_out: tuple[Path, ...]
     is_stopped: bool
+    earlier: frozenset[str] = frozenset()
+
+    @property
+    def asked(self) -> tuple[StackRow, ...]:
+        """The stacks that this batch was asked for."""
+        return tuple(row for row in self.rows if row.file not in self.earlier)
 
     @property
     def failed(self) -> tuple[StackRow, ...]:
-        """The stacks that failed."""
-        return tuple(row for row in self.rows if row.state == "failed")
+        """Those of them that failed."""
+        return tuple(row for row in self.asked if row.state == "failed")
 
     @property
     def sentence(self) -> str:
         """How it went."""
-        return in_words(self.rows, self.n_skipped)
+        return in_words(self.asked, self.n_skipped, n_earlier=len(self.earlier))
 
 
 BatchEvent = Listed | StackBegan | StackProgress | StackEnded | Waiting | BatchFinished

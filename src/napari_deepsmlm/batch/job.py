@@ -21,7 +21,7 @@ from napari_deepsmlm.batch.events import (
 from napari_deepsmlm.batch.one_stack import StackWork
 from napari_deepsmlm.batch.recipe import HEADING_WORDS, Recipe
 from napari_deepsmlm.batch.record import Folders, StackRow, read_record
-from napari_deepsmlm.batch.stacks import Found, Stack, StackFinder, absolute
+from napari_deepsmlm.batch.stacks import ENDINGS, Found, Stack, StackFinder, absolute
 from napari_deepsmlm.batch.summary import SUMMARY_NAME, SUMMARY_WORDS, write_summary
 from napari_deepsmlm.batch.watching import SETTLE_S, Stillness, wake_ups
 from napari_deepsmlm.models import find_model
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_deepsmlm.batch.events import BatchEvent
+    from napari_deepsmlm.batch.steps import Step
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class BatchJob:
         self._stopping = threading.Event() if stopping is None else stopping
         self._finder = StackFinder(inputs, planes=recipe.planes)
         self._rows: dict[str, StackRow] = {}
+        self._asked: set[str] = set()
         self._skipped: set[str] = set()
 
     def stop(self) -> None:
@@ -85,8 +87,10 @@ class BatchJob:
             If the folder is in use by another run, or cannot be written.
         """
         found = self._finder.find()
-        if not found.stacks and not self._watch:
-            raise ValueError(_nothing_found(self.recipe, found))
+        if not self._watch:
+            _refuse_nothing(self.recipe, found)
+        for number, step in enumerate(self.recipe.steps, 1):
+            _check(step, number)
         options = self.recipe.reconstruct
         find_model(options.model, upsampling=options.upsampling)  # now, not once for each stack
         if options.scheduler is None:
@@ -94,16 +98,21 @@ class BatchJob:
         with folder_lock(self.out):
             self._keep_recipe()
             self._folders = Folders(self.out)
+            self._folders.expect(found.stacks)
             self._take_earlier()
+            self._asked = {str(stack.path) for stack in found.stacks}
             yield Listed(tuple(stack.path for stack in found.stacks), found.left_out)
             if self._watch:
                 yield from self._follow()
                 found = self._finder.find()
+                self._asked |= {str(stack.path) for stack in found.stacks}
             else:
                 for number, stack in enumerate(found.stacks, 1):
                     if self._stopping.is_set():
                         break
                     yield from self._do(stack, number, len(found.stacks))
+            if self._stopping.is_set():
+                self._note_not_begun(found)
             self._write_summary()
             yield BatchFinished(
                 rows=tuple(self._rows.values()),
@@ -111,6 +120,7 @@ class BatchJob:
                 summary=self.out / SUMMARY_NAME,
                 left_out=found.left_out,
                 is_stopped=self._stopping.is_set(),
+                earlier=self._earlier,
             )
 
     def _do(self, stack: Stack, number: int, n_stacks: int) -> Iterator[BatchEvent]:
@@ -128,7 +138,7 @@ class BatchJob:
             self._skipped.add(file)
         else:
             self._skipped.discard(file)
-            yield StackBegan(stack.path, folder, number, n_stacks, work.why)
+            yield StackBegan(stack.path, folder, number, n_stacks, work.what_again)
             for doing in work.run():
                 yield StackProgress(stack.path, number, n_stacks, doing)
         self._rows[file] = work.row
@@ -142,6 +152,8 @@ class BatchJob:
         told: Waiting | None = None
         for _ in wake_ups(self._finder.folders(), self._stopping, self._settle_s):
             stacks = self._finder.find().stacks
+            self._folders.expect(stacks)
+            self._asked |= {str(stack.path) for stack in stacks}
             growing = []
             for number, stack in enumerate(stacks, 1):
                 state = stillness.look(stack)
@@ -168,6 +180,18 @@ class BatchJob:
             self._rows[file] = StackRow(
                 file=file, folder="" if known is None else known.folder, state="waiting"
             )
+
+    def _note_not_begun(self, found: Found) -> None:
+        """List what a stopped batch has not come to."""
+        for stack in found.stacks:
+            file = str(stack.path)
+            if file not in self._rows:
+                self._rows[file] = StackRow(file=file, folder="", state="not begun")
+
+    @property
+    def _earlier(self) -> frozenset[str]:
+        """Files of the stacks that this batch was not asked for."""
+        return frozenset(self._rows.keys() - self._asked)
 
     def _take_earlier(self) -> None:
         """Take the rows of all that was ever done in this folder."""
@@ -210,7 +234,7 @@ class BatchJob:
             logger.warning("%s", sentence_of(error))
 
     def _write_summary(self) -> None:
-        write_summary(self.out / SUMMARY_NAME, self._rows.values())
+        write_summary(self.out / SUMMARY_NAME, self._rows.values(), self._earlier)
 
 
 def run_batch(
@@ -281,6 +305,35 @@ def _absolute_input(each: str | tuple[str, ...]) -> str | tuple[str, ...]:
     if isinstance(each, str):
         return str(absolute(each))
     return tuple(str(absolute(one)) for one in each)
+
+
+def _refuse_nothing(recipe: Recipe, found: Found) -> None:
+    """Refuse inputs that hold no stack, and a folder that is not there.
+
+    A file that is not there is a failed stack among others, as it may have been moved after it was
+    done; where nothing is there at all, the call is a mistake.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        One sentence.
+    """
+    if not found.stacks:
+        raise ValueError(_nothing_found(recipe, found))
+    gone = [stack.path for stack in found.stacks if not stack.path.exists()]
+    folders = [path for path in gone if path.suffix.lower() not in ENDINGS]
+    if folders or len(gone) == len(found.stacks):
+        named = ", ".join(str(path) for path in (folders or gone)[:3])
+        raise FileNotFoundError(f"{named}: no such file or folder.")
+
+
+def _check(step: Step, number: int) -> None:
+    """Refuse a step that could be done with no table, before the first stack is begun."""
+    try:
+        step.check()
+    except (ValueError, OSError) as error:
+        kind = step.model_dump()["kind"]
+        raise ValueError(f"Step {number}, {kind}: {sentence_of(error)}") from error
 
 
 def _nothing_found(recipe: Recipe, found: Found) -> str:

@@ -78,6 +78,16 @@ class StackWork:
         return self._record.row
 
     @property
+    def what_again(self) -> str:
+        """What is done anew and why, "" if it is the whole stack for the first time."""
+        if self.why or self._record.fingerprint is None:
+            return self.why
+        is_other = bool(self._record.steps) and self._record.steps != self._steps
+        if is_other:
+            return "only the steps after the reconstruction, which have changed"
+        return "only the steps after the reconstruction, which were not done"
+
+    @property
     def is_done(self) -> bool:
         """Whether there is nothing to do."""
         is_whole = self.row.state == "done" and self._record.steps == self._steps

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
@@ -15,12 +17,12 @@ from napari_deepsmlm.batch.fingerprint import Fingerprint
 from napari_deepsmlm.batch.stacks import RECORD_NAME
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from napari_deepsmlm.batch.stacks import Stack
 
 MAX_NAME = 120
-State = Literal["begun", "done", "failed", "stopped", "waiting"]
+State = Literal["begun", "done", "failed", "stopped", "waiting", "not begun"]
 
 
 class StackRow(FrozenModel):
@@ -30,8 +32,8 @@ class StackRow(FrozenModel):
     ----------
     file : the (first) file of the stack.
     folder : of its results, in that of the batch.
-    state : `done`, `failed`, `stopped` by a person, `begun` and not ended (killed), or `waiting`
-        for a file that is still written.
+    state : `done`, `failed`, `stopped` by a person, `begun` and not ended (killed), `waiting` for a
+        file that is still written, or `not begun` when the batch was stopped.
     camera : where the camera is known from: given, file, remembered, estimated or none.
     error : one sentence, "" if there was none.
     """
@@ -99,6 +101,7 @@ class Folders:
     def __init__(self, out: Path) -> None:
         self.out = out
         self._of: dict[str, Path] = {}
+        self._listed: tuple[Path, ...] = ()
         with suppress(OSError):  # not made yet
             for folder in sorted(path for path in out.iterdir() if path.is_dir()):
                 record = read_record(folder)
@@ -108,6 +111,10 @@ class Folders:
     def known(self) -> dict[str, Path]:
         """Return the folders of all stacks that have one, by the (first) file."""
         return dict(self._of)
+
+    def expect(self, stacks: Iterable[Stack]) -> None:
+        """Take note of all stacks that there are, so that none is named without the others."""
+        self._listed = tuple(stack.path for stack in stacks)
 
     def folder_of(self, stack: Stack) -> Path:
         """Return the folder of a stack; a new one is made and marked as its own."""
@@ -122,15 +129,36 @@ class Folders:
 
     def _new_name(self, stack: Stack) -> str:
         taken = {path.name.casefold() for path in self.out.iterdir()}
-        name, parent = _plain(stack.path.name), _plain(stack.path.parent.name)
-        candidates = [name, f"{parent}_{name}"[:MAX_NAME]]
-        number = 2
-        while candidates[0].casefold() in taken:
-            del candidates[0]
-            if not candidates:
-                candidates = [f"{name}_{number}"]
-                number += 1
-        return candidates[0]
+        others = [path for path in self._listed if path != stack.path]
+        name = _telling_name(stack.path, others)
+        for candidate in (name, _name_of(stack.path, 2)):
+            if candidate.casefold() not in taken:
+                return candidate
+        return next(made for n in count(2) if (made := f"{name}_{n}").casefold() not in taken)
+
+
+def _telling_name(path: Path, others: Iterable[Path]) -> str:
+    """Return the name of a stack, after those of as many folders as tell it from all others.
+
+    Examples
+    --------
+    >>> a, b, c = Path("/may/day1/a.tif"), Path("/may/day2/a.tif"), Path("/june/day1/a.tif")
+    >>> _telling_name(a, []), _telling_name(b, [a, c]), _telling_name(c, [a, b])
+    ('a', 'day2_a', 'june_day1_a')
+    """
+    others = list(others)
+    for n_parts in range(1, len(path.parts)):
+        name = _name_of(path, n_parts)
+        others = [each for each in others if _name_of(each, n_parts).casefold() == name.casefold()]
+        if not others:
+            return name
+    return _name_of(path, 1)
+
+
+def _name_of(path: Path, n_parts: int) -> str:
+    """Return the last parts of a path as the name of a folder."""
+    parts = [_plain(part) for part in path.parts[1:][-n_parts:]]
+    return "_".join(parts)[-MAX_NAME:].strip(" .") or "stack"
 
 
 def _plain(name: str) -> str:

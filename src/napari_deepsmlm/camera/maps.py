@@ -175,8 +175,14 @@ class SensorMaps(FrozenModel):
     def _does_not_fit(self, shape: tuple[int, int]) -> str:
         sensor = "{} x {}".format(*self.shape)
         frames = "{} x {}".format(*shape)
+        needed = [side + first for side, first in zip(shape, self.top_left_px, strict=True)]
+        fits = all(n <= m for n, m in zip(needed, reversed(self.shape), strict=True))
+        hint = (
+            " They would fit with rows and columns exchanged: transpose the maps." if fits else ""
+        )
         return (
             f"Frames of {frames} pixels at {self.top_left_px} do not fit camera maps of {sensor}."
+            f"{hint}"
         )
 
 

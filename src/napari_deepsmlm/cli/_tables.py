@@ -82,8 +82,15 @@ def write(
         write_history(path, before, step, command_line())
 
 
-def tell(report: dict[str, Any], note: str, as_json: bool) -> None:
-    """Print the report as JSON, or a sentence."""
+def tell(report: dict[str, Any], note: str, as_json: bool, *, n_read: int = 1) -> None:
+    """Print the report as JSON, or a sentence.
+
+    Parameters
+    ----------
+    n_read : molecules of the table that was read; without any, that is all there is to say.
+    """
+    if not n_read:
+        note = f"The table holds no molecules, so there are none in {report['file']}."
     if as_json:
         print_json(report)
     else:

@@ -124,7 +124,7 @@ def batch(
     if finished.failed:
         n = len(finished.failed)
         raise ValueError(
-            f"{n} of {len(finished.rows)} stacks failed; {finished.summary} says why. The same "
+            f"{n} of {len(finished.asked)} stacks failed; {finished.summary} says why. The same "
             "command tries them again."
         )
     if finished.is_stopped and not watch:
@@ -198,7 +198,8 @@ def _tell(event: BatchEvent, show: Callable[..., None]) -> BatchFinished | None:
                 print_warnings([f"{n} without a movie of 10 frames or more left out: {which}"])
         case StackBegan():
             again = f" (again: {event.why})" if event.why else ""
-            _say(f"{event.number}/{event.n_stacks} {event.file.name}{again}")
+            place = f"{event.folder.parent.name}/{event.folder.name}"
+            _say(f"{event.number}/{event.n_stacks} {event.file.name} into {place}{again}")
         case StackProgress():
             doing = event.doing
             show(event.share * event.n_stacks, event.n_stacks, f"{doing.what} {doing.remark}")
@@ -229,7 +230,7 @@ def _tell_end(event: Any, show: Callable[..., None]) -> None:
 
 
 def _plain(finished: BatchFinished) -> dict[str, Any]:
-    states = [row.state for row in finished.rows]
+    states = [row.state for row in finished.asked]
     return {
         "stacks": [row.model_dump(mode="json") for row in finished.rows],
         "done": states.count("done"),
@@ -237,6 +238,7 @@ def _plain(finished: BatchFinished) -> dict[str, Any]:
         "failed": states.count("failed"),
         "stopped": finished.is_stopped,
         "left_out": [str(path) for path in finished.left_out],
+        "earlier": sorted(finished.earlier),
         "summary": str(finished.summary),
     }
 

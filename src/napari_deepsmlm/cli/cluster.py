@@ -68,4 +68,4 @@ def cluster(
         f"{counted(len(rows), 'cluster')} of {len(kept):,} of "
         f"{counted(len(molecules), 'molecule')}: {out_file}"
     )
-    tell(report, note, as_json)
+    tell(report, note, as_json, n_read=len(molecules))

@@ -107,7 +107,12 @@ def drift(
         step = {"kind": "drift", **options.model_dump(exclude_none=True)}
         note += f"\nTaken off: {out_file}"
     write(moved, out_file, kind, pixel_nm, source=table, step=step)
-    tell({"molecules": len(molecules), **report, "file": str(out_file)}, note, as_json)
+    tell(
+        {"molecules": len(molecules), **report, "file": str(out_file)},
+        note,
+        as_json,
+        n_read=len(molecules),
+    )
 
 
 def _measured(molecules: Any, options: Any, curve: Path | None) -> tuple[Any, dict[str, Any], str]:

@@ -24,7 +24,7 @@ def limits(
     ],
     out_folder: OutFolder,
     densities: Annotated[
-        str | None, typer.Option(help="Molecules per µm² and frame, as 0.1,1,4.")
+        str | None, typer.Option(help="Molecules per frame and µm², 0.001 to 100, as 0.1,1,4.")
     ] = None,
     photons: Annotated[str | None, typer.Option(help="Photons of a molecule, as 500,5000.")] = None,
     backgrounds: Annotated[

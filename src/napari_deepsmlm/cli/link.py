@@ -56,4 +56,4 @@ def link(
         step["duplicates_nm"] = duplicates
     write(found.table, out_file, kind, pixel_nm, source=table, step=step)
     report = {**found.report(), "file": str(out_file)}
-    tell(report, f"{found.sentence()} {out_file}", as_json)
+    tell(report, f"{found.sentence()} {out_file}", as_json, n_read=len(molecules))

@@ -65,7 +65,9 @@ def movie(
         with ImageWriter(out_file, pixel_size_nm=sr_pixel, report=report) as writer:
             n = sum(1 for _ in map(writer.append, images))
     else:
-        n, top = write_movie(out_file, images, ms_per_image=round(1000 / speed))
+        n_images = len(report.get("time_lapse", ()))
+        how = {"ms_per_image": round(1000 / speed), "n_images": n_images}
+        n, top = write_movie(out_file, images, **how)
         report |= {"white": top, "images_per_second": speed}
     tell({**report, "images": n}, f"{n} images: {out_file}", as_json)
 
@@ -90,12 +92,12 @@ def _drawn(
     unit: str | None,
 ) -> tuple[Iterable[Any], list[list[int]]]:
     """Return the images of a table, and the frames of each."""
+    from napari_deepsmlm.localizations import require_molecules
     from napari_deepsmlm.render import RenderOptions, draw_lapse, frames_of_lapse
 
     values = {"kind": kind, "sr_pixel_nm": sr_pixel, "sigma_nm": sigma}
     options = RenderOptions.from_dict(values, source="options")
     molecules, _ = read(path, pixel_size, unit)
-    if not len(molecules):
-        raise ValueError(f"{path.name} has no molecules: there is nothing to show.")
+    require_molecules(molecules, "show", path.name)
     frames = [[each.start, each.stop] for each in frames_of_lapse(molecules, windows)]
     return draw_lapse(molecules, windows, options=options), frames

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_deepsmlm._words import counted
-from napari_deepsmlm.cli._console import err, out, print_json, progress
+from napari_deepsmlm.cli._console import err, out, print_json, print_warnings, progress
 from napari_deepsmlm.cli._options import JsonFlag, OutFolder
 
 if TYPE_CHECKING:
@@ -74,8 +74,9 @@ def _activations(path: Path) -> Localizations:
         If there are none.
     """
     from napari_deepsmlm.io import read_localizations
+    from napari_deepsmlm.localizations import at_known_places, require_molecules
 
-    table = read_localizations(path)
-    if not len(table):
-        raise ValueError(f"{path.name}: no molecules to show.")
+    table, remarks = at_known_places(read_localizations(path))
+    print_warnings(remarks)
+    require_molecules(table, "show", path.name)
     return table

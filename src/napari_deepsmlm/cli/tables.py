@@ -43,9 +43,8 @@ def filter_table(
     step = {"kind": "filter", "where": where}
     write(kept, out_file, kind, pixel_nm, source=table, step=step)
     report = {"molecules": len(molecules), "kept": len(kept), "where": where, "file": str(out_file)}
-    tell(
-        report, f"{len(kept):,} of {counted(len(molecules), 'molecule')} kept: {out_file}", as_json
-    )
+    note = f"{len(kept):,} of {counted(len(molecules), 'molecule')} kept: {out_file}"
+    tell(report, note, as_json, n_read=len(molecules))
 
 
 def render(
@@ -110,6 +109,7 @@ def render(
     else:
         options = RenderOptions.from_dict(values, source="options")
     molecules, pixel_nm = read(table, pixel_size, unit)
+    n_read = len(molecules)
     if where is not None:
         molecules = filtering.filter_table(molecules, where)
     if volume and "z_nm" in molecules:
@@ -148,7 +148,7 @@ def render(
     note = f"{counted(n_inside, 'molecule')} in {size}: {out_file}"
     if color_by is not None:
         note += f" (blue {low:.4g}, grey, orange {high:.4g})"
-    tell({**report, "shape": list(sides)}, note, as_json)
+    tell({**report, "shape": list(sides)}, note, as_json, n_read=n_read)
 
 
 def convert(
@@ -169,7 +169,9 @@ def convert(
         "camera_pixel_nm": pixel_nm,
         "file": str(out_file),
     }
-    tell(report, f"{counted(len(molecules), 'molecule')}: {out_file}", as_json)
+    tell(
+        report, f"{counted(len(molecules), 'molecule')}: {out_file}", as_json, n_read=len(molecules)
+    )
 
 
 def _field_nm(field: str, given_nm: float | None, of_table_nm: float | None) -> tuple[float, float]:
@@ -192,14 +194,18 @@ def _field_nm(field: str, given_nm: float | None, of_table_nm: float | None) -> 
 
 def _warn_of_outside(molecules: Any, field_nm: tuple[float, float] | None) -> int:
     """Return how many molecules lie outside the image, and say so."""
+    from napari_deepsmlm.localizations import known_places
+
     x, y = molecules.x_nm, molecules.y_nm
-    is_before = (x < 0) | (y < 0)
+    is_somewhere = known_places(molecules, ("x_nm", "y_nm"))
+    is_outside = (x < 0) | (y < 0)
     where = "at negative x or y, outside the image, which begins at 0"
     if field_nm is not None:
-        is_before |= (y >= field_nm[0]) | (x >= field_nm[1])
+        is_outside |= (y >= field_nm[0]) | (x >= field_nm[1])
         where = "outside the field of the frames"
-    n_outside = int(is_before.sum())
-    if n_outside:
-        who = f"{counted(n_outside, 'molecule')} {'lies' if n_outside == 1 else 'lie'}"
-        print_warnings([f"{who} {where}; not drawn."])
-    return n_outside
+    n_outside, n_nowhere = int((is_outside & is_somewhere).sum()), int((~is_somewhere).sum())
+    for n, place in ((n_outside, where), (n_nowhere, "where no sample is, a metre away or more")):
+        if n:
+            who = f"{counted(n, 'molecule')} {'lies' if n == 1 else 'lie'}"
+            print_warnings([f"{who} {place}; not drawn."])
+    return n_outside + n_nowhere

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_deepsmlm.localizations import count_frames, known_places
+from napari_deepsmlm.localizations import count_frames, known_places, require_molecules
 
 if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
@@ -62,6 +62,7 @@ def sample_of(table: Localizations, segment_frames: int | None = None) -> Sample
     ValueError
         If there are too few molecules or frames to see a movement.
     """
+    require_molecules(table, "measure drift by")
     table = table.to_numpy()
     names = [name for name in AXES if name in table]
     xyz = np.stack([np.asarray(table[name], float) for name in names], axis=1)

@@ -20,6 +20,7 @@ from napari_deepsmlm.evaluation.coverage import (
 from napari_deepsmlm.evaluation.quality_files import is_image
 from napari_deepsmlm.evaluation.score_plot import save_score_plot
 from napari_deepsmlm.io import open_frames, read_localizations
+from napari_deepsmlm.localizations import AXES, at_known_places, require_molecules
 from napari_deepsmlm.metrics import (
     count_image,
     field_of,
@@ -108,8 +109,12 @@ def evaluate_files(
     pixel_nm = options.pixel_size_nm
     found = read_localizations(prediction, pixel_size_nm=pixel_nm)
     true = _read_truth(truth, pixel_nm)
+    axes = AXES if found.is_3d and true.is_3d else AXES[:2]
+    (found, lost), (true, lost_truth) = (at_known_places(table, axes) for table in (found, true))
+    remarks = [f"{prediction.name}: {remark}" for remark in lost]
+    remarks += [f"{truth.name}: {remark}" for remark in lost_truth]
     covered = coverage_of_table(found, coverage_of_file(prediction))
-    remarks = beyond_truth(found, true)
+    remarks += beyond_truth(found, true)
     true, left_out = _cut(true, covered, options, truth, prediction)
     remarks += left_out
     if options.border_nm > 0:
@@ -129,7 +134,9 @@ def evaluate_files(
         _write_table(table, options.by, Path(out))
     if true.is_3d and not found.is_3d:
         remarks.append(f"{prediction.name}: has no z, so only x and y were matched and scored.")
-    if not len(matching.true):
+    if not len(found):
+        remarks.append(f"{prediction.name} holds no molecules: all true ones count as missed.")
+    elif not len(matching.true):
         remarks.append("Nothing matched, so errors are not defined.")
     return matching.scores(), remarks
 
@@ -145,11 +152,13 @@ def _evaluate_image(
         pixel_nm = options.pixel_size_nm or pixel_nm
         if pixel_nm is None:
             raise ValueError(f"{prediction.name}: states no pixel size; give --pixel-size in nm.")
-        true = _read_truth(truth, options.pixel_size_nm)
+        true, lost = at_known_places(_read_truth(truth, options.pixel_size_nm), AXES[:2])
+        remarks = [f"{truth.name}: {remark}" for remark in lost]
         covered = coverage_of_file(prediction)
         if covered is not None:  # sums of frames are one image all the same
             covered = covered.replace(sum_frames=1)
-        true, remarks = _cut(true, covered, options, truth, prediction)
+        true, left_out = _cut(true, covered, options, truth, prediction)
+        remarks += left_out
         if covered is not None and covered.box_nm is not None:
             x_nm, y_nm = covered.box_nm[:2]
             true = true.with_columns(x_nm=true.x_nm - x_nm, y_nm=true.y_nm - y_nm)
@@ -174,8 +183,7 @@ def _read_image(path: Path) -> tuple[Image, float | None]:
 
 def _read_truth(path: Path, pixel_size_nm: float | None) -> Localizations:
     table = read_localizations(path, pixel_size_nm=pixel_size_nm)
-    if not len(table):
-        raise ValueError(f"{path.name}: holds no true molecules to compare with.")
+    require_molecules(table, "compare with", path.name)
     return table
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
-from napari_deepsmlm.localizations import known_places
+from napari_deepsmlm.localizations import known_places, require_molecules
 from napari_deepsmlm.metrics import count_image, error_map, ring_correlation
 from napari_deepsmlm.metrics.frc import N_BLOCKS, half_images, random_halves, time_halves
 
@@ -238,8 +238,7 @@ def finite_rows(table: Localizations) -> tuple[Localizations, list[str]]:
     ValueError
         If there is none.
     """
-    if not len(table):
-        raise ValueError("The table holds no molecules: there is nothing to measure.")
+    require_molecules(table, "measure")
     is_somewhere = known_places(table, ("x_nm", "y_nm"))
     n_lost = int((~is_somewhere).sum())
     if n_lost == len(table):

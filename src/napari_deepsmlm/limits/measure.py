@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm.experiment import Experiment
@@ -36,6 +36,12 @@ FEWEST_FRAMES, MAX_FRAMES, MOLECULES = 4, 40, 150
 FRAMES_AT_ONCE = 4
 N_DEPTHS = 8
 _EVERYWHERE = (-1e9, 1e9)
+POSSIBLE = {
+    "densities": (0.001, 100.0, "molecules per frame and square micrometre"),
+    "photons": (1.0, 1e6, "photons of a molecule in a frame"),
+    "backgrounds": (0.01, 1e6, "background photons per pixel"),
+}
+"""Least, most and unit of the conditions."""
 
 Ascending = Annotated[tuple[float, ...], Field(min_length=1, max_length=20)]
 
@@ -44,7 +50,8 @@ class LimitOptions(FrozenModel):
     """Which conditions a model is tried under."""
 
     densities: Ascending = Field(
-        (0.1, 0.5, 1.0, 2.0, 4.0), description="Molecules per frame and square micrometre."
+        (0.1, 0.5, 1.0, 2.0, 4.0),
+        description="Molecules per frame and square micrometre, 0.001 to 100.",
     )
     photons: Ascending = Field(
         (500.0, 1500.0, 5000.0), description="Photons of a molecule in a frame."
@@ -58,9 +65,11 @@ class LimitOptions(FrozenModel):
 
     @field_validator("densities", "photons", "backgrounds")
     @classmethod
-    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not all(0 < one <= 1e6 for one in value):
-            raise ValueError("must be numbers above 0")
+    def _possible(cls, value: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        low, high, unit = POSSIBLE[info.field_name or ""]
+        wrong = [one for one in value if not low <= one <= high]
+        if wrong:
+            raise ValueError(f"{wrong[0]:g} is not between {low:g} and {high:g} {unit}")
         return tuple(sorted(set(value)))
 
     @property

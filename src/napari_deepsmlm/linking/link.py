@@ -94,12 +94,10 @@ def link(table: Localizations, options: LinkOptions | None = None) -> LinkResult
     Raises
     ------
     ValueError
-        If the table is empty.
+        If a frame is one that no movie has.
     """
     options = options or LinkOptions()
     table = table.to_numpy().sort()
-    if not len(table):
-        raise ValueError("The table holds no molecules: there is nothing to link.")
     count_frames(table)  # refuses what no movie has
     table, remarks = at_known_places(table)
     n_before = len(table)

@@ -42,15 +42,15 @@ def propose(
     """
     remarks = []
     precision = nena(table)
-    if distance_nm is None:
-        if precision is None:
-            distance_nm = DEFAULT_DISTANCE_NM
+    if distance_nm is None and precision is not None:
+        distance_nm = precision * math.sqrt(-4 * math.log(MISSED))
+    elif distance_nm is None:
+        distance_nm = DEFAULT_DISTANCE_NM
+        if len(table):
             remarks.append(
                 f"Too few molecules shine in two frames in a row to measure the precision: "
                 f"{distance_nm:g} nm are taken as the largest distance; --distance says otherwise."
             )
-        else:
-            distance_nm = precision * math.sqrt(-4 * math.log(MISSED))
     if dark_frames is None:
         dark_frames = _dark_frames(table, distance_nm)
     return Proposal(distance_nm, dark_frames, precision, tuple(remarks))

@@ -11,6 +11,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 from scipy.spatial import cKDTree
 
+from napari_deepsmlm.localizations import known_places
 from napari_deepsmlm.metrics.scores import score_groups, z_score_moments
 
 if TYPE_CHECKING:
@@ -179,10 +180,12 @@ def _is_bright(truth: Localizations, least_photons: float) -> np.ndarray[Any, np
 
 def _positions(table: Localizations, has_z: bool) -> Floats:
     names = ("x_nm", "y_nm", "z_nm") if has_z else ("x_nm", "y_nm")
-    positions = np.stack([np.asarray(table[name], np.float64) for name in names], axis=1)
-    if not np.isfinite(positions).all():
-        raise ValueError("Positions must be finite to be matched; remove the rows with NaN first.")
-    return positions
+    if not known_places(table, names).all():
+        raise ValueError(
+            "Positions must be numbers of less than a metre to be matched; remove the other rows "
+            "first."
+        )
+    return np.stack([np.asarray(table[name], np.float64) for name in names], axis=1)
 
 
 def _z_scores(difference: Floats, predicted: Localizations, row: Indices) -> Floats:

@@ -228,6 +228,7 @@ def reconstruct(
     model: str = "deep-storm",
     *,
     out: str | Path | None = None,
+    overwrite: bool = False,
     adapt: float | None = None,
     **options: Any,
 ) -> Reconstruction:
@@ -238,6 +239,7 @@ def reconstruct(
     frames : a file, files of one series in time, or an array (T, Y, X) or (T, C, Y, X) of ADU.
     model : network, built-in model, or model file.
     out : folder to write the results to as well.
+    overwrite : replace earlier results that lie in `out`; without it they are a reason not to begin.
     adapt : minutes to train the model on a simulated twin of the stack first; the better of the
         two is used, see `napari_deepsmlm.adaptation`.
     options : fields of `ReconstructOptions`, such as `pixel_size_nm=100.0, sum_frames=10`.
@@ -246,6 +248,8 @@ def reconstruct(
     ------
     BrakeError
         If what comes out cannot be; with `force=True` it is a warning in the report.
+    FileExistsError
+        If `out` holds results and `overwrite` is not given.
     ValueError, OSError
         One sentence each: unknown model, unusable frames, frames that cannot be read.
 
@@ -260,9 +264,12 @@ def reconstruct(
     chosen = ReconstructOptions.from_dict({"model": str(model), **options}, source="options")
     remarks: tuple[str, ...] = ()
     if adapt is not None:
+        if out is not None:
+            refuse_results(Path(out), None, overwrite=overwrite)  # before the minutes are spent
         *_, done = AdaptJob(frames, adapt_options(chosen, adapt)).run()
         chosen, remarks = with_adapted(chosen, done), remarks_of(done)
-    *_, finished = ReconstructJob(frames, chosen, out=out, remarks=remarks).run()
+    job = ReconstructJob(frames, chosen, out=out, overwrite=overwrite, remarks=remarks)
+    *_, finished = job.run()
     assert isinstance(finished, Finished)  # noqa: S101 - the last event of every job
     return finished.result
 

@@ -91,7 +91,7 @@ def refuse_results(folder: Path, source: FrameSource | None, *, overwrite: bool)
     if there and not overwrite:
         raise FileExistsError(
             f"{folder} holds {' and '.join(there)} already: choose another --out, or give "
-            "--overwrite to replace them."
+            "--overwrite (overwrite=True in Python) to replace them."
         )
 
 

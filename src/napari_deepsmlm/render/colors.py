@@ -23,6 +23,8 @@ STOPS = (SKY, "#ababab", ORANGE)
 N_COLORS = 257
 RANGE_PERCENT = (1.0, 99.0)
 BRIGHTEST_PERCENT = 99.8
+LARGEST = 1e30
+"""A value beyond is none: float32 images hold no more."""
 
 
 class ColoredImage(NamedTuple):
@@ -104,12 +106,14 @@ def draw_mean(
     if by not in table:
         raise ValueError(f"No column '{by}' to colour by. Available: {', '.join(table.names)}.")
     shape = shape or field_shape(table, options.sr_pixel_nm)
-    table = table[np.isfinite(np.asarray(table[by], float))]
-    if not len(table):
+    is_known = np.abs(np.nan_to_num(np.asarray(table[by], float), nan=np.inf)) < LARGEST
+    if len(table) and not is_known.any():
         raise ValueError(f"No molecule has a value in '{by}' to colour by.")
+    table = table[is_known]
     values = np.asarray(table[by], float)
-    low, high = limits or tuple(np.percentile(values, RANGE_PERCENT).tolist())
-    high = high if high > low else low + 1.0
+    found = np.percentile(values, RANGE_PERCENT).tolist() if len(values) else (0.0, 1.0)
+    low, high = limits or tuple(found)
+    high = high if high > low else low + max(1.0, abs(low) * 1e-6)
     # Shares of the range rather than values: float32 sums of large numbers would lose them.
     shares = column(table.with_columns(share=(values - low) / (high - low)), "share")
     density = draw(table, shape, options=options, stopping=stopping).numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_deepsmlm.localizations import count_frames
 from napari_deepsmlm.render.options import RenderOptions, draw, field_shape
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def frames_of_lapse(table: Localizations, windows: Windows) -> list[range]:
     >>> frames_of_lapse(table, Windows(length=4, step=2))
     [range(0, 4), range(2, 6), range(4, 8)]
     """
-    n_frames = int(table.frame.max()) + 1 if len(table) else 1
+    n_frames = count_frames(table) or 1
     return [windows.frames(k, n_frames) for k in range(windows.count(n_frames))]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.localizations import known_places
 from napari_deepsmlm.render.gaussians import OWN_SIGMA, gaussian
 from napari_deepsmlm.render.points import average_shifted_histogram, histogram
 
@@ -88,15 +89,17 @@ def draw(
 def field_shape(table: Localizations, sr_pixel_nm: float) -> tuple[int, int]:
     """Return rows and columns of the image that reaches from (0, 0) to the last molecule.
 
+    Rows whose position is no number, or a metre away and more, are nowhere and do not count.
+
     Raises
     ------
     ValueError
         If that are more than a hundred million pixels.
     """
     sides = []
+    known = known_places(table, ("x_nm", "y_nm"))
     for name in ("y_nm", "x_nm"):
-        values = np.asarray(table.to_numpy()[name], float)
-        values = values[np.isfinite(values)]
+        values = np.asarray(table.to_numpy()[name], float)[known]
         last = float(values.max()) if len(values) else 0.0
         sides.append(max(1, math.floor(last / sr_pixel_nm) + 1))
     return _not_too_large(sides, "The molecules reach over", sr_pixel_nm)

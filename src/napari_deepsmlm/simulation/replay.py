@@ -12,6 +12,9 @@ from napari_deepsmlm.simulation.molecules import Emitters
 from napari_deepsmlm.simulation.movie import MAX_FRAMES, MAX_PIXELS, SEED_STEP
 from napari_deepsmlm.simulation.scene import Scene, between
 
+# A molecule gives no more in a frame; beyond, float32 frames hold nothing else.
+MAX_PHOTONS = 1e9
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -83,6 +86,13 @@ def _in_reach(
     is_near &= (table.y_nm > -margin_nm) & (table.y_nm < height + margin_nm)
     is_near &= (table.frame >= 0) & (table.frame < n_frames) & (table["photons"] > 0)
     table = table[is_near]
+    brightest = float(np.max(table["photons"], initial=0.0))
+    if brightest > MAX_PHOTONS:
+        raise ValueError(
+            f"Activations of {brightest:.3g} photons in a frame are more than any molecule gives "
+            f"({MAX_PHOTONS:,.0f}): leave them out first (deepsmlm filter TABLE --where "
+            f'"intensity < {MAX_PHOTONS:.0f}" --out CUT.csv).'
+        )
     _require_depth(table, psf)
     in_order: Localizations = table[np.argsort(table.frame, kind="stable")]
     return in_order

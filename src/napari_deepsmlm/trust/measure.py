@@ -14,7 +14,7 @@ from napari_deepsmlm.evaluation import frc_of_table
 from napari_deepsmlm.io import open_frames, read_table
 from napari_deepsmlm.io.result_files import REPORT_NAME
 from napari_deepsmlm.linking import nena
-from napari_deepsmlm.localizations import count_frames
+from napari_deepsmlm.localizations import count_frames, require_molecules
 from napari_deepsmlm.metrics.crlb import mortensen_precision
 from napari_deepsmlm.mismatch import compare_with_training, settings_of
 from napari_deepsmlm.trust.doubt import DoubtMap, doubt_map
@@ -178,8 +178,7 @@ def judge(
             raise ValueError(f"{source.name}: states no pixel size; give --pixel-size in nm.")
         compared, training = _training(report, frames, model, pixel_nm)
         sigma_px = _sigma_px(compared)
-        if not len(table):
-            raise ValueError(f"{title}: holds no molecules: there is nothing to judge.")
+        require_molecules(table, "judge", title)
         _require_the_same_movie(title, table, source, pixel_nm)
         doubt, mapped = _mapped(source, table, report, pixel_nm, sigma_px)
     frc_nm, resolution = _resolution(table)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm.localizations import KNOWN_COLUMNS
 
 if TYPE_CHECKING:
     import threading
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
 
 
+POSSIBLE_COLUMNS = (*KNOWN_COLUMNS, "group")
+"""What networks, the likelihood fitter and steps can give."""
 COMMAND = "deepsmlm batch ../recipe.yaml --out .."
 """As it is given in the folder of the stack."""
 
@@ -82,6 +85,15 @@ class Step(FrozenModel, ABC):
     """
 
     file_name: ClassVar[str]
+
+    def check(self) -> None:
+        """Look for a mistake that can be seen before there is a table.
+
+        Raises
+        ------
+        ValueError, OSError
+            One sentence, if it could be done with no table at all.
+        """
 
     @abstractmethod
     def run(self, stage: Stage) -> StepDone:

@@ -35,6 +35,12 @@ class DriftStep(Step, DriftOptions):
             raise ValueError("takes 'apply' or 'take_back', not both")
         return self
 
+    def check(self) -> None:
+        """Read the curve that is to be used."""
+        given = self.apply or self.take_back
+        if given is not None:
+            read_curve(given)
+
     def run(self, stage: Stage) -> StepDone:
         """Take it off and write table and curve."""
         given = self.apply or self.take_back

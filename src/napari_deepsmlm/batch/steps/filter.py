@@ -8,9 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from napari_deepsmlm import filtering
-from napari_deepsmlm.batch.steps.base import Stage, Step, StepDone
+from napari_deepsmlm.batch.steps.base import POSSIBLE_COLUMNS, Stage, Step, StepDone
 from napari_deepsmlm.filtering.tokens import UnknownColumnError
-from napari_deepsmlm.localizations import KNOWN_COLUMNS
 
 
 class FilterStep(Step):
@@ -28,10 +27,14 @@ class FilterStep(Step):
     @field_validator("where")
     @classmethod
     def _is_written_well(cls, where: str) -> str:
-        """Refuse what no table could be filtered by; which columns there are is seen later."""
+        """Refuse what no table could be filtered by; its columns may be of a table from elsewhere."""
         with suppress(UnknownColumnError):
-            filtering.Filter(where, tuple(KNOWN_COLUMNS))
+            filtering.Filter(where, POSSIBLE_COLUMNS)
         return where
+
+    def check(self) -> None:
+        """Refuse a column that no table of a batch has."""
+        filtering.Filter(self.where, POSSIBLE_COLUMNS)
 
     def run(self, stage: Stage) -> StepDone:
         """Keep some molecules and write their table."""

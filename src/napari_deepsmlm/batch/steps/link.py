@@ -17,8 +17,6 @@ class LinkStep(Step, LinkOptions):
 
     def run(self, stage: Stage) -> StepDone:
         """Merge the rows of a molecule and write the table."""
-        if not len(stage.table):
-            return StepDone(stage.table, ("No molecule to link.",))
         values = {name: getattr(self, name) for name in LinkOptions.model_fields}
         found = link(stage.table, LinkOptions(**values))
         said = {"distance_nm": found.distance_nm, "dark_frames": found.dark_frames}

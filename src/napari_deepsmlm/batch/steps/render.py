@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from napari_deepsmlm import filtering
-from napari_deepsmlm.batch.steps.base import Stage, Step, StepDone
+from napari_deepsmlm.batch.steps.base import POSSIBLE_COLUMNS, Stage, Step, StepDone
 from napari_deepsmlm.io import history_report, write_image, write_rgb
 from napari_deepsmlm.io.tables.columns import merged_uncertainty
 from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
@@ -27,6 +27,12 @@ class RenderStep(Step):
         None, description="Column that gives the colours, such as z; makes RGB."
     )
 
+    def check(self) -> None:
+        """Refuse a column that no table of a batch has."""
+        if self.color_by is not None and not filtering.find_column(self.color_by, POSSIBLE_COLUMNS):
+            names = ", ".join(filtering.column_names(POSSIBLE_COLUMNS))
+            raise ValueError(f"No column '{self.color_by}' to colour by. Available: {names}.")
+
     def run(self, stage: Stage) -> StepDone:
         """Draw the field of the frames."""
         shape = frames_shape(*stage.field_nm, self.image.sr_pixel_nm)
@@ -37,8 +43,6 @@ class RenderStep(Step):
             image = draw(stage.table, shape, options=self.image, stopping=stage.stopping).numpy()
             write_image(stage.path, image, pixel_size_nm=nm, report=report)
             return StepDone(stage.table)
-        if not len(stage.table):
-            return StepDone(stage.table, ("No molecule to draw in colours.",))
         column = filtering.find_column(self.color_by, stage.table.names) or self.color_by
         table = stage.table
         if column == UNCERTAINTY_XY:  # one number in ThunderSTORM, two in a table of ours

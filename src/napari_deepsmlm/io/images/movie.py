@@ -23,7 +23,7 @@ COLORMAP = "magma"
 
 
 def write_movie(
-    path: str | Path, images: Iterable[Image], *, ms_per_image: int = 100
+    path: str | Path, images: Iterable[Image], *, ms_per_image: int = 100, n_images: int = 0
 ) -> tuple[int, float]:
     """Write images (Y, X) of one size; colours mean the same in all of them.
 
@@ -31,6 +31,7 @@ def write_movie(
     ----------
     path : .gif, or .png for an animated PNG.
     ms_per_image : how long each is shown.
+    n_images : how many there will be, if that is known: too many are refused at the first.
 
     Returns
     -------
@@ -46,10 +47,12 @@ def write_movie(
     kept: list[Image] = []
     for image in images:
         kept.append(np.asarray(image, np.float32))
-        if sum(one.nbytes for one in kept) > MAX_BYTES:
+        n = max(len(kept), n_images)
+        if n * kept[0].nbytes > MAX_BYTES:
+            size = " x ".join(map(str, image.shape))
             raise ValueError(
-                f"{path.name}: {len(kept)} images of {image.shape} pixels are more than a movie "
-                "file holds; take larger pixels, fewer images, or a .tif."
+                f"{path.name}: {n:,} images of {size} pixels are more than a movie file holds; take "
+                "larger pixels, fewer images, or a .tif."
             )
     if not kept:
         raise ValueError(f"{path.name}: there is no image to show.")

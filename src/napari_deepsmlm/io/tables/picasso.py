@@ -17,6 +17,7 @@ import yaml
 
 from napari_deepsmlm._files import atomic_write, refuse_to_replace
 from napari_deepsmlm._hdf5 import ShieldedFile
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.io._headers_yaml import read_documents
 from napari_deepsmlm.io.frames._planes import is_plausible_pixel_size
 from napari_deepsmlm.io.tables.columns import ReadTable
@@ -99,6 +100,7 @@ class PicassoWriter:
         self._ends = np.zeros(3)  # beyond the last frame, x and y
         self._stack = ExitStack()
         self._rows: Any = None
+        self._n_too_large = 0
 
     def __enter__(self) -> Self:
         movie = self.path.with_suffix(".raw")
@@ -122,6 +124,12 @@ class PicassoWriter:
             raise
         self._rows = None
         self._stack.__exit__(kind, *rest)
+        if self._n_too_large:
+            logger.warning(
+                "%s: %s beyond what Picasso stores, and infinite there.",
+                self.path.name,
+                counted(self._n_too_large, "value is", "values are"),
+            )
         if kind is None:
             with atomic_write(self.path.with_suffix(".yaml")) as file:
                 file.write(yaml.safe_dump_all(info, sort_keys=False).encode())
@@ -152,7 +160,12 @@ class PicassoWriter:
         rows = np.zeros(len(block), self._type)
         for name in self._names:
             label = _label(name)
-            rows[label] = _to_file(name, block[name], self.pixel_size_nm)
+            values = _to_file(name, block[name], self.pixel_size_nm)
+            with np.errstate(over="ignore"):
+                rows[label] = values
+            if rows[label].dtype.kind == "f":
+                is_lost = np.isinf(rows[label]) & np.isfinite(values)
+                self._n_too_large += int(is_lost.sum())
         ends = [block.frame.max() + 1, rows["x"].max() + 0.5, rows["y"].max() + 0.5]
         self._ends = np.fmax(self._ends, ends)
         n_all = self.n_written + len(block)

@@ -91,7 +91,8 @@ def _frames_from_zero(
     is_wrong = (frame < first - 0.5) | (frame > _MAX_FRAME)
     if is_wrong.any():
         row = int(np.argmax(is_wrong))
+        limits = f"from {first}" if frame[row] < first else f"below {_MAX_FRAME:,}"
         raise ValueError(
-            f"{name}: row {row + 1} has frame {frame[row]:g}; frames must be numbers from {first}."
+            f"{name}: row {row + 1} has frame {frame[row]:g}; frames must be numbers {limits}."
         )
     return frame - first, remarks

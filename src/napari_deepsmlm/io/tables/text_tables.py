@@ -13,7 +13,12 @@ import pandas as pd
 from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.io.tables import headers
 from napari_deepsmlm.io.tables._text_layout import TextLayout, layout_of, layout_of_head, whole_text
-from napari_deepsmlm.io.tables.columns import ReadTable, TableUnits, split_uncertainty
+from napari_deepsmlm.io.tables.columns import (
+    ReadTable,
+    TableUnits,
+    split_header,
+    split_uncertainty,
+)
 from napari_deepsmlm.io.tables.meanings import find_columns
 from napari_deepsmlm.io.tables.programs import program_of, remarks_on, stated_pixel_nm
 from napari_deepsmlm.io.tables.rows import usable_rows
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.io.tables.programs import Program
 
 _WHOLE = ("id", "detections")
+_OF_CURVES = {"frame", "x", "y", "z", "error", "error z"}
 
 
 def read_text_table(path: Path, units: TableUnits) -> ReadTable:
@@ -48,6 +54,7 @@ def read_text_table(path: Path, units: TableUnits) -> ReadTable:
         file.close()
     head = _head_of(layout)
     units = TableUnits(units.pixel_size_nm or head.pixel_nm, units.unit)
+    _refuse_drift_curve(path, head.cells)
     found = find_columns(path.name, head.cells, units, head.program)
     values, remarks = _read_columns(path, layout, found)
     columns, row_remarks = usable_rows(
@@ -77,6 +84,15 @@ def looks_like_text_table(head: bytes) -> bool:
     except (ValueError, StopIteration):
         return False
     return headers.has_positions(headers.read_header(cell) for cell in layout.cells)
+
+
+def _refuse_drift_curve(path: Path, cells: list[str]) -> None:
+    labels = {split_header(cell)[0] for cell in cells}
+    if "error" in labels and labels <= _OF_CURVES:
+        raise ValueError(
+            f"{path.name}: is a drift curve, no table of molecules; it is taken off one by "
+            f"deepsmlm drift TABLE --apply {path.name} --out F."
+        )
 
 
 @dataclass(frozen=True, slots=True)

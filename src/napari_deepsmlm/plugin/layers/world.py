@@ -51,6 +51,33 @@ class PixelSize(NamedTuple):
     origin: str
 
 
+class PlaneSpan(NamedTuple):
+    """The planes of the camera frames on which a layer is seen, as one step along their axis."""
+
+    n_planes: int = 1
+    first: int = 0
+
+    @classmethod
+    def of(cls, frames: Any, channel: int | None = None) -> PlaneSpan:
+        """Return one channel (from 1) of frames, by default all their planes.
+
+        Parameters
+        ----------
+        frames : what has a shape, (T, Y, X) or (T, C, Y, X).
+        """
+        if channel is not None:
+            return cls(1, channel - 1)
+        return cls(int(frames.shape[-3]) if len(frames.shape) > 3 else 1)
+
+    @property
+    def middle(self) -> float:
+        """Where that step is on the slider."""
+        return self.first + (self.n_planes - 1) / 2
+
+
+ONE_PLANE = PlaneSpan()
+
+
 def image_of(source: FrameSource) -> tuple[Any, dict[str, Any], str]:
     """Return frames as napari's (data, keywords, type), lazy and placed in nm if they say so."""
     frames = source.as_dask()
@@ -293,7 +320,7 @@ def lapse_placement(
     first_frame: int,
     window: int,
     ndim: int,
-    plane: int = 0,
+    planes: PlaneSpan = ONE_PLANE,
     step: int | None = None,
 ) -> dict[str, Any]:
     """Return the same of a time-lapse: each image lies where the slider is on its frames.
@@ -305,21 +332,25 @@ def lapse_placement(
     step : frames from one image to the next, if they overlap; the slider shows that image in whose
         middle it is.
     ndim : axes of the camera frames; the image has as many, and at least (t, y, x).
-    plane : of the frames, on which the image lies if they have several.
+    planes : of the frames, on which the image is seen if there are several.
     """
     n_between = max(0, ndim - 3)  # focal planes: (t, c, y, x)
     flat = overlay_placement(corner, sr_pixel_nm)
     middle = first_frame + (window - 1) / 2
+    along = float(window if step is None else step)
     return {
-        "scale": (float(window if step is None else step), *(1.0,) * n_between, *flat["scale"]),
-        "translate": (middle, *(float(plane),) * n_between, *flat["translate"]),
+        "scale": (along, *(float(planes.n_planes),) * n_between, *flat["scale"]),
+        "translate": (middle, *(planes.middle,) * n_between, *flat["translate"]),
         "units": ("pixel",) * (1 + n_between) + flat["units"],
         "axis_labels": axis_labels(3 + n_between),
     }
 
 
 def points_of(
-    localizations: Localizations, corner: tuple[float, float], ndim: int, plane: int = 0
+    localizations: Localizations,
+    corner: tuple[float, float],
+    ndim: int,
+    planes: PlaneSpan = ONE_PLANE,
 ) -> tuple[Any, dict[str, Any], str]:
     """Return molecules as napari's (data, keywords, type), in the frames they were found in.
 
@@ -328,18 +359,18 @@ def points_of(
     localizations : nm from the corner, frames counted in the stack.
     corner : (y, x) nm in the world.
     ndim : axes of the camera frames: the points follow their slider.
-    plane : of the frames, on which the points lie if they have several.
+    planes : of the frames, on which the points are seen if there are several.
     """
     table: pd.DataFrame = localizations.to_dataframe()
     data = np.zeros((len(table), ndim))
     data[:, -2:] = table[["y_nm", "x_nm"]]
     if ndim > 2:
         data[:, 0] = table["frame"]
-    if ndim > 3:
-        data[:, -3] = plane
+    n_between = max(0, ndim - 3)
     keywords = {
         "features": table,
-        "translate": (0.0,) * (ndim - 2) + corner,
+        "scale": (1.0,) * min(1, ndim - 2) + (float(planes.n_planes),) * n_between + (1.0, 1.0),
+        "translate": (0.0,) * min(1, ndim - 2) + (planes.middle,) * n_between + corner,
         "units": frame_placement(ndim, 1.0)["units"],
         "axis_labels": axis_labels(ndim),
         "face_color": "transparent",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepsmlm.plugin.layers.world import KEY, frame_placement, points_of
+from napari_deepsmlm.plugin.layers.world import KEY, PlaneSpan, frame_placement, points_of
 
 if TYPE_CHECKING:
     from napari_deepsmlm.experiment import Experiment
@@ -108,7 +108,7 @@ def _with_truth(experiment: Experiment, name: str, **sample: Any) -> list[LayerD
     experiment = experiment.replace(simulation=simulation, image_px=(64, 64))
     stack, truth = experiment.simulate(N_FRAMES, SEED)
     image = _image(stack, experiment, name, n_molecules=len(truth))
-    return [image, _points(truth, experiment.psf.pixel_size_nm, image[0].ndim)]
+    return [image, _points(truth, experiment.psf.pixel_size_nm, image[0])]
 
 
 def _image(stack: Any, experiment: Experiment, name: str, **known: Any) -> LayerData:
@@ -133,7 +133,8 @@ def _image(stack: Any, experiment: Experiment, name: str, **known: Any) -> Layer
     return frames, keywords, "image"
 
 
-def _points(truth: Localizations, pixel_size_nm: float, ndim: int) -> LayerData:
-    data, keywords, kind = points_of(truth, (-pixel_size_nm / 2,) * 2, ndim)
+def _points(truth: Localizations, pixel_size_nm: float, frames: Any) -> LayerData:
+    corner = (-pixel_size_nm / 2,) * 2
+    data, keywords, kind = points_of(truth, corner, frames.ndim, PlaneSpan.of(frames))
     keywords |= {"name": "true positions", "border_color": "lime", "size": 1.5 * pixel_size_nm}
     return data, keywords, kind

@@ -221,12 +221,12 @@ class _Work:
 
     def _match(self, known: Measured) -> Measured:
         from napari_deepsmlm.evaluation.coverage import beyond_truth, coverage_of_table
+        from napari_deepsmlm.localizations import require_molecules
         from napari_deepsmlm.metrics import match
 
         how, found = self._comparison, self._table("table")
         truth = self._table("truth_table")
-        if not len(truth):
-            raise ValueError("the table holds no true molecules to compare with.")
+        require_molecules(truth, "compare with", "the table of true molecules")
         known = self._with(known, _not_twice(known, beyond_truth(found, truth)))
         covered = coverage_of_table(found, self._question.table_coverage)
         truth, known = self._cut(known, covered)

@@ -10,6 +10,7 @@ from napari_deepsmlm.plugin.layers.localizations import place_waiting
 from napari_deepsmlm.plugin.layers.tables import keep_table
 from napari_deepsmlm.plugin.layers.world import (
     KEY,
+    PlaneSpan,
     corner_nm,
     is_in_nm,
     lapse_placement,
@@ -74,7 +75,7 @@ class Overlay:
         self._viewer = viewer
         self.name = name
         self._first_frame, self._window, self._step = first_frame, window, step
-        self._plane = 0 if channel is None else channel - 1
+        self._planes = PlaneSpan.of(stack.data, channel)
         self._blending = "additive" if is_see_through else "translucent_no_depth"
         self._report: dict[str, Any] = {"kind": "reconstruction", "of": stack.name}
         self._report["is_preview" if is_see_through else IS_RUN] = True
@@ -112,7 +113,7 @@ class Overlay:
     def show_points(self, localizations: Localizations) -> None:
         """Add the molecules, each in the frame it was found in; depth is colour."""
         data, keywords, _ = points_of(
-            localizations, self._corner, self.stack.ndim, plane=self._plane
+            localizations, self._corner, self.stack.ndim, planes=self._planes
         )
         keywords |= {"name": f"{self.name} molecules", "size": self.pixel_size_nm}
         if localizations.is_3d:
@@ -197,7 +198,7 @@ class Overlay:
                 window=self._window,
                 step=self._step,
                 ndim=self.stack.ndim,
-                plane=self._plane,
+                planes=self._planes,
             )
         self.layer = self._viewer.add_image(
             image,

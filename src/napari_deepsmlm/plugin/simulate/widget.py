@@ -15,7 +15,7 @@ from napari_deepsmlm.plugin.experiment.kept import experiment_editor, prepare_ex
 from napari_deepsmlm.plugin.experiment.kits import Kit, load_kit
 from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.layers.world import KEY, frame_placement, points_of
+from napari_deepsmlm.plugin.layers.world import KEY, PlaneSpan, frame_placement, points_of
 from napari_deepsmlm.plugin.simulate.work import FramesDone, Simulated, simulate_live
 from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, button
 
@@ -152,7 +152,7 @@ class SimulateWidget(JobPanel):
             note += ": too many to draw as points; `deepsmlm simulate` writes their table"
         elif len(made.truth):
             corner = (-pixel_nm / 2, -pixel_nm / 2)
-            data, keywords, _ = points_of(made.truth, corner, stack.ndim)
+            data, keywords, _ = points_of(made.truth, corner, stack.ndim, PlaneSpan.of(stack))
             keywords |= {"name": TRUTH_NAME, "border_color": "lime", "size": 1.5 * pixel_nm}
             self._viewer.add_points(data, metadata={KEY: known}, **keywords)
             note += ", drawn in their frames"

@@ -18,7 +18,7 @@ SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pyside lint format builtins builtins-pause docs lowest dist clean
+.PHONY: help demo test test-all test-pyside lint format builtins builtins-pause docs lowest beside dist clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
@@ -67,6 +67,10 @@ lowest: $(BIN)/pip ## Ask the resolver whether all lower bounds can be installed
 	@mkdir -p build && $(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra all pyproject.toml -o build/lowest.txt
 	$(BIN)/python scripts/lower_bounds.py --extra all --resolved build/lowest.txt
+
+beside: $(BIN)/pip ## Ask the resolver which other plugins fit beside this one (installs nothing).
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python scripts/beside_others.py
 
 dist: $(BIN)/pip ## Build wheel and sdist into dist/, and check what they hold.
 	rm -rf dist

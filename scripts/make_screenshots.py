@@ -127,25 +127,9 @@ def folder(choices: argparse.Namespace) -> None:
 
 def adapt(choices: argparse.Namespace) -> None:
     """A model far from the data: the question of the brake, an adaptation, and what came of it."""
-    from napari_deepsmlm.camera import IdealCamera
-
-    experiment = Experiment.from_dict(
-        {
-            "psf": {"kind": "gaussian", "pixel_size_nm": 160.0, "sigma_nm": [126.0, 130.0]},
-            "camera": IdealCamera(baseline=100, gain=2).model_dump(mode="json"),
-            "image_px": [48, 48],
-            "simulation": {
-                "density_per_um2": [0.5, 0.7],
-                "photons": [4000.0, 6000.0],
-                "background": [900.0, 900.0],
-            },
-        }
-    )
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*SIZE)
-    stack = experiment.simulate(250, seed=3).stack[:, 0]
-    viewer.add_image(stack, name="bright", scale=(1, 160, 160), units=("pixel", "nm", "nm"))
-    viewer.dims.set_current_step(0, 20)
+    far_from_training(viewer)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
     wait_until(lambda: panel.is_ready)
     form = panel.form
@@ -166,6 +150,27 @@ def adapt(choices: argparse.Namespace) -> None:
     take(choices.out / "adapt_done.png")
     print(panel.adapting.note.text())
     viewer.close()
+
+
+def far_from_training(viewer: napari.Viewer) -> None:
+    """Open frames of wide pixels on a bright background, as no built-in model was trained on."""
+    from napari_deepsmlm.camera import IdealCamera
+
+    experiment = Experiment.from_dict(
+        {
+            "psf": {"kind": "gaussian", "pixel_size_nm": 160.0, "sigma_nm": [126.0, 130.0]},
+            "camera": IdealCamera(baseline=100, gain=2).model_dump(mode="json"),
+            "image_px": [48, 48],
+            "simulation": {
+                "density_per_um2": [0.5, 0.7],
+                "photons": [4000.0, 6000.0],
+                "background": [900.0, 900.0],
+            },
+        }
+    )
+    stack = experiment.simulate(250, seed=3).stack[:, 0]
+    viewer.add_image(stack, name="bright", scale=(1, 160, 160), units=("pixel", "nm", "nm"))
+    viewer.dims.set_current_step(0, 20)
 
 
 def part_of_3d(viewer: napari.Viewer, panel: ReconstructWidget, path: Path) -> None:

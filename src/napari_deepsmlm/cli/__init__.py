@@ -163,6 +163,12 @@ add_command(
     models.import_model,
     "deepsmlm models import deep-storm.zip --name deep-storm:colleague",
 )
+add_command(
+    models_app,
+    "folder",
+    models.show_models_folder,
+    "deepsmlm models folder /mnt/lab/models",
+)
 
 
 def main() -> None:

@@ -140,6 +140,30 @@ def import_model(
         out.print(f"Imported as {kept}.")
 
 
+def show_models_folder(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Import into this one from now on, and find what others put there."),
+    ] = None,
+    own: Annotated[bool, typer.Option("--own", help="Go back to the folder of your own.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say in which folder imported models lie, or choose one, such as a folder on a share."""
+    from napari_deepsmlm.models import choose_models_folder, imported_models, models_folder
+
+    if own and folder is not None:
+        raise ValueError("Give a folder or --own, not both.")
+    if own or folder is not None:
+        choose_models_folder(folder)
+    shown = models_folder()
+    names = [name for name, path in imported_models().items() if path.parent == shown]
+    if as_json:
+        print_json({"folder": str(shown), "is_there": shown.is_dir(), "models": names})
+        return
+    state = f"{len(names)} models" if shown.is_dir() else "not there yet, or its drive is away"
+    out.print(f"{shown}: {state}", soft_wrap=True)
+
+
 def _cards(paths: Mapping[str, Path]) -> dict[str, ModelCard]:
     """Return the cards of model files; damaged ones are left out."""
     from napari_deepsmlm.models import read_card

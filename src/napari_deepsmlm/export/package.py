@@ -12,9 +12,9 @@ from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.export.bioimage import attached_models
 from napari_deepsmlm.models import (
     built_in_models,
-    imported_folder,
     imported_models,
     load_model,
+    models_folder_to_write,
 )
 
 SUFFIX = ".safetensors"
@@ -51,8 +51,7 @@ def import_model(path: Path, name: str | None = None, *, overwrite: bool = False
         )
     if name in built_in_models() or (name in imported_models() and not overwrite):
         raise ValueError(f"There is a model '{name}' already: choose another --name, or --force.")
-    target = imported_folder() / (name.replace(":", "_", 1) + SUFFIX)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target = models_folder_to_write() / (name.replace(":", "_", 1) + SUFFIX)
     with atomic_write(target) as file:
         file.write(content)
     return name

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_deepsmlm._boundary import reading
+from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.known_cameras import data_folder
 from napari_deepsmlm.models._checkpoint import load_model, read_card
 from napari_deepsmlm.models.card import ModelCard
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.models.base import SMLMModel
 
 SUFFIX = ".safetensors"
+CHOSEN_FOLDER = "models_folder.txt"
+"""Where the user's choice of a models folder is kept."""
 
 
 class FoundModel(NamedTuple):
@@ -56,15 +59,75 @@ def adapted_models() -> dict[str, Path]:
     return {path.name.removesuffix(SUFFIX).replace("_", ":", 1): path for path in paths}
 
 
-def imported_folder() -> Path:
-    """Return where models lie that the user took over from others."""
-    return data_folder() / "models"
+def models_folder() -> Path:
+    """Return the folder of models that were imported: the user's own, or one that was chosen."""
+    try:
+        chosen = (data_folder() / CHOSEN_FOLDER).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):  # none was chosen
+        chosen = ""
+    return Path(chosen) if chosen else _own_folder()
+
+
+def choose_models_folder(folder: Path | None) -> Path:
+    """Import into a folder from now on, such as one on a share, and find what others put there.
+
+    Parameters
+    ----------
+    folder : an existing one; None is the user's own again.
+
+    Raises
+    ------
+    NotADirectoryError
+        If there is no such folder.
+    """
+    if folder is None:
+        (data_folder() / CHOSEN_FOLDER).unlink(missing_ok=True)
+        return _own_folder()
+    whole = folder.expanduser().absolute()
+    if not whole.is_dir():
+        raise NotADirectoryError(f"{whole} is no folder; make it first, or connect its drive.")
+    with atomic_write(data_folder() / CHOSEN_FOLDER) as file:
+        file.write(f"{whole}\n".encode())
+    return whole
+
+
+def models_folder_to_write() -> Path:
+    """Return the models folder, made if it is the user's own and was not there.
+
+    Raises
+    ------
+    NotADirectoryError
+        If a folder was chosen that is away.
+    """
+    folder = models_folder()
+    if folder == _own_folder():
+        folder.mkdir(parents=True, exist_ok=True)
+    elif not folder.is_dir():
+        raise NotADirectoryError(
+            f"The models folder {folder} is away: connect its drive, or choose another with "
+            "'deepsmlm models folder'."
+        )
+    return folder
 
 
 def imported_models() -> dict[str, Path]:
-    """Return the files of the models that the user took over from others, by name."""
-    paths = sorted(imported_folder().glob(f"*{SUFFIX}"))
+    """Return the files of the models that the user took over from others, by name.
+
+    Those of a chosen folder come before those of the user's own.
+    """
+    paths = [path for folder in (_own_folder(), models_folder()) for path in _models_in(folder)]
     return {path.name.removesuffix(SUFFIX).replace("_", ":", 1): path for path in paths}
+
+
+def _own_folder() -> Path:
+    return data_folder() / "models"
+
+
+def _models_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob(f"*{SUFFIX}"))
+    except OSError:  # a drive that is not connected
+        return []
 
 
 def untrained_cards() -> dict[str, ModelCard]:

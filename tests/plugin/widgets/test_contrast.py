@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from napari.utils.theme import get_theme
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QPalette
 
 from napari_deepsmlm._palette import GREY, IN_WINDOW
 from napari_deepsmlm.plugin.job_panel import JobPanel
+from napari_deepsmlm.plugin.localizations.column_ranges import HistogramBars
 from napari_deepsmlm.plugin.quality.mismatch_view import VERDICTS
 from napari_deepsmlm.plugin.reconstruct.folder_table import FolderTable
-from napari_deepsmlm.plugin.widgets.contrast import LEAST, TONES, contrast, readable_on
+from napari_deepsmlm.plugin.widgets.contrast import (
+    LEAST,
+    LEAST_OF_GRAPHICS,
+    TONES,
+    contrast,
+    readable_on,
+    visible_on,
+)
 from napari_deepsmlm.plugin.widgets.plots import Plot
 
 if TYPE_CHECKING:
@@ -86,3 +97,78 @@ def test_what_failed_follows_the_theme(qtbot: Any) -> None:
         item = table.item(0, 0)
         assert item is not None
         assert contrast(item.foreground().color().name(), ground) >= LEAST
+
+
+@pytest.fixture
+def drawings(qtbot: Any) -> list[Any]:
+    """Every drawing of the panels, with curves in it."""
+    from napari_deepsmlm.drift import DriftCurve
+    from napari_deepsmlm.plugin.calibrate.plots import WidthPlot
+    from napari_deepsmlm.plugin.localizations.drift_plot import drift_plot
+    from napari_deepsmlm.plugin.profile.plot import COLORS as PROFILE_COLORS
+    from napari_deepsmlm.plugin.profile.plot import ProfilePlot
+    from napari_deepsmlm.plugin.quality.plot import RingPlot
+    from napari_deepsmlm.plugin.train.curves import TrainCurves
+    from napari_deepsmlm.plugin.train.frames import LookStrip
+
+    xyz = np.cumsum(np.ones((20, 3)), 0)
+    curve = DriftCurve(xyz_nm=xyz, error_nm=np.ones(20))
+    profiles = ProfilePlot()
+    profiles._make_pairs(len(PROFILE_COLORS))
+    for i, color in enumerate(PROFILE_COLORS):
+        profiles._set_look(i, color, i)
+    made = [TrainCurves(), RingPlot(), LookStrip(), WidthPlot(), drift_plot(curve, curve), profiles]
+    for drawing in made:
+        qtbot.addWidget(drawing)
+    return made
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_curve_and_every_key_is_seen_on_every_theme(drawings: list[Any], theme: str) -> None:
+    ground, text = (getattr(get_theme(theme), name).as_hex() for name in ("background", "text"))
+    n_curves = 0
+    for drawing in drawings:
+        drawing.set_colors(ground, text)
+        plots = [drawing] if isinstance(drawing, Plot) else drawing.findChildren(Plot)
+        for plot in plots:
+            assert plot.backgroundBrush().color().name() == ground
+            for curve in plot.getPlotItem().listDataItems():
+                assert curve.opacity() == 1.0
+                for color in _colors_of(curve):
+                    assert contrast(color, ground) >= LEAST_OF_GRAPHICS, (drawing, color)
+                    n_curves += 1
+            for color in re.findall(r"color: (#\w+)", plot.key.text()):
+                assert contrast(color, ground) >= LEAST_OF_GRAPHICS, plot.key.text()
+    assert n_curves > 30
+
+
+def _colors_of(curve: Any) -> list[str]:
+    """Return the colours in which a curve and its points are drawn."""
+    import pyqtgraph as pg
+
+    pen = pg.mkPen(curve.opts["pen"])
+    colors = [] if pen.style() == Qt.PenStyle.NoPen else [pen.color().name()]
+    if curve.opts["symbol"] is not None:
+        colors.append(pg.mkBrush(curve.opts["symbolBrush"]).color().name())
+    return colors
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_histograms_are_seen_on_every_theme(qtbot: Any, theme: str) -> None:
+    ground = get_theme(theme).background.as_hex()
+    bars = HistogramBars(np.array([1, 9, 9, 9]))
+    qtbot.addWidget(bars)
+    bars.setStyleSheet(f"background: {ground}")
+    bars.set_colors(ground)
+    bars.show_kept(np.array([0, 0, 9, 9]))
+    bars.resize(120, bars.height())
+    picture = bars.grab().toImage()
+    kept = picture.pixelColor(90, bars.height() - 8).name()
+    edge = picture.pixelColor(30, bars.height() // 2).name()  # where the outline of all goes up
+    for color in (kept, edge):
+        assert contrast(color, ground) >= LEAST_OF_GRAPHICS
+
+
+def test_curves_keep_apart_when_the_background_turns_light() -> None:
+    for ground in ("#23242b", "#ebe7e6"):
+        assert len({visible_on(color, ground) for color in IN_WINDOW}) == len(IN_WINDOW)

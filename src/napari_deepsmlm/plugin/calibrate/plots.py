@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_deepsmlm._palette import ORANGE, SKY
 from napari_deepsmlm.plugin.widgets.editors import choice
-from napari_deepsmlm.plugin.widgets.plots import Plot, colored
+from napari_deepsmlm.plugin.widgets.plots import Plot
 
 if TYPE_CHECKING:
     from napari_deepsmlm.calibration.calibrate import Calibration
@@ -78,8 +78,6 @@ class WidthPlot(Plot):
         for line in self.measured.values():
             line.setPen(None)
         self.fitted = {"x": self.add_line("σ x", SKY), "y": self.add_line("σ y", ORANGE)}
-        self.key = QLabel(f"{colored('σ x', SKY)}&nbsp;&nbsp;{colored('σ y', ORANGE)}")
-        self.key.setAlignment(Qt.AlignmentFlag.AlignRight)
 
     def show_curve(self, result: Calibration, plane: int) -> None:
         """Draw one plane."""

@@ -118,6 +118,6 @@ class AfterBox(QWidget):
         plot = drift_plot(curve, other)
         plot.set_colors(*self._colors)
         self._plot = plot
-        self._shown = [plot, plot.key_label()]
+        self._shown = [plot, plot.key]
         for shown in self._shown:
             self.plots.addWidget(shown)

@@ -14,6 +14,7 @@ from napari_deepsmlm._palette import GREY, SKY
 from napari_deepsmlm.filtering.summary import STEPS
 from napari_deepsmlm.localizations import KNOWN_COLUMNS
 from napari_deepsmlm.plugin.forms.field import UNITS
+from napari_deepsmlm.plugin.widgets.contrast import visible_on
 from napari_deepsmlm.plugin.widgets.editors import NumberRange, make_calm, set_tooltip
 from napari_deepsmlm.plugin.widgets.frame_numbers import FIRST_SHOWN, of_file, shown_of_file
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 FRAME = "frame"
 HEIGHT_PX = 30
-KEPT, ALL = QColor(SKY), QColor(GREY)
 # First what a table is judged by, then where its molecules are.
 ORDER = (
     "probability",
@@ -46,6 +46,7 @@ class ColumnRanges(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows: list[ColumnRange] = []
+        self._background = "#000000"
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(4)
@@ -56,10 +57,17 @@ class ColumnRanges(QWidget):
         known = {name: place for place, name in enumerate(ORDER)}
         for column in sorted(columns, key=lambda c: known.get(c.name, len(ORDER))):
             row = ColumnRange(column)
+            row.histogram.set_colors(self._background)
             row.changed.connect(self.changed)
             self.rows.append(row)
             self._column.addWidget(row)
             yield
+
+    def set_colors(self, background: str) -> None:
+        """Let the histograms be seen on the background of a theme."""
+        self._background = background
+        for row in self.rows:
+            row.histogram.set_colors(background)
 
     def clear(self) -> None:
         """Take all columns away."""
@@ -164,7 +172,7 @@ class ColumnRange(QWidget):
 
 
 class HistogramBars(QWidget):
-    """Counts as a filled outline: all rows grey, those kept blue, what is cut off darker."""
+    """Counts: a grey outline of all rows, those kept filled in blue, what is cut off darker."""
 
     def __init__(self, counts: np.ndarray[Any, Any]) -> None:
         super().__init__()
@@ -172,10 +180,18 @@ class HistogramBars(QWidget):
         self.setFixedHeight(HEIGHT_PX)
         self._all = self._kept = counts
         self._ends = (0.0, 1.0)
+        self.set_colors("#000000")
 
     def sizeHint(self) -> QSize:
         """As wide as there is room."""
         return QSize(120, HEIGHT_PX)
+
+    def set_colors(self, background: str) -> None:
+        """Take colours that are seen on the background of a theme."""
+        self._kept_color, self._all_color = (
+            QColor(visible_on(color, background)) for color in (SKY, GREY)
+        )
+        self.update()
 
     def show_kept(self, counts: np.ndarray[Any, Any]) -> None:
         """Draw the counts of a part."""
@@ -192,9 +208,12 @@ class HistogramBars(QWidget):
         painter = QPainter(self)
         painter.setPen(Qt.PenStyle.NoPen)
         most = max(1.0, float(self._all.max(initial=0)))
-        for counts, color in ((self._all, ALL), (self._kept, KEPT)):
-            painter.setBrush(color)
-            painter.drawPolygon(self._outline(counts / most))
+        painter.setBrush(self._kept_color)
+        painter.drawPolygon(self._outline(self._kept / most))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(self._all_color)
+        painter.drawPolygon(self._outline(self._all / most))
+        painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(0, 0, 0, 110))
         left, right = (int(end * self.width()) for end in self._ends)
         painter.drawRect(0, 0, left, self.height())

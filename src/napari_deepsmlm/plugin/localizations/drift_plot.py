@@ -38,15 +38,15 @@ def drift_plot(curve: DriftCurve, other: DriftCurve | None) -> Plot:
         if other is not None:
             apart = other.xyz_nm[:, axis]
             apart = apart + (along - apart).mean()
-            pen = pg.mkPen(color, width=1, style=Qt.PenStyle.DashLine)
-            plot.plot(frame, apart[::step], pen=pen)
+            pen = pg.mkPen(width=1, style=Qt.PenStyle.DashLine)
+            plot.paint(plot.plot(frame, apart[::step], pen=pen), color)
     return plot
 
 
 def _band(plot: Plot, frame: Any, along: Any, error: Any, color: str) -> None:
-    edges = [pg.PlotDataItem(frame, along + sign * error, pen=None) for sign in (-1, 1)]
-    faint = pg.mkColor(color)
-    faint.setAlpha(80)
-    for edge in edges:
-        plot.addItem(edge)
-    plot.addItem(pg.FillBetweenItem(*edges, brush=faint))
+    dots = pg.mkPen(width=1, style=Qt.PenStyle.DotLine)
+    edges = [plot.plot(frame, along + sign * error, pen=dots) for sign in (-1, 1)]
+    between = pg.FillBetweenItem(*edges)
+    plot.addItem(between)
+    for each in (*edges, between):
+        plot.paint(each, color)

@@ -185,8 +185,9 @@ class LocalizationsWidget(JobPanel):
         self.after.allow(has_table and self._kept is not None, is_3d=is_3d)
 
     def set_colors(self, background: str, text: str) -> None:
-        """Give the curve the colours of the window."""
+        """Give the curve and the histograms the colours of the window."""
         self.after.set_colors(background, text)
+        self.ranges.set_colors(background)
 
     def enterEvent(self, event: QEnterEvent | None) -> None:
         """Look for new tables when the mouse comes."""

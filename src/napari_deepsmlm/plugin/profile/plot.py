@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_deepsmlm._palette import GREY, IN_WINDOW
-from napari_deepsmlm.plugin.widgets.plots import Plot, colored
+from napari_deepsmlm.plugin.widgets.plots import Plot
 from napari_deepsmlm.profiles.export import fine_positions, normalisation
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.profiles.export import Measurement
 
-# Okabe and Ito's, seen on dark and on light.
 COLORS = IN_WINDOW
 PLOT_HEIGHT_PX, NAME_LENGTH = 190, 28
 _DASHES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
@@ -33,8 +32,7 @@ class ProfilePlot(QWidget):
         self.plot.use_room(PLOT_HEIGHT_PX)
         self.plot.setLabel("bottom", "position")
         self.plot.getAxis("bottom").enableAutoSIPrefix(False)
-        self.key = QLabel()
-        self.key.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.key = self.plot.key
         self.key.setTextFormat(Qt.TextFormat.RichText)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -77,8 +75,9 @@ class ProfilePlot(QWidget):
             return
         self._looks[i] = (color, line)
         points, curve = self._pairs[i]
-        points.setSymbolBrush(color)
-        curve.setPen(pg.mkPen(color, width=2, style=_DASHES[line % len(_DASHES)]))
+        curve.setPen(pg.mkPen(width=2, style=_DASHES[line % len(_DASHES)]))
+        for each in (points, curve):
+            self.plot.paint(each, color)
 
     def _set_data(self, i: int, one: Measurement, is_normalised: bool) -> None:
         points, curve = self._pairs[i]
@@ -97,10 +96,8 @@ class ProfilePlot(QWidget):
 
     def _show_key(self, images: list[str]) -> None:
         names = [n if len(n) <= NAME_LENGTH else n[: NAME_LENGTH - 1] + "…" for n in images]
-        keys = [colored(_escaped(name), COLORS[i % len(COLORS)]) for i, name in enumerate(names)]
-        text = "<br>".join(keys)
-        if text != self.key.text():
-            self.key.setText(text)
+        keys = [(_escaped(name), COLORS[i % len(COLORS)]) for i, name in enumerate(names)]
+        self.plot.set_keys(keys, between="<br>")
 
 
 def _escaped(text: str) -> str:

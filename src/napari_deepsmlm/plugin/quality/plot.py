@@ -6,11 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 import pyqtgraph as pg
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_deepsmlm._palette import GREY, ORANGE, SKY
 from napari_deepsmlm.metrics.frc import THRESHOLD
-from napari_deepsmlm.plugin.widgets.plots import Plot, colored
+from napari_deepsmlm.plugin.widgets.plots import Plot
 
 if TYPE_CHECKING:
     from typing import Any
@@ -38,7 +39,7 @@ class RingPlot(QWidget):
         self.plot.getPlotItem().setContentsMargins(0, 7, 4, 6)
         self._raw = {name: self.plot.add_line(name, color) for name, (_, color) in NAMES.items()}
         for line in self._raw.values():
-            line.setOpacity(0.35)
+            line.setPen(pg.mkPen(line.opts["pen"], width=1))
         self._smooth = {n: self.plot.add_line(n, color) for n, (_, color) in NAMES.items()}
         for line in self._smooth.values():
             pen = line.opts["pen"]
@@ -48,7 +49,8 @@ class RingPlot(QWidget):
         self._threshold = self.plot.add_line("1/7", GREY, dashed=True)
         self._threshold_name = pg.TextItem("1/7", GREY, anchor=(1, 1))
         self.plot.addItem(self._threshold_name)
-        self.key = QLabel()
+        self.key = self.plot.key
+        self.key.setAlignment(Qt.AlignmentFlag.AlignLeft)
         self.key.setWordWrap(True)
         self.key.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         column = QVBoxLayout(self)
@@ -64,12 +66,12 @@ class RingPlot(QWidget):
             curve: RingCorrelation | None = getattr(pair, name)
             self._draw(name, curve)
             if curve is not None:
-                keys.append(colored(f"{words}&nbsp;{_length(curve.resolution_nm)}", color))
+                keys.append((f"{words}&nbsp;{_length(curve.resolution_nm)}", color))
                 last = float(curve.per_nm[-1]) * 1e3
         shown = self._last_shown(pair, last)
         self._threshold.setData([0, last], [THRESHOLD, THRESHOLD])
         self._threshold_name.setPos(shown, THRESHOLD)
-        self.key.setText("&nbsp; ".join(keys))
+        self.plot.set_keys(keys)
         self.plot.setXRange(0, shown, padding=0.01)
         self.setVisible(bool(keys))
 

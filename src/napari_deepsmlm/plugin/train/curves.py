@@ -41,7 +41,7 @@ class TrainCurves(QWidget):
         column.setSpacing(0)
         for plot in self.plots:
             if len(plot.keys) > 1:
-                column.addWidget(plot.key_label())
+                column.addWidget(plot.key)
             column.addWidget(plot)
             if plot is not self.loss_plot:
                 plot.setXLink(self.loss_plot)

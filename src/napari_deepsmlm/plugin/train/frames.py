@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidge
 from napari_deepsmlm._palette import ORANGE, SKY
 from napari_deepsmlm.plugin.layers.contrast import contrast_limits
 from napari_deepsmlm.plugin.train.look import says
+from napari_deepsmlm.plugin.widgets.contrast import visible_on
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.plots import Plot, colored
 
@@ -93,10 +94,8 @@ class LookStrip(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.simulated = FrameView(colored("simulated", SKY), "A frame as these settings make it.")
-        self.real = FrameView(
-            colored("real", ORANGE), "The frame under the slider, with the same contrast."
-        )
+        self.simulated = FrameView("simulated", "A frame as these settings make it.")
+        self.real = FrameView("real", "The frame under the slider, with the same contrast.")
         self.histograms = Plot(
             "% of pixels", "ADU of both frames, which should agree: simulated blue, real orange."
         )
@@ -122,6 +121,14 @@ class LookStrip(QWidget):
     def say_no_stack(self) -> None:
         """Ask for a real frame."""
         self.real.say("open\na stack")
+
+    def set_colors(self, background: str, text: str) -> None:
+        """Follow the theme of the window: the titles have the colours of their histograms."""
+        self.histograms.set_colors(background, text)
+        for view, (name, color) in zip(
+            (self.simulated, self.real), self.histograms.keys, strict=True
+        ):
+            view.title.setText(colored(name, visible_on(color, background)))
 
     def show_look(self, look: Look) -> None:
         """Show both frames and their histograms."""

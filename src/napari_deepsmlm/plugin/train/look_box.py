@@ -76,7 +76,7 @@ class LookBox(QWidget):
     def set_colors(self, background: str, text: str) -> None:
         """Follow the theme of the window."""
         if self.strip is not None:
-            self.strip.histograms.set_colors(background, text)
+            self.strip.set_colors(background, text)
 
     def ask(self, *_: object) -> None:
         """Redraw the strip soon: settings, stack or slider have changed."""

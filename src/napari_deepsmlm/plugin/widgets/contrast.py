@@ -1,11 +1,13 @@
-"""Contrast: colours of text moved towards black or white until they can be read on a theme."""
+"""Contrast: colours moved towards black or white until they are seen on a theme."""
 
 from __future__ import annotations
 
-from napari_deepsmlm._palette import GREEN
+from napari_deepsmlm._palette import GREEN, IN_WINDOW, ON_PAPER
 
 LEAST = 4.5
 """Of text on its background, as WCAG 2.2 asks at level AA (success criterion 1.4.3)."""
+LEAST_OF_GRAPHICS = 3.0
+"""Of a curve or a mark on its background (success criterion 1.4.11)."""
 TONES = {"praise": GREEN, "warning": "#d98a1f", "error": "#e5534b"}
 """Colours of what is said in words that praise, warn or fail."""
 STEPS = 100
@@ -35,8 +37,8 @@ def contrast(first: str, second: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def readable_on(color: str, *backgrounds: str) -> str:
-    """Return the colour nearest to one that can be read as text on all of the backgrounds.
+def readable_on(color: str, *backgrounds: str, least: float = LEAST) -> str:
+    """Return the colour nearest to one that has the least contrast with all of the backgrounds.
 
     Examples
     --------
@@ -46,9 +48,22 @@ def readable_on(color: str, *backgrounds: str) -> str:
     end = max(("#000000", "#ffffff"), key=lambda each: _least(each, backgrounds))
     for step in range(STEPS + 1):
         mixed = _mix(color, end, step / STEPS)
-        if _least(mixed, backgrounds) >= LEAST:
+        if _least(mixed, backgrounds) >= least:
             return mixed
     return end  # backgrounds so different that nothing can be read on all of them
+
+
+def visible_on(color: str, background: str) -> str:
+    """Return what a curve of a colour is drawn in: on a light background, its dark fellow.
+
+    Examples
+    --------
+    >>> visible_on("#56b4e9", "#000000"), visible_on("#56b4e9", "#ffffff")
+    ('#56b4e9', '#0072b2')
+    """
+    if contrast(background, "#000000") > contrast(background, "#ffffff"):
+        color = dict(zip(IN_WINDOW, ON_PAPER, strict=True)).get(color, color)
+    return readable_on(color, background, least=LEAST_OF_GRAPHICS)
 
 
 def tone_style(*backgrounds: str) -> str:

@@ -9,8 +9,11 @@ import pyqtgraph as pg
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy
 
+from napari_deepsmlm.plugin.widgets.contrast import visible_on
+
 HEIGHT_PX = 95
 AXIS_WIDTH_PX = 50
+BAND_ALPHA = 80
 FONT_HEIGHT_PX = 18
 """Of napari's usual font, at most; heights here are for it."""
 
@@ -20,8 +23,11 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
     def __init__(self, label: str, tooltip: str) -> None:
         super().__init__(axisItems={"left": _FewTicks("left")})
-        self.keys: dict[str, str] = {}
-        """Colours by the names of the curves."""
+        self.keys: list[tuple[str, str]] = []
+        """Names and colours of the curves."""
+        self._key: QLabel | None = None
+        self._painted: dict[Any, str] = {}
+        self._background, self._between = "#000000", ""
         self.use_room(HEIGHT_PX)
         self.setToolTip(f"<qt>{tooltip}</qt>")
         self.setMenuEnabled(False)
@@ -48,14 +54,13 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
     def add_line(self, name: str, color: str, *, dashed: bool = False) -> Any:
         """Return a curve."""
-        self.keys[name] = color
         style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
-        return self.plot([], pen=pg.mkPen(color, width=1.5, style=style), connect="finite")
+        curve = self.plot([], pen=pg.mkPen(color, width=1.5, style=style), connect="finite")
+        return self._named(curve, name, color)
 
     def add_points(self, name: str, color: str) -> Any:
         """Return a curve with its points marked."""
-        self.keys[name] = color
-        return self.plot(
+        curve = self.plot(
             [],
             pen=pg.mkPen(color, width=1.5),
             symbol="o",
@@ -64,12 +69,48 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             symbolPen=None,
             connect="finite",
         )
+        return self._named(curve, name, color)
 
-    def key_label(self) -> QLabel:
-        """Return a line that names the curves: a legend inside would lie on them."""
-        label = QLabel("&nbsp;&nbsp;".join(colored(*key) for key in self.keys.items()))
-        label.setAlignment(Qt.AlignmentFlag.AlignRight)
-        return label
+    def _named(self, curve: Any, name: str, color: str) -> Any:
+        self.paint(curve, color)
+        if (name, color) not in self.keys:
+            self.set_keys([*self.keys, (name, color)])
+        return curve
+
+    def paint(self, curve: Any, color: str) -> None:
+        """Give a curve or a band a colour, as it is seen on the theme, now and after a change."""
+        self._painted[curve] = color
+        ink = pg.mkColor(visible_on(color, self._background))
+        if isinstance(curve, pg.FillBetweenItem):
+            ink.setAlpha(BAND_ALPHA)
+            curve.setBrush(ink)
+            return
+        pen = pg.mkPen(curve.opts["pen"])
+        if pen.style() != Qt.PenStyle.NoPen:
+            pen.setColor(ink)
+            curve.setPen(pen)
+        if curve.opts["symbol"] is not None:
+            curve.setSymbolBrush(ink)
+
+    @property
+    def key(self) -> QLabel:
+        """A line that names the curves: a legend inside would lie on them."""
+        if self._key is None:
+            self._key = QLabel()
+            self._key.setAlignment(Qt.AlignmentFlag.AlignRight)
+            self._show_keys()
+        return self._key
+
+    def set_keys(self, keys: list[tuple[str, str]], between: str = "&nbsp;&nbsp; ") -> None:
+        """Name the curves, in the colours that they have on the theme."""
+        self.keys, self._between = keys, between
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        shown = ((name, visible_on(color, self._background)) for name, color in self.keys)
+        text = self._between.join(colored(*key) for key in shown)
+        if self._key is not None and text != self._key.text():
+            self._key.setText(text)
 
     def set_log(self, is_log: bool) -> None:
         """Let the axis of values be logarithmic, which needs values above zero."""
@@ -79,7 +120,11 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
     def set_colors(self, background: str, text: str) -> None:
         """Take the colours of a theme."""
+        self._background = background
         self.setBackground(background)
+        for curve, color in self._painted.items():
+            self.paint(curve, color)
+        self._show_keys()
         for side in ("left", "bottom"):
             axis = self.getAxis(side)
             axis.setPen(text)

@@ -5,10 +5,11 @@
 
 Each file in `recipes/` is a built-in model. A recipe is trained in stages, each a run of its own
 that begins with the best weights of the one before, the second with the model in the package if
-the state has none; a slice of a stage is trained, the model is judged, and the queue chooses again. Everything is in a state folder outside the repository, and
-may be killed at any moment: a run goes on where it was saved, bit by bit. `status.md` there says
-what has been done. While a file named `pause` lies there, nothing runs. What beats the model in
-the package is written into it; committing is left to a person.
+the state has none; a slice of a stage is trained, the model is judged, and the queue chooses
+again. Everything is in a state folder outside the repository, and may be killed at any moment: a
+run goes on where it was saved, bit by bit. `status.md` there says what has been done. While a file
+named `pause` lies there, nothing runs. What beats the model in the package is written into it;
+committing is left to a person.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import json
 import re
 from contextlib import suppress
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
@@ -18,6 +17,7 @@ from napari_deepsmlm.batch.stacks import RECORD_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from napari_deepsmlm.batch.stacks import Stack
 
@@ -142,6 +142,7 @@ def _telling_name(path: Path, others: Iterable[Path]) -> str:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> a, b, c = Path("/may/day1/a.tif"), Path("/may/day2/a.tif"), Path("/june/day1/a.tif")
     >>> _telling_name(a, []), _telling_name(b, [a, c]), _telling_name(c, [a, b])
     ('a', 'day2_a', 'june_day1_a')

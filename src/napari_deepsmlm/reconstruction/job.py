@@ -59,7 +59,7 @@ class ReconstructJob:
     options : what to do with them.
     out : folder for `reconstruction.tif`, `localizations.csv` and `report.json`; if not given,
         results stay in memory.
-    overwrite : replace results that lie in `out`; without it they are a reason not to begin.
+    overwrite : replace results that lie in `out`; else they are a reason not to begin.
     stopping : a flag of the caller's that stops the job when set, as :meth:`stop` does.
     camera : what :func:`know_camera` found for these frames and options, where that was done.
     remarks : sentences that are said among the warnings.
@@ -239,7 +239,7 @@ def reconstruct(
     frames : a file, files of one series in time, or an array (T, Y, X) or (T, C, Y, X) of ADU.
     model : network, built-in model, or model file.
     out : folder to write the results to as well.
-    overwrite : replace earlier results that lie in `out`; without it they are a reason not to begin.
+    overwrite : replace earlier results that lie in `out`; else they are a reason not to begin.
     adapt : minutes to train the model on a simulated twin of the stack first; the better of the
         two is used, see `napari_deepsmlm.adaptation`.
     options : fields of `ReconstructOptions`, such as `pixel_size_nm=100.0, sum_frames=10`.

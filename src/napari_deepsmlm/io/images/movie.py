@@ -51,8 +51,8 @@ def write_movie(
         if n * kept[0].nbytes > MAX_BYTES:
             size = " x ".join(map(str, image.shape))
             raise ValueError(
-                f"{path.name}: {n:,} images of {size} pixels are more than a movie file holds; take "
-                "larger pixels, fewer images, or a .tif."
+                f"{path.name}: {n:,} images of {size} pixels are more than a movie file holds; "
+                "take larger pixels, fewer images, or a .tif."
             )
     if not kept:
         raise ValueError(f"{path.name}: there is no image to show.")

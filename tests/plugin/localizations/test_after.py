@@ -43,7 +43,11 @@ def test_drift_and_links_are_layers_that_can_be_undone(
         qtbot.waitUntil(lambda: not panel.is_busy and not panel._delay.isActive(), timeout=WAIT_MS)
 
     def named(name: str) -> bool:
-        return panel._layer is not None and panel._layer.name == name and panel._kept is not None
+        return (
+            panel.shown.layer is not None
+            and panel.shown.layer.name == name
+            and panel._kept is not None
+        )
 
     qtbot.waitUntil(lambda: named("mine"), timeout=WAIT_MS)
     settle()
@@ -74,6 +78,6 @@ def test_drift_and_links_are_layers_that_can_be_undone(
         settle()
         assert len(viewer.layers) == n_left
     assert source.visible
-    assert panel._layer.name == "mine"
+    assert panel.shown.layer.name == "mine"
     assert not panel.after.undo_button.isEnabled()
     assert panel.after._shown == []

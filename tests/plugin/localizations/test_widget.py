@@ -72,7 +72,8 @@ def settle(tables: LocalizationsWidget, qtbot: Any) -> Callable[[], None]:
             lambda: not tables.is_busy and not tables._delay.isActive(), timeout=WAIT_MS
         )
         qtbot.waitUntil(
-            lambda: tables._rendered is None or tables._rendered.is_complete, timeout=WAIT_MS
+            lambda: tables.shown.rendered is None or tables.shown.rendered.is_complete,
+            timeout=WAIT_MS,
         )
 
     return wait

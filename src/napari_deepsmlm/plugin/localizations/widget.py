@@ -8,9 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from magicgui.widgets import LineEdit
-from napari.layers import Points
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QVBoxLayout, QWidget
 
@@ -18,7 +16,6 @@ from napari_deepsmlm._words import counted
 from napari_deepsmlm.filtering import Filter
 from napari_deepsmlm.plugin.forms.asking import ask, tell_remarks
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.layers.hues import PAUSE_MS
 from napari_deepsmlm.plugin.layers.localizations import (
     camera_pixel_nm,
     field_of_frames,
@@ -28,23 +25,14 @@ from napari_deepsmlm.plugin.layers.localizations import (
 )
 from napari_deepsmlm.plugin.layers.world import KEY, provenance
 from napari_deepsmlm.plugin.localizations.after_box import AfterBox
-from napari_deepsmlm.plugin.localizations.after_work import (
-    STEPS,
-    Doing,
-    Done,
-    Source,
-    link_molecules,
-    resolution_of,
-    take_off_drift,
-)
+from napari_deepsmlm.plugin.localizations.after_steps import AfterSteps
+from napari_deepsmlm.plugin.localizations.after_work import STEPS
 from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
-from napari_deepsmlm.plugin.localizations.depth_work import InDepth, in_depth
 from napari_deepsmlm.plugin.localizations.render_form import RenderForm
-from napari_deepsmlm.plugin.localizations.rendered_layer import RenderedLayer
 from napari_deepsmlm.plugin.localizations.shapes_box import ShapesBox
-from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, RENDERING, TableBox
+from napari_deepsmlm.plugin.localizations.shown import ShownMolecules
+from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, TableBox
 from napari_deepsmlm.plugin.localizations.work import (
-    Drawing,
     Kept,
     OpenedFile,
     OpenedTable,
@@ -65,7 +53,6 @@ from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, add_row, button
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari.layers import Layer
     from napari.viewer import Viewer
     from qtpy.QtGui import QEnterEvent
 
@@ -100,9 +87,7 @@ class LocalizationsWidget(JobPanel):
         super().__init__(napari_viewer)
         self._opened: OpenedTable | None = None
         self._kept: Kept | None = None
-        self._layer: Layer | None = None
-        self._origin = (0.0, 0.0)
-        self._rendered: RenderedLayer | None = None
+        self.shown = ShownMolecules(napari_viewer, self)
         self._filtering: Job | None = None
         self._begun = self._seconds = 0.0  # when the last filter began, how long one takes
         self._build()
@@ -130,11 +115,7 @@ class LocalizationsWidget(JobPanel):
         self.ranges = ColumnRanges()
         self.ranges.changed.connect(self._ask)
         self.after = AfterBox()
-        self.after.drift_asked.connect(partial(self._do_after, take_off_drift))
-        self.after.link_asked.connect(partial(self._do_after, link_molecules))
-        self.after.undo_asked.connect(self._on_undo)
-        self.after.depth_asked.connect(self._on_depth)
-        self.after.resolution_asked.connect(self._on_resolution)
+        self.steps = AfterSteps(self, self._viewer)
         self.render_button = button("Render", "Draw the molecules kept, and follow the filters.")
         self.render_button.setCheckable(True)
         self.render_button.toggled.connect(self._on_render)
@@ -200,8 +181,13 @@ class LocalizationsWidget(JobPanel):
         self.table_box.abandon()
         self.shapes.abandon()
         self._delay.stop()
-        self._show_all_points()
+        self.shown.show_all_points()
         super().abandon()
+
+    @property
+    def filtered(self) -> Kept | None:
+        """The molecules that the filter keeps, None before it has run."""
+        return self._kept
 
     # -- the table -------------------------------------------------------------------------
 
@@ -209,18 +195,17 @@ class LocalizationsWidget(JobPanel):
         """Look at the table of another layer."""
         if not self.is_ready:
             return
-        self._show_all_points()
         self.render_button.setChecked(False)
-        self._opened = self._kept = self._rendered = None
-        self._layer = self.table_box.layer
+        self._opened = self._kept = None
         found = self.table_box.table()
+        self.shown.take(self.table_box.layer, (0.0, 0.0) if found is None else found[1])
         self.ranges.clear()
         if found is None:
             self.status_note.tell(NOTHING_HERE)
             self.update_buttons()
             return
-        table, self._origin = found
-        self.shapes.set_origin(self._origin)
+        table, origin = found
+        self.shapes.set_origin(origin)
         self.status_note.tell(f"Looking at {counted(len(table), 'molecule')}…")
         self.begin(partial(look_at, table), self._on_opened, title="looking at a table")
 
@@ -335,7 +320,9 @@ class LocalizationsWidget(JobPanel):
         where, polygons = self.where(), self.shapes.polygons or ()
         if not self.render_button.isChecked():
             return Wanted(where, None, polygons=polygons)
-        field_nm = field_of_frames(self._viewer, self._origin) if self.drawing.is_field else None
+        field_nm = (
+            field_of_frames(self._viewer, self.shown.origin) if self.drawing.is_field else None
+        )
         return Wanted(where, self.drawing.options(), self.drawing.color_by, field_nm, polygons)
 
     def _on_kept(self, kept: Kept) -> None:
@@ -347,10 +334,12 @@ class LocalizationsWidget(JobPanel):
             self._seconds = kept.seconds
         names = [column.name for column in opened.columns]
         self.ranges.show_kept(dict(zip(names, kept.counts, strict=True)))
-        self._show_points(kept.mask)
+        self.shown.show_points(kept.mask)
         self._tell_number(kept)
-        if kept.drawing is not None:
-            self._show_image(kept, kept.drawing)
+        if kept.drawing is not None and self.render_button.isChecked():
+            is_there = self.shown.show_image(kept, kept.drawing)
+            if not is_there:
+                self.render_button.setChecked(False)
         self.update_buttons()
 
     def _tell_number(self, kept: Kept) -> None:
@@ -365,119 +354,10 @@ class LocalizationsWidget(JobPanel):
             note += " Drawing…"
         self.status_note.tell(note)
 
-    def _show_points(self, mask: np.ndarray[Any, Any]) -> None:
-        layer = self._layer
-        if not isinstance(layer, Points) or len(layer.data) != len(mask):
-            return
-        if np.array_equal(layer.shown, mask):
-            return
-        layer.shown = mask
-        if layer.ndim > 2:
-            return
-        # napari 0.9 draws points of a layer without a slider whether they are `shown` or not.
-        for part in ("face_color", "border_color"):
-            colors = np.array(getattr(layer, part))
-            colors[:, 3] = mask
-            setattr(layer, part, colors)
-
-    def _show_all_points(self) -> None:
-        if self._opened is not None:
-            self._show_points(np.ones(len(self._opened.table), bool))
-
     # -- rendering -------------------------------------------------------------------------
 
     def _on_render(self, is_on: bool) -> None:
         self._ask()  # off: what is being drawn is not wanted any more
-
-    def _show_image(self, kept: Kept, drawing: Drawing) -> None:
-        options = kept.wanted.options
-        if options is None or not self.render_button.isChecked():
-            return
-        if self._rendered is None:
-            name = "localizations" if self._layer is None else self._layer.name
-            self._rendered = RenderedLayer(self._viewer, f"{name} rendered", self._origin)
-        elif self._rendered.layer is not None and not self._rendered.is_shown:
-            self.render_button.setChecked(False)  # the user has removed the image
-            self._rendered.remove_hues()
-            self._rendered = None
-            return
-        known = {
-            "kind": "reconstruction",
-            RENDERING: True,
-            "of": "" if self._layer is None else self._layer.name,
-            "where": kept.wanted.where,
-            "regions_nm": [list(polygon) for polygon in kept.wanted.polygons],
-            "color_by": kept.wanted.color_by,
-            "pixel_size_nm": camera_pixel_nm(self._viewer),
-            **options.model_dump(),
-        }
-        steps = self._rendered.show(drawing, known, kept.table)
-        in_turns(steps, self, pause_ms=PAUSE_MS)
-
-    # -- drift and linking -----------------------------------------------------------------
-
-    def _do_after(self, work: Any) -> None:
-        """Do a step with the molecules kept, in another thread."""
-        kept, layer = self._kept, self._layer
-        if kept is None or layer is None:
-            return
-        known = {**provenance(layer), "pixel_size_nm": self._pixel_nm()}
-        source = Source(kept.table, tuple(kept.wanted.steps()), layer.name, self._origin, known)
-        on_event = partial(self._on_after, layer)
-        self.begin(partial(work, source), on_event, title="working on localizations")
-
-    def _on_after(self, source: Layer, event: Doing | Done) -> None:
-        if isinstance(event, Doing):
-            self.status_note.tell(event.what)
-            return
-        self._viewer.add_layer(event.layer)
-        self.after.show_done(event, source if source in self._viewer.layers else None)
-        self._show_all_points()
-        source.visible = False
-        self.table_box.choose(event.layer)
-
-    def _on_resolution(self) -> None:
-        """Measure the resolution of the molecules kept, in another thread."""
-        if self._kept is not None:
-            self.status_note.tell("Measuring the resolution…")
-            work = partial(resolution_of, self._kept.table)
-            self.begin(work, self.status_note.tell, title="measuring the resolution")
-
-    def _on_depth(self) -> None:
-        """Draw the molecules kept for the 3-D view, in another thread."""
-        if self._kept is not None and self._layer is not None:
-            self.status_note.tell("Drawing the volume…")
-            work = partial(in_depth, self._kept.table, self._layer.name, self._origin)
-            self.begin(work, self._show_depth, title="drawing a volume")
-
-    def _show_depth(self, made: InDepth) -> None:
-        for layer in self._viewer.layers:
-            layer.visible = False
-        for layer in made.layers:
-            self._viewer.add_layer(layer)
-        self._viewer.dims.ndisplay = 3
-        self._viewer.reset_view()
-        self.status_note.tell(made.sentence)
-
-    def _on_undo(self) -> None:
-        """Remove the layer that a step made last, and go back to the one it was made of."""
-        self.after.forget(self._viewer.layers)
-        if not self.after.done:
-            self.update_buttons()
-            return
-        made, source = self.after.done.pop()
-        self.after.clear()
-        if source is not None and source in self._viewer.layers:
-            source.visible = True
-            self.table_box.choose(source)
-        self._viewer.layers.remove(made)
-        self.update_buttons()
-
-    def _pixel_nm(self) -> float | None:
-        """Return the camera pixel of the table, nm, as far as it is known."""
-        known = {} if self._layer is None else provenance(self._layer)
-        stated = known.get("pixel_size_nm") or camera_pixel_nm(self._viewer)
-        return None if stated is None else float(stated)
 
     # -- saving ----------------------------------------------------------------------------
 
@@ -492,9 +372,9 @@ class LocalizationsWidget(JobPanel):
             return
         if not path.suffix:
             path = path.with_suffix({"picasso": ".hdf5", "smlm": ".smlm"}.get(kind or "", ".csv"))
-        known = {} if self._layer is None else provenance(self._layer)
+        known = {} if self.shown.layer is None else provenance(self.shown.layer)
         steps = [*known.get(STEPS, ()), *self._kept.wanted.steps()]
-        work = partial(save_table, self._kept.table, path, kind, self._pixel_nm(), steps)
+        work = partial(save_table, self._kept.table, path, kind, self.steps.pixel_nm(), steps)
         self.begin(work, self.status_note.tell, title=f"saving {path.name}")
 
 

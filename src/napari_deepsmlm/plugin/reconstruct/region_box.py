@@ -5,65 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.layers import Shapes
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from napari_deepsmlm.plugin.layers.chooser import LayerBox
+from napari_deepsmlm.plugin.layers.drawn_shapes import DrawnShapesBox
 from napari_deepsmlm.plugin.layers.world import frame_placement, is_in_nm, set_pixel_size
-from napari_deepsmlm.plugin.widgets.notes import Note
-from napari_deepsmlm.plugin.widgets.parts import button
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
+    from napari.layers import Layer, Shapes
     from napari.viewer import Viewer
 
 WHOLE = "whole frames"
 NAME = "region"
-AREAS = ("rectangle", "ellipse", "polygon")
 # A side drawn within this much of a pixel's edge is meant to lie on it.
 SNAP_PX = 0.01
 
 Corners = tuple[int, int, int, int]
 
 
-class RegionBox(QWidget):
-    """A list of the layers of shapes, a button that makes one, and a `note` about what is chosen.
+class RegionBox(DrawnShapesBox):
+    """The layers of shapes; of several shapes the selected one counts, else the last.
 
-    Of several shapes the selected one counts, else the last; of any shape the rectangle around it.
+    Of any shape it is the rectangle around it.
     """
 
-    changed = Signal()
-
-    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._viewer = viewer
-        self._stack: Layer | None = None
-        self._watched: Shapes | None = None
-        self.note = Note()
-        tooltip = (
-            "Only this part of the frames is reconstructed: the rectangle around a shape of "
-            "a Shapes layer, in whole camera pixels. The network sees what surrounds it too."
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__(
+            viewer,
+            none=WHOLE,
+            tooltip="Only this part of the frames is reconstructed: the rectangle around a shape "
+            "of a Shapes layer, in whole camera pixels. The network sees what surrounds it too.",
+            draw_tooltip="Draw a rectangle on the frames in a new layer.",
         )
-        self.list = LayerBox(viewer, lambda x: isinstance(x, Shapes), tooltip, none=WHOLE)
-        self.list.changed.connect(self._on_choice)
-        self.draw_button = button("Draw", "Draw a rectangle on the frames in a new layer.")
-        self.draw_button.clicked.connect(self.draw)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.list.native, 1)
-        row.addWidget(self.draw_button)
+        self._stack: Layer | None = None
 
     def set_stack(self, stack: Layer | None) -> None:
         """Choose on these frames."""
         self._stack = stack
         self._describe()
-
-    @property
-    def layer(self) -> Shapes | None:
-        """The chosen layer, None for all of the frames."""
-        layer: Shapes | None = self.list.layer
-        return layer
 
     @property
     def region(self) -> Corners | None:
@@ -85,18 +62,8 @@ class RegionBox(QWidget):
             return
         placement = frame_placement(2, None)
         placement |= {"scale": stack.scale[-2:], "units": stack.units[-2:]}
-        layer = Shapes(
-            name=NAME,
-            ndim=2,
-            translate=stack.translate[-2:],
-            edge_color="yellow",
-            face_color="transparent",
-            edge_width=0.3,
-            **placement,
-        )
-        self._viewer.add_layer(layer)
-        self.list.choose(layer)
-        layer.mode = "add_rectangle"
+        placement |= {"translate": stack.translate[-2:]}
+        self.add_layer(NAME, "add_rectangle", edge_width=0.3, **placement)
         self.note.tell("Drag a rectangle over the part that matters.")
 
     def move_into_nm(self, pixel_size_nm: float) -> None:
@@ -107,34 +74,17 @@ class RegionBox(QWidget):
         if np.allclose(layer.scale[-2:], stack.scale[-2:]):
             set_pixel_size(layer, pixel_size_nm)
 
-    def abandon(self) -> None:
-        """Follow the viewer no more."""
-        self.list.abandon()
-        self._watch(None)
+    def on_chosen(self) -> None:
+        """Tell of another layer, whatever is on it."""
+        self._describe()
+        self.changed.emit()
 
-    def _on_choice(self, *_: object) -> None:
-        self._watch(self.layer)
-        self._tell_change()
-
-    def _watch(self, layer: Shapes | None) -> None:
-        if self._watched is not None:
-            self._watched.events.set_data.disconnect(self._on_shapes)
-            self._watched.events.highlight.disconnect(self._on_shapes)
-        self._watched = layer
-        if layer is not None:
-            layer.events.set_data.connect(self._on_shapes)
-            layer.events.highlight.connect(self._on_shapes)
-
-    def _on_shapes(self, *_: object) -> None:
-        """Look again: shapes tell of the mouse passing over them too."""
+    def on_shapes(self, *_: object) -> None:
+        """Say what is chosen, and tell of a change."""
         before = self.note.text()
         self._describe()
         if self.note.text() != before:
             self.changed.emit()
-
-    def _tell_change(self) -> None:
-        self._describe()
-        self.changed.emit()
 
     def _describe(self) -> None:
         try:
@@ -159,7 +109,7 @@ def corners_on(layer: Shapes, stack: Layer) -> Corners:
     ValueError
         If no shape has an area, or it lies outside the frames.
     """
-    areas = [i for i, kind in enumerate(layer.shape_type) if kind in AREAS]
+    areas = [i for i, kind in enumerate(layer.shape_type) if kind in DrawnShapesBox.areas]
     selected = [i for i in layer.selected_data if i in areas]
     if not areas:
         raise ValueError(f"'{layer.name}' has no rectangle: draw one on the frames.")

@@ -379,8 +379,11 @@ def test_maps_smaller_than_the_frames_or_turned_are_refused_with_both_sizes(
     np.save(tmp_path / "turned.npy", np.ones((20, 16)))
     (tmp_path / "camera.yaml").write_text("kind: scmos\nmaps: {gain: turned.npy}\n")
     camera = find_camera(tmp_path / "camera.yaml")
-    with pytest.raises(ValueError, match=r"16 x 20 pixels at \(0, 0\) do not fit .* of 20 x 16"):
+    words = r"16 x 20 pixels at \(0, 0\) do not fit .* of 20 x 16.*: transpose the maps"
+    with pytest.raises(ValueError, match=words):
         camera.to_photons(torch.ones(1, 1, 16, 20))
+    with pytest.raises(ValueError, match=r"of 20 x 16\.$"):
+        camera.to_photons(torch.ones(1, 1, 18, 20))
 
 
 def test_a_dead_pixel_of_a_map_is_named(tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ def test_dim_crowded_molecules_are_harder_than_bright_sparse_ones(tmp_path: Path
 def test_a_call_that_cannot_be_right_is_refused(tmp_path: Path) -> None:
     for arguments, words in (
         (("fit", "--densities", "a"), "takes numbers"),
-        (("fit", "--photons", "-5"), "above 0"),
+        (("fit", "--photons", "-5"), "-5 is not between 1 and 1e+06 photons of a molecule"),
+        (("fit", "--densities", "0.5,0"), "0 is not between 0.001 and 100 molecules per frame and"),
+        (("fit", "--densities", "nan"), "finite number"),
         (("nothing", "--seed", "1"), "No model"),
         (("fit", "--model", "fit"), "belongs to an experiment"),
     ):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.localizations import count_frames, known_places, require_molecules
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def sample_of(table: Localizations, segment_frames: int | None = None) -> Sample
     is_somewhere = known_places(table) & (table.frame >= 0)
     if is_somewhere.sum() < FEWEST_MOLECULES:
         raise ValueError(
-            f"{int(is_somewhere.sum())} molecules with a position show no drift: "
+            f"Too few for a drift: {counted(int(is_somewhere.sum()), 'molecule')} with a position, "
             f"{FEWEST_MOLECULES} are needed; give the table of the whole movie."
         )
     if len(names) == 3 and np.ptp(xyz[is_somewhere, 2]) == 0:
@@ -80,8 +81,8 @@ def sample_of(table: Localizations, segment_frames: int | None = None) -> Sample
     n_frames = count_frames(table)
     if n_frames - int(frame[0]) < FEWEST_FRAMES:
         raise ValueError(
-            f"The molecules are in {n_frames - int(frame[0])} frames, too few to show a drift: "
-            f"{FEWEST_FRAMES} are needed; give the table of the whole movie."
+            f"The molecules are in {counted(n_frames - int(frame[0]), 'frame')}, too few to show a "
+            f"drift: {FEWEST_FRAMES} are needed; give the table of the whole movie."
         )
     n = min(len(frame) // MOLECULES_PER_SEGMENT, n_frames // 5, MAX_SEGMENTS)
     if segment_frames is not None:

@@ -76,7 +76,8 @@ class LinkResult(NamedTuple):
     def sentence(self) -> str:
         """Return what was done, for a person."""
         text = (
-            f"{counted(self.n_before, 'localization')} are {counted(len(self.table), 'molecule')}, "
+            f"{counted(self.n_before, 'localization is', 'localizations are')} "
+            f"{counted(len(self.table), 'molecule')}, "
             f"{self.mean_detections:.2f} each (within {self.distance_nm:.3g} nm, up to "
             f"{counted(self.dark_frames, 'dark frame')})"
         )

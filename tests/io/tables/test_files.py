@@ -267,6 +267,7 @@ HEAD = "frame,x [nm],y [nm]\n"
     [
         ("", r"table\.csv: the file is empty; export the table again\."),
         ("\n \n\n", r"table\.csv: the file is empty"),
+        ("frame,x [nm],y [nm],error [nm]\n1,2,3,4\n", r"is a drift curve, .* --apply table\.csv"),
         ("frame,y [nm]\n1,2\n", r"missing columns: x \[nm\]; found: frame, y \[nm\]; export"),
         ("1,2,3\n4,5,6\n", r"missing columns: frame, x \[nm\], y \[nm\]; found: 1, 2, 3"),
         ("frame,x,y [nm]\n1,2,3\n", r"column 'x' has no unit but 'x \[nm\]' is needed; say in"),
@@ -282,8 +283,8 @@ HEAD = "frame,x [nm],y [nm]\n"
         (HEAD + "1,NaN,3\n", r"row 1 of 'x \[nm\]' is empty or NaN, and no row has a frame and"),
         (HEAD + "1,inf,3\n", r"row 1 of 'x \[nm\]' is infinite"),
         (HEAD + "1,2,3\n1,2,3,4\n", r"its rows are damaged \(Expected 3 fields in line 3, saw 4\)"),
-        (HEAD + "-3,2,3\n", r"row 1 has frame -3"),
-        (HEAD + "1e300,2,3\n", r"row 1 has frame 1e\+300"),
+        (HEAD + "-3,2,3\n", r"row 1 has frame -3; frames must be numbers from"),
+        (HEAD + "1e300,2,3\n", r"row 1 has frame 1e\+300; frames must be numbers below 9"),
         ("II*\0\0\0", r"is not a text file; export the table as CSV"),
         ('"frame,x [nm],y [nm]\n1,2,3\n', r"row 1 has 3 cells but the header has 1"),
     ],

@@ -90,6 +90,10 @@ def test_a_time_lapse_of_several_planes_has_their_axis_too(
     lapse = viewer.layers[panel._overlay.name]
     assert lapse.data.shape == (3, 1, 128, 192)
     assert lapse.axis_labels == ("t", "c", "y", "x")
+    for plane in range(4):
+        viewer.dims.set_point(1, plane)
+        at = (viewer.dims.point[0], plane, *lapse.translate[-2:])
+        assert lapse.get_value(at, world=True) is not None
 
 
 @pytest.mark.parametrize("most", ["points, up to", "points, however many", "in the image"])

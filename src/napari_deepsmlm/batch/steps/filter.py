@@ -27,7 +27,7 @@ class FilterStep(Step):
     @field_validator("where")
     @classmethod
     def _is_written_well(cls, where: str) -> str:
-        """Refuse what no table could be filtered by; columns may be of tables from elsewhere."""
+        """Refuse what no table could be filtered by; the columns are looked at by :meth:`check`."""
         with suppress(UnknownColumnError):
             filtering.Filter(where, POSSIBLE_COLUMNS)
         return where

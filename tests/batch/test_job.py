@@ -317,10 +317,10 @@ def test_what_cannot_be_begun_is_said_before_anything_is_written(
         (recipe().replace(inputs=(str(tmp_path / "few"),)), "left out: snapshot.tif"),
         (recipe(reconstruct={"model": "fith"}), "No model 'fith'"),
         (recipe(reconstruct={"device": "cuda:77"}), "No device 'cuda:77'"),
-        (recipe().replace(inputs=(str(tmp_path / "dya1"),)), "dya1: no such file or folder"),
-        (recipe().replace(inputs=(str(tmp_path / "day"), str(tmp_path / "dya1"))), "dya1: no such"),
+        (recipe().replace(inputs=(str(tmp_path / "day7"),)), "day7: no such file or folder"),
+        (recipe().replace(inputs=(str(tmp_path / "day"), str(tmp_path / "day7"))), "day7: no such"),
         (recipe().replace(inputs=(str(tmp_path / "gone.tif"),)), "gone.tif: no such file"),
-        (recipe(steps=[{"kind": "filter", "where": "brightnes < 3"}]), "Step 1, filter: .*bright"),
+        (recipe(steps=[{"kind": "filter", "where": "wobble < 3"}]), "Step 1, filter: .*'wobble'"),
         (recipe(steps=[RENDER | {"color_by": "dept"}]), "Step 1, render: No column 'dept'"),
         (recipe(steps=[FILTER, {"kind": "drift", "apply": "gone.csv"}]), "Step 2, drift: .*gone"),
     ]:

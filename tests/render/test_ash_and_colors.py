@@ -119,8 +119,8 @@ def test_the_image_reaches_to_the_last_molecule() -> None:
     table = Localizations(frame=[0, 0, 0], x_nm=[5.0, 40.0, np.nan], y_nm=[19.9, -3.0, 7.0])
     assert field_shape(table, 10) == (2, 5)
     assert field_shape(Localizations.empty(), 10) == (1, 1)
-    far = Localizations(frame=[0], x_nm=[1e9], y_nm=[1e9])
-    with pytest.raises(ValueError, match=r"100,000,001 x 100,000,001 pixels of 10 nm; choose"):
+    far = Localizations(frame=[0], x_nm=[9e8], y_nm=[9e8])
+    with pytest.raises(ValueError, match=r"90,000,001 x 90,000,001 pixels of 10 nm; choose"):
         field_shape(far, 10)
 
 

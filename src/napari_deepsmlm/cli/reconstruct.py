@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.cli._adapting import adapted
 from napari_deepsmlm.cli._console import (
     err,
@@ -186,10 +187,10 @@ def reconstruct(
         print_json({**report.to_json(), **({} if verdict is None else {"trust": verdict})})
     else:
         out.print(
-            f"{report.frames} frames in {report.seconds:.1f} s "
+            f"{counted(report.frames, 'frame')} in {report.seconds:.1f} s "
             f"({report.frames_per_second:.1f} frames/s): "
-            f"{report.quality.molecules:.0f} molecules in the image, "
-            f"{report.localizations} localizations; in {out_folder}"
+            f"{counted(round(report.quality.molecules), 'molecule')} in the image, "
+            f"{counted(report.localizations, 'localization')}; in {out_folder}"
         )
         if verdict is not None:
             out.print(verdict["sentence"], highlight=False, markup=False, soft_wrap=True)

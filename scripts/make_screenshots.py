@@ -125,6 +125,7 @@ def folder(choices: argparse.Namespace) -> None:
     wait_until(lambda: panel.is_ready)
     panel.open_folder(day)
     wait_until(lambda: not panel.is_busy)
+    panel.folder_box.out_edit.line_edit.value = "2026-11-28_results"
     click(panel.folder_box.run_button)
     wait_until(lambda: "Stack 6" in panel.status_note.text() or not panel.is_busy)
     take(choices.out / "reconstruct_folder.png")
@@ -236,7 +237,7 @@ def train(choices: argparse.Namespace) -> None:
 def choose_a_training(panel: TrainWidget, minutes: float) -> None:
     """Train a built-in model further on the preset of the sample."""
     form = panel.form
-    form.out_line.value = "runs/mine"
+    form.out_line.line_edit.value = "runs/mine"
     form.experiment_form.source_box.value = "microtubules"
     form.experiment_form.source_box.native.activated.emit(0)
     form.start_box.choose("deep-storm:2d-100nm")

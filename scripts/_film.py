@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from make_screenshots import click
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
+
+from napari_deepsmlm._palette import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, YELLOW
+from napari_deepsmlm.plugin.widgets.contrast import TONES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +22,15 @@ if TYPE_CHECKING:
 
 WIDTH_PX, CAPTION_PX = 800, 46
 COLORS = 48
-PAPER, INK, ACCENT = (24, 24, 28), (240, 241, 242), (240, 228, 66)
+PAPER, INK = (24, 24, 28), (240, 241, 242)
+# Of curves and marks, which are few pixels and would get a colour of the images; in half too, as
+# the edges of letters have them.
+RARE = [
+    channel // share
+    for color in (SKY, ORANGE, GREEN, PURPLE, VERMILION, BLUE, YELLOW, *TONES.values())
+    for share in (1, 2)
+    for channel in ImageColor.getrgb(color)
+]
 FONT_PX = 19
 READING_S, GLANCE_S, BETWEEN_S = 3.5, 1.2, 0.3
 MOST_OF_A_JOB = 9
@@ -76,7 +87,9 @@ class Film:
         """Write all pictures with one palette, and say how long and how large the film is."""
         few = self._pictures[:: max(1, len(self._pictures) // 6)]
         every = Image.fromarray(np.concatenate([np.asarray(one) for one in few]))
-        palette = every.quantize(COLORS, method=Image.Quantize.MEDIANCUT)
+        most = every.quantize(COLORS, method=Image.Quantize.MEDIANCUT).getpalette() or []
+        palette = Image.new("P", (1, 1))
+        palette.putpalette(most[: 3 * COLORS] + RARE)
         drawn = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in self._pictures]
         drawn[0].save(
             path,
@@ -135,6 +148,6 @@ def _bring_into_view(button: QWidget) -> None:
 
 
 def _draw_pointer(draw: ImageDraw.ImageDraw, x: float, y: float) -> None:
-    draw.ellipse((x - 15, y - 15, x + 15, y + 15), outline=ACCENT, width=3)
+    draw.ellipse((x - 15, y - 15, x + 15, y + 15), outline=YELLOW, width=3)
     arrow = ((0, 0), (0, 17), (4, 13), (7, 20), (10, 19), (7, 12), (12, 12))
     draw.polygon([(x + dx, y + dy) for dx, dy in arrow], fill=INK, outline=PAPER)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
+    from napari_deepsmlm.plugin.train.widget import TrainWidget
 
 PLUGIN = "napari-deepsmlm"
 PANELS = (
@@ -57,8 +58,7 @@ def main() -> None:
     parser.add_argument("--panels", nargs="+", choices=PANELS, default=PANELS)
     parser.add_argument("--minutes", type=float, default=4.0, help="length of the training")
     choices = parser.parse_args()
-    choices.out.mkdir(parents=True, exist_ok=True)
-    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
+    use_a_folder_of_its_own(choices)
     for panel in choices.panels:
         {
             "reconstruct": reconstruct,
@@ -72,6 +72,14 @@ def main() -> None:
             "quality": quality,
             "calibrate": calibrate,
         }[panel](choices)
+
+
+def use_a_folder_of_its_own(choices: argparse.Namespace) -> None:
+    """Keep choices and files away from the person's own, and paths in the pictures short."""
+    choices.out = choices.out.absolute()
+    choices.out.mkdir(parents=True, exist_ok=True)
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
+    os.chdir(tempfile.mkdtemp())
 
 
 def reconstruct(choices: argparse.Namespace) -> None:
@@ -104,7 +112,7 @@ def reconstruct(choices: argparse.Namespace) -> None:
 
 def folder(choices: argparse.Namespace) -> None:
     """Eight cells and a file that was cut short, in the middle of their reconstruction."""
-    day = Path(tempfile.mkdtemp()) / "2026-11-28"
+    day = Path("2026-11-28")
     day.mkdir()
     experiment = Experiment(image_px=(32, 32))
     for number in range(1, 9):
@@ -117,6 +125,7 @@ def folder(choices: argparse.Namespace) -> None:
     wait_until(lambda: panel.is_ready)
     panel.open_folder(day)
     wait_until(lambda: not panel.is_busy)
+    panel.folder_box.out_edit.line_edit.value = "2026-11-28_results"
     click(panel.folder_box.run_button)
     wait_until(lambda: "Stack 6" in panel.status_note.text() or not panel.is_busy)
     take(choices.out / "reconstruct_folder.png")
@@ -209,28 +218,32 @@ def part_of_3d(viewer: napari.Viewer, panel: ReconstructWidget, path: Path) -> N
 
 def train(choices: argparse.Namespace) -> None:
     """Train a built-in model further for the sample, and take the picture at two thirds."""
-    with tempfile.TemporaryDirectory() as folder:
-        viewer = new_viewer(choices.stack)
-        _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
-        wait_until(lambda: panel.is_ready)
-        panel.form.out_line.value = folder
-        form = panel.form.experiment_form
-        form.source_box.value = "microtubules"
-        form.source_box.native.activated.emit(0)
-        panel.form.start_box.choose("deep-storm:2d-100nm")
-        panel.form.training_fields.fill({"minutes": choices.minutes, "batch_size": 2})
-        panel.form.training_fields.fill({"patch_px": 16, "learning_rate": 0.0005})
-        panel.form.more_fields.fill({"validate_every": 20, "validation_frames": 8})
-        wait_until(lambda: panel.look_box.strip.real.has_image)
-        QTest.qWait(1500)
-        take(choices.out / "train_setup.png")
-        click(panel.start_button)
-        wait_until(lambda: panel.bar.value() > 667 or not panel.is_busy)
-        take(choices.out / "train_running.png")
-        wait_until(lambda: not panel.is_busy)
-        assert panel.use_button.isVisible(), panel.message_note.text()
-        print(panel.status_note.text())
-        viewer.close()
+    viewer = new_viewer(choices.stack)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
+    wait_until(lambda: panel.is_ready)
+    choose_a_training(panel, choices.minutes)
+    wait_until(lambda: panel.look_box.strip.real.has_image)
+    QTest.qWait(1500)
+    take(choices.out / "train_setup.png")
+    click(panel.start_button)
+    wait_until(lambda: panel.bar.value() > 667 or not panel.is_busy)
+    take(choices.out / "train_running.png")
+    wait_until(lambda: not panel.is_busy)
+    assert panel.use_button.isVisible(), panel.message_note.text()
+    print(panel.status_note.text())
+    viewer.close()
+
+
+def choose_a_training(panel: TrainWidget, minutes: float) -> None:
+    """Train a built-in model further on the preset of the sample."""
+    form = panel.form
+    form.out_line.line_edit.value = "runs/mine"
+    form.experiment_form.source_box.value = "microtubules"
+    form.experiment_form.source_box.native.activated.emit(0)
+    form.start_box.choose("deep-storm:2d-100nm")
+    form.training_fields.fill({"minutes": minutes, "batch_size": 2})
+    form.training_fields.fill({"patch_px": 16, "learning_rate": 0.0005})
+    form.more_fields.fill({"validate_every": 20, "validation_frames": 8})
 
 
 def simulate(choices: argparse.Namespace) -> None:

@@ -6,8 +6,6 @@ Without a display: `xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/make_
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +15,11 @@ from _film import Film
 from first_five_minutes import choose_in_menu, drag, move_slider, panel_of
 from make_screenshots import (
     blurred_truth,
+    choose_a_training,
     far_from_training,
     new_viewer,
     show_lines_below,
+    use_a_folder_of_its_own,
     wait_until,
 )
 from qtpy.QtTest import QTest
@@ -45,8 +45,7 @@ def main() -> None:
     parser.add_argument("--tours", nargs="+", choices=TOURS, default=list(TOURS))
     parser.add_argument("--minutes", type=float, default=3.0, help="length of the training")
     choices = parser.parse_args()
-    choices.out.mkdir(parents=True, exist_ok=True)
-    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
+    use_a_folder_of_its_own(choices)
     for name in choices.tours:
         film = Film()
         viewer = TOURS[name](film, choices.minutes)
@@ -131,11 +130,8 @@ def train(film: Film, minutes: float) -> napari.Viewer:
     film.say("Training a model for your microscope")
     choose_in_menu("Plugins", "Deep SMLM", "Train")
     panel = panel_of("TrainWidget")
-    panel.form.out_line.value = str(Path(tempfile.mkdtemp()) / "mine")
     film.say("Plugins > Deep SMLM > Train. Your stack is open beside it.")
-    experiment = panel.form.experiment_form
-    experiment.source_box.value = "microtubules"
-    experiment.source_box.native.activated.emit(0)
+    choose_a_training(panel, minutes)
     wait_until(lambda: panel.look_box.strip.real.has_image)
     QTest.qWait(1500)
     film.say("A preset, or what is measured from your stack, says what is simulated.")
@@ -143,10 +139,6 @@ def train(film: Film, minutes: float) -> napari.Viewer:
     move_slider(5)
     QTest.qWait(1500)
     film.show(2)
-    panel.form.start_box.choose("deep-storm:2d-100nm")
-    panel.form.training_fields.fill({"minutes": minutes, "batch_size": 2})
-    panel.form.training_fields.fill({"patch_px": 16, "learning_rate": 0.0005})
-    panel.form.more_fields.fill({"validate_every": 20, "validation_frames": 8})
     film.say("Begin from a model that is there: that is quicker than from nothing.")
     film.click(panel.start_button, "Start. The training goes on in the background.")
     wait_until(lambda: panel.is_busy)
@@ -206,7 +198,7 @@ def after(film: Film, _: float) -> napari.Viewer:
     table = blurred_truth()
     share = (table.frame / table.frame.max())[:, None] * np.array(DRIFT_NM)
     moved = {"x_nm": table.x_nm + share[:, 0], "y_nm": table.y_nm + share[:, 1]}
-    path = Path(tempfile.mkdtemp()) / "microtubules.csv"
+    path = Path("microtubules.csv")
     write_localizations(table.with_columns(**moved), path)
     panel.open(path)
     settled = settle(panel)
@@ -227,13 +219,13 @@ def after(film: Film, _: float) -> napari.Viewer:
     settled()
     film.show(2)
     viewer.scene.camera.zoom *= 1.6
-    film.say("The fibres are double: the sample has drifted.")
+    film.say("The fibres are smeared: the sample has drifted.")
     film.click(panel.after.drift_button, "Drift measures that on the molecules, in two ways.")
     wait_until(lambda: "Drift over" in panel.after.note.text())
     settled()
-    show_lines_below(panel.after._shown[-1])
+    show_below(panel.after._shown[-1])
     film.say("The drift with its error, and a new table without it.", 5)
-    film.click(panel.render_button, "Rendered again, the fibres are single.")
+    film.click(panel.render_button, "Rendered again, the fibres are sharp.")
     wait_until(lambda: len(viewer.layers) == 4)
     settled()
     for layer in viewer.layers[:-1]:
@@ -242,7 +234,7 @@ def after(film: Film, _: float) -> napari.Viewer:
     film.click(panel.after.link_button, "Link makes one row of a molecule in several frames.")
     wait_until(lambda: any("linked" in layer.name for layer in viewer.layers))
     settled()
-    show_lines_below(panel.after.note)
+    show_below(panel.after.note)
     film.say("So many rows were so many molecules, and how precise each is.")
     film.say("Save… writes the table, with its history: every step can be done again.", 4)
     return viewer
@@ -281,6 +273,13 @@ def close_docks(viewer: napari.Viewer) -> None:
     """Close the panels, so that the next one has the room."""
     for dock in list(viewer.window.dock_widgets):
         viewer.window.remove_dock_widget(viewer.window.dock_widgets[dock])
+
+
+def show_below(widget: QWidget) -> None:
+    """Scroll a panel to a widget that has just come, once it has its place."""
+    for _ in range(3):
+        QTest.qWait(300)
+        show_lines_below(widget)
 
 
 def scroll_to_end(panel: QWidget) -> None:

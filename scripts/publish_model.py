@@ -20,6 +20,14 @@ from napari_deepsmlm.models import load_model, read_card, save_model
 if TYPE_CHECKING:
     from napari_deepsmlm.models import ModelCard, SMLMModel
 
+PAPERS = {
+    "deep-storm": "Nehme et al. 2018, doi:10.1364/OPTICA.5.000458",
+    "drsn-storm": "Li et al. 2021, Optics Express 29, 15747",
+    "dilated-loc": "doi:10.48550/arXiv.2410.02314",
+    "voxel-regression": "Aritake et al. 2020, doi:10.1016/j.rio.2020.100019",
+}
+NO_DOI = "DOI not assigned yet."
+"""Stands in a card until its weights are deposited; then their DOI takes its place."""
 PRETRAINED = Path(__file__).parents[1] / "src/napari_deepsmlm/pretrained"
 
 
@@ -50,8 +58,21 @@ def page(name: str, model: SMLMModel, card: ModelCard, measured_on: str, limits:
         "",
         limits,
         "",
+        *citing(card.network),
     ]
     return "\n".join(lines)
+
+
+def citing(network: str) -> list[str]:
+    """Return how to cite a model: its network's paper, the program, and the weights themselves."""
+    return [
+        "## Cite",
+        "",
+        f"- The network: {PAPERS[network]}",
+        "- The program: napari-deepsmlm, with its version (CITATION.cff).",
+        f"- These weights: {NO_DOI}",
+        "",
+    ]
 
 
 def publish(

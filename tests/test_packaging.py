@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from npe2 import PluginManifest
 
 ROOT = Path(__file__).parents[1]
@@ -110,3 +113,22 @@ def run(*command: str, cwd: Path | None = None, path: Path | None = None) -> str
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    recipe = (ROOT / "packaging" / "conda" / "recipe.yaml").read_text("utf-8")
+    assert cited["version"] == version
+    assert f'version: "{version}"' in recipe
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"## [{version}] - {cited['date-released']}" in changes
+
+
+def test_every_built_in_model_has_a_card_that_says_what_to_cite() -> None:
+    weights = sorted((PACKAGE / "pretrained").glob("*.safetensors"))
+    assert weights
+    for path in weights:
+        card = path.with_suffix(".md").read_text("utf-8")
+        assert "## Cite" in card, path.name
+        assert re.search(r"These weights: (doi:|DOI not assigned)", card), path.name

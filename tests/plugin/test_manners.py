@@ -52,6 +52,8 @@ PANELS = [
 WAIT_MS = 60_000
 SCREEN = (1366, 720)  # a small laptop, less the bar of its system
 WIDEST_PX = 400
+LARGE_SCREEN = (1920, 1080)
+USUAL_PT, LARGE_PT = 9, 14  # of napari's window
 EDITORS = (QAbstractSpinBox, QComboBox, QAbstractButton, QLineEdit, QAbstractSlider)
 COUNTS = {
     "Frames",
@@ -216,7 +218,33 @@ def test_nothing_is_cut_off_on_a_small_laptop(
     assert panel.minimumSizeHint().width() <= WIDEST_PX
     assert panel.minimumSizeHint().height() <= SCREEN[1] - 150
     panel.setParent(None)  # by itself, in the room that the dock gives it
-    panel.resize(max(370, panel.minimumSizeHint().width()), SCREEN[1] - 120)
+    assert not all_cut_off(panel, qtbot, 370, SCREEN[1] - 120)
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_text_grows_with_the_font_of_the_window_and_nothing_is_cut_off(
+    viewer: Any, qtbot: Any, open_panel: Open, name: str
+) -> None:
+    viewer.window.resize(*LARGE_SCREEN)
+    panel = open_panel(name)
+    panel.setParent(None)
+    panel.setStyleSheet(f"{panel.styleSheet()} QWidget {{ font-size: {LARGE_PT}pt; }}")
+    width = WIDEST_PX * LARGE_PT // USUAL_PT
+    cut = all_cut_off(panel, qtbot, width, LARGE_SCREEN[1] - 120)
+    small = {
+        describe(widget)
+        for widget in panel.findChildren((QLabel, *EDITORS[:-1]))
+        if widget.isVisible() and widget.font().pointSize() < LARGE_PT
+    }
+    assert panel.minimumSizeHint().width() <= width
+    assert panel.minimumSizeHint().height() <= LARGE_SCREEN[1] - 150
+    assert not cut
+    assert not small
+
+
+def all_cut_off(panel: Any, qtbot: Any, width: int, height: int) -> list[str]:
+    """Show a panel in some room, and describe what has too little of it on any of its tabs."""
+    panel.resize(max(width, panel.minimumSizeHint().width()), height)
     panel.show()
     qtbot.waitExposed(panel)
     qtbot.wait(50)
@@ -227,8 +255,8 @@ def test_nothing_is_cut_off_on_a_small_laptop(
                 tabs.setCurrentIndex(index)
                 qtbot.wait(50)
             cut += [describe(widget) for widget in cut_off(panel)]
-    panel.close()
-    assert not cut
+    panel.hide()
+    return cut
 
 
 def cut_off(panel: QWidget) -> list[QWidget]:
@@ -264,8 +292,10 @@ def room_of(widget: QWidget, panel: QWidget) -> QWidget:
 def is_too_narrow(widget: QWidget) -> bool:
     if isinstance(widget, QAbstractButton):
         return widget.width() < widget.fontMetrics().horizontalAdvance(widget.text())
-    is_line = isinstance(widget, QLabel) and not widget.wordWrap()
-    return is_line and widget.width() < widget.sizeHint().width() - 1
+    if not isinstance(widget, QLabel):
+        return False
+    is_low = bool(widget.text()) and widget.height() < widget.fontMetrics().height()
+    return is_low or (not widget.wordWrap() and widget.width() < widget.sizeHint().width() - 1)
 
 
 # -- theme ----------------------------------------------------------------------------------------

@@ -133,7 +133,9 @@ def test_every_curve_and_every_key_is_seen_on_every_theme(drawings: list[Any], t
         for plot in plots:
             assert plot.backgroundBrush().color().name() == ground
             for curve in plot.getPlotItem().listDataItems():
-                assert curve.opacity() == 1.0
+                if curve.opacity() < 1:  # as measured, behind the same one smoothed
+                    assert type(drawing).__name__ == "RingPlot"
+                    continue
                 for color in _colors_of(curve):
                     assert contrast(color, ground) >= LEAST_OF_GRAPHICS, (drawing, color)
                     n_curves += 1

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.metrics import RingCorrelation
 
 HEIGHT_PX = 170
+RAW_OPACITY = 0.4
+"""Of curves as they are measured: behind those that are smoothed, which say the same."""
 NAMES = {"time": ("time&nbsp;blocks", SKY), "random": ("random&nbsp;halves", ORANGE)}
 
 
@@ -39,7 +41,7 @@ class RingPlot(QWidget):
         self.plot.getPlotItem().setContentsMargins(0, 7, 4, 6)
         self._raw = {name: self.plot.add_line(name, color) for name, (_, color) in NAMES.items()}
         for line in self._raw.values():
-            line.setPen(pg.mkPen(line.opts["pen"], width=1))
+            line.setOpacity(RAW_OPACITY)
         self._smooth = {n: self.plot.add_line(n, color) for n, (_, color) in NAMES.items()}
         for line in self._smooth.values():
             pen = line.opts["pen"]

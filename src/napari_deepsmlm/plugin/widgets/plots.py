@@ -160,7 +160,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
 def colored(text: str, color: str) -> str:
     """Return a name with a mark in the colour of its curve."""
-    return f'<span style="color: {color}">■</span> {text}'
+    return f'<span style="color: {color}">■</span>&nbsp;{text}'
 
 
 class _FewTicks(pg.AxisItem):  # type: ignore[misc]

@@ -6,7 +6,13 @@ from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
 from napari_deepsmlm.io.frames._planes import MAX_PLANES, PlaneLayout
 from napari_deepsmlm.io.frames.opening import open_frames
 from napari_deepsmlm.io.frames.source import FrameSource
-from napari_deepsmlm.io.history import History, history_report, read_history, write_history
+from napari_deepsmlm.io.history import (
+    History,
+    history_of_run,
+    history_report,
+    read_history,
+    write_history,
+)
 from napari_deepsmlm.io.images.movie import movie_format, write_movie
 from napari_deepsmlm.io.images.ome_tiff import (
     ImageWriter,
@@ -53,6 +59,7 @@ __all__ = [
     "UnitNeeded",
     "are_damaged_frames",
     "are_planes",
+    "history_of_run",
     "history_report",
     "looks_like_frames",
     "looks_like_localizations",

@@ -11,13 +11,16 @@ import hashlib
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from napari_deepsmlm._base import MAX_CONFIG_BYTES, decode_text, load_yaml
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.io.result_files import REPORT_NAME, TABLE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ENDING = ".recipe.yaml"
 _MARK = "# history: "
@@ -66,6 +69,19 @@ def read_history(table: str | Path) -> History:
     except (ValueError, OSError, TypeError, AttributeError):
         pass  # not one of ours: the table then begins a history of its own
     return _of_reconstruction(table)
+
+
+def history_of_run(inputs: Mapping[str, Any]) -> History:
+    """Return the history of a table that a reconstruction has just made.
+
+    Parameters
+    ----------
+    inputs : of its report: `path` of the frames, None if they have no file, and `options`. Without
+        a path the recipe is one for the frames that are given to it.
+    """
+    path = inputs.get("path")
+    frames = {} if path is None else {"inputs": [str(path)]}
+    return History({**frames, "reconstruct": dict(inputs["options"])})
 
 
 def write_history(
@@ -131,11 +147,10 @@ def _of_reconstruction(table: Path) -> History:
     if table.name != TABLE_NAME or not report.is_file():
         return History({}, files=files)
     try:
-        inputs = json.loads(report.read_text("utf-8"))["inputs"]
-        recipe = {"inputs": [str(inputs["path"])], "reconstruct": inputs["options"]}
-    except (ValueError, OSError, KeyError, TypeError):
+        run = history_of_run(json.loads(report.read_text("utf-8"))["inputs"])
+    except (ValueError, OSError, KeyError, TypeError, AttributeError):
         return History({}, files=files)
-    return History(recipe, files=files)
+    return run._replace(files=files)
 
 
 def _version() -> str:

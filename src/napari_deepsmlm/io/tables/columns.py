@@ -100,6 +100,18 @@ class TableFormat:
     read: Callable[[Path, TableUnits], ReadTable]
     writer: Callable[[Path, Iterable[str], float | None], AbstractContextManager[TableWriter]]
     pixel_size: Callable[[Path], float | None] = lambda _: None
+    has_lateral: bool = False
+    """Whether one column may stand for the uncertainties along x and along y."""
+
+    def names_for(self, table: Localizations) -> set[str]:
+        """Return the columns of a table that the file needs to hold all that is in it."""
+        names = set(table.names)
+        both = {"uncertainty_x_nm", "uncertainty_y_nm"}
+        if self.has_lateral and both <= names:
+            x, y = (np.asarray(table[name]) for name in sorted(both))
+            if x is y or np.array_equal(x, y, equal_nan=True):
+                names.discard("uncertainty_y_nm")
+        return names
 
 
 def split_header(cell: str) -> tuple[str, str]:
@@ -135,12 +147,12 @@ def unit_factor(cell: str, column: Column, pixel_size_nm: float | None) -> float
 
 
 def split_uncertainty(columns: dict[str, Any]) -> dict[str, Any]:
-    """Give the file's single lateral uncertainty to x and to y."""
+    """Give the file's single lateral uncertainty to x and to y, unless they have their own."""
     if UNCERTAINTY_XY not in columns:
         return columns
     lateral = columns[UNCERTAINTY_XY]
     rest = {name: values for name, values in columns.items() if name != UNCERTAINTY_XY}
-    return {**rest, "uncertainty_x_nm": lateral, "uncertainty_y_nm": lateral}
+    return {"uncertainty_x_nm": lateral, "uncertainty_y_nm": lateral, **rest}
 
 
 def merged_uncertainty(localizations: Localizations) -> Any:

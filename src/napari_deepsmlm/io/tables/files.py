@@ -136,7 +136,7 @@ def write_localizations(
     if chosen[0] not in matching:
         endings = ", ".join(chosen[0].suffixes)
         raise ValueError(f"{path.name}: {chosen[0].name} files end in {endings}.")
-    with chosen[0].writer(path, localizations.names, pixel_size_nm) as writer:
+    with chosen[0].writer(path, chosen[0].names_for(localizations), pixel_size_nm) as writer:
         writer.append(localizations)
 
 

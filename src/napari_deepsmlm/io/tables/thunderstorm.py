@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Ovesny et al. 2014, doi:10.1093/bioinformatics/btu202, as version 1.3 and later write it; the
-# probability and the p-value are our own additions, which ThunderSTORM passes over.
+# probability, the p-value and the uncertainties along each axis are our own additions, which
+# ThunderSTORM passes over.
 COLUMNS = (
     Column("id", "id"),
     Column("frame", "frame"),
@@ -34,6 +35,8 @@ COLUMNS = (
     Column("detections", "detections"),
     Column("probability", "probability"),
     Column("p_value", "p_value"),
+    Column("uncertainty_x [nm]", "uncertainty_x_nm"),
+    Column("uncertainty_y [nm]", "uncertainty_y_nm"),
 )
 
 
@@ -42,7 +45,8 @@ class LocalizationWriter(CsvWriter):
 
     The file appears when the `with` block ends without an error; until then an older file of that
     name stays as it is. Rows are numbered on unless the table has an `id` of its own. Values
-    are written with five decimals; uncertainties along x and y as their root mean square.
+    are written with five decimals; uncertainties along x and y as their root mean square, which
+    every program knows, and each in a column of its own.
 
     Parameters
     ----------
@@ -70,8 +74,11 @@ class LocalizationWriter(CsvWriter):
 def _written_columns(names: set[str]) -> list[Column]:
     """Return the columns of the file, in ThunderSTORM's order, and then those of other programs."""
     is_3d_sigma = "sigma_y_nm" in names
-    if names & {"uncertainty_x_nm", "uncertainty_y_nm"}:
+    along = names & {"uncertainty_x_nm", "uncertainty_y_nm"}
+    if along:
         names = names | {UNCERTAINTY_XY}
+    if len(along) == 1:
+        names = names - along  # the common column says it all
     skipped = "sigma" if is_3d_sigma else "sigma1"
     others = sorted(names - set(KNOWN_COLUMNS) - {column.name for column in COLUMNS})
     return [
@@ -90,4 +97,5 @@ FORMAT = TableFormat(
     read=read_text_table,
     writer=lambda path, names, _: LocalizationWriter(path, names),
     pixel_size=text_pixel_size,
+    has_lateral=True,
 )

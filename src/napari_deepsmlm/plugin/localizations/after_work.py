@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
 
 STEPS = "steps"
-"""Of a layer's provenance: what was done with the molecules, as a recipe has it."""
+"""Of a layer's provenance: what was done with the molecules here, as a recipe has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Source:
     def layer(self, table: Localizations, ending: str, step: dict[str, Any]) -> Layer:
         """Return a layer of what a step has made."""
         known: dict[str, Any] = {STEPS: [*self.steps(), step]}
-        known |= {name: self.known.get(name) for name in ("path", "pixel_size_nm")}
+        known |= {name: self.known.get(name) for name in ("path", "pixel_size_nm", "inputs")}
         return Layer.create(*layer_of(table, f"{self.name}, {ending}", self.origin_nm, known))
 
 

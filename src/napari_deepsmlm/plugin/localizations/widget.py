@@ -374,7 +374,8 @@ class LocalizationsWidget(JobPanel):
             path = path.with_suffix({"picasso": ".hdf5", "smlm": ".smlm"}.get(kind or "", ".csv"))
         known = {} if self.shown.layer is None else provenance(self.shown.layer)
         steps = [*known.get(STEPS, ()), *self._kept.wanted.steps()]
-        work = partial(save_table, self._kept.table, path, kind, self.steps.pixel_nm(), steps)
+        pixel_nm = self.steps.pixel_nm()
+        work = partial(save_table, self._kept.table, path, kind, pixel_nm, known, steps)
         self.begin(work, self.status_note.tell, title=f"saving {path.name}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +20,9 @@ from napari_deepsmlm.plugin.library.loading import load_torch_beside_python
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator, Sequence
-    from pathlib import Path
 
     from napari_deepsmlm.filtering import ColumnSummary
-    from napari_deepsmlm.io import UnitNeeded
+    from napari_deepsmlm.io import History, UnitNeeded
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.plugin.localizations.shapes_box import Polygons
     from napari_deepsmlm.render import RenderOptions
@@ -219,13 +219,33 @@ def save_table(
     path: Path,
     kind: str | None,
     pixel_size_nm: float | None,
+    known: dict[str, Any],
     steps: Sequence[dict[str, Any]],
     stopping: threading.Event,
 ) -> Generator[str, None, None]:
-    """Write a table with the steps that made it, if any, and yield what was done."""
-    from napari_deepsmlm.io import History, write_history, write_localizations
+    """Write a table with its history, if it has one, and yield what was done.
 
+    Parameters
+    ----------
+    known : provenance of its layer: the file that it was read from, or the run that made it.
+    steps : what was done with the molecules here.
+    """
+    from napari_deepsmlm.io import write_history, write_localizations
+
+    before = _history_until_here(known)
     write_localizations(table, path, kind=kind, pixel_size_nm=pixel_size_nm)
-    if steps:
-        write_history(path, History({"steps": list(steps)}), None, "napari: Localizations, Save")
+    if steps or before.recipe:
+        recipe = {**before.recipe, "steps": [*before.steps, *steps]}
+        before = before._replace(recipe=recipe)
+        write_history(path, before, None, "napari: Localizations, Save")
     yield f"Saved {counted(len(table), 'molecule')} in {path}."
+
+
+def _history_until_here(known: dict[str, Any]) -> History:
+    """Return how the table of a layer came about before anything was done with it here."""
+    from napari_deepsmlm.io import History, history_of_run, read_history
+
+    if known.get("inputs"):
+        return history_of_run(known["inputs"])
+    path = known.get("path")
+    return read_history(path) if path and Path(path).is_file() else History({})

@@ -272,7 +272,7 @@ def _in_turn(
         taken = {name: _seconds(run, device) for name, run in plain.items()}
         with kept_memory():
             if ours:  # pages are cleared once in a run of the pipeline
-                _seconds(next(reversed(ours.values())), device)
+                _seconds(list(ours.values())[-1], device)
             taken |= {name: _seconds(run, device) for name, run in ours.items()}
         times.append(taken)
         if time.perf_counter() - begun > seconds:

@@ -27,6 +27,21 @@ def test_images_come_back_from_memory_and_from_a_file(
     assert seen[3].max() == 0
 
 
+@pytest.mark.parametrize("n_images", [1, 2])
+def test_a_large_image_is_added_to_in_bands(n_images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", 0)
+    monkeypatch.setattr(module, "BAND_BYTES", 4 * 7 * 2)  # two rows: the last band is shorter
+    lapse = Lapse(n_images, (5, 7))
+    assert isinstance(lapse.images, np.memmap)
+    one, other = np.random.default_rng(1).random((2, 5, 7)).astype(np.float32)
+    last = n_images - 1
+    lapse.write(last, one)
+    lapse.add(last, other)
+    lapse.close()
+    np.testing.assert_array_equal(lapse.images[last], one + other)
+    assert lapse.images[:last].sum() == 0
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full disk at hand")
 def test_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_BYTES", 0)

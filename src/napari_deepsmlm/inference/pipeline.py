@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_deepsmlm._devices import free_memory_bytes
+from napari_deepsmlm._devices import free_memory_bytes, kept_memory
 from napari_deepsmlm.inference.hot_pixels import HotPixels
 from napari_deepsmlm.inference.inputs import Groups, Inputs, read_inputs
 from napari_deepsmlm.inference.light import light_above_background
@@ -175,9 +175,10 @@ class Pipeline:
         image_bytes = 4 * math.prod(region.shape) * self.upsampling**2
         is_large = image_bytes > MAX_BYTES_AHEAD
         try:
-            yield from (
-                predictions if is_large else prefetch(predictions, AHEAD, stopping=stopping)
-            )
+            with kept_memory():
+                yield from (
+                    predictions if is_large else prefetch(predictions, AHEAD, stopping=stopping)
+                )
         except Stopped:
             return
 

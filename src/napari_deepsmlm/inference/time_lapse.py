@@ -1,4 +1,4 @@
-"""Lapse: the images of a time-lapse, in memory if they are few, else in a temporary file."""
+"""Lapse: images that are added up, in memory if they are small, else in a temporary file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # Images larger than this together go into a file: half a gigabyte is a lot beside the frames, the
 # model and napari on a laptop of 8 GB.
 MAX_BYTES = 512 << 20
+# Of an image in a file, so much is in memory while it is added to.
+BAND_BYTES = 64 << 20
 
 
 class Lapse:
@@ -41,7 +43,7 @@ class Lapse:
         self._file: Any = None
         self.images: Image
         """(n, rows, columns) float32; zero where nothing was written."""
-        if n_images == 1 or n_bytes <= MAX_BYTES:
+        if n_bytes <= MAX_BYTES:
             self.images = np.zeros(whole, np.float32)
             return
         self._file = tempfile.TemporaryFile(prefix="deepsmlm-", buffering=0)  # noqa: SIM115
@@ -59,15 +61,39 @@ class Lapse:
         if self._file is None:
             self.images[number] = image
             return
-        data = np.ascontiguousarray(image, np.float32)
-        self._file.seek(number * data.nbytes)
+        self._write(number, 0, image)
+
+    def add(self, number: int, image: Image) -> None:
+        """Add to one of the images."""
+        if self._file is None:
+            self.images[number] += image
+            return
+        height, width = image.shape
+        step = max(1, BAND_BYTES // (4 * width))
+        for row in range(0, height, step):
+            band = image[row : row + step]
+            self._write(number, row, self._read(number, row, band.shape) + band)
+
+    def _read(self, number: int, first_row: int, shape: tuple[int, ...]) -> Image:
+        """Return rows of an image, read and not mapped: mapped ones would count as memory."""
+        self._file.seek(self._place(number, first_row))
+        rows = np.empty(shape, np.float32)
+        view = rows.reshape(-1).view(np.uint8).data
+        while view:
+            view = view[self._file.readinto(view) :]
+        return rows
+
+    def _write(self, number: int, first_row: int, rows: Image) -> None:
+        data = np.ascontiguousarray(rows, np.float32)
+        self._file.seek(self._place(number, first_row))
         view = data.reshape(-1).view(np.uint8).data
         while view:
             view = view[self._file.write(view) :]
 
-    def add(self, number: int, image: Image) -> None:
-        """Add to one of the images."""
-        self.write(number, self.images[number] + image)
+    def _place(self, number: int, row: int) -> int:
+        """Return where a row of an image begins in the file."""
+        _, height, width = self.images.shape
+        return 4 * width * (number * height + row)
 
     def close(self) -> None:
         """Write no more; the images stay as long as somebody looks at them."""

@@ -27,7 +27,8 @@ Unit = Annotated[
 Kind = Annotated[
     str | None,
     typer.Option(
-        "--format", help="thunderstorm, challenge, picasso, smlm, parquet; default: by the ending."
+        "--format",
+        help="thunderstorm, challenge, picasso, decode, smlm, parquet; default: by the ending.",
     ),
 ]
 OutTable = Annotated[

@@ -93,7 +93,7 @@ class Lapse:
     def _place(self, number: int, row: int) -> int:
         """Return where a row of an image begins in the file."""
         _, height, width = self.images.shape
-        return 4 * width * (number * height + row)
+        return int(4 * width * (number * height + row))
 
     def close(self) -> None:
         """Write no more; the images stay as long as somebody looks at them."""

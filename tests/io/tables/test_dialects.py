@@ -339,6 +339,43 @@ def test_a_table_of_decode_in_hdf5_lies_on_its_frames(tmp_path: Path) -> None:
         read_table(decode_file(tmp_path / "f.h5", px_size=100.0))
 
 
+@pytest.mark.parametrize("ending", [".csv", ".h5"])
+def test_what_is_written_for_decode_is_what_decode_writes(tmp_path: Path, ending: str) -> None:
+    table = Localizations.from_columns(
+        {
+            "frame": np.array([0, 4, 9]),
+            "x_nm": np.array([110.5, 310.25, 510.0]),
+            "y_nm": np.array([210.5, 260.75, 710.0]),
+            "z_nm": np.array([-3.0, 7.0, 0.0]),
+            "photons": np.array([900.0, 800.0, 700.0]),
+            "probability": np.array([0.9, 0.8, 0.7]),
+            "uncertainty_x_nm": np.array([9.0, 10.0, 11.0]),
+            "uncertainty_y_nm": np.array([19.0, 20.0, 21.0]),
+        }
+    )
+    path = tmp_path / f"t{ending}"
+    write_localizations(table, path, kind="decode", pixel_size_nm=130.0)
+    back = read_table(path)
+    assert (back.program, back.pixel_size_nm) == ("DECODE", 130.0)
+    for name in table.names:
+        np.testing.assert_allclose(back.localizations[name], table[name], atol=2e-3, err_msg=name)
+    assert "background" not in back.localizations.names
+    # A molecule in the middle of the pixel in row 2 and column 5 is at x = 2, y = 5 for DECODE.
+    one = Localizations(frame=[3], x_nm=[550.0], y_nm=[250.0])
+    write_localizations(one, path, kind="decode", pixel_size_nm=100.0)
+    if ending == ".h5":
+        with h5py.File(path) as file:
+            assert file["data/xyz"][0].tolist() == [2.0, 5.0, 0.0]
+            assert file["data/frame_ix"][0] == 3
+            assert file["data/xyz_cr"].shape is None
+    else:
+        lines = path.read_text().splitlines()
+        assert lines[0] == "# DECODE EmitterSet"
+        assert lines[4].startswith("2,5,0,NaN,3,-1")
+    write_localizations(Localizations.empty(), path, kind="decode")
+    assert len(read_table(path).localizations) == 0
+
+
 def test_a_table_of_smap_in_matlab_7_3_is_read(tmp_path: Path) -> None:
     path = tmp_path / "cell_sml.mat"
     columns = {"xnm": X, "ynm": Y, "frame": [1, 2, 3], "locprecnm": [9, 9, 9], "phot": [1, 2, 3]}

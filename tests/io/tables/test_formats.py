@@ -235,7 +235,7 @@ def test_empty_tables_and_single_rows_survive_every_format(
 def test_a_format_must_suit_the_ending(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"t\.csv: Picasso files end in \.hdf5, \.h5"):
         write_localizations(table_of(1), tmp_path / "t.csv", kind="picasso")
-    with pytest.raises(ValueError, match=r"Unknown format 'excel'\. Available: picasso, challenge"):
+    with pytest.raises(ValueError, match=r"Unknown format 'excel'\. Available: decode, picasso"):
         write_localizations(table_of(1), tmp_path / "t.csv", kind="excel")
     with pytest.raises(ValueError, match="between 1 and 10000 nm"):
         write_localizations(table_of(1), tmp_path / "t.hdf5", pixel_size_nm=0)

@@ -71,9 +71,10 @@ def test_a_table_that_was_clicked_is_made_again(
     (made,) = out.glob("*/filtered_3.csv")
     clicked, again = read_localizations(saved), read_localizations(made)
     assert len(clicked) > 500
-    assert clicked.names == again.names
+    names = set(clicked.names) - {"id"}  # a batch numbers the rows as they are first written
+    assert names == set(again.names) - {"id"}
     np.testing.assert_array_equal(clicked.frame, again.frame)
-    for name in clicked.names:  # a batch goes on from the table as it is written, rounded
+    for name in names:  # a batch goes on from the table as it is written, rounded
         np.testing.assert_allclose(clicked[name], again[name], rtol=2e-4, atol=0.05, err_msg=name)
     run.abandon()
     after.abandon()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_deepsmlm._boundary import reading
 from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.io.frames._planes import is_plausible_pixel_size
-from napari_deepsmlm.io.tables import challenge, hdf5_tables, parquet, smlm, thunderstorm
+from napari_deepsmlm.io.tables import challenge, decode, hdf5_tables, parquet, smlm, thunderstorm
 from napari_deepsmlm.io.tables._hdf5 import SIGNATURE
 from napari_deepsmlm.io.tables.columns import ReadTable, TableUnits
 from napari_deepsmlm.io.tables.meanings import UnitNeeded
@@ -34,6 +34,7 @@ __all__ = [
 
 # A new format is one file with a column map and one entry here, the more special first.
 FORMATS: tuple[TableFormat, ...] = (
+    decode.FORMAT,
     hdf5_tables.FORMAT,
     challenge.FORMAT,
     smlm.FORMAT,

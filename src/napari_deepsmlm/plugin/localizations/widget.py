@@ -69,7 +69,9 @@ SAVE_KINDS = {
     "Picasso (*.hdf5)": "picasso",
     "SMLM Challenge (*.csv)": "challenge",
     "SMLM (*.smlm)": "smlm",
+    "DECODE (*.h5)": "decode",
 }
+SAVE_ENDINGS = {"picasso": ".hdf5", "smlm": ".smlm", "decode": ".h5"}
 
 
 class LocalizationsWidget(JobPanel):
@@ -371,7 +373,7 @@ class LocalizationsWidget(JobPanel):
         if self._kept is None or self._opened is None:
             return
         if not path.suffix:
-            path = path.with_suffix({"picasso": ".hdf5", "smlm": ".smlm"}.get(kind or "", ".csv"))
+            path = path.with_suffix(SAVE_ENDINGS.get(kind or "", ".csv"))
         known = {} if self.shown.layer is None else provenance(self.shown.layer)
         steps = [*known.get(STEPS, ()), *self._kept.wanted.steps()]
         pixel_nm = self.steps.pixel_nm()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from napari_deepsmlm.batch.steps import Step, StepDone
 
 REPORT: dict[str, Any] = {"pixel_size_nm": 100.0, "inputs": {"shape": [3, 1, 8, 8]}}
+FRAMES = np.full((3, 1, 8, 8), 100.0, np.float32)
 
 
 def done_with(table: Localizations, step: Step, folder: Path) -> StepDone:
     source = folder / "localizations.csv"
     write_localizations(table, source)
-    return step.run(Stage(table, REPORT, folder / step.file_name, source, threading.Event()))
+    path, stopping = folder / step.file_name, threading.Event()
+    return step.run(Stage(table, REPORT, path, source, FRAMES, stopping))
 
 
 def make(kind: str, **values: Any) -> Step:
@@ -133,9 +136,45 @@ def test_a_step_writes_what_its_command_writes(kind: str, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     step = make(kind, **options)
     path = tmp_path / step.file_name
-    step.run(Stage(read_localizations(source), REPORT, path, source, threading.Event()))
+    step.run(Stage(read_localizations(source), REPORT, path, source, FRAMES, threading.Event()))
     assert path.read_bytes() == by_command.read_bytes()
     assert read_history(path).steps == read_history(by_command).steps
+
+
+def test_a_result_is_judged_beside_its_table(tmp_path: Path) -> None:
+    """The frames have two channels: the second shows the molecules, the first nothing."""
+    rng = np.random.default_rng(0)
+    n_frames, n = 40, 4
+    frames = rng.poisson(20.0, (n_frames, 2, 32, 32)).astype(np.float32)
+    place = rng.uniform(6, 26, (n_frames, n, 2))
+    y, x = np.mgrid[:32, :32] + 0.5
+    for t in range(n_frames):
+        for row, column in place[t]:
+            spot = np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * 1.2**2))
+            frames[t, 1] += rng.poisson(200 * spot)
+    table = Localizations(
+        frame=np.repeat(np.arange(n_frames), n),
+        x_nm=100 * place[..., 1].ravel(),
+        y_nm=100 * place[..., 0].ravel(),
+    )
+    step, source = make("trust"), tmp_path / "localizations.csv"
+    write_localizations(table, source)
+    path = tmp_path / step.file_name
+
+    def judged(channel: int) -> StepDone:
+        inputs = {"shape": list(frames.shape), "options": {"channel": channel}}
+        report = {"pixel_size_nm": 100.0, "inputs": inputs}
+        return step.run(Stage(table, report, path, source, frames, threading.Event()))
+
+    done = judged(2)
+    assert done.table is table
+    assert done.also == ("trust.json",)
+    assert "localizations.csv" in path.read_text()
+    assert json.loads((tmp_path / "trust.json").read_text())["numbers"]["share_in_doubt"] == 0
+    assert "channel" in judged(3).remarks[0]  # the frames are opened as they were reconstructed
+    few = step.run(Stage(table[:3], REPORT, path, source, frames, threading.Event()))
+    assert few.remarks[0].startswith("Not judged: ")
+    assert few.also == ()
 
 
 def test_a_drift_step_has_one_curve() -> None:

@@ -193,7 +193,8 @@ class StackWork:
             names.append(_unique(step.file_name, names))
             path = self._folder / names[-1]
             path.unlink(missing_ok=True)  # of an earlier recipe
-            done = step.run(Stage(table, report, path, source, self._stopping))
+            frames = self._stack.source()
+            done = step.run(Stage(table, report, path, source, frames, self._stopping))
             if done.table is not table:
                 table, source = done.table, path
             remarks += done.remarks

@@ -150,6 +150,16 @@ def trust_of(
     )
 
 
+def _opened_as_before(
+    frames: Any, report: dict[str, Any], pixel_size_nm: float | None
+) -> FrameSource:
+    """Return the frames as the reconstruction had them: its channel, axes and registration."""
+    options = report.get("inputs", {}).get("options", {})
+    how = {name: options.get(name) for name in ("axes", "channel", "registration")}
+    pixel_nm = pixel_size_nm or report.get("pixel_size_nm")
+    return open_frames(frames, pixel_size_nm=pixel_nm, allow_truncated=True, **how)
+
+
 def judge(
     table: Localizations,
     frames: Any,
@@ -171,8 +181,7 @@ def judge(
     model, pixel_size_nm : as for :func:`trust_of`.
     table_pixel_nm : camera pixel that the table states.
     """
-    source = open_frames(frames, pixel_size_nm=pixel_size_nm or report.get("pixel_size_nm"))
-    with source:
+    with _opened_as_before(frames, report, pixel_size_nm) as source:
         pixel_nm = source.pixel_size_nm or table_pixel_nm
         if pixel_nm is None:
             raise ValueError(f"{source.name}: states no pixel size; give --pixel-size in nm.")

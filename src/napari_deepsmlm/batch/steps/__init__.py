@@ -22,7 +22,7 @@ def step_kinds() -> dict[str, type[Step]]:
     Examples
     --------
     >>> sorted(step_kinds())
-    ['cluster', 'drift', 'filter', 'link', 'region', 'render']
+    ['cluster', 'drift', 'filter', 'link', 'region', 'render', 'trust']
     """
     names = (module.name for module in pkgutil.iter_modules(__path__))
     modules = (import_module(f"{__name__}.{name}") for name in names)

@@ -32,6 +32,7 @@ class Stage:
     report : of the reconstruction, plain values.
     path : where the step writes its file, with the ending that it says.
     source : the table on the disk that `table` was read from or written to.
+    frames : what `open_frames` opens: the stack that was reconstructed.
     stopping : when set, the step gives up by InterruptedError.
     """
 
@@ -39,6 +40,7 @@ class Stage:
     report: dict[str, Any]
     path: Path
     source: Path
+    frames: Any
     stopping: threading.Event
 
     @property

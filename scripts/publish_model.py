@@ -13,11 +13,13 @@ import argparse
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm.models import load_model, read_card, save_model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_deepsmlm.models import ModelCard, SMLMModel
 
 PAPERS = {
@@ -47,8 +49,8 @@ def page(name: str, model: SMLMModel, card: ModelCard, measured_on: str, limits:
         f"{card.trained_on}",
         "",
         f"Trained for {record['steps']:,} steps in {record['minutes']:.0f} minutes on "
-        f"{record['device']} ({record['precision']}), fresh simulation at every step. Decision "
-        f"threshold {model.config.threshold:g}.",
+        f"{record['device']} ({record['precision']}){_earlier(record)}, fresh simulation at every "
+        f"step. Decision threshold {model.config.threshold:g}.",
         "",
         measured_on,
         "",
@@ -61,6 +63,13 @@ def page(name: str, model: SMLMModel, card: ModelCard, measured_on: str, limits:
         *citing(card.network),
     ]
     return "\n".join(lines)
+
+
+def _earlier(record: Mapping[str, Any]) -> str:
+    """Return what went before the last stage of a training."""
+    if not record.get("steps_before"):
+        return ""
+    return f", after {record['steps_before']:,} steps in {record['minutes_before']:.0f} minutes"
 
 
 def citing(network: str) -> list[str]:
@@ -94,9 +103,9 @@ def publish(
     metrics : `{sample: {measure: value}}`.
     """
     model, old = load_model(trained)
+    own_name = name.replace("_", ":", 1)
     card = {
-        "experiment": old.experiment,
-        "training_record": old.training_record,
+        **_as_published(old, own_name),
         "trained_on": trained_on,
         "metrics": {sample: _finite(row) for sample, row in metrics.items()},
     }
@@ -105,9 +114,26 @@ def publish(
             parameter.data = parameter.data.half()
     path = folder / f"{name}.safetensors"
     save_model(path, model, card)
-    text = page(name.replace("_", ":", 1), model, read_card(path), measured_on, limits)
+    text = page(own_name, model, read_card(path), measured_on, limits)
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
     return text
+
+
+def _as_published(card: ModelCard, own_name: str) -> dict[str, Any]:
+    """Return experiment and record of a model, with all steps since its weights were drawn.
+
+    Weights that it began with and that lie in a file are an earlier state of this very model, so
+    its name takes the place of a path on the machine that trained it.
+    """
+    experiment, record = dict(card.experiment), dict(card.training_record)
+    start = experiment.get("start_from")
+    if start and Path(start).suffix == ".safetensors":
+        experiment["start_from"] = own_name
+        before = read_card(Path(start)).training_record
+        for total in ("steps", "minutes"):
+            earlier = before.get(f"{total}_before", 0) + before.get(total, 0)
+            record[f"{total}_before"] = record.get(f"{total}_before", 0) + earlier
+    return {"experiment": experiment, "training_record": record}
 
 
 def _finite(row: dict[str, float]) -> dict[str, float]:

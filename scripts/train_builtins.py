@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -118,6 +119,11 @@ class Line:
         return self.folder / f"stage-{self.progress.stage}"
 
     @property
+    def start(self) -> Path:
+        """The model that the stage begins with."""
+        return self.folder / f"stage-{self.progress.stage}-start.safetensors"
+
+    @property
     def best(self) -> Path | None:
         """The best model so far; that of the package if the state has none."""
         runs = [self.folder / f"stage-{n}" for n in range(self.progress.stage, 0, -1)]
@@ -155,7 +161,10 @@ class Line:
             self.progress.stage += 1
             self.progress.is_stage_done = False
             self.keep()
-        before = self.best if not self.run.exists() else self._start_of_stage()
+        if not self.run.exists() and self.best is not None:
+            # A copy: what it is of may be replaced by what comes of it, and a resumed run reads it.
+            shutil.copyfile(self.best, self.start)
+        before = self.start if self.start.exists() else None
         experiment = self.recipe.stage(self.progress.stage, before)
         trainer = experiment.trainer(self.run, device=device)
         ends, began = time.monotonic() + 60 * minutes, time.process_time()
@@ -172,13 +181,6 @@ class Line:
         self.progress.is_stage_done = self.progress.step >= experiment.training.steps
         self.keep()
         return not is_paused
-
-    def _start_of_stage(self) -> Path | None:
-        """The model that the present stage began with; a state holds all that came of it."""
-        before = self.folder / f"stage-{self.progress.stage - 1}" / "best.safetensors"
-        if before.exists():
-            return before
-        return self.shipped if self.progress.stage > 1 else None
 
     def train_at_once(self, minutes: float, device: str) -> Path:
         """Train from the recipe's start for so many minutes, with large batches on a GPU."""
@@ -244,7 +246,7 @@ class Line:
             from judging.judge import judge_model
 
             verdict = judge_model(model)
-            keys = ("jaccard", "precision", "recall", "rmse_nm", "efficiency")
+            keys = ("jaccard", "precision", "recall", "rmse_nm", "efficiency", "false_per_um2")
             rows = {
                 row.condition: {
                     **{key: row.scores[key] for key in keys if math.isfinite(row.scores[key])},

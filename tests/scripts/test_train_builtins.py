@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from napari_deepsmlm.models import load_model, save_model
+from napari_deepsmlm.models import load_model, read_card, save_model
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -79,7 +79,7 @@ def test_stages_begin_with_the_best_of_the_one_before(queue: ModuleType, tmp_pat
     assert one.train(1, tmp_path / "pause", "cpu")
     assert (one.progress.stage, one.progress.step) == (2, 6)
     _, card = load_model(tmp_path / "voxel-regression_tiny" / "stage-2" / "last.safetensors")
-    assert card.experiment["start_from"].endswith("stage-1/best.safetensors")
+    assert card.experiment["start_from"] == str(one.start)
     assert card.experiment["training"]["learning_rate"] == pytest.approx(0.7e-3)
     assert line(queue, tmp_path).progress == one.progress
 
@@ -96,7 +96,13 @@ def test_a_state_that_was_lost_costs_no_more_than_its_stage(
     lost.train(1, tmp_path / "pause", "cpu")
     assert (lost.progress.stage, lost.progress.step) == (2, 6)
     _, card = load_model(lost.run / "last.safetensors")
-    assert card.experiment["start_from"] == str(lost.shipped)
+    assert card.experiment["start_from"] == str(lost.start)
+    (lost.folder / "shipped.json").write_text(json.dumps({read_card(lost.shipped).sha256: -1.0}))
+    lost.judge(lost.run / "last.safetensors")
+    card = read_card(lost.shipped)
+    assert card.experiment["start_from"] == "voxel-regression:tiny"  # no path of this machine
+    assert (card.training_record["steps_before"], card.training_record["steps"]) == (4, 6)
+    assert "after 4 steps" in lost.shipped.with_suffix(".md").read_text()
 
 
 def test_the_furthest_from_its_mark_is_next_and_the_spent_never(

@@ -390,6 +390,18 @@ def test_shares_take_no_more_probability_than_there_is() -> None:
     assert shares.mass.min() >= 0.05
 
 
+@pytest.mark.parametrize(("photons", "n"), [(1.5, 1), (0.5, 2)])
+def test_what_is_brighter_than_a_molecule_is_found_once(photons: float, n: int) -> None:
+    """All cells around a bead are sure of it; two molecules may well be at one place."""
+    prediction = torch.full((1, 9, 8, 8), 0.01)
+    prediction[:, 0] = -9.0
+    prediction[0, 0, 3, 4:6] = 5.0
+    prediction[0, 4, 3, 4:6] = photons
+    prediction[0, 1, 3, 4:6] = torch.tensor([0.49, -0.49])  # both mean the edge between them
+    prediction[0, 5:9] = 0.1
+    assert len(network().to_localizations(prediction, 0.4)) == n
+
+
 def test_two_certain_neighbours_are_two_molecules() -> None:
     p = torch.zeros(1, 5, 5)
     p[0, 2, 2], p[0, 2, 3] = 0.95, 0.9

@@ -128,7 +128,9 @@ def share_out(
     cell: tuple[Tensor, Tensor, Tensor],
     *,
     threshold: float,
+    is_bead: Tensor | None = None,
     least_distance: float = 0.3,
+    one_place: float = 0.1,
     rounds: int = 4,
 ) -> Shares:
     """Gather the probability that neighbouring cells give to the same place into molecules.
@@ -138,7 +140,8 @@ def share_out(
     places. How far cells speak of the same place is judged by the distance of their positions
     against their standard deviations. In each round the cells in which most mass comes together
     become molecules, and that mass, at most 1, is taken off all that gave it: what is left may
-    make up another molecule.
+    make up another molecule. Of a bead all cells around it are sure, with mass enough for several:
+    there, what is at the very place of one that was found is the same one.
 
     Parameters
     ----------
@@ -148,6 +151,8 @@ def share_out(
     cell : (N,) frame, row and column of the candidates.
     threshold : least mass of a molecule.
     least_distance : cells; positions nearer than this are the same place at any precision.
+    is_bead : (N,) candidates that are brighter than a molecule; none if not given.
+    one_place : cells; a bead is found once within this.
     """
     near = _neighbours(*cell)
     n, is_there = len(probability), near >= 0
@@ -155,7 +160,7 @@ def share_out(
     between = (variance[near] + variance[:, None]).clamp(min=least_distance**2)
     apart = (position[near] - position[:, None]).square().sum(-1)
     same = torch.exp(-apart / (2 * between)) * is_there
-    left = probability.clone()
+    left, placed = probability.clone(), torch.full_like(position, math.inf)
     found = [Shares(left[:0], near[:0], same[:0])]
     for _ in range(rounds):
         part = same * left[near]
@@ -170,6 +175,13 @@ def share_out(
         found.append(Shares(mass[is_found].clamp(max=1), near[is_found], weights))
         taken = is_found / mass.clamp(min=1)
         left = left * (1 - (same * taken[near]).sum(1)).clamp(min=0)
+        if is_bead is not None:
+            place = found[-1].mean(position)
+            around = placed[near[is_found]].where(is_there[is_found, :, None], math.inf)
+            away = (around - place[:, None]).square().sum(-1).amin(1)
+            is_same = (away < one_place**2) & is_bead[is_found]
+            found[-1] = Shares(*(part[~is_same] for part in found[-1]))
+            placed[is_found] = place
     return Shares(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 

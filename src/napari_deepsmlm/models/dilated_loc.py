@@ -291,7 +291,12 @@ class DilatedLoc(SMLMModel):
         cell = (frame, row, column)
         values = self._values(prediction, cell)
         shares = share_out(
-            probability[cell], values[:, :2], values[:, 4:6], cell, threshold=threshold
+            probability[cell],
+            values[:, :2],
+            values[:, 4:6],
+            cell,
+            threshold=threshold,
+            is_bead=values[:, 3] > 1,  # more than `photon_max`
         )
         own = shares.cells[:, 4]  # the middle one of 3x3
         return self._table(frame[own], shares.mean(values), shares.mass).sort("frame")

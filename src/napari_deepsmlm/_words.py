@@ -44,13 +44,18 @@ def sentence_of(error: BaseException) -> str:
     """
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}."
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = line_of(error)
     if isinstance(error, ValueError | ArithmeticError) and not _is_said(error.__traceback__):
         return (
             "This cannot be computed from what was given; look for values that are huge, missing "
             f"or no numbers ({text[:_MAX_TOLD].rstrip('. ')})."
         )
     return text
+
+
+def line_of(error: BaseException) -> str:
+    """Return the words of an error as they are, in one line: for those who will look into it."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _is_said(trace: TracebackType | None) -> bool:

@@ -196,7 +196,7 @@ def test_rows_keep_their_order_and_columns_whatever_holds_them() -> None:
 
 def test_names_that_may_be_written() -> None:
     names = column_names(("frame", "x_nm", "y_nm", "sigma_nm", "sigma_y_nm", "uncertainty_y_nm"))
-    assert names == ("frame", "x", "y", "sigma1", "sigma2", "uncertainty_xy", "uncertainty_y_nm")
+    assert names == ("frame", "x", "y", "sigma1", "sigma2", "uncertainty_xy", "uncertainty_y")
     for name in column_names(TABLE.names):
         assert kept(f"{name} = {name} | {name} != {name}") == list(range(N))
 

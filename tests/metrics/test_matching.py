@@ -184,7 +184,7 @@ def test_nothing_matched_has_undefined_errors():
 
 def test_positions_that_are_not_finite_are_refused():
     bad = Localizations(frame=[0], x_nm=[math.nan], y_nm=[1.0])
-    with pytest.raises(ValueError, match="remove the rows with NaN"):
+    with pytest.raises(ValueError, match="less than a metre"):
         match(bad, bad)
 
 

@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm._words import sentence_of
+from napari_deepsmlm._words import line_of, sentence_of
 from napari_deepsmlm.batch.events import Doing
 from napari_deepsmlm.batch.fingerprint import (
     Fingerprint,
@@ -108,7 +108,7 @@ class StackWork:
             self._end("failed", sentence_of(error))
         except Exception as error:
             logger.exception("internal error at %s", self._stack.path)
-            self._end("failed", f"Internal error: {sentence_of(error)}")
+            self._end("failed", f"Internal error: {line_of(error)}")
 
     def _run(self) -> Iterator[Doing]:
         earlier = self._record

@@ -25,7 +25,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from napari_deepsmlm._words import sentence_of
+from napari_deepsmlm._words import line_of, sentence_of
 from napari_deepsmlm.cli._commands import running
 
 P = ParamSpec("P")
@@ -53,7 +53,7 @@ def add_command(group: typer.Typer, name: str, function: Callable[P, None], exam
             raise _exit("Stopped.", 130) from None
         except Exception as error:
             logging.getLogger(__name__).exception("internal error")
-            raise _exit(f"Internal error: {sentence_of(error)}", 1) from None
+            raise _exit(f"Internal error: {line_of(error)}", 1) from None
 
     group.command(name, epilog=f"Example: {example}")(run)
 

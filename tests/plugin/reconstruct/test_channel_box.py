@@ -68,4 +68,4 @@ def test_the_colour_that_is_read_is_shown_with_its_molecules_on_it(
     assert len(table) > 0
     assert (np.asarray(table.x_nm) > 1000).all(), "those of the other colour lie at the left"
     points = viewer.layers[-1]
-    assert set(points.data[:, 1]) == {1}
+    assert {points.data_to_world(place)[1] for place in points.data} == {1}

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import subprocess
 import sys
 
 import pytest
-import torch
 
+# A process of its own: a training before in this one would have asked for memory to be kept.
+CHILD = """
+import json, resource, torch
 from napari_deepsmlm._devices import kept_memory
 
-BLOCK = 32 << 20
-
-
-def faults_of_blocks() -> int:
-    """Return the pages that had to be cleared for ten large blocks, one after the other."""
-    import resource
-
+def faults_of_blocks():
+    "Pages that had to be cleared for ten large blocks, one after the other."
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):
-        torch.ones(BLOCK // 4)
+        torch.ones(8 << 20)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+usual = faults_of_blocks()
+with kept_memory():
+    with kept_memory():
+        faults_of_blocks()
+    kept = faults_of_blocks()
+print(json.dumps([usual, kept, faults_of_blocks()]))
+"""
 
 
 @pytest.mark.skipif(
@@ -28,12 +35,8 @@ def faults_of_blocks() -> int:
     reason="other systems have allocators of their own",
 )
 def test_a_block_that_was_freed_is_used_again_until_the_last_who_wants_that_ends() -> None:
-    usual = faults_of_blocks()
-    with kept_memory():
-        with kept_memory():
-            faults_of_blocks()
-        kept = faults_of_blocks()
-    after = faults_of_blocks()
+    told = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, check=True, text=True)
+    usual, kept, after = json.loads(told.stdout)
     # Pages may be large ones (transparent huge pages): only the ratio says something.
     assert kept < usual / 5
     assert after > usual / 2

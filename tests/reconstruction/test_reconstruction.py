@@ -239,7 +239,8 @@ def test_a_localizing_network_gives_table_image_and_report(
     np.testing.assert_allclose(table["background"], 0)
     np.testing.assert_allclose(table["probability"], 0.8)
     precision = 100 / np.sqrt(80)
-    np.testing.assert_allclose(table["uncertainty_x_nm"], precision * np.sqrt(2.5), rtol=1e-3)
+    np.testing.assert_allclose(table["uncertainty_x_nm"], precision, rtol=1e-3)
+    np.testing.assert_allclose(table["uncertainty_y_nm"], 2 * precision, rtol=1e-3)
     assert result.image.shape == (160, 200)
     assert result.image.sum() == pytest.approx(6, rel=1e-3)
     assert result.sr_pixel_nm == result.report["sr_pixel_nm"] == 10

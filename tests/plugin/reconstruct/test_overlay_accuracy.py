@@ -60,8 +60,6 @@ def beads_for(name: str, n_frames: int, n_summed: int) -> Beads:
     return Beads(frames.astype(np.uint16), places, pixel)
 
 
-# A known miss of a model with a short training: strict, so that a better one cannot pass unnoticed.
-BIASED = {"dilated-loc:2d": [pytest.mark.xfail(strict=True, reason="1.5 nm off on sums of three")]}
 PARTS = ("deep-storm:2d-100nm", "dilated-loc:2d")
 """Those of which a part of sums is tried in every run."""
 CASES: list[Any] = [
@@ -71,7 +69,7 @@ CASES: list[Any] = [
             name,
             {"sum_frames": 3, "region": (7, 12, 61, 58)},
             id=f"{name}-part-of-sums",
-            marks=[*BIASED.get(name, []), *([] if name in PARTS else [pytest.mark.slow])],
+            marks=[] if name in PARTS else [pytest.mark.slow],
         )
         for name in built_in_models()
     ),

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from make_screenshots import click
+from _window import click
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
-from make_screenshots import PLUGIN, SIZE, click, take, wait_until
+from _window import PLUGIN, SIZE, click, take, wait_until
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QComboBox, QMainWindow, QMenu, QWidget

@@ -6,32 +6,36 @@ Without a display: `xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/make_
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
 import torch
-from qtpy.QtCore import Qt
+from _table_pictures import drift, localizations
+from _window import (
+    PLUGIN,
+    SIZE,
+    click,
+    has_looked,
+    new_viewer,
+    show_lines_below,
+    take,
+    use_a_folder_of_its_own,
+    wait_until,
+)
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.io import write_localizations, write_stack
+from napari_deepsmlm.io import write_stack
 from napari_deepsmlm.plugin.forms.camera_box import BY_NUMBERS
 from napari_deepsmlm.psf import AstigmaticPSF
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
     from napari_deepsmlm.plugin.train.widget import TrainWidget
 
-PLUGIN = "napari-deepsmlm"
 PANELS = (
     "reconstruct",
     "folder",
@@ -40,11 +44,11 @@ PANELS = (
     "simulate",
     "profile",
     "localizations",
+    "drift",
     "quality",
     "calibrate",
     "opening",
 )
-SIZE = (1366, 720)  # a small laptop
 FIBRES_NM = (((2600, 4150), (2500, 4800)), ((4400, 4280), (4400, 5100)))  # lines across one
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
@@ -68,18 +72,11 @@ def main() -> None:
             "simulate": simulate,
             "profile": profile,
             "localizations": localizations,
+            "drift": drift,
             "opening": opening,
             "quality": quality,
             "calibrate": calibrate,
         }[panel](choices)
-
-
-def use_a_folder_of_its_own(choices: argparse.Namespace) -> None:
-    """Keep choices and files away from the person's own, and paths in the pictures short."""
-    choices.out = choices.out.absolute()
-    choices.out.mkdir(parents=True, exist_ok=True)
-    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
-    os.chdir(tempfile.mkdtemp())
 
 
 def reconstruct(choices: argparse.Namespace) -> None:
@@ -90,6 +87,7 @@ def reconstruct(choices: argparse.Namespace) -> None:
         panel.form.model_box.load_file(choices.model)
     if choices.last_frame is not None:
         panel.form.last_frame.value = choices.last_frame
+    has_looked(panel)
     take(choices.out / "reconstruct_before.png")
     click(panel.preview.button)
     wait_until(lambda: "Preview of" in panel.status_note.text())
@@ -310,43 +308,6 @@ def profile(choices: argparse.Namespace) -> None:
     viewer.close()
 
 
-def localizations(choices: argparse.Namespace) -> None:
-    """Filter the molecules of simulated microtubules, and colour them by depth."""
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(*SIZE)
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Localizations")
-    wait_until(lambda: panel.is_ready)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "microtubules.csv"
-        write_localizations(blurred_truth(), path)
-        panel.open(path)
-        wait_until(lambda: panel._kept is not None)
-    rows = {row.column.name: row for row in panel.ranges.rows}
-    rows["photons"].set_range(600.0, rows["photons"].column.high)
-    panel.where_line.value = "uncertainty_xy < 12"
-    panel.drawing.color_box.value = "z_nm"
-    panel.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 10.0})
-    click(panel.render_button)
-    wait_until(lambda: len(viewer.layers) == 3 and viewer.layers[2].name_overlay.visible)
-    viewer.layers[0].visible = False
-    QTest.qWait(500)
-    take(choices.out / "localizations.png")
-    print(panel.status_note.text())
-    viewer.close()
-
-
-def blurred_truth() -> Localizations:
-    """Return molecules of simulated microtubules as a good fit would find them."""
-    experiment = Experiment.from_preset("challenge-microtubules").replace(image_px=(64, 64))
-    truth = experiment.simulate(n_frames=400, seed=1).truth
-    chance = np.random.default_rng(0)
-    sigma = 300 / np.sqrt(np.maximum(truth["photons"], 50)) * chance.uniform(1, 1.6, len(truth))
-    found = {
-        name: truth[name] + sigma * chance.normal(size=len(truth)) for name in ("x_nm", "y_nm")
-    }
-    return truth.with_columns(**found, uncertainty_x_nm=sigma, uncertainty_y_nm=sigma)
-
-
 def quality(choices: argparse.Namespace) -> None:
     """Measure a reconstruction of the sample against its frames."""
     viewer = new_viewer(choices.stack)
@@ -366,14 +327,6 @@ def quality(choices: argparse.Namespace) -> None:
         print(f"{row.label}: {row.text}")
     print("\n".join(panel.results.mismatch.lines()))
     viewer.close()
-
-
-def show_lines_below(widget: QWidget) -> None:
-    """Scroll a panel until the widget is seen to its end."""
-    parent = widget.parentWidget()
-    while not isinstance(parent, QScrollArea):
-        parent = parent.parentWidget()
-    parent.ensureWidgetVisible(widget)
 
 
 def calibrate(choices: argparse.Namespace) -> None:
@@ -406,39 +359,8 @@ def bead_stack() -> np.ndarray:
     return np.random.default_rng(0).poisson(light + 10).astype(np.uint16) + 100
 
 
-def new_viewer(stack: str | None) -> napari.Viewer:
-    """Return a viewer with the stack, or with the sample."""
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(*SIZE)
-    if stack:
-        viewer.open(stack, plugin=PLUGIN)
-    else:
-        viewer.open_sample(PLUGIN, "microtubules")
-    return viewer
-
-
 def is_past(panel: ReconstructWidget, share: float) -> bool:
     return bool(panel.bar.value() > share * panel.bar.maximum() > 0)
-
-
-def click(button: object) -> None:
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def take(path: Path) -> None:
-    """Save the whole window as it stands once everything is painted."""
-    QTest.qWait(400)
-    (window,) = [w for w in QApplication.topLevelWidgets() if w.isVisible() and w.windowTitle()]
-    window.grab().save(str(path))
-    print(path)
-
-
-def wait_until(is_true: Callable[[], bool], seconds: float = 600) -> None:
-    end = time.monotonic() + seconds
-    while not is_true():
-        if time.monotonic() > end:
-            raise TimeoutError("The panel did not get there.")
-        QTest.qWait(20)
 
 
 if __name__ == "__main__":

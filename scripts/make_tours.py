@@ -10,20 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
-import numpy as np
 from _film import Film
+from _table_pictures import drifted, wait_until_settled
+from _window import has_looked, new_viewer, show_below, use_a_folder_of_its_own, wait_until
 from first_five_minutes import choose_in_menu, drag, move_slider, panel_of
-from make_screenshots import (
-    blurred_truth,
-    choose_a_training,
-    far_from_training,
-    new_viewer,
-    show_lines_below,
-    use_a_folder_of_its_own,
-    wait_until,
-)
+from make_screenshots import choose_a_training, far_from_training
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QLabel, QScrollArea
+from qtpy.QtWidgets import QScrollArea
 
 from napari_deepsmlm.io import write_localizations
 from napari_deepsmlm.plugin.forms.camera_box import BY_NUMBERS
@@ -36,7 +29,6 @@ if TYPE_CHECKING:
 SIZE = (1080, 700)
 OUT = Path(__file__).parents[1] / "docs" / "images" / "tours"
 ACROSS_NM = ((4590.0, 4250.0), (4590.0, 4900.0))  # a fibre of the sample that has no other near it
-DRIFT_NM = (260.0, -180.0)  # of the sample, from the first frame to the last
 
 
 def main() -> None:
@@ -195,45 +187,41 @@ def after(film: Film, _: float) -> napari.Viewer:
     choose_in_menu("Plugins", "Deep SMLM", "Localizations")
     panel = panel_of("LocalizationsWidget")
     film.say("After the network: filter, drift, link, draw")
-    table = blurred_truth()
-    share = (table.frame / table.frame.max())[:, None] * np.array(DRIFT_NM)
-    moved = {"x_nm": table.x_nm + share[:, 0], "y_nm": table.y_nm + share[:, 1]}
     path = Path("microtubules.csv")
-    write_localizations(table.with_columns(**moved), path)
+    write_localizations(drifted(), path)
     panel.open(path)
-    settled = settle(panel)
-    settled()
+    wait_until_settled(panel)
     film.say("Open… reads a table: ThunderSTORM, Picasso, SMLM Challenge and more.")
     panel.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 10.0})
     film.click(panel.render_button, "Render draws the molecules that are kept.")
     wait_until(lambda: len(viewer.layers) == 2)
-    settled()
+    wait_until_settled(panel)
     viewer.layers[0].visible = False
     film.show(2)
     rows = {row.column.name: row for row in panel.ranges.rows}
     for least in (200.0, 400.0, 600.0):
         rows["photons"].set_range(least, rows["photons"].column.high)
-        settled()
+        wait_until_settled(panel)
         film.say("Sliders and a filter keep the good ones; the image follows.", 1.5)
     panel.where_line.value = "uncertainty_xy < 12"
-    settled()
+    wait_until_settled(panel)
     film.show(2)
     viewer.scene.camera.zoom *= 1.6
     film.say("The fibres are smeared: the sample has drifted.")
     film.click(panel.after.drift_button, "Drift measures that on the molecules, in two ways.")
     wait_until(lambda: "Drift over" in panel.after.note.text())
-    settled()
+    wait_until_settled(panel)
     show_below(panel.after._shown[-1])
     film.say("The drift with its error, and a new table without it.", 5)
     film.click(panel.render_button, "Rendered again, the fibres are sharp.")
     wait_until(lambda: len(viewer.layers) == 4)
-    settled()
+    wait_until_settled(panel)
     for layer in viewer.layers[:-1]:
         layer.visible = False
     film.show(3)
     film.click(panel.after.link_button, "Link makes one row of a molecule in several frames.")
     wait_until(lambda: any("linked" in layer.name for layer in viewer.layers))
-    settled()
+    wait_until_settled(panel)
     show_below(panel.after.note)
     film.say("So many rows were so many molecules, and how precise each is.")
     film.say("Save… writes the table, with its history: every step can be done again.", 4)
@@ -250,36 +238,10 @@ TOURS: dict[str, Callable[[Film, float], napari.Viewer]] = {
 }
 
 
-def settle(panel: QWidget) -> Callable[[], None]:
-    """Return what waits until a panel has done what it was asked."""
-
-    def wait() -> None:
-        QTest.qWait(500)
-        wait_until(lambda: not panel.is_busy and not panel._delay.isActive())
-        QTest.qWait(300)
-
-    return wait
-
-
-def has_looked(panel: QWidget) -> None:
-    """Wait until model and camera have been found, with the whole image in view."""
-    napari.current_viewer().reset_view()
-    QTest.qWait(1000)
-    labels = panel.findChildren(QLabel)
-    wait_until(lambda: not any("looking at" in label.text() for label in labels))
-
-
 def close_docks(viewer: napari.Viewer) -> None:
     """Close the panels, so that the next one has the room."""
     for dock in list(viewer.window.dock_widgets):
         viewer.window.remove_dock_widget(viewer.window.dock_widgets[dock])
-
-
-def show_below(widget: QWidget) -> None:
-    """Scroll a panel to a widget that has just come, once it has its place."""
-    for _ in range(3):
-        QTest.qWait(300)
-        show_lines_below(widget)
 
 
 def scroll_to_end(panel: QWidget) -> None:

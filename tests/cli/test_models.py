@@ -23,6 +23,14 @@ def test_models_list_has_the_built_in_models() -> None:
     assert "fit" not in listed["networks"]
 
 
+def test_models_list_says_which_models_are_for_any_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "out", Console(width=100))
+    rows = [row.split("│") for row in call("models", "list").stdout.splitlines() if "│" in row]
+    pixel_of = {row[1].strip(): row[2].strip() for row in rows}
+    assert pixel_of["dilated-loc:2d"] == pixel_of["fit"] == "any"
+    assert pixel_of["dilated-loc:2d-100nm"] == "100"
+
+
 def test_a_model_takes_two_lines_of_the_list_and_info_has_the_whole_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

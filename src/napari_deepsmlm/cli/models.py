@@ -46,7 +46,7 @@ def list_models(as_json: JsonFlag = False) -> None:
     for name, card in (cards | adapted | imported | untrained).items():
         info = _info(name, card)
         upsampling = "" if card.upsampling is None else str(card.upsampling)
-        pixel = f"{card.pixel_size_nm:g}" if card.is_trained else "any"
+        pixel = "any" if card.is_for_any_pixel else f"{card.pixel_size_nm:g}"
         table.add_row(name, pixel, upsampling, _in_brief(info["trained_on"]))
     out.print(table)
     out.print("Networks to train: " + ", ".join(sorted(networks)))

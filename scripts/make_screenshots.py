@@ -152,7 +152,6 @@ def adapt(choices: argparse.Namespace) -> None:
     take(choices.out / "adapt_running.png")
     wait_until(lambda: not panel.is_busy and panel.save_button.isEnabled(), 3000)
     wait_until(lambda: not panel.is_busy, 3000)
-    take(choices.out / "adapt_done.png")
     print(panel.adapting.note.text())
     viewer.close()
 

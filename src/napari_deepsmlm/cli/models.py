@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.cli._console import out, print_json
 from napari_deepsmlm.cli._options import JsonFlag, read_stack_shape
 
@@ -149,7 +150,12 @@ def show_models_folder(
     as_json: JsonFlag = False,
 ) -> None:
     """Say in which folder imported models lie, or choose one, such as a folder on a share."""
-    from napari_deepsmlm.models import choose_models_folder, imported_models, models_folder
+    from napari_deepsmlm.models import (
+        choose_models_folder,
+        imported_models,
+        models_folder,
+        own_models_folder,
+    )
 
     if own and folder is not None:
         raise ValueError("Give a folder or --own, not both.")
@@ -160,7 +166,8 @@ def show_models_folder(
     if as_json:
         print_json({"folder": str(shown), "is_there": shown.is_dir(), "models": names})
         return
-    state = f"{len(names)} models" if shown.is_dir() else "not there yet, or its drive is away"
+    is_away = not shown.is_dir() and shown != own_models_folder()
+    state = "its drive is away" if is_away else counted(len(names), "model")
     out.print(f"{shown}: {state}", soft_wrap=True)
 
 

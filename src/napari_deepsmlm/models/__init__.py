@@ -18,6 +18,7 @@ from napari_deepsmlm.models._catalog import (
     imported_models,
     models_folder,
     models_folder_to_write,
+    own_models_folder,
     untrained_cards,
 )
 from napari_deepsmlm.models._checkpoint import load_model, read_card, save_model, take_over
@@ -47,6 +48,7 @@ __all__ = [
     "model_class",
     "models_folder",
     "models_folder_to_write",
+    "own_models_folder",
     "read_card",
     "save_model",
     "take_over",

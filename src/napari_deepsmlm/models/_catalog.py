@@ -65,7 +65,7 @@ def models_folder() -> Path:
         chosen = (data_folder() / CHOSEN_FOLDER).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):  # none was chosen
         chosen = ""
-    return Path(chosen) if chosen else _own_folder()
+    return Path(chosen) if chosen else own_models_folder()
 
 
 def choose_models_folder(folder: Path | None) -> Path:
@@ -82,7 +82,7 @@ def choose_models_folder(folder: Path | None) -> Path:
     """
     if folder is None:
         (data_folder() / CHOSEN_FOLDER).unlink(missing_ok=True)
-        return _own_folder()
+        return own_models_folder()
     whole = folder.expanduser().absolute()
     if not whole.is_dir():
         raise NotADirectoryError(f"{whole} is no folder; make it first, or connect its drive.")
@@ -100,7 +100,7 @@ def models_folder_to_write() -> Path:
         If a folder was chosen that is away.
     """
     folder = models_folder()
-    if folder == _own_folder():
+    if folder == own_models_folder():
         folder.mkdir(parents=True, exist_ok=True)
     elif not folder.is_dir():
         raise NotADirectoryError(
@@ -115,11 +115,14 @@ def imported_models() -> dict[str, Path]:
 
     Those of a chosen folder come before those of the user's own.
     """
-    paths = [path for folder in (_own_folder(), models_folder()) for path in _models_in(folder)]
+    paths = [
+        path for folder in (own_models_folder(), models_folder()) for path in _models_in(folder)
+    ]
     return {path.name.removesuffix(SUFFIX).replace("_", ":", 1): path for path in paths}
 
 
-def _own_folder() -> Path:
+def own_models_folder() -> Path:
+    """Return the user's own folder of models; it may not be there yet."""
     return data_folder() / "models"
 
 

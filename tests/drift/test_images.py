@@ -109,6 +109,7 @@ def test_a_time_lapse_is_held_still_on_the_command_line(tmp_path: Path) -> None:
     ("options", "words"),
     [
         (("--method", "entropy"), "for tables"),
+        (("--pixel-size", "100"), "for tables"),
         (("--image", "x.png"), "written as .tif"),
         (("--image", "still.tif"), "named twice"),
     ],

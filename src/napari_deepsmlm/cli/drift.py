@@ -79,10 +79,10 @@ def drift(
     if curve is not None and curve.suffix.lower() != ".csv":
         raise ValueError(f"{curve.name}: drift curves are written as .csv.")
     if table.suffix.lower() in TIFF:
-        if method not in ("auto", "correlation") or segment is not None:
+        if method not in ("auto", "correlation") or segment or pixel_size or unit or kind:
             raise ValueError(
-                f"{table.name} is a time-lapse, whose images are correlated: --method and "
-                "--segment are for tables."
+                f"{table.name} is a time-lapse, whose images are correlated: --method, --segment, "
+                "--pixel-size, --unit and --format are for tables."
             )
         shown = hold_lapse_still(
             table, out_file, curve=curve, image=image, given=given, is_back=take_back is not None

@@ -111,6 +111,18 @@ def test_haze_adds_light_and_no_truth() -> None:
     assert len(hazy.truth) == pytest.approx(len(clear.truth), rel=0.1)
 
 
+def test_bright_molecules_of_a_saturated_sample_have_flat_tops_and_stay_targets() -> None:
+    whole = drawn(n=40, photons=(8000.0, 8000.0), saturated=0.0)
+    cut = drawn(n=40, photons=(8000.0, 8000.0), saturated=1.0)
+    n_at_top = [int((frame == frame.max()).sum()) for frame in cut.photons]
+    assert np.median(n_at_top) > 20
+    assert max(int((frame == frame.max()).sum()) for frame in whole.photons) < 5
+    assert len(cut.truth) == pytest.approx(len(whole.truth), rel=0.1)
+    assert cut.truth["photons"].median().item() == pytest.approx(8000, rel=0.01)
+    # Cut off far above the noise: a background of 20 photons, each of variance one and read noise.
+    assert cut.photons.amax((1, 2, 3)).min() > 20 + 8 * 20**0.5
+
+
 def test_empty_samples_hold_noise_alone() -> None:
     frames = drawn(empty=1.0)
     assert len(frames.truth) == 0

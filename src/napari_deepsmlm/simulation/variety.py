@@ -34,6 +34,9 @@ USUAL_SIGMA_PX = 1.1
 # the plane out to the third dark ring: within 0.7 % of the peak, the first ring 1.4 % of it (1.75).
 AIRY_WIDTHS = (1.2827, 1.1095, 1.3693, 1.1768)
 AIRY_SHARES = (-78.492, -26.8256, 33.6504, 72.588)
+SATURATED_AT = (0.15, 1.0)
+"""Where a saturated sample is cut off: a share of the peak of its median molecule."""
+
 # Read noise of three kinds of camera, electrons; after the gain for those that multiply.
 SCMOS_READ_E, CCD_READ_E, EMCCD_READ_E = (0.8, 3.0), (3.0, 10.0), (20.0, 90.0)
 
@@ -73,6 +76,9 @@ class Variety(FrozenModel):
     empty: float = Field(0.04, ge=0, le=1, description="Share of samples without a molecule.")
     em_gain: float = Field(0.3, ge=0, le=1, description="Share of samples from an EMCCD.")
     ccd: float = Field(0.1, ge=0, le=1, description="Share of samples with a CCD's read noise.")
+    saturated: float = Field(
+        0.08, ge=0, le=1, description="Share of samples whose brightest pixels are cut off."
+    )
     gain_error: float = Field(
         0.15, ge=0, lt=1, description="Most by which the stated gain is wrong, a share; uniform."
     )
@@ -173,7 +179,9 @@ class VariedSimulator:
         light = light + self._haze(density_px, median, sigma_px, shape, margin_px, generator)
         level = (background * n_summed)[:, None, None, None]
         light = light + level * self._pattern(n, shape, generator)
-        seen, stated, scale = self._exposed(light, cameras, n_summed, generator)
+        brightest = self._brightest(median / (2 * math.pi * sigma_px.square()), noise, generator)
+        most = brightest + level.flatten()
+        seen, stated, scale = self._exposed(light, most, cameras, n_summed, generator)
         is_target = is_there & (photons >= variety.least_snr * filtered[:, None])
         truth = _truth(xyz_nm, photons * scale[:, None], widths, is_target, shape)
         return VariedFrames(seen, stated, n_summed, truth)
@@ -292,18 +300,32 @@ class VariedSimulator:
             baseline=baseline,
         )
 
+    def _brightest(self, peak: Tensor, noise: Tensor, generator: torch.Generator) -> Tensor:
+        """(B,) photons above the background at which a pixel is full; infinite for most samples.
+
+        It is far above the noise: what is cut off are molecules.
+        """
+        is_cut = self._chance(self.variety.saturated, len(peak), generator)
+        full = (peak * log_between(SATURATED_AT, (len(peak),), generator)).maximum(10 * noise)
+        return full.where(is_cut, math.inf)
+
     def _exposed(
         self,
         light: Tensor,
+        most: Tensor,
         cameras: list[SCMOS | EMCCD],
         n_summed: Tensor,
         generator: torch.Generator,
     ) -> tuple[Tensor, tuple[Camera, ...], Tensor]:
         """Photons as stated cameras tell them, these cameras, and (B,) stated over true photons."""
         variety, frames, stated, scales = self.variety, [], [], []
-        for expected, camera, frames_in_it in zip(light, cameras, n_summed, strict=True):
+        for expected, full, camera, frames_in_it in zip(
+            light, most, cameras, n_summed, strict=True
+        ):
             summed = None if self.variety.sum_frames[1] == 1 else frames_in_it[None]
             adu = camera.expose(expected[None], generator, n_frames=summed)
+            full_adu = full * camera.adu_per_photon + camera.baseline * frames_in_it
+            adu = adu.minimum(full_adu)
             gain = float(between((-1.0, 1.0), (), generator)) * variety.gain_error
             offset = float(between((-1.0, 1.0), (), generator)) * variety.offset_error_adu
             known = camera.replace(

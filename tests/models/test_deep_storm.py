@@ -138,6 +138,34 @@ def test_the_loss_is_least_near_a_peak_of_fifty(deep_storm: DeepStorm) -> None:
         assert loss == pytest.approx(((100 - 2 * a) ** 2 * power + a) / 32**2, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("sparsity", "uncertain_px", "is_shown"),
+    [(1.0, 2.0, True), (1.0, 5.0, False), (0.3, 5.0, True), (0.3, 9.0, False)],
+)
+def test_sparsity_decides_how_uncertain_a_molecule_is_still_shown(
+    sparsity: float, uncertain_px: float, is_shown: bool
+) -> None:
+    model = build_model("deep-storm", {"sparsity": sparsity})
+    places = 40 + uncertain_px * torch.randn(3000, 2, generator=torch.Generator().manual_seed(1))
+    nm = (places + 0.5) * model.sr_pixel_nm
+    truth = molecules(*((i, *xy) for i, xy in enumerate(nm.tolist())))
+    at = torch.arange(81) - 40.0
+    distance = at[:, None].square() + at.square()
+
+    def mean_loss(height: float) -> float:
+        """Of one answer to every place where the molecule may be, as wide as its uncertainty."""
+        blob = torch.exp(-distance / (2 * uncertain_px**2)) / (2 * np.pi * uncertain_px**2)
+        answer = (50 * height * blob)[None].expand(100, -1, -1)
+        parts = [truth[(truth.frame // 100) == i] for i in range(30)]
+        each = [
+            model.loss(answer, part.replace(frame=part.frame - 100 * i)).item()
+            for i, part in enumerate(parts)
+        ]
+        return float(np.mean(each))
+
+    assert (mean_loss(0.1) < mean_loss(0.0)) == is_shown
+
+
 def test_localizations_lie_where_the_image_has_its_mass(deep_storm: DeepStorm) -> None:
     prediction = torch.zeros(2, 64, 64)
     prediction[0, 10, 20], prediction[0, 10, 21] = 40, 10

@@ -49,9 +49,10 @@ def _coarse_blur(image: Tensor, sigma_px: float) -> Tensor:
 def peaks(image: Tensor, *, pixel_nm: float, threshold: float) -> Localizations:
     """Return one molecule for each local maximum of an image of molecules per pixel.
 
-    A pixel that is not below any of its eight neighbours is a peak; its 3x3 neighbourhood gives
-    the probability (its sum, at most 1) and the position (its centre of gravity). Of equal
-    neighbours the first in reading order counts.
+    A pixel of the blurred image that is not below any other of the 5x5 around it is a peak; the
+    image itself on these 5x5 gives the probability (its sum, at most 1) and the position (its
+    centre of gravity). The blur is that of the losses: what is finer was never learnt, so two
+    spikes side by side are one molecule. Of equal neighbours the first in reading order counts.
 
     Parameters
     ----------
@@ -63,21 +64,40 @@ def peaks(image: Tensor, *, pixel_nm: float, threshold: float) -> Localizations:
     -------
     Columns frame (index in the batch), x_nm, y_nm, probability; sorted by frame.
     """
-    padded = functional.pad(image, (1, 1, 1, 1))
-    is_highest = (image > 0) & (image == _highest_of_three(_highest_of_three(padded, 2), 1))
-    frame, row, column = torch.nonzero(is_highest, as_tuple=True)
-    step = torch.arange(3, device=image.device)
-    window = padded[
-        frame[:, None, None], (row[:, None] + step)[:, :, None], (column[:, None] + step)[:, None]
-    ]  # (N, 3, 3)
+    padded, blurred = (_padded(x) for x in (image, gaussian_blur(image)))
+    highest = blurred
+    for axis in _REACH * (2, 1):
+        highest = _highest_of_three(highest, axis)
+    inner = blurred[:, _REACH:-_REACH, _REACH:-_REACH]
+    place = torch.nonzero((inner > 0) & (inner == highest), as_tuple=True)
+    around = _around(blurred, place).flatten(1)
+    has_equal_before = (around[:, : _WINDOW**2 // 2] == around[:, _WINDOW**2 // 2, None]).any(1)
+    window = _around(padded, place)
     mass = window.sum((1, 2))
-    has_equal_before = (window.flatten(1)[:, :4] == window[:, 1, 1, None]).any(1)
-    kept = (mass >= threshold) & ~has_equal_before
-    frame, row, column, window, mass = (x[kept] for x in (frame, row, column, window, mass))
-    offset = step.to(image.dtype) - 1
+    kept = (mass >= threshold) & (mass > 0) & ~has_equal_before
+    frame, row, column, window, mass = (x[kept] for x in (*place, window, mass))
+    offset = torch.arange(-_REACH, _REACH + 1, device=image.device, dtype=image.dtype)
     y = (row + 0.5 + (window.sum(2) * offset).sum(1) / mass) * pixel_nm
     x = (column + 0.5 + (window.sum(1) * offset).sum(1) / mass) * pixel_nm
     return Localizations(frame=frame, x_nm=x, y_nm=y, probability=mass.clamp(max=1.0))
+
+
+_REACH = 2
+"""Pixels of an image that belong to a peak on each side of it."""
+_WINDOW = 2 * _REACH + 1
+
+
+def _padded(image: Tensor) -> Tensor:
+    return functional.pad(image, (_REACH,) * 4)
+
+
+def _around(padded: Tensor, place: tuple[Tensor, ...]) -> Tensor:
+    """(B, H, W) padded, N places in it before padding -> (N, 5, 5) pixels around them."""
+    frame, row, column = place
+    step = torch.arange(_WINDOW, device=padded.device)
+    rows, columns = row[:, None] + step, column[:, None] + step
+    window: Tensor = padded[frame[:, None, None], rows[:, :, None], columns[:, None]]
+    return window
 
 
 def highest_cells(probability: Tensor, *, candidate: float = 0.3, second: float = 0.6) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dis
 import sysconfig
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _OURS = str(Path(__file__).parent)
-_OTHERS = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
-_RAISING = ("RAISE_VARARGS", "RERAISE")
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 _MAX_TOLD = 200
 
 
@@ -59,14 +58,10 @@ def line_of(error: BaseException) -> str:
 
 
 def _is_said(trace: TracebackType | None) -> bool:
-    """Whether an error was raised by a line that says so, and not by a library below it."""
+    """Whether a trace ends in a `raise` of ours, and not in a library or in a call of one."""
     if trace is None:
         return True
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    code = trace.tb_frame.f_code
-    if code.co_filename.startswith(_OTHERS) and not code.co_filename.startswith(_OURS):
+    last = traceback.extract_tb(trace)[-1]
+    if last.filename.startswith(_LIBRARIES) and not last.filename.startswith(_OURS):
         return False
-    # Compiled libraries leave no frame of their own, or one that holds no such instruction.
-    operation = code.co_code[trace.tb_lasti] if 0 <= trace.tb_lasti < len(code.co_code) else 0
-    return dis.opname[operation] in _RAISING
+    return (last.line or "").startswith("raise")  # compiled code has no line of its own

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import shift
 
 from napari_deepsmlm.psf import GaussianPSF
-from napari_deepsmlm.psf.registration import AffineTransform, align_planes
+from napari_deepsmlm.psf.registration import AffineTransform, align_planes, shifted
 
 
 def test_aligned_planes_show_a_molecule_at_one_place() -> None:
@@ -31,3 +32,9 @@ def test_aligned_planes_show_a_molecule_at_one_place() -> None:
     np.testing.assert_allclose(offset - 100, aligned, atol=1e-4)  # no edge where nothing is seen
     with pytest.raises(ValueError, match="do not have 1 planes"):
         align_planes(frames, [turned], 100.0)
+
+
+def test_a_volume_is_shifted_along_one_axis_after_the_other_as_all_at_once() -> None:
+    volume, move = np.random.default_rng(0).normal(size=(9, 12, 11)), (1.3, -2.4, 0.6)
+    at_once = shift(volume, move, order=3, mode="nearest")
+    assert shifted(volume, move) == pytest.approx(at_once, abs=1e-12)

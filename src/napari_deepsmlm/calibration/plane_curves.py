@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_deepsmlm.calibration.spot_fit import Spot, fit_defocus_curve, fit_spot
-from napari_deepsmlm.psf.registration import AffineTransform
+from napari_deepsmlm.psf.registration import AffineTransform, shifted
 
 if TYPE_CHECKING:
     from napari_deepsmlm.calibration.beads import Bead
@@ -75,10 +75,8 @@ def refocused(z_nm: Array, curves: list[PlaneCurve]) -> tuple[Array, list[PlaneC
 
 def centred(volume: Array, spots: list[Spot], *, is_lobed: bool) -> Array:
     """Return the volume moved so that the bead is in the centre of the central pixel."""
-    from scipy.ndimage import shift
-
     x, y = volume.shape[-1] / 2 - _position(volume, spots, is_lobed)
-    return np.asarray(shift(volume, (0, y, x), order=3, mode="nearest"))
+    return shifted(volume, (0.0, y, x))
 
 
 def _position(volume: Array, spots: list[Spot], is_lobed: bool) -> Array:
@@ -106,6 +104,8 @@ def register_planes(
     ----------
     found : beads, each with the whole pixels (C, 2) by which its cutouts are displaced.
     """
+    if len(found[0][1].cutout) == 1:
+        return (AffineTransform(),)
     places: list[list[Array]] = [[] for _ in found[0][1].cutout]
     for moves, bead in found:
         for c, volume in enumerate(bead.cutout):

@@ -44,9 +44,12 @@ def fit_spot(image: Array) -> Spot:
     def residual(p: Array) -> Array:
         return (_gaussian(p, H, W) - (image - background) / unit).ravel()
 
+    def slopes(p: Array) -> Array:
+        return _slopes(p, H, W)
+
     low = [-2, -2, 0.3, 0.3, 0, -np.inf]
     high = [W + 2, H + 2, W, H, np.inf, np.inf]
-    fitted = least_squares(residual, [*start, total / unit, 0.0], bounds=(low, high))
+    fitted = least_squares(residual, [*start, total / unit, 0.0], slopes, bounds=(low, high))
     x, y, sigma_x, sigma_y, photons, offset = fitted.x.tolist()
     return Spot(x, y, sigma_x, sigma_y, photons * unit, offset * unit + background)
 
@@ -95,12 +98,42 @@ def fit_defocus_curve(
 
 
 def _gaussian(p: Array, height: int, width: int) -> Array:
+    x, y, sigma_x, sigma_y, photons, offset = p
+    columns, rows = _share(width, x, sigma_x), _share(height, y, sigma_y)
+    return np.asarray(photons * np.outer(rows, columns) + offset)
+
+
+def _slopes(p: Array, height: int, width: int) -> Array:
+    """Derivatives of :func:`_gaussian` by each of its numbers: (height * width, 6)."""
+    x, y, sigma_x, sigma_y, photons, _offset = p
+    columns, rows = _share(width, x, sigma_x), _share(height, y, sigma_y)
+    by_x, by_sigma_x = _share_slopes(width, x, sigma_x)
+    by_y, by_sigma_y = _share_slopes(height, y, sigma_y)
+    return np.stack(
+        [
+            photons * np.outer(rows, by_x).ravel(),
+            photons * np.outer(by_y, columns).ravel(),
+            photons * np.outer(rows, by_sigma_x).ravel(),
+            photons * np.outer(by_sigma_y, columns).ravel(),
+            np.outer(rows, columns).ravel(),
+            np.ones(height * width),
+        ],
+        axis=1,
+    )
+
+
+def _share(n: int, centre: float, sigma: float) -> Array:
+    """The light that each of n pixels in a row gets of a Gaussian."""
     from scipy.special import erf
 
-    x, y, sigma_x, sigma_y, photons, offset = p
-    columns = np.diff(erf((np.arange(width + 1) - x) / (np.sqrt(2) * sigma_x))) / 2
-    rows = np.diff(erf((np.arange(height + 1) - y) / (np.sqrt(2) * sigma_y))) / 2
-    return np.asarray(photons * np.outer(rows, columns) + offset)
+    return np.asarray(np.diff(erf((np.arange(n + 1) - centre) / (np.sqrt(2) * sigma))) / 2)
+
+
+def _share_slopes(n: int, centre: float, sigma: float) -> tuple[Array, Array]:
+    """Derivatives of :func:`_share` by the centre and by sigma."""
+    u = (np.arange(n + 1) - centre) / sigma
+    height = np.exp(-(u**2) / 2) / (np.sqrt(2 * np.pi) * sigma)
+    return -np.diff(height), -np.diff(u * height)
 
 
 def _moments(light: Array, total: float) -> list[float]:

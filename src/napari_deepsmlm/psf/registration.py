@@ -156,30 +156,42 @@ def average_beads(volumes: Sequence[Array], n_rounds: int = 3) -> Array:
     -------
     (Z, P, P), in photons of the brightest bead, and where that bead was.
     """
-    from scipy.ndimage import shift
-
     reference = np.asarray(volumes[0])
     for _ in range(n_rounds if len(volumes) > 1 else 0):
         moved = []
         for volume in volumes:
             move, scale = displacement(reference, volume)
-            moved.append(shift(volume, -move, order=3, mode="nearest") / scale)
+            moved.append(shifted(volume, -move) / scale)
         # Weights are the photons: bright beads are the less noisy ones.
         light = [float(volume.sum()) for volume in volumes]
         reference = np.average(moved, axis=0, weights=np.clip(light, 1e-12, None))
     return reference
 
 
+def shifted(volume: Array, move: Sequence[float] | Array) -> Array:
+    """Return a volume moved by (z, y, x) voxels, its cubic spline sampled anew.
+
+    A spline in three dimensions is one along each axis after the other, and so is its shift: three
+    products with small matrices, in a fraction of the time of `scipy.ndimage.shift`.
+    """
+    from scipy.ndimage import shift
+
+    for axis, distance in enumerate(move):
+        matrix = shift(np.eye(volume.shape[axis]), (distance, 0), order=3, mode="nearest")
+        volume = np.moveaxis(np.tensordot(matrix, volume, (1, axis)), 0, axis)
+    return volume
+
+
 def displacement(reference: Array, volume: Array, n_steps: int = 6) -> tuple[Array, float]:
     """Return (z, y, x) and a factor so that volume = factor * reference moved by them."""
-    from scipy.ndimage import gaussian_filter, shift
+    from scipy.ndimage import gaussian_filter
 
     # A little smoothing makes the slopes of noisy voxels trustworthy.
     target = gaussian_filter(volume, 0.7)[_INNER]
     smooth = gaussian_filter(reference, 0.7)
     move, scale = np.zeros(3), 1.0
     for _ in range(n_steps):
-        guess = shift(smooth, move, order=3, mode="nearest")
+        guess = shifted(smooth, move)
         slopes = [scale * -slope[_INNER].ravel() for slope in np.gradient(guess)]
         design = np.column_stack([*slopes, guess[_INNER].ravel()])
         step = np.linalg.lstsq(design, (target - scale * guess[_INNER]).ravel(), rcond=None)[0]

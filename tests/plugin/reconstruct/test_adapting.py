@@ -13,9 +13,10 @@ from napari_deepsmlm.estimation import know_camera
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import adapted_models, built_in_models
+from napari_deepsmlm.plugin.forms.model_box import LOOKING
 from napari_deepsmlm.plugin.library.choices import nearest
 from napari_deepsmlm.plugin.library.loading import known_models
-from napari_deepsmlm.plugin.reconstruct import adapting
+from napari_deepsmlm.plugin.reconstruct import adapted_finder, adapting
 from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ def test_a_model_adapted_to_such_frames_is_chosen_and_no_other_time(
 ) -> None:
     box = fresh.form.model_box
     viewer.add_image(bright, name="cells", **NM)
+    assert box.note.text() == LOOKING, "nothing is suggested before the frames were looked at"
     qtbot.waitUntil(lambda: fresh.form.options().model == kept, timeout=WAIT_MS)
     assert box.note.text().startswith("Suggested: adapted to this camera and such a sample on 29 ")
     fresh.form.fill_in(pixel_size_nm=130.0)
@@ -172,3 +174,18 @@ def test_a_model_adapted_to_such_frames_is_chosen_and_no_other_time(
     box.choose(own)
     assert fresh.form.options().model == own.key
     assert fresh.form.adapted_finder.suiting is None, "nothing is looked for any more"
+
+
+def test_frames_that_cannot_be_looked_at_are_not_looked_at_for_ever(
+    fresh: ReconstructWidget, viewer: Any, qtbot: Any, bright: np.ndarray, monkeypatch: Any
+) -> None:
+    def fail(*_: object) -> Any:
+        raise OSError("The disk is gone.")
+        yield
+
+    monkeypatch.setattr(adapted_finder, "find", fail)
+    box = fresh.form.model_box
+    viewer.add_image(bright, name="cells", **NM)
+    assert box.note.text() == LOOKING
+    qtbot.waitUntil(lambda: box.note.text() != LOOKING, timeout=WAIT_MS)
+    assert box.note.text().startswith("Suggested: made for any pixel size")

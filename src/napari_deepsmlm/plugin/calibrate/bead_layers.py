@@ -1,4 +1,4 @@
-"""Bead layers: which layers hold bead z-stacks, and the beads that are marked on them."""
+"""Bead layers: which layers hold bead z-stacks, and what is known of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QSizePolicy, QWidget
 
-from napari_deepsmlm._palette import YELLOW
 from napari_deepsmlm.plugin.layers.world import IS_OF_BEADS, KEY, can_hold_frames, provenance
 
 if TYPE_CHECKING:
-    from napari.layers import Layer, Points
+    from napari.layers import Layer
     from napari.viewer import Viewer
 
     Array = np.ndarray[Any, Any]
@@ -106,28 +105,6 @@ def z_step_of(layer: Layer) -> float | None:
 def mark_as_beads(stack: Layer) -> None:
     """Keep with a layer that its images are of beads, and not of a sample."""
     stack.metadata = {**stack.metadata, KEY: {**provenance(stack), IS_OF_BEADS: True}}
-
-
-def mark_beads(viewer: Viewer, stack: Layer, places: Array, window_px: int) -> Points:
-    """Show beads as circles as wide as their window, and return their layer.
-
-    Parameters
-    ----------
-    places : (N, 2) y, x in pixels of the stack.
-    """
-    return viewer.add_points(
-        places,
-        name=f"{stack.name} · marked",
-        size=window_px,
-        face_color="transparent",
-        border_color=YELLOW,
-        border_width=0.06,
-        scale=stack.scale[-2:],
-        translate=stack.translate[-2:],
-        units=stack.units[-2:],
-        axis_labels=("y", "x"),
-        metadata={KEY: {"kind": "beads", "of": stack.name}},
-    )
 
 
 def _may_be_beads(layer: Layer) -> bool:

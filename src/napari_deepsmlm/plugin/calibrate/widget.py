@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
@@ -20,10 +19,10 @@ from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.calibrate.bead_layers import (
     BeadStackList,
     mark_as_beads,
-    mark_beads,
     volume_of,
     z_step_of,
 )
+from napari_deepsmlm.plugin.calibrate.bead_marks import BeadMarks
 from napari_deepsmlm.plugin.calibrate.work import (
     KINDS,
     MEASURED,
@@ -52,7 +51,8 @@ from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, add_row, button
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari.layers import Layer, Points
+    import numpy as np
+    from napari.layers import Layer
     from napari.viewer import Viewer
 
     Array = np.ndarray[Any, Any]
@@ -79,7 +79,7 @@ class CalibrateWidget(JobPanel):
         self._kind = MEASURED
         self._files: dict[str, str] = {}
         self._is_for_train = False
-        self._marks: dict[Layer, Points] = {}
+        self._marks = BeadMarks(napari_viewer)
         self._used: list[Layer] = []
         self._build()
         self._lay_out()
@@ -215,11 +215,7 @@ class CalibrateWidget(JobPanel):
     def _show_beads(self, found: BeadsFound) -> None:
         n = 0
         for stack, places in zip(self._marked, found.places, strict=True):
-            self._unmark(stack)
-            if len(places) and stack in self._viewer.layers:
-                marks = mark_beads(self._viewer, stack, places, self._window_px)
-                self._marks[stack] = marks
-                n += len(places)
+            n += self._marks.show(stack, places, self._window_px)
         if n:
             self.status_note.tell(
                 f"{counted(n, 'bead')}. To leave some out, select and delete them in their "
@@ -238,18 +234,6 @@ class CalibrateWidget(JobPanel):
         elif refused:
             self.message_note.warn(" ".join([*refused, *more]))
 
-    def _unmark(self, stack: Layer) -> None:
-        """Take away the beads of an earlier search."""
-        marks = self._marks.pop(stack, None)
-        if marks is not None and marks in self._viewer.layers:
-            self._viewer.layers.remove(marks)
-
-    def _kept_places(self, stack: Layer) -> Array | None:
-        """Return the beads that are marked; None, for all, if nothing is."""
-        marks = self._marks.get(stack)
-        is_shown = marks is not None and marks in self._viewer.layers
-        return np.asarray(marks.data) if marks is not None and is_shown else None
-
     # -- calibration ---------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -266,7 +250,7 @@ class CalibrateWidget(JobPanel):
             self._kind,
             self.pupil_box.value if self._kind == PUPIL else None,
             self.camera_box.camera,
-            [self._kept_places(stack) for stack in self._marked_stacks()],
+            [self._marks.kept(stack) for stack in self._marked_stacks()],
         )
         self._begin(work, "calibrating the PSF")
 

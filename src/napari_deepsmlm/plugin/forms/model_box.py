@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LOAD_FILE = "Load model file…"
+LOOKING = "Looking at the frames for the model that suits them; until then this one."
 
 
 class ModelBox(LongNamesBox):
@@ -39,6 +40,7 @@ class ModelBox(LongNamesBox):
         self._is_users_choice = False
         self._suiting: ModelChoice | None = None
         self._reason = ""
+        self._is_looking = False
         self.activated.connect(self._on_activated)
 
     @property
@@ -83,8 +85,12 @@ class ModelBox(LongNamesBox):
         is_there |= any(each.is_adapted for each in same)
         return choice.network if is_there else None
 
-    def set_suiting(self, key: str | None, reason: str = "") -> None:
-        """Choose the model that the frames suggest, unless the user chose; None: no more."""
+    def set_suiting(self, key: str | None, reason: str = "", *, is_looking: bool = False) -> None:
+        """Choose the model that the frames suggest, unless the user chose; None: no more.
+
+        `is_looking` says that the frames are still looked at, and so nothing is suggested yet.
+        """
+        self._is_looking = is_looking
         self._suiting = next((each for each in self._choices if each.key == key), None)
         self._reason = reason
         self._suggest()
@@ -157,6 +163,8 @@ class ModelBox(LongNamesBox):
                 f"This model reads frames of {counted(choice.n_planes, 'focal plane')}, the data "
                 f"has {self._n_planes}: choose another one, or a channel."
             )
+        elif self._is_looking and not self._is_users_choice:
+            self.note.tell(LOOKING)
         elif choice == self._suiting and not self._is_users_choice:
             self.note.tell(f"Suggested: {self._reason}.")
         elif not choice.is_trained:

@@ -41,7 +41,7 @@ class AdaptedFinder(QObject):
     """Looks up the model for a layer, as the command line does for a network's name."""
 
     found = Signal()
-    """What :attr:`suiting` tells is new."""
+    """What :attr:`suiting` or :attr:`is_looking` tells is new."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -54,16 +54,22 @@ class AdaptedFinder(QObject):
         self._delay.setInterval(DELAY_MS)
         self._delay.timeout.connect(self._begin)
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether the frames are still looked at."""
+        return self._delay.isActive() or (self._job is not None and self._job.is_running)
+
     def ask(self, layer: Layer | None, wanted: Wanted | None) -> None:
         """Look a model up unless the same was asked before; None: there is nothing to find."""
         if layer is self._layer and wanted == self._wanted:
             return
+        was_known = self.is_looking or self.suiting is not None
         self._let_go()
-        self._layer, self._wanted = layer, wanted
-        if self.suiting is not None:
-            self._keep(None)
+        self._layer, self._wanted, self.suiting = layer, wanted, None
         if layer is not None and wanted is not None:
             self._delay.start()
+        if was_known or self.is_looking:
+            self.found.emit()
 
     def abandon(self) -> None:
         """Stop without waiting."""
@@ -85,11 +91,11 @@ class AdaptedFinder(QObject):
             work, title="looking for the model that suits", parent=self, is_listed=False
         )
         self._job.arrived.connect(self._keep)
+        self._job.ended.connect(self.found)
         self._job.start()
 
     def _keep(self, suiting: Any) -> None:
         self.suiting = suiting
-        self.found.emit()
 
 
 def find(frames: Any, wanted: Wanted, stopping: threading.Event) -> Generator[Suiting, None, None]:

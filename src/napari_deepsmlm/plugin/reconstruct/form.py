@@ -322,7 +322,10 @@ class ReconstructForm(QWidget):
     def _on_adapted(self) -> None:
         """Suggest the model with depth of a sample with depth, or one adapted to such data."""
         of_sample = sample_model(self.stack, self.model_box.choices)
-        self.model_box.set_suiting(*(of_sample or self.adapted_finder.suiting or (None,)))
+        finder = self.adapted_finder
+        is_looking = of_sample is None and finder.is_looking
+        suiting = of_sample or finder.suiting or (None, "")
+        self.model_box.set_suiting(*suiting, is_looking=is_looking)
 
     def _explain_compute(self, *_: object) -> None:
         from napari_deepsmlm._devices import choose_compute

@@ -156,6 +156,11 @@ class Overlay:
         """Whether the layer is still in the viewer: the user may have removed it."""
         return self.layer is not None and self.layer in self._viewer.layers
 
+    @property
+    def is_over_frames(self) -> bool:
+        """Whether the frames are still there."""
+        return self.stack in self._viewer.layers
+
     def remove(self) -> None:
         """Take the layer away, if it is still there, and show those that it took the place of."""
         if self.layer is not None and self.is_shown:

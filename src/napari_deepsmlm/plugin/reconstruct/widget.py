@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm._words import counted
 from napari_deepsmlm.io.result_files import RESULT_NAMES
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers.hues import PAUSE_MS, show_legend
@@ -25,13 +24,17 @@ from napari_deepsmlm.plugin.reconstruct.results import (
     ask_for_recipe,
     write_results,
 )
+from napari_deepsmlm.plugin.reconstruct.telling import (
+    draw_points,
+    progress_in_words,
+    result_in_words,
+)
 from napari_deepsmlm.plugin.reconstruct.trusting import Judged, judge_result, open_page
 from napari_deepsmlm.plugin.reconstruct.work import Braked, ImageSoFar, reconstruct_live
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import (
     VerticalScroll,
     button,
-    duration,
     in_turns,
     side_by_side,
 )
@@ -304,38 +307,16 @@ class ReconstructWidget(JobPanel):
     def _show_progress(self, progress: Progress) -> None:
         self.bar.setValue(progress.frames_done)
         if self.cancel_button.isEnabled():
-            self.status_note.tell(
-                f"{progress.frames_per_second:.3g} frames/s, "
-                f"{duration(progress.seconds_left)} left, "
-                f"{counted(progress.n_localizations, 'localization')}"
-            )
+            self.status_note.tell(progress_in_words(progress))
 
     def _finish(self, result: Reconstruction, overlay: Overlay) -> None:
         self._result = result
         overlay.describe(result.report.to_json())
         overlay.keep_table(result.localizations)
         self.report_box.show_report(result.report, overlay.stack.name)
-        self.status_note.tell(self._in_words(result, self._draw_points(result, overlay)))
+        drawn = draw_points(result, overlay, self.form.most_points)
+        self.status_note.tell(result_in_words(result, drawn))
         self.message_note.warn(" ".join(result.report.warnings))
-
-    def _draw_points(self, result: Reconstruction, overlay: Overlay) -> str:
-        """Draw the localizations if they are few enough; return what was done."""
-        n, most = len(result.localizations), self.form.most_points
-        if not n or overlay.stack not in self._viewer.layers or most == 0:
-            return ""
-        if most is not None and n > most:
-            return f", more than {most:,} and so only in the image"
-        overlay.show_points(result.localizations)
-        is_summed = result.report.inputs.options.sum_frames > 1
-        where = "the first frame of each sum" if is_summed else "their frames"
-        return f", as rings in {where}: show their layer to see them"
-
-    def _in_words(self, result: Reconstruction, drawn: str) -> str:
-        report = result.report
-        return (
-            f"{counted(report.frames, 'frame')} in {duration(report.seconds)}, "
-            f"{counted(len(result.localizations), 'localization')}{drawn}."
-        )
 
     def _on_removed(self, event: Any) -> None:
         """Stop the run on a layer that is gone."""

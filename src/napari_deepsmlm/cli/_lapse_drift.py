@@ -5,28 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_deepsmlm.cli._console import err, print_warnings
 
 if TYPE_CHECKING:
     from napari_deepsmlm.drift import DriftResult
-    from napari_deepsmlm.io import FrameSource
-
-TIFF = (".tif", ".tiff")
-
-
-class _Images:
-    """The images of a time-lapse, each read when it is asked for."""
-
-    def __init__(self, source: FrameSource) -> None:
-        self._source = source
-
-    def __len__(self) -> int:
-        return self._source.n_frames
-
-    def __getitem__(self, k: int) -> np.ndarray[Any, Any]:
-        return np.asarray(self._source.read(k, k + 1)[0, 0])
 
 
 def hold_lapse_still(
@@ -48,12 +30,17 @@ def hold_lapse_still(
     """
     from napari_deepsmlm._files import refuse_to_replace
     from napari_deepsmlm.drift import hold_still, measure_image_drift, read_curve, sum_of
-    from napari_deepsmlm.io import ImageWriter, open_frames, read_report, write_image
+    from napari_deepsmlm.io import (
+        ImageWriter,
+        LapseImages,
+        read_report,
+        require_image_ending,
+        write_image,
+    )
 
     for path in (out_file, image):
-        if path is not None and path.suffix.lower() not in TIFF:
-            raise ValueError(f"{path.name}: images are written as .tif.")
         if path is not None:
+            require_image_ending(path)
             refuse_to_replace(path, [], inputs=[lapse])
     if image is not None and image.absolute() == out_file.absolute():
         raise ValueError(f"{image} is named twice: each output needs a file of its own.")
@@ -64,8 +51,7 @@ def hold_lapse_still(
             "--window, or give a table."
         )
     frames, sr_pixel_nm = known["time_lapse"], float(known["sr_pixel_nm"])
-    with open_frames(lapse) as source, err.status("Drift…"):
-        images = _Images(source)
+    with LapseImages(lapse) as images, err.status("Drift…"):
         if given is None:
             found = measure_image_drift(images, frames, sr_pixel_nm)
             print_warnings(found.remarks)

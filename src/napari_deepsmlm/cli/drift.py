@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from napari_deepsmlm.cli._console import err, print_warnings
-from napari_deepsmlm.cli._lapse_drift import TIFF, hold_lapse_still, save_measured
+from napari_deepsmlm.cli._lapse_drift import hold_lapse_still, save_measured
 from napari_deepsmlm.cli._options import JsonFlag
 from napari_deepsmlm.cli._tables import (
     Kind,
@@ -70,6 +70,7 @@ def drift(
 ) -> None:
     """Take off the drift: measured in two ways, with its error and the resolution it brings."""
     from napari_deepsmlm.drift import DriftOptions, read_curve
+    from napari_deepsmlm.io import is_image
 
     if apply is not None and take_back is not None:
         raise ValueError("Give --apply or --take-back, not both.")
@@ -78,7 +79,7 @@ def drift(
         raise ValueError("--curve writes a measured curve: leave it out with --apply.")
     if curve is not None and curve.suffix.lower() != ".csv":
         raise ValueError(f"{curve.name}: drift curves are written as .csv.")
-    if table.suffix.lower() in TIFF:
+    if is_image(table):
         if method not in ("auto", "correlation") or segment or pixel_size or unit or kind:
             raise ValueError(
                 f"{table.name} is a time-lapse, whose images are correlated: --method, --segment, "

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm._windows import Windows
 
-TIFF = (".tif", ".tiff")
-
 
 def movie(
     what: Annotated[
@@ -43,12 +41,12 @@ def movie(
     as_json: JsonFlag = False,
 ) -> None:
     """Write a time-lapse as a movie: a GIF, an animated PNG, or images in an OME-TIFF."""
-    from napari_deepsmlm.io import ImageWriter, movie_format, read_report, write_movie
+    from napari_deepsmlm.io import ImageWriter, is_image, movie_format, read_report, write_movie
 
     report: dict[str, Any] = {"inputs": [str(what)], "file": str(out_file)}
-    if out_file.suffix.lower() not in TIFF:
+    if not is_image(out_file):
         movie_format(out_file)
-    if what.suffix.lower() in TIFF:
+    if is_image(what):
         if window is not None or step is not None:
             raise ValueError(f"{what.name} is drawn already: --window and --step are for tables.")
         images = _images_of(what)
@@ -61,7 +59,7 @@ def movie(
             raise ValueError("A table is drawn window by window: give --window, in frames.")
         images, frames = _drawn(what, windows, sr_pixel, kind, sigma, pixel_size, unit)
         report |= {"sr_pixel_nm": sr_pixel, "time_lapse": frames}
-    if out_file.suffix.lower() in TIFF:
+    if is_image(out_file):
         with ImageWriter(out_file, pixel_size_nm=sr_pixel, report=report) as writer:
             n = sum(1 for _ in map(writer.append, images))
     else:
@@ -73,13 +71,12 @@ def movie(
 
 
 def _images_of(path: Path) -> Iterable[Any]:
-    from napari_deepsmlm.io import open_frames
+    from napari_deepsmlm.io import LapseImages
 
-    with open_frames(path) as source:
-        if source.n_frames < 2:
+    with LapseImages(path) as images:
+        if len(images) < 2:
             raise ValueError(f"{path.name} holds one image: a movie needs a time-lapse.")
-        for t in range(source.n_frames):
-            yield source.read(t, t + 1)[0, 0]
+        yield from images
 
 
 def _drawn(

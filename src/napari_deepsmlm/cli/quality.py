@@ -95,8 +95,8 @@ def quality(
         raise ValueError("Give a result, or --frames with --model.")
     if frames is None and model is not None:
         raise ValueError("--model belongs to --frames: give the camera frames, too.")
-    from napari_deepsmlm.evaluation import Quality, conclude, is_image
-    from napari_deepsmlm.io import open_frames
+    from napari_deepsmlm.evaluation import Quality, conclude
+    from napari_deepsmlm.io import is_image, open_frames
 
     # A mistake in the call is told before anything is measured.
     settings = None

@@ -84,7 +84,13 @@ def render(
 ) -> None:
     """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
     from napari_deepsmlm import filtering
-    from napari_deepsmlm.io import history_report, write_image, write_rgb, write_volume
+    from napari_deepsmlm.io import (
+        history_report,
+        require_image_ending,
+        write_image,
+        write_rgb,
+        write_volume,
+    )
     from napari_deepsmlm.io.tables.columns import merged_uncertainty
     from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
     from napari_deepsmlm.localizations import known_places
@@ -97,8 +103,7 @@ def render(
         frames_shape,
     )
 
-    if out_file.suffix.lower() not in (".tif", ".tiff"):
-        raise ValueError(f"{out_file.name}: images are written as .tif.")
+    require_image_ending(out_file)
     if volume and color_by is not None:
         raise ValueError("A volume has no colours: leave out --color-by or --volume.")
     sr_pixel = sr_pixel if sr_pixel is not None else 24.0 if volume else 10.0

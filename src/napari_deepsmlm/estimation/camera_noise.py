@@ -36,19 +36,25 @@ if TYPE_CHECKING:
 Kind = Literal["shot", "multiplied"]
 
 SMALLEST_PX = 12
-# Numbers between 0 and 1 are measured as if they filled so many levels.
+# Frames stored as numbers between 0 and 1 are multiplied by this before they are measured, so
+# that thresholds in ADU make sense for them too.
 LEVELS = 10_000.0
-# Variance per brightness: up to the first an electron makes so many ADU without multiplication
-# too, beyond the last only with it, and the middle parts what lies between.
+# Slope of variance against brightness, ADU. It is the gain of a camera without electron
+# multiplication, twice the gain of one with it. Below the first number both are possible but the
+# camera without is far more common; above the last no camera without digitizes an electron into so
+# many ADU; between them the middle one decides and a warning is given.
 AMBIGUOUS_SLOPES = 5.5, 8.0, 12.0
 SMALLEST_GAIN, USUAL_GAIN, MAX_GAIN = 0.2, 2.0, 60.0
-# Errors, as shares: of gains from the noise of few frames at best, of data that was changed after
-# the camera, where the kind of camera is not sure, and of mere assumptions.
+# Relative errors of the gain, added in quadrature. SYSTEMATIC: the best that a few frames give, by
+# kind of camera. CHANGED: the data was rescaled after the camera. KIND: with or without electron
+# multiplication is a guess, and a wrong guess is a factor of 2. ASSUMED: nothing was measured.
 SYSTEMATIC = {"shot": 0.05, "multiplied": 0.15}
 CHANGED_ERROR, KIND_ERROR, ASSUMED_ERROR = 0.2, 0.5, 1.0
-# So many standard errors make a slope, though no line: better than an assumption.
+# A slope this many standard errors above 0 is used, though too uncertain to call a line (see
+# `noise.LEAST_CONTRAST`): it is still better than an assumption.
 LOOSE_CONTRAST = 4.0
-# Fewer ADU per photon than this, and the noise is less than any camera's.
+# Below this many ADU per photon the frames have less noise than any camera makes. The mean
+# of n frames has 1 / n of the gain: that of 20 frames with 1 ADU per photon has 0.05.
 AVERAGED_GAIN = 0.05
 # Words in the names of cameras with and without electron multiplication.
 MULTIPLIED = ("emccd", "ixon", "evolve", "imagem", "luca", "proem", "rolera", "c9100")
@@ -59,7 +65,7 @@ NOT_MULTIPLIED = (
 
 
 class NoisyCamera(NamedTuple):
-    """The line of variance against brightness, and what else its camera is told by."""
+    """The line of variance against brightness, and two more numbers that tell its camera."""
 
     slope: float
     slope_error: float
@@ -193,9 +199,10 @@ def _sample(tiles: Array) -> Sample:
 
 
 def _loose(seen: Glimpse, noise: NoisyCamera) -> NoisyCamera:
-    """Return a line through the background's noise, where the slope is known roughly.
+    """Return a line through the noise of the background, if the slope is known at least roughly.
 
-    If the usual offset goes with that slope, it is taken, and the background tells the gain.
+    Where the usual offset (100 ADU) agrees with that slope, the offset is taken as known and the
+    gain follows from the background: variance / (level - offset).
     """
     if not noise.slope > LOOSE_CONTRAST * noise.slope_error or seen.dtype.kind not in "ui":
         return noise
@@ -220,7 +227,7 @@ def _is_multiplied(noise: NoisyCamera, hint: Kind | None) -> tuple[bool, bool]:
 def _offset(
     noise: NoisyCamera, gain: float, is_multiplied: bool, is_changed: bool, values: Array
 ) -> tuple[float, float]:
-    """Return the offset that goes with the line's zero, and its error."""
+    """Return the offset and its error: the zero of the line, corrected for read noise."""
     if is_multiplied:
         offset, error = noise.zero_adu, noise.zero_error_adu
     elif is_changed:
@@ -228,7 +235,7 @@ def _offset(
         error = math.hypot(noise.zero_error_adu, USUAL_READ_E**2 * gain)
     else:
         offset, error = usual_offset(_transfer(noise))
-    # Hardly any pixel lies below the offset by more than read noise.
+    # Only read noise takes pixels below the offset: 95 % of them lie above it less that noise.
     highest = float(np.percentile(values, 5)) + MAX_READ_E * gain
     if offset > highest:
         error = math.hypot(error, offset - highest)
@@ -252,7 +259,7 @@ def _transfer(noise: NoisyCamera) -> Any:
 def _without_multiplication(
     gain: float, offset: float, noise: NoisyCamera, is_multiplied: bool
 ) -> SCMOS:
-    """Return a camera whose variance is zero where the line says: read noise from there on."""
+    """Return a camera with the read noise that the line shows: gain * (offset - zero), ADU^2."""
     read = max((offset - noise.zero_adu) / gain, 0.0)
     is_told = read * gain > 3 * noise.zero_error_adu
     return SCMOS(
@@ -278,7 +285,7 @@ def _on_kind(is_multiplied: bool, gain: float) -> str:
 
 
 def _assumed(seen: Glimpse, noise: NoisyCamera) -> FoundCamera:
-    """Return a camera under which the noise of the background is that of light."""
+    """Return a camera for which the noise of the background would be shot noise."""
     values = values_of(seen) if seen.frames.size else np.zeros(1)
     low, level = (float(v) for v in np.percentile(values, (0.1, 50)))
     variance = noise.variance if math.isfinite(noise.variance) else _variance_in_time(seen)
@@ -305,7 +312,7 @@ def _assumed(seen: Glimpse, noise: NoisyCamera) -> FoundCamera:
 def _assumption(
     low: float, level: float, variance: float, is_camera: bool, values: Array, seen: Glimpse
 ) -> tuple[float, float]:
-    """Return offset and gain for which the background, noise included, is nothing unusual."""
+    """Return an offset and a gain that make the background and its noise look ordinary."""
 
     def gain_above(offset: float) -> float:
         return variance / (level - offset) if level > offset else math.inf
@@ -319,14 +326,14 @@ def _assumption(
     is_usual = low > USUAL_OFFSET_ADU - 4 * sd - 1 and not is_signed_by_imagej(values, seen.dtype)
     if is_usual and SMALLEST_GAIN <= usual <= MAX_GAIN:
         return USUAL_OFFSET_ADU, usual
-    if sd < MAX_READ_E * USUAL_GAIN:  # nothing but read noise
+    if sd < MAX_READ_E * USUAL_GAIN:  # read noise alone would explain this noise
         return max(level - 1.0, 0.0), USUAL_GAIN
     gain = gain_above(max(low, 0.0))
     return max(low, 0.0), gain if SMALLEST_GAIN <= gain <= MAX_GAIN else USUAL_GAIN
 
 
 def _variance_in_time(seen: Glimpse) -> float:
-    """Return the noise variance by differences of frames, which what blinks hardly changes."""
+    """Return the noise variance from differences of frames; the median ignores what blinks."""
     if len(seen.frames) < 2:
         return 0.0
     change = np.diff(seen.frames[:16, 0].astype(np.float32), axis=0)

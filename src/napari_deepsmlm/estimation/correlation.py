@@ -17,19 +17,22 @@ import numpy as np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-# Each twice the one before, so that a molecule's memory r^lag is tried over two decades. With it
-# the variance of differences is 2 C (1 - r^lag), and twice the lag has 1 + r^lag times as much.
+# Numbers of frames between the two that are subtracted. If what a molecule does in neighbouring
+# frames has the correlation r, the variance of differences is 2 C (1 - r^lag): it rises with the
+# lag to 2 C. From a lag to twice that lag it rises by the factor 1 + r^lag.
 LAGS = (1, 2, 4, 8, 16, 32, 64)
-# A lag is long enough if the next longer one has no more than this above it: 96 % is forgotten.
+# A lag is long enough if longer ones give at most this factor more: then r^lag <= 0.04.
 STILL_RISING = 1.04
-# Below the first the pixel itself (variance 1/12) makes a third of what is seen of a width.
+# Widths that can be measured. A pixel adds its own variance, 1/12: at 0.4 px that is a third of the
+# sum 0.4^2 + 1/12. The widest has its covariance cut off by FAR_PX.
 NARROWEST_PX, WIDEST_PX = 0.4, 8.0
-# Share of the covariance's height by which it may miss that of a Gaussian.
+# Largest root mean square difference from the covariance of a Gaussian, as a share of its height.
 MAX_MISFIT = 0.015
-# The autocorrelation of a PSF has its own width times the root of 2: at 4.5 widths exp(-5) is
-# left. The first look is wide enough for 1.3 px, the second for 4.2 px.
+# Distances up to which pixels are correlated, first and second try. The autocorrelation of a PSF is
+# √2 times as wide as the PSF: at 4.5 widths of the PSF exp(-4.5^2 / 4) = 0.006 of it is left. So 7
+# px serve widths up to (7 - 1) / 4.5 = 1.3 px, and 20 px up to 4.2 px.
 NEAR_PX, FAR_PX = 7, 20
-# Frames that are transformed at once.
+# Frames that are Fourier-transformed at once.
 CHUNK = 64
 
 
@@ -44,9 +47,9 @@ class Blinking(NamedTuple):
     misfit: float
     """Root mean square difference to a Gaussian PSF beyond chance, as a share of the height."""
     lag: int
-    """Frames after which a molecule is forgotten."""
+    """Number of frames after which frames are independent."""
     memory: float
-    """Correlation of what blinks in one frame and in the next."""
+    """Correlation between consecutive frames of what blinks."""
     anisotropy: float
     """Width along columns over width along rows."""
 
@@ -134,7 +137,7 @@ def autocorrelation(distance_px: Array, sigma_px: float) -> Array:
 
 
 def _forgetting(frames: Array) -> tuple[int, float]:
-    """Return the lag beyond which frames have nothing in common, and what neighbours have."""
+    """Return the lag at which frames are independent, and the correlation at lag 1."""
     longest = frames.shape[1] // 3
     lags = [lag for lag in LAGS if lag <= max(longest, 1)]
     rises = []
@@ -211,7 +214,7 @@ def _distances(reach: int) -> Array:
 
 
 def _is_off_centre(reach: int) -> Array:
-    """All distances but zero, where the camera's noise comes in."""
+    """All distances but zero: there the noise of the camera adds to the covariance."""
     is_far = np.ones((2 * reach + 1, 2 * reach + 1), bool)
     is_far[reach, reach] = False
     return is_far

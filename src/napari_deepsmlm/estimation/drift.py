@@ -10,20 +10,25 @@ import numpy as np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-# Segments of time, each with a dozen even and a dozen odd frames at least.
+# The movie is cut into this many segments of time. With the fewest frames each has 25: twelve even
+# and twelve odd ones, which are averaged into two independent images.
 N_SEGMENTS = 4
 FEWEST_FRAMES = 100
-# Between two segments: 600 nm in a quarter of a movie, more than a sample moves that is in focus.
+# Largest movement that is looked for between two segments: 600 nm at pixels of 100 nm, more than a
+# sample that stays in focus drifts in a quarter of a movie.
 FARTHEST_PX = 6
-# Gaussians whose difference keeps detail: about a PSF, and well above one.
+# Widths of two Gaussians whose difference keeps the structure: the first, about a PSF, removes
+# noise; the second, several PSFs, removes smooth background.
 SMOOTH_PX, LEVEL_PX = 1.0, 8.0
-# Images of disjoint halves of the frames correlate so well where there is a lasting structure.
+# Least correlation between the images of even and odd frames of a segment: a structure that lasts
+# is in both.
 LEAST_CORRELATION = 0.3
-# Lines in one direction show no movement along them.
+# Parallel lines do not show a movement along them: the least `_roundness` of the structure.
 LEAST_ROUNDNESS = 0.3
-# A shift counts from so many standard errors on, and from so many pixels.
+# A shift is reported if it exceeds both this many standard errors and this many pixels (15 nm at
+# pixels of 100 nm).
 SIGNIFICANT, LEAST_PX = 4.0, 0.15
-# No error is taken for less: two halves may agree by chance.
+# The error is at least this: it comes from two halves only, and they may agree by chance.
 SMALLEST_ERROR_PX = 0.03
 
 
@@ -59,7 +64,7 @@ def measure_drift(frames: Array) -> Drift:
     alike = [_correlation(even, odd) for even, odd in zip(*halves, strict=True)]
     if min(alike) < LEAST_CORRELATION or _roundness(np.sum(halves[0], axis=0)) < LEAST_ROUNDNESS:
         return Drift((0.0, 0.0), np.inf, has_structure=False)
-    # An extrapolation from segment centres to the ends of the movie.
+    # From centre to centre of the first and last segment is 3/4 of the movie: extrapolate to all.
     stretch = N_SEGMENTS / (N_SEGMENTS - 1)
     moves = np.array([_path(images)[-1] for images in halves]) * stretch
     moved = moves.mean(axis=0)
@@ -68,7 +73,7 @@ def measure_drift(frames: Array) -> Drift:
 
 
 def _detail(image: Array) -> Array:
-    """Take off what is smooth, and noise."""
+    """Remove smooth background and noise."""
     from scipy import ndimage
 
     detail = ndimage.gaussian_filter(image, SMOOTH_PX) - ndimage.gaussian_filter(image, LEVEL_PX)

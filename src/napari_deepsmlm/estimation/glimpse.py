@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Values and bytes that are read in all, however long the movie and large its frames.
+# Limits on what is read, whatever the length of the movie and the size of its frames: pixel values,
+# bytes, frames.
 MAX_VALUES = 1 << 23
 MAX_BYTES = 128 << 20
 MAX_FRAMES = 256
-# Of large frames so many are read, if the bytes allow it.
+# Of large frames at least this many are read, beyond MAX_VALUES but within MAX_BYTES.
 FEWEST_FRAMES = 8
 BLOCK_FRAMES, MAX_BLOCKS = 16, 8
 TILE_PX = 64

@@ -14,15 +14,20 @@ import numpy as np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-# The pixels beside it may have this share of its light on average. A molecule of 0.45 px in the
-# middle of a pixel puts 0.18 into each (anywhere else more): a third of that is left to noise.
+# The four pixels beside a hot one may have at most this share of its light, on average. The
+# sharpest molecule (σ 0.45 px, in the middle of a pixel) puts 0.18 of its central pixel's light
+# into each, a molecule anywhere else more. 0.12 is two thirds of 0.18: the last third is a margin
+# for noise.
 MAX_SHARE_OF_LIGHT_AROUND = 0.12
-# It stands out of what surrounds it, averaged over time, and of the noise of single frames.
+# How far a hot pixel stands out: in its mean over time, in standard deviations of what surrounds
+# it; and in standard deviations of the noise of a single frame.
 LEAST_SDS, LEAST_FRAME_SDS = 10.0, 5.0
-# In so many of the frames it has at least half of its mean brightness.
+# Least share of the frames in which a hot pixel has half of its mean light or more: molecules
+# blink.
 LEAST_PERSISTENCE = 0.95
 FEWEST_FRAMES = 4
-# Of all pixels; where there are more, it is the data that is like this.
+# Largest share of hot pixels. If more look hot, it is the sample that looks like that, and none is
+# called hot.
 MAX_SHARE = 0.01
 _NEXT = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _RING = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if max(abs(dy), abs(dx)) == 2]
@@ -62,7 +67,7 @@ def _in_plane(frames: Array) -> list[tuple[int, int]]:
     spread = np.maximum(spread, noise / np.sqrt(N))
     is_hot = light > LEAST_SDS * spread
     is_hot &= light > LEAST_FRAME_SDS * noise
-    # The mean of four neighbours is not better known than this.
+    # Three standard errors of a mean of four neighbours: 3 * spread / √4.
     doubt = 3 * spread / 2
     is_hot &= beside + doubt < MAX_SHARE_OF_LIGHT_AROUND * light
     is_hot &= (series > background + light / 2).mean(axis=0) >= LEAST_PERSISTENCE

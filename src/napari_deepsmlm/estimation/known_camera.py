@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 Source = Literal["given", "file", "remembered", "estimated", "none"]
 
-# Where the noise says so much more or less than the camera, one of them is wrong. The ratio lies
-# below the 2 of electron multiplication that was forgotten, and three errors of 15 % above 1.
+# The gain that the noise shows, if its relative error is below MAX_ERROR, may differ from the
+# stated one by the factor MAX_RATIO either way; beyond, one of the two is wrong. 1.6 lies between
+# 1.45 (three errors of 15 %) and 2, the factor if electron multiplication was forgotten.
 MAX_RATIO, MAX_ERROR = 1.6, 0.15
 
 
@@ -202,7 +203,7 @@ def _remembered(source: FrameSource) -> tuple[Camera | None, str]:
             return find_camera(kept.camera), kept.origin
         values = {key: value for key, value in kept.camera.items() if key != "kind"}
         return IdealCamera.from_dict(values, source="cameras.yaml"), kept.origin
-    except (ValueError, OSError):  # a preset that is gone, or a hand in the file
+    except (ValueError, OSError):  # a preset that no longer exists, or a file edited by hand
         return None, ""
 
 

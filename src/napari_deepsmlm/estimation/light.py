@@ -25,27 +25,31 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Variance of the frames' brightness over that of independent molecules, from where on they are
-# sorted into groups, and the least frames of a group.
+# If the mean brightness of frames varies by more than RESTLESS times what independent molecules and
+# shot noise explain, frames are sorted by brightness into groups: of at least so many frames, at
+# most so many groups.
 RESTLESS, GROUP_FRAMES, MAX_GROUPS = 4.0, 50, 8
 # Values of t at which the transform of the light is measured: small ones tell its mean, large
 # ones how many molecules share it.
 N_TRANSFORMS = 12
-# Windows of time and tiles of the frame: their spread is the error of the transform.
+# The movie is cut into N_WINDOWS parts in time, the frame into TILES x TILES parts: the spread of
+# the transform over these parts gives its error.
 N_WINDOWS = 8
-# Largest relative variance of a pixel's mean of exp(-t light): beyond, its logarithm is biased.
+# Largest relative variance v of a pixel's mean of exp(-t light). The logarithm of a mean is too low
+# by v / 2, which `_measured_curve` corrects to first order only.
 MAX_VARIANCE = 0.1
 MAX_EXPONENT = 50.0  # exp(50) is still a number in single precision
 TILES = 4
-# The PSF's values over places in a pixel, sorted into bins: finer ones change the
-# transform of a molecule by 0.02 % at most.
+# The integral over places x of a molecule becomes a sum over the values h(x) of the PSF: places in
+# a pixel along each axis, and bins of values. Finer ones change the transform by 0.02 % at most.
 SUBPIXELS = 8
 H_BINS = 48
-# Noise is known that well, as a share.
+# Relative error of the variance that the camera's noise is said to have.
 NOISE_DOUBT = 0.01
-# Frames that correlate less have nothing in common.
+# Consecutive frames whose correlation is below this count as independent.
 LEAST_MEMORY = 0.08
-# The curve and the power of blinking must agree this well: the PSF is a Gaussian only nearly.
+# Relative error of the power that `measure_blinking` found, besides chance: it assumes a Gaussian
+# PSF, and real ones are not quite Gaussian.
 POWER_TRUST = 0.03
 
 
@@ -61,7 +65,7 @@ class Light(NamedTuple):
     """Molecules per pixel and frame."""
     background_error: float
     photons_error: float
-    """As a share of the photons; likewise the next."""
+    """As a share of the photons; `density_error` as a share of the density."""
     density_error: float
     chi2: float
     """Per degree of freedom."""
@@ -85,8 +89,9 @@ def measure_light(frames: Array, blinking: Blinking, noise: Noise) -> Light:
 def _alike(frames: Array, blinking: Blinking) -> Array:
     """Return blocks of frames alike in brightness, where frames differ more than by chance.
 
-    The curve is linear in the density over places, not over times: a mean over frames of many
-    densities is no curve of a mean density. Where frames remember each other, they stay in order.
+    The curve is linear in the density at each place, so it may be averaged over places. It is not
+    linear in a density that changes from frame to frame, so frames of different density must not be
+    averaged: they are sorted by brightness into groups. Correlated frames stay in order.
     """
     B, T, H, W = frames.shape
     totals = frames.mean(axis=(2, 3)).ravel()
@@ -96,14 +101,15 @@ def _alike(frames: Array, blinking: Blinking) -> Array:
         return frames
     length = B * T // n_blocks
     order = np.argsort(totals, kind="stable")[: n_blocks * length]
-    # Halves of a block are compared: both get all of its brightness.
+    # `_measured_curve` compares the halves of a block: every second frame of the sorted ones goes
+    # into each, so that both halves have the same range of brightness.
     order = order.reshape(n_blocks, length)
     order = np.concatenate([order[:, ::2], order[:, 1::2]], axis=1)
     return np.asarray(frames.reshape(-1, H, W)[order])
 
 
 def _transform_points(frames: Array, noise: Noise, memory: float) -> Array:
-    """Choose t as large as the number of frames bears, on both sides of zero."""
+    """Choose t of both signs, as large as the number of frames allows (`MAX_VARIANCE`)."""
     B, T = frames.shape[:2]
     pixels = frames.reshape(B, T, -1)
     liveliest = np.argsort(pixels.var(axis=1).mean(axis=0))
@@ -140,8 +146,9 @@ def _relative_variance(centred: Array, t: float) -> float:
 def _measured_curve(frames: Array, t: Array) -> tuple[Array, Array]:
     """Return the mean over pixels of log mean exp(-t light), and its covariance.
 
-    The logarithm of a mean over few frames is too low by a share of 1 / T: halves of a block show
-    how much, also where frames are not independent.
+    The logarithm of a mean over T frames is too low by c / T. Half as many frames are too low by
+    2 c / T, so twice the whole less the mean of the halves is right; c need not be known, and may
+    contain the correlation of frames.
     """
     B, T, H, W = frames.shape
     windows = np.array_split(np.arange(T), min(N_WINDOWS, T // 2))
@@ -209,7 +216,7 @@ def _fit(
         model = arrivals * background
         model = model + density * _mean_power(arrivals, h, area, photons, spread2, partial)
         power = density * photons**2 * ((1 - partial) * (1 + spread2) + partial / 3)
-        # A spread of 0.2, give or take a factor of 3, is what one expects before looking.
+        # Prior on log(spread^2): -3 ± 2, a relative spread of photons of 0.22 within a factor e.
         beliefs = [
             math.log(power / blinking.power) / trust,
             (p[2] + 3) / 2,
@@ -255,7 +262,7 @@ def psf_values(sigma_px: float) -> tuple[Array, Array]:
     along = (ndtr((edges + 1) / sigma_px) - ndtr(edges / sigma_px)).ravel()
     values = np.outer(along, along).ravel()
     values = values[values > 1e-7]
-    # Finer among the faint values, of which there are many.
+    # Cube roots make the bins of faint values narrow: most places are far from the molecule.
     bins = np.linspace(values.min() ** (1 / 3), values.max() ** (1 / 3), H_BINS + 1) ** 3
     place = np.clip(np.digitize(values, bins) - 1, 0, H_BINS - 1)
     counts = np.bincount(place, minlength=H_BINS)
@@ -265,10 +272,11 @@ def psf_values(sigma_px: float) -> tuple[Array, Array]:
 
 
 def partial_share(memory: float) -> float:
-    """Return the share of molecules that begin or end within the frame, from the memory of frames.
+    """Return the share of molecules that are on for a part of the frame only.
 
-    For molecules on for an exponential time of mean tau frames, tau exp(-1 / tau) / (tau + 1) of
-    the frames that see them are filled, and consecutive frames correlate as here.
+    A molecule that is on for an exponential time of mean tau frames is seen in tau + 1 frames on
+    average and fills tau exp(-1 / tau) of them. The correlation of consecutive frames (`memory`)
+    tells tau.
     """
     if memory < LEAST_MEMORY:
         return 0.0
@@ -282,10 +290,10 @@ def partial_share(memory: float) -> float:
 def _mean_power(
     arrivals: Array, h: Array, area: Array, photons: float, spread2: float, partial: float
 ) -> Array:
-    """Integral of M - 1 over places.
+    """Integral of M - 1 over the places of a molecule, M the transform of its photons.
 
-    Photons follow a Gamma distribution of a mean and a spread, or, of molecules that are there
-    for a part of the frame, are uniform up to that mean.
+    Molecules that are on throughout the frame have Gamma-distributed photons; those that are on for
+    a part of it, uniform ones between 0 and the mean of the others.
     """
     x = np.outer(arrivals, h) * photons
     if spread2 < 1e-3:

@@ -29,15 +29,18 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Shares by which each may be wrong beyond chance: the PSF is no Gaussian, gains are not exact.
+# Relative errors that more frames do not reduce: of the width, as PSFs are not quite Gaussian; of
+# light, as gains are not exact either. They are added to the errors by chance in quadrature.
 SIGMA_SYSTEMATIC, LIGHT_SYSTEMATIC = 0.01, 0.03
-# Photons and density are stated up to this error, as a share.
+# Photons and density are left out if the relative error of either is larger.
 MAX_ERROR = 0.25
-# So much of the light of molecules may be taken for background or the other way round.
+# Share of the light of molecules that may be counted as background, or the other way round.
 LIGHT_LEFT = 0.01
-# Molecules drown a background whose error from them is larger, as a share and in photons.
+# The background is stated if its error is below this share of it, or below this many photons;
+# else only how high it may be is stated.
 MAX_BACKGROUND_ERROR, MAX_DARK_ERROR = 0.15, 0.5
-# Beyond this PSF or blinking are not as assumed.
+# A worse fit (chi squared per degree of freedom) means that the PSF or the blinking is not as
+# assumed.
 MAX_CHI2 = 4.0
 PERCENTILES = (10, 50, 90)
 
@@ -148,7 +151,7 @@ def _add_background(
     units: Units,
     light: Light | None,
 ) -> None:
-    """Add the background, or where molecules drown it only how high it may be."""
+    """Add the background, or only how high it may be if molecules leave no dark moments."""
     if units.offset_adu is None:
         return
     if light is None:

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Sixth difference along both axes: at sigma 0.9 px a molecule leaves 1e-3 of itself.
+# The sixth difference, applied along both axes, lets 1e-3 of a molecule of σ 0.9 px pass, and
+# noise.
 FINEST = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
 N_LEVELS = 24
-# Levels as far apart as noise reaches: standard deviations, fewest values of one, fewest levels.
+# Levels of brightness that noise does not mix (`are_steps_noise`): their distance in standard
+# deviations of the noise of brightness, the fewest values in one, and the fewest levels of a line.
 NOISE_REACH, FEWEST_OF_LEVEL, FEWEST_LEVELS = 3.0, 60, 2
-# The brightest over the faintest level must differ by so many standard errors.
+# A slope is believed if it exceeds this many of its standard errors.
 LEAST_CONTRAST = 8.0
 # Read noise of current cameras without electron multiplication, electrons: usual, and most.
 USUAL_READ_E, MAX_READ_E = 1.5, 2.5
@@ -51,7 +53,7 @@ class Noise(NamedTuple):
     """The camera's noise in photons."""
 
     kind: Literal["shot", "multiplied", "normal"]
-    """Of arriving light; normal: all noise counts as read noise, where the gain is not known."""
+    """Of the light; "normal": the gain is unknown, and all noise counts as read noise."""
     quantum_efficiency: float
     read_variance: float
     """Photons squared."""
@@ -83,10 +85,10 @@ def photon_transfer(
     ----------
     frames : (T, H, W) ADU.
     blinking : of the same frames, ADU: what molecules leave in the finest detail is taken off.
-    are_steps_noise : levels of brightness are as far apart as noise reaches, not of equal share:
-        where most pixels are background they are one level then. Noise alone is skewed, so in
-        levels of its own it would tell a slope that is right for light alone, without read noise
-        or electron multiplication.
+    are_steps_noise : make levels of brightness as wide as the noise, instead of putting as many
+        pixels into each. A large background is one level then. Cut into several levels
+        it would show a slope even without any change of light, because noise is skewed: its
+        brightest values vary most. That slope is the gain for pure shot noise only.
     """
     brightness, variance, counts = _levels(frames, are_steps_noise=are_steps_noise)
     n_levels = len(counts)
@@ -96,7 +98,9 @@ def photon_transfer(
     if blinking is not None and blinking.is_seen:
         variance = variance - _leak(brightness, counts, blinking)
     design = np.stack([brightness, np.ones(n_levels)], axis=1)
-    # Seven pixels share a value's noise along each axis, two of them nearly all of it.
+    # Neighbouring values share noise: 792/924 one pixel apart, 495/924 two apart (rows of Pascal's
+    # triangle). Its squares add up to 10 over both axes: as few as counts / 10 are independent if
+    # all neighbours have one level, all counts if none do. A worse misfit widens the errors below.
     n_free = counts / 6
     weights = np.sqrt(n_free)
     for _ in range(4):
@@ -148,8 +152,8 @@ def stated_noise(camera: Camera) -> Noise:
 def usual_offset(transfer: PhotonTransfer) -> tuple[float, float]:
     """Return offset and its error, ADU, for read noise as cameras have it.
 
-    Read noise moves the line's zero below the offset. Where 100 ADU, the usual setting, is as
-    likely as anything, it is taken.
+    Read noise moves the zero of the line below the offset, by read variance / gain. Where the line
+    allows 100 ADU, the usual setting, that is taken.
     """
     gain = transfer.slope
     low = transfer.zero_adu - 3 * transfer.zero_error_adu - 0.5
@@ -196,7 +200,7 @@ def _edges_by_noise(brightness: Array, variance: Array, n_values: int) -> Array:
     order = np.argsort(brightness)
     sorted_brightness, sums = brightness[order], np.cumsum(variance[order])
     least = max(4, math.ceil(FEWEST_OF_LEVEL * len(order) / n_values))
-    # The noise of brightness, which is a mean of pixels, from that of one pixel.
+    # Brightness is a weighted mean of pixels: share is its noise over that of one pixel (0.31).
     share = float((FINEST**4).sum() / (FINEST**2).sum() ** 2)
     edges, first, faint = [], 0, len(order) // 20
     while first + 2 * least < len(order):

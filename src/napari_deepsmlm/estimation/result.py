@@ -12,12 +12,14 @@ from napari_deepsmlm.camera import Camera
 if TYPE_CHECKING:
     from napari_deepsmlm.experiment import Experiment
 
-# What training is widened by: measured values are means, and the next movie differs. Photons are
-# stated up to an error of 25 %, so that is their margin; a focus 100 nm off widens a PSF by 5 %.
+# Training uses ranges around what was measured, because the next movie differs: relative margins of
+# width, photons and background, and a factor on the density. A focus 100 nm off widens a PSF by
+# 5 %; photons are stated up to an error of 25 % (`measure.MAX_ERROR`).
 SIGMA_MARGIN, PHOTON_MARGIN, BACKGROUND_MARGIN, DENSITY_MARGIN = 0.05, 0.25, 0.5, 1.5
-# Of whole movies against each other: the root of 2 either way.
+# Factor on all photons of a training frame: laser power differs by up to √2 between movies.
 BRIGHTNESS = (0.7, 1.4)
-# Per um^2. A network that has never seen two molecules overlap takes them for one.
+# Molecules per um^2 that training reaches at least: a network that has never seen two molecules
+# overlap takes them for one.
 DENSEST_AT_LEAST = 0.5
 
 

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Pixel values that are looked at: a thousand frames of 64 x 64.
+# Most pixel values that are read: a thousand frames of 64 x 64.
 MAX_VALUES = 1 << 22
 MAX_BLOCKS = 8
-# Frames of a block: fewer cannot tell chance from blinking.
+# Least consecutive frames in a block: with fewer, blinking cannot be told from noise.
 BLOCK_FRAMES = 100
 REGION_PX = 64
 FAINT_PERCENT = 4
 READ_BYTES = 32 << 20
 FEWEST_FRAMES = 5
 SMALLEST_PX = 16
-# From this share on, what is at the ends of the number range spoils the statistics.
+# Shares of pixels at the largest value and at zero above which the statistics are spoilt.
 TOO_MANY_SATURATED = 0.001
 TOO_MANY_ZERO = 0.05
 

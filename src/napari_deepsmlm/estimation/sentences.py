@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from napari_deepsmlm.estimation.sample import Sample
     from napari_deepsmlm.estimation.units import Units
 
-# Widths along x and y may differ by this factor.
+# Ratio of the widths along x and y above which the PSF is called elongated.
 MAX_ANISOTROPY = 1.1
-# Molecules per PSF area from which on images overlap in most places.
+# Molecules per area of a PSF: with one, most images overlap another.
 DENSE = 1.0
-# A stated gain may differ from the measured one by the largest error that is stated of it.
+# Ratio of measured and stated gain that raises no doubt: 1 plus the largest error, 25 %.
 GAIN_TOLERANCE = 1.25
 
 

@@ -12,24 +12,25 @@ if TYPE_CHECKING:
 
 MAX_SPOTS = 1000
 FEWEST_SPOTS = 30
-# A spot stands alone if none half as bright is within so many widths.
+# A spot is alone if no other spot at least half as bright lies within this many widths.
 ALONE_SIGMAS = 5.0
 BRIGHT_SDS = 8.0
 STEPS = 12
-# Two molecules fit one spot badly, per degree of freedom.
+# Spots with a larger chi squared per degree of freedom are left out: most are two molecules.
 MAX_CHI2 = 1.5
-# Fits that end outside these factors on the width have found something else.
+# Fitted widths outside these factors of the mean width are left out: they fitted no single
+# molecule.
 LOW, HIGH = 0.5, 2.0
-# Of the normal distribution: 80 % lie within so many standard deviations.
+# 80 % of a normal distribution lie within this many standard deviations.
 EIGHTY_PERCENT = 1.2816
 
 
 def width_range(
     frames: Array, sigma_px: float, background: float, read_variance: float, excess: float
 ) -> tuple[float, float] | None:
-    """Return between which widths 80 % of molecules lie, px; None where too few stand alone.
+    """Return the two widths between which 80 % of molecules lie, px; None if too few are alone.
 
-    Each spot is fitted by itself, and what its own noise explains of the spread is taken off.
+    Each spot is fitted by itself; the variance of a fit by noise is subtracted from the spread.
 
     Parameters
     ----------

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 MAX_LOOKED_AT = 1 << 20
-# Shares of pixels from which on something is said.
+# Shares of pixels above which a warning is given: below the offset, at the largest value, at zero.
 TOO_MANY_BELOW, TOO_MANY_SATURATED, TOO_MANY_ZERO = 0.01, 0.001, 0.05
-# Read noise reaches so far below the offset, in standard deviations.
+# Pixels further below the offset than this many standard deviations of read noise are not noise.
 REACH_SDS = 4.0
 # ImageJ adds this to signed 16-bit numbers.
 SIGNED_OFFSET = 32_768

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Width in pixels outside which a covariance of pixels shows no molecule.
+# Widths for which light is measured: a narrower or wider covariance is not that of molecules.
 NARROWEST_PX, WIDEST_PX = 0.45, 6.0
-# A fit that is this much worse rules out a camera without electron multiplication, and so does a
-# larger gain: others digitize an electron into a few ADU at most.
+# A camera without electron multiplication is ruled out if its fit has a chi squared (per degree of
+# freedom) this much larger than with multiplication, or if its gain would be above MAX_GAIN ADU per
+# electron, which no such camera has.
 DECISIVE = 4.0
 MAX_GAIN = 8.0
-# Gains read from noise are no better than this, as a share.
+# Relative error of a gain from noise that more frames do not reduce, by kind of camera.
 GAIN_SYSTEMATIC = {"shot": 0.03, "multiplied": 0.08}
 
 
@@ -115,7 +116,8 @@ def to_light(sample: Sample, units: Units) -> Array:
 def emccd_of(gain: float, offset_adu: float) -> EMCCD:
     """Return an EMCCD of so many ADU per detected photon.
 
-    Gain and electrons per ADU cannot be told apart; read noise is nothing beside them.
+    Only em_gain / e_per_adu can be measured, so em_gain is set to 300, a usual value; read noise is
+    negligible after multiplication.
     """
     return EMCCD(
         quantum_efficiency=1.0,

@@ -15,7 +15,7 @@ from napari_deepsmlm.evaluation.quality import (
     summed,
 )
 from napari_deepsmlm.evaluation.quality_figure import quality_figure
-from napari_deepsmlm.evaluation.quality_files import is_image, quality_files, write_quality
+from napari_deepsmlm.evaluation.quality_files import quality_files, write_quality
 
 __all__ = [
     "Conclusion",
@@ -31,7 +31,6 @@ __all__ = [
     "frc_of_images",
     "frc_of_table",
     "image_of_table",
-    "is_image",
     "quality_figure",
     "quality_files",
     "squirrel_of_image",

@@ -17,9 +17,8 @@ from napari_deepsmlm.evaluation.coverage import (
     coverage_of_table,
     cut_truth,
 )
-from napari_deepsmlm.evaluation.quality_files import is_image
 from napari_deepsmlm.evaluation.score_plot import save_score_plot
-from napari_deepsmlm.io import open_frames, read_localizations
+from napari_deepsmlm.io import is_image, open_frames, read_localizations
 from napari_deepsmlm.localizations import AXES, at_known_places, require_molecules
 from napari_deepsmlm.metrics import (
     count_image,

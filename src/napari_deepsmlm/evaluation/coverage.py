@@ -9,8 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
-from napari_deepsmlm.evaluation.quality_files import is_image
-from napari_deepsmlm.io import read_report
+from napari_deepsmlm.io import is_image, read_report
 from napari_deepsmlm.io.result_files import REPORT_NAME
 from napari_deepsmlm.localizations import Localizations
 

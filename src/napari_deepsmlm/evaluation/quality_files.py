@@ -21,14 +21,12 @@ from napari_deepsmlm.evaluation.quality import (
     summed,
 )
 from napari_deepsmlm.evaluation.quality_figure import quality_figure
-from napari_deepsmlm.io import open_frames, read_localizations, write_image
+from napari_deepsmlm.io import is_image, open_frames, read_localizations, write_image
 from napari_deepsmlm.metrics import decorrelation
 
 if TYPE_CHECKING:
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.metrics import ErrorMap
-
-IMAGE_SUFFIXES = (".tif", ".tiff")
 
 
 def quality_files(
@@ -63,11 +61,6 @@ def quality_files(
     if out is not None:
         write_quality(Path(out), quality)
     return quality, remarks
-
-
-def is_image(path: Path) -> bool:
-    """Whether a result is an image, not a table, by the ending of its file."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def write_quality(out: Path, quality: Quality) -> list[Path]:

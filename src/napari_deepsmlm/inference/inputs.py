@@ -75,8 +75,8 @@ class Groups:
         self.frames = range(n_stack) if frames is None else frames
         self.sum_frames = sum_frames
         windows = windows_of(window, step)
-        # Windows that overlap repeat with their steps: no batch reaches over the start of one or
-        # over the end of another.
+        # Overlapping windows start at multiples of the step: a batch must not cross the start of
+        # one or over the end of another.
         period = len(self.frames) if windows is None else windows.step
         self.window = min(period, len(self.frames))
         self.per_window = -(-self.window // sum_frames)

@@ -9,11 +9,11 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
-# The background is what so many of a frame's places stay below, each a mean over so many pixels:
-# single pixels are too noisy, wider means have molecules in them everywhere.
+# The background of a frame is this quantile of means over squares of this many pixels: single
+# pixels are too noisy, and larger squares all contain molecules.
 FAINT_SHARE = 0.1
 BOX_PX = 3
-# Places that are sorted for it; of larger frames every second, third ... one.
+# Most squares that are sorted for the quantile; larger frames use every second, third ... square.
 MAX_PLACES = 1 << 16
 
 

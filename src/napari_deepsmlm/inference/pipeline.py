@@ -46,7 +46,8 @@ DEFAULT_UPSAMPLING = 8
 PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 24, "mps": 1 << 22}
 # A larger frame is cut into tiles of this many: fewer would spend much on their halos.
 PIXELS_PER_TILE = 1 << 20
-# What a network takes for each of these pixels, about; and its share of the free memory.
+# Bytes that a network needs for each of these pixels, about, and the share of the free memory it
+# may take.
 BYTES_PER_PIXEL = 512
 SHARE_OF_FREE = 0.5
 # Sums of frames that are held at once, in bytes: of large frames a batch may be a small region.
@@ -54,7 +55,8 @@ INPUT_BYTES = 64 << 20
 # Predictions that wait for whoever uses them; none where an image takes more than so many bytes.
 AHEAD = 1
 MAX_BYTES_AHEAD = 128 << 20
-# Decoding looks at neighbours of a pixel and moves a molecule out of it: so much beyond the halo.
+# Tiles are this much larger than the halo: decoding reads neighbouring pixels, and the position of
+# a molecule may lie outside its pixel.
 DECODING_PX = 2
 
 
@@ -74,7 +76,7 @@ class Predicted:
     n_inputs: int = 0
     """Frames, or sums of them, that the network saw."""
     light: float = 0.0
-    """Most that molecules can have given in them, in the network's unit: photons, if it got any."""
+    """Upper limit of the light of molecules in them, in the unit of the network's input."""
 
 
 class Pipeline:
@@ -235,7 +237,7 @@ class Pipeline:
         shape = (region.shape[0] * r, region.shape[1] * r)
         image = torch.zeros(shape, device=frames.device)
         found = []
-        # A network has nothing to say of frames without any contrast.
+        # Frames without contrast are not given to the network: it would predict noise.
         for tile in self._tiles(frames, region) if inputs.has_contrast.any() else ():
             for first, part in self._parts(prepared[..., tile.rows, tile.columns]):
                 alive = is_alive[first : first + len(part)]
@@ -322,7 +324,7 @@ class Pipeline:
                 first += size
 
     def _dark(self, photons: Tensor, counts: Ints) -> Tensor | None:
-        """(B, C, H, W) what a frame without light reads as, for a model that states background."""
+        """(B, C, H, W) values of a frame without light, for a model that states a background."""
         if "background" not in self.model.columns:
             return None
         dark = self.model.frames_in(

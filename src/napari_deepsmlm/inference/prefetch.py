@@ -66,5 +66,5 @@ def prefetch(
             yield item  # type: ignore[misc]
     finally:
         is_closed.set()
-        # A slow reader is not waited for by somebody who wants to stop.
+        # Do not wait for a slow reader when the job is stopped.
         thread.join(timeout=LOOK_S if stopping is not None and stopping.is_set() else 5)

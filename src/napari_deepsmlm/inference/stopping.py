@@ -22,7 +22,7 @@ def raise_if(stopping: threading.Event | None) -> None:
 
 
 class StoppableTorch(TorchFunctionMode):
-    """Within it every function of torch looks at the flag first: networks need not know of it.
+    """Inside this context every torch function checks the flag first; networks need no change.
 
     A frame of 1024 x 1024 pixels may take a CPU minutes; one of its layers takes a fraction of a
     second. Looking costs about a microsecond.

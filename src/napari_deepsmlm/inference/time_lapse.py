@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Images larger than this together go into a file: half a gigabyte is a lot beside the frames, the
 # model and napari on a laptop of 8 GB.
 MAX_BYTES = 512 << 20
-# Of an image in a file, so much is in memory while it is added to.
+# Bytes of an image in a file that are in memory at once while something is added to it.
 BAND_BYTES = 64 << 20
 
 

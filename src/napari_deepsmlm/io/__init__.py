@@ -13,6 +13,7 @@ from napari_deepsmlm.io.history import (
     read_history,
     write_history,
 )
+from napari_deepsmlm.io.images.lapse import LapseImages, is_image, require_image_ending
 from napari_deepsmlm.io.images.movie import movie_format, write_movie
 from napari_deepsmlm.io.images.ome_tiff import (
     ImageWriter,
@@ -52,6 +53,7 @@ __all__ = [
     "FrameSource",
     "History",
     "ImageWriter",
+    "LapseImages",
     "LocalizationWriter",
     "PlaneLayout",
     "ReadTable",
@@ -61,6 +63,7 @@ __all__ = [
     "are_planes",
     "history_of_run",
     "history_report",
+    "is_image",
     "looks_like_frames",
     "looks_like_localizations",
     "looks_like_series",
@@ -72,6 +75,7 @@ __all__ = [
     "read_localizations",
     "read_report",
     "read_table",
+    "require_image_ending",
     "require_table_ending",
     "table_pixel_size",
     "write_history",

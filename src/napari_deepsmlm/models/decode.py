@@ -155,13 +155,13 @@ def share_out(
 ) -> Shares:
     """Gather the probability that neighbouring cells give to the same place into molecules.
 
-    A molecule near a border is told by two cells, each with a part of the probability and both
-    pointing at the same place; two close molecules are told by two cells pointing at different
-    places. How far cells speak of the same place is judged by the distance of their positions
-    against their standard deviations. In each round the cells in which most mass comes together
-    become molecules, and that mass, at most 1, is taken off all that gave it: what is left may
-    make up another molecule. Of a bead all cells around it are sure, with mass enough for several:
-    there, what is at the very place of one that was found is the same one.
+    A molecule near the border of two cells shows in both: each has a part of the probability, and
+    both predict the same position. Two close molecules show as two cells with different positions.
+    Whether positions are the same is judged by their distance in units of their standard
+    deviations. In each round, the cells that collect most probability from their neighbours become
+    molecules; that probability, at most 1, is subtracted from the cells it came from, and the rest
+    may form another molecule. Around a bead all cells are certain, which is enough for several
+    molecules: there, a second molecule at the place of the first one is dropped.
 
     Parameters
     ----------

@@ -12,17 +12,11 @@ from torch.nn import functional
 
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models.base import ModelConfig, SMLMModel
-from napari_deepsmlm.models.blocks import (
-    DilatedConv2d,
-    UpsampledConv2d,
-    channels_last,
-    max_of_four,
-    merged_convolution,
-)
 from napari_deepsmlm.models.decode import highest_cells, share_out
 from napari_deepsmlm.models.likelihood import count_loss, mixture_loss, weighted_cross_entropy
 from napari_deepsmlm.models.losses import spike_image
 from napari_deepsmlm.models.noise_units import to_noise_units
+from napari_deepsmlm.models.norm_last import NormLastBlock, folded_for_inference, start_rectified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,13 +109,14 @@ class DilatedLoc(SMLMModel):
         wide = n + seen_as
         rates = (2, 4, 8, 16) if config.dilation else (1, 1, 1, 1)
         self.input_norm = nn.BatchNorm2d(1)
-        self.early = nn.ModuleList([_Block(seen_as, n), _Block(wide, n), _Block(wide, n)])
+        self.early = nn.ModuleList(NormLastBlock(width, n) for width in (seen_as, wide, wide))
         seen = n * config.frames + seen_as
         self.late = nn.ModuleList(
-            _Block(seen if i == 0 else wide, n, dilation=rate) for i, rate in enumerate(rates)
+            NormLastBlock(seen if i == 0 else wide, n, dilation=rate)
+            for i, rate in enumerate(rates)
         )
-        self.up = nn.ModuleList([_Block(wide, n, factor=2), _Block(n, n, factor=2)])
-        self.down = nn.ModuleList([_Block(n, n), nn.Conv2d(n, n, 1)])
+        self.up = nn.ModuleList([NormLastBlock(wide, n, factor=2), NormLastBlock(n, n, factor=2)])
+        self.down = nn.ModuleList([NormLastBlock(n, n), nn.Conv2d(n, n, 1)])
         self._pools_early = False  # of a network for inference, whose blocks do it
         self.heads = nn.ModuleList([_Head(n, 1), _Head(n, 4), _Head(n, 4)])
         nn.init.constant_(cast("Tensor", cast("_Head", self.heads[0]).last.bias), -6.0)
@@ -346,85 +341,11 @@ class DilatedLoc(SMLMModel):
         maxima are taken before both, on a quarter of the values: with positive factors all that
         is exact. Merged kernels are computed once.
         """
-        ready = copy.deepcopy(self).eval().requires_grad_(False)
-        finer = cast("int", self.config.cells)
+        ready, finer = copy.deepcopy(self), cast("int", self.config.cells)
         before_pools = [block for block, size in ((ready.up[1], 2), (ready.down[0], 1))
                         if finer <= size]  # fmt: skip
-        ready._pools_early = all(_is_rising(cast("_Block", block)) for block in before_pools)
-        pooled = before_pools if ready._pools_early else []
-        for parent in list(ready.modules()):
-            for name, child in list(parent.named_children()):
-                if isinstance(child, _Block):
-                    setattr(parent, name, _folded(child, pools=any(child is b for b in pooled)))
-        return channels_last(ready)
-
-
-class _Block(nn.Module):
-    """3x3 convolution with bias, ReLU, batch norm; upsampling before it where `factor` > 1."""
-
-    def __init__(
-        self, in_channels: int, out_channels: int, *, dilation: int = 1, factor: int = 1
-    ) -> None:
-        super().__init__()
-        self.conv: UpsampledConv2d | DilatedConv2d
-        if factor > 1:
-            self.conv = UpsampledConv2d(in_channels, out_channels, factor=factor, bias=True)
-        else:
-            self.conv = DilatedConv2d(in_channels, out_channels, dilation=dilation)
-        _start(self.conv)
-        self.norm = nn.BatchNorm2d(out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.norm(self.conv(x).relu_())
-        return y
-
-
-class _FoldedBlock(nn.Module):
-    """A block whose batch norm is in its weights but for a shift, with max-pooling after it."""
-
-    shift: Tensor
-
-    def __init__(self, conv: nn.Module, shift: Tensor, *, pools: bool) -> None:
-        super().__init__()
-        self.conv, self.pools = conv, pools
-        self.register_buffer("shift", shift[:, None, None])
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.conv(x)
-        if self.pools:
-            y = max_of_four(y)
-        shifted: Tensor = y.relu_().add_(self.shift)
-        return shifted
-
-
-def _factor(block: _Block) -> Tensor:
-    """(out,) what batch norm multiplies with."""
-    factor: Tensor = (
-        block.norm.weight / (cast("Tensor", block.norm.running_var) + block.norm.eps).sqrt()
-    )
-    return factor.detach()
-
-
-def _is_rising(block: _Block) -> bool:
-    """Whether larger values stay larger, so that maxima may be taken before batch norm."""
-    return bool((_factor(block) > 0).all())
-
-
-def _folded(block: _Block, *, pools: bool) -> nn.Module:
-    """Return an equal block for inference; one that turns values round is left as it is."""
-    if not _is_rising(block):
-        return block
-    conv, factor = block.conv, _factor(block)
-    weight = (conv.weight * factor[:, None, None, None]).detach()
-    bias = (cast("Tensor", conv.bias) * factor).detach()
-    shift = (block.norm.bias - cast("Tensor", block.norm.running_mean) * factor).detach()
-    plain: nn.Module
-    if isinstance(conv, UpsampledConv2d):
-        plain = merged_convolution(weight, bias, conv.factor)
-    else:
-        plain = copy.deepcopy(conv)
-        plain.weight, plain.bias = nn.Parameter(weight), nn.Parameter(bias)
-    return _FoldedBlock(plain.requires_grad_(False), shift, pools=pools)
+        ready._pools_early = all(cast("NormLastBlock", b).is_rising for b in before_pools)
+        return folded_for_inference(ready, pooled=before_pools if ready._pools_early else [])
 
 
 class _Head(nn.Module):
@@ -434,17 +355,12 @@ class _Head(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(in_channels, in_channels, 3, padding=1)
         self.last = nn.Conv2d(in_channels, out_channels, 1)
-        _start(self.first)
-        _start(self.last)
+        start_rectified(self.first)
+        start_rectified(self.last)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.last(functional.elu(self.first(x), inplace=True))
         return y
-
-
-def _start(conv: UpsampledConv2d | nn.Conv2d) -> None:
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    nn.init.zeros_(cast("Tensor", conv.bias))
 
 
 def _with(features: Tensor, frame: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """MATLAB 5 files, as far as a calibration needs them: numbers in structures.
 
-Libraries that read all of the format follow numbers of the file into memory that is not theirs.
-Here nothing is read but by slices, and nothing is unpacked beyond a limit.
+A damaged file makes readers of the whole format crash: they trust offsets in the file as addresses.
+Here bytes are only read by slices, which cannot leave the file, and unpacked up to a limit.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def field(matrix: Matrix | None, name: str) -> Matrix | None:
 
 
 def first_of_cell(matrix: Matrix | None) -> Matrix | None:
-    """Return what a cell array holds first; what is none, as it is."""
+    """Return the first element of a cell array; anything else unchanged."""
     for _ in range(_MAX_DEPTH):
         if matrix is None or matrix.kind != _CELL:
             return matrix
@@ -132,7 +132,7 @@ def _unpacked(data: memoryview, n_bytes: int) -> bytes:
 def _matrix(
     kind: int, value: memoryview, order: str, names: tuple[str, ...] | None = None
 ) -> Matrix | None:
-    """Return a matrix; None for what is none, is empty, or has none of the names."""
+    """Return a matrix, or None if the element is none, is empty, or has none of the names."""
     if kind != _MATRIX or not len(value):
         return None
     parts = _elements(value, order)

@@ -38,7 +38,7 @@ class PSF(FrozenModel, ABC):
     @property
     @abstractmethod
     def reach_px(self) -> int:
-        """Emitters further outside the frame than this light none of its pixels to speak of."""
+        """Emitters further outside the frame than this add next to no light to it."""
 
     @abstractmethod
     def render(

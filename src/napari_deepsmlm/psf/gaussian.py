@@ -66,7 +66,7 @@ class GaussianPSF(PSF):
 
 def gaussian_reach_px(sigma_nm: float, pixel_size_nm: float) -> int:
     """Return how far outside the frame a Gaussian lights it: 0.1 % of its photons at most."""
-    # 5 pixels or more: that is what movies were made with before the reach followed the width.
+    # At least 5 pixels: a smaller reach would change movies that were made with the same seed.
     return max(5, math.ceil(3 * sigma_nm / pixel_size_nm))
 
 
@@ -91,7 +91,7 @@ def gaussian_frames(
     (B, 1, H, W) photons.
     """
     x_px, y_px, _ = (xyz_nm / pixel_size_nm).unbind(-1)
-    # The halves of both axes' shares are taken off the photons: passes over (B, E, H) cost most.
+    # Shares are doubled: dividing the (B, E) photons by 4 costs less than halving (B, E, H) twice.
     rows = _doubled_shares(y_px, sigma_y_nm / pixel_size_nm, shape[0]) * (photons / 4)[..., None]
     columns = _doubled_shares(x_px, sigma_x_nm / pixel_size_nm, shape[1])
     # A sum over emitters of outer products is one matrix product: (H, E) x (E, W).

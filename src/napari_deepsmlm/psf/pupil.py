@@ -28,8 +28,8 @@ class PupilPSF(PSF):
     chirp-z transform onto camera pixels, as two matrix products (Leutenegger et al. 2006,
     doi:10.1364/OE.14.011277). Aberration angles count from the x axis (columns) towards y (rows).
 
-    Photons are the detected ones: an infinite window holds them all at every depth, also those
-    of evanescent light, which in the lab fades with the distance from the cover glass.
+    Photons are the detected ones: at every depth the pixels of an infinite window sum to them. (In
+    the lab an emitter further from the cover glass loses evanescent light and is dimmer.)
 
     Examples
     --------

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-# Displacements of a few beads that differ by less than this say nothing of rotation or scale.
+# If displacements of a few beads differ by less than this, rotation and scale cannot be told from
+# errors of the positions.
 _ALIKE_NM = 5.0
 
 
@@ -44,8 +45,9 @@ class AffineTransform(FrozenModel):
     def fit(cls, first_nm: Array, other_nm: Array) -> AffineTransform:
         """Return the least-squares map between matched positions.
 
-        Three or more beads that do not lie on a line give the full map, fewer a displacement; so
-        do fewer than six that are displaced alike, where a full map would follow their noise.
+        Three or more beads that do not lie on a line give the full map. Fewer give a displacement
+        alone, and so do three to five beads with nearly equal displacements: a full map would fit
+        their noise.
 
         Parameters
         ----------
@@ -199,5 +201,5 @@ def displacement(reference: Array, volume: Array, n_steps: int = 6) -> tuple[Arr
     return move, float(scale)
 
 
-# Voxels that a move of a few pixels does not bring in from outside.
+# Without the rim, which a shift by a few pixels fills from outside the volume.
 _INNER = np.s_[1:-1, 2:-2, 2:-2]

@@ -1,4 +1,4 @@
-"""Slopes: how the images of lone molecules change with where, and how wide, the molecules are."""
+"""Slopes: derivatives of the images of single molecules with respect to position and width."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def _leading(values: Tensor, dim: int | None, n: int) -> Tensor:
 
 
 def half_pixel(subpixels: int) -> int:
-    """Coefficients that reach over half a camera pixel."""
+    """Number of coefficients that cover half a camera pixel."""
     return (subpixels + 1) // 2
 
 

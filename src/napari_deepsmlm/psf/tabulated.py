@@ -18,7 +18,7 @@ from napari_deepsmlm.psf.splines import SplineTable, half_pixel, spline_coeffici
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Depths beyond the range that are sampled too: there the spline's end conditions fade.
+# Depths beyond the range that are sampled too: the end conditions of a spline disturb only those.
 _EXTRA_DEPTHS = 3
 
 
@@ -149,7 +149,7 @@ def _fine_samples(psf: TabulatedPSF, z_nm: Tensor) -> np.ndarray[Any, Any]:
 
 
 def _with_patch(psf: PSF, patch_px: int, z_range_nm: tuple[float, float] | None = None) -> PSF:
-    """The exact PSF with room for a patch, over other depths where its own do not do."""
+    """The exact PSF with a larger patch, and with more depths where it has too few."""
     changes: dict[str, Any] = {} if z_range_nm is None else {"z_range_nm": z_range_nm}
     if isinstance(psf, PupilPSF):
         changes["patch_px"] = patch_px

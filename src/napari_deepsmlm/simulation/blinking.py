@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OnTimes(NamedTuple):
-    """When molecules are on; J visits to the on state each, those not needed of no length."""
+    """When molecules are on: up to J intervals each, padded with intervals of length 0."""
 
     start: Tensor
     """(B, M, J) frames."""
@@ -28,12 +28,11 @@ class OnTimes(NamedTuple):
 
 
 class _Blinking(FrozenModel, ABC):
-    """Molecules light up at a rate, emit by a law of their own, and are gone.
+    """Molecules are born at a rate, emit for a while as a subclass says, and end.
 
-    A stretch of time begins in the stationary state: molecules that lit up before it and are
-    still there come from :meth:`carried`, the others from :meth:`born`. That is the limit of an
-    infinitely long run before the first frame, at no cost; all laws here are memoryless, so what
-    is left of a molecule that is alive looks like a new one.
+    A movie begins in the stationary state, as if it had run for ever before its first frame:
+    :meth:`carried` gives the molecules that were born earlier and are still alive, :meth:`born` the
+    new ones. All laws here are memoryless: the rest of a life is distributed as a whole one.
     """
 
     @property
@@ -119,7 +118,7 @@ class Survival(_Blinking):
 
     @property
     def frames_carried(self) -> float:
-        """Those that the frame before handed on."""
+        """The molecules that stay on from the frame before."""
         return self.stays_on / (1 - self.stays_on)
 
     def _alive(self, counts: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -223,7 +222,7 @@ def shares(start: Tensor, stop: Tensor, n_frames: int) -> Tensor:
     frame = torch.arange(n_frames, device=start.device, dtype=start.dtype)
     if J == 1:
         return _overlap(start.transpose(1, 2), stop.transpose(1, 2), frame[:, None])
-    # Few molecules use all visits: only those that these frames can see are looked at.
+    # Most of the J intervals of a molecule are padding: work on those within these frames only.
     is_seen = (stop > start) & (stop > 0) & (start < n_frames)
     sample, molecule, _ = is_seen.nonzero(as_tuple=True)
     seen = _overlap(start[is_seen][:, None], stop[is_seen][:, None], frame)

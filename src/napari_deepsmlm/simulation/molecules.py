@@ -52,7 +52,7 @@ class Molecules(NamedTuple):
     def after(self, n_frames: int) -> Molecules:
         """Return the molecules of one sample that outlive n_frames, times counted from there."""
         lives = self.is_there[0] & (self.stop[0] > n_frames).any(-1)
-        # Visits that are over end up before 0, where no frame finds them.
+        # Intervals that are over now end before 0 and light no frame.
         return Molecules(
             self.start[:, lives] - n_frames,
             self.stop[:, lives] - n_frames,
@@ -65,14 +65,14 @@ class Molecules(NamedTuple):
 
 
 class Emitters(NamedTuple):
-    """Molecules that emit, frame by frame: F frames, padded to the E of the fullest one."""
+    """Molecules that emit in each of F frames, padded to the number E of the fullest frame."""
 
     is_there: Tensor
     """(F, E)"""
     xyz_nm: Tensor
     """(F, E, 3) nm, after drift."""
     photons: Tensor
-    """(F, E) photons; 0 where nobody is there."""
+    """(F, E) photons; 0 where there is no molecule (padding)."""
     sigma_nm: Tensor | None
     """(F, E) nm."""
     number: Tensor
@@ -120,13 +120,13 @@ def emitting(
     within_nm: tuple[float, float, float] | None = None,
     moving: Moving | None = None,
 ) -> Emitters:
-    """Return who emits in each of n_frames.
+    """Return the molecules that emit in each of n_frames.
 
     Parameters
     ----------
     brightness : (B, n_frames) factor on all photons of a frame.
     drift_nm : (n_frames, 3) nm that the sample has moved.
-    within_nm : height, width and margin, nm: who is farther outside is left out.
+    within_nm : height, width and margin, nm: molecules further outside are left out.
     moving : how the structure moves, if it does; places of molecules are those of frame 0 then.
 
     Returns
@@ -144,7 +144,7 @@ def emitting(
     emits = emits.flatten(0, 1)  # (B, T, M) -> (B*T, M)
     counts = emits.sum(1)
     is_there = first(counts, int(counts.max()) if len(counts) else 0)
-    # The order of a row's emitters is that of its molecules: slots fill as the mask reads.
+    # Boolean indexing keeps order: the emitters of a frame are in the order of its molecules.
     frame, column = emits.nonzero(as_tuple=True)
     which = torch.zeros(is_there.shape, dtype=torch.long, device=emits.device)
     which[is_there] = column

@@ -81,7 +81,7 @@ class Movement(FrozenModel):
         return bent + passed[..., None] * xyz_nm.new_tensor(self.per_frame_nm)
 
     def is_grown(self, xyz_nm: Tensor, frame: Tensor, middle_nm: tuple[float, float]) -> Tensor:
-        """Return (...) whether the tip is beyond places of frame 0 at (...) frames."""
+        """Return (...) whether the growing tip has passed places of frame 0 at (...) frames."""
         along = self._along(xyz_nm, middle_nm)
         if not self.grow_nm:
             return torch.ones_like(along + frame, dtype=torch.bool)

@@ -31,8 +31,8 @@ def movie_blocks(
 ) -> Iterator[Batch]:
     """Yield a movie in blocks of fixed size; molecules that live on are handed to the next.
 
-    Every block has a generator of its own, so what a block shows depends on the seed, on its
-    number and on who came over the border.
+    Every block has a generator of its own: its content depends on the seed, on its number and on
+    the molecules that live on from the block before.
     """
     simulation, psf = simulator.simulation, simulator.psf
     drift = None if simulation.drift.is_still else simulation.drift

@@ -12,7 +12,7 @@ from napari_deepsmlm.simulation.molecules import Emitters
 from napari_deepsmlm.simulation.movie import MAX_FRAMES, MAX_PIXELS, SEED_STEP
 from napari_deepsmlm.simulation.scene import Scene, between
 
-# A molecule gives no more in a frame; beyond, float32 frames hold nothing else.
+# Most photons of a molecule in a frame: beyond, float32 frames cannot hold dim molecules beside it.
 MAX_PHOTONS = 1e9
 
 if TYPE_CHECKING:

@@ -100,7 +100,7 @@ class Scene:
         n_frames: float,
         generator: torch.Generator,
     ) -> Molecules:
-        """Give molecules a place, a brightness and a width; who finds no place is left out."""
+        """Give molecules a place, a brightness and a width; leave out those without a place."""
         xyz_nm, is_there = self.simulation.structure.place(
             geometry, on.counts, generator, n_frames=n_frames
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.psf import PSF
 
-# Light of so many frames is still a whole number of photons in float32.
+# Most frames in a sum: float32 still counts single photons in their total.
 MAX_SUMMED = 10_000
 
 

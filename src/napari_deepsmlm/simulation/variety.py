@@ -124,7 +124,7 @@ class VariedFrames:
     photons: Tensor
     """(B, 1, H, W) as the stated cameras tell them."""
     cameras: tuple[Camera, ...]
-    """(B,) stated ones, wrong by a little."""
+    """(B,) the cameras as stated: slightly different from those that made the frames."""
     n_summed: Tensor
     """(B,) frames in each."""
     truth: Localizations
@@ -274,7 +274,7 @@ class VariedSimulator:
     # -- cameras -------------------------------------------------------------------------------
 
     def _camera(self, generator: torch.Generator) -> SCMOS | EMCCD:
-        """Draw a camera as it is."""
+        """Draw the true camera of a sample."""
         variety = self.variety
 
         def draw(low: float, high: float) -> float:

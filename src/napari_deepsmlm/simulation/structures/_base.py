@@ -68,7 +68,7 @@ def keep_first(xyz_nm: Tensor, is_good: Tensor, counts: Tensor) -> tuple[Tensor,
     n_candidates = is_good.shape[1]
     n_kept = min(max(int(counts.max()), 0), n_candidates)
     so_far = is_good.cumsum(1, dtype=torch.int32)
-    # The k-th good candidate is where the running number of good ones first reaches k.
+    # The k-th good candidate is where the running count of good ones first equals k.
     wanted = torch.arange(1, n_kept + 1, dtype=torch.int32, device=counts.device)
     order = torch.searchsorted(so_far, wanted.expand(len(counts), -1).contiguous())
     order.clamp_(max=max(n_candidates - 1, 0))

@@ -109,7 +109,8 @@ class Filaments(StructureBase):
             for name, values in geometry.items()
         }
         xyz_nm, is_inside = self._on_curves(shown, which[rows], along[rows], around[rows])
-        # Candidates cover 2 * reach of each filament, so the share inside measures its length.
+        # Candidates are spread over 2 * reach of each filament: the share that lies inside the
+        # field is its visible length over 2 * reach.
         length_um = is_inside.float().mean(1) * weights[rows].sum(1) * 2 * reach / 1e3
         per_um = self.most_per_um * torch.as_tensor(n_frames, device=rows.device).expand(n)[rows]
         most = (per_um * length_um).long()

@@ -5,18 +5,19 @@
 
 The first prints gaps of the event loop as `window.py` does: opening the table, moving sliders,
 typing a filter, rendering; and, to compare with, what napari takes for the smallest layer. Without
-a graphics card most of the rest is napari's drawing too. The second reads, filters, renders and
-writes without a window, and prints seconds and the largest memory so far.
+a graphics card most of the rest is napari's drawing too. The second writes, reads, filters,
+draws, takes off the drift and links without a window, and prints seconds and the largest memory of
+each step (of Linux).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from napari_deepsmlm.io import read_localizations, write_localizations
 from napari_deepsmlm.localizations import Localizations
 
 FIELD_NM = 25_600.0
+N_FRAMES, N_FILAMENTS = 20_000, 200
 WHERE = "uncertainty_xy < 30 & (intensity > 500 | frame <= 100)"
 
 
@@ -41,28 +43,41 @@ def main() -> None:
 
 
 def random_table(n: int) -> Localizations:
-    """Return molecules all over the field."""
+    """Return molecules on filaments all over the field, whose stage moved by 500 nm."""
     chance = np.random.default_rng(0)
+    frame = np.sort(chance.integers(0, N_FRAMES, n))
+    filament = chance.integers(0, N_FILAMENTS, n)
+    length = FIELD_NM / 4
+    angle = chance.uniform(0, 2 * np.pi, N_FILAMENTS)[filament]
+    middle = chance.uniform(length / 2, FIELD_NM - length / 2, (2, N_FILAMENTS))[:, filament]
+    along = (chance.integers(0, 2000, n) / 2000 - 0.5) * length  # each of its molecules often
+    own = chance.gamma(4, 3, n)
+    moved = np.outer((400.0, -300.0, 100.0), frame / N_FRAMES)
     return Localizations(
-        frame=np.sort(chance.integers(0, 20_000, n)),
-        x_nm=chance.uniform(0, FIELD_NM, n),
-        y_nm=chance.uniform(0, FIELD_NM, n),
-        z_nm=chance.uniform(-400, 400, n),
+        frame=frame,
+        x_nm=middle[0] + along * np.cos(angle) + moved[0] + chance.normal(0, own),
+        y_nm=middle[1] + along * np.sin(angle) + moved[1] + chance.normal(0, own),
+        z_nm=chance.uniform(-400, 400, N_FILAMENTS)[filament]
+        + moved[2]
+        + chance.normal(0, 2.5 * own),
         photons=chance.gamma(3, 400, n),
         background=chance.gamma(9, 2, n),
         sigma_nm=chance.normal(130, 10, n),
-        uncertainty_x_nm=chance.gamma(4, 3, n),
-        uncertainty_y_nm=chance.gamma(4, 3, n),
+        uncertainty_x_nm=own,
+        uncertainty_y_nm=own,
         probability=chance.beta(5, 1, n),
     )
 
 
 def measure_library(n: int) -> None:
     """Print seconds and memory of each step."""
+    from napari_deepsmlm.drift import measure_drift
     from napari_deepsmlm.filtering import filter_table
-    from napari_deepsmlm.render import RenderOptions, draw, draw_colored
+    from napari_deepsmlm.linking import link
+    from napari_deepsmlm.render import RenderOptions, draw, draw_colored, draw_volume
 
-    print(f"| {n:,} rows | seconds | largest memory so far, GB |\n| --- | --- | --- |")
+    print(f"| {n:,} rows | seconds | of the processor | largest memory, GB |")
+    print("| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         csv, hdf5 = Path(folder) / "table.csv", Path(folder) / "table.hdf5"
         steps = {
@@ -76,20 +91,36 @@ def measure_library(n: int) -> None:
             "average shifted histogram": lambda: draw(table, options=RenderOptions(kind="ash")),
             "coloured by z": lambda: draw_colored(table, "z_nm", options=RenderOptions()),
             "Gaussians": lambda: draw(table, options=RenderOptions(kind="gaussian")),
+            "volume, 24 x 24 x 50 nm": lambda: draw_volume(table),
+            "drift measured": lambda: measure_drift(table, with_frc=False),
+            "drift measured, with FRC before and after": lambda: measure_drift(table),
+            "drift taken off": lambda: drift.curve.apply(table),
+            "linked": lambda: link(still),
         }
-        table = Localizations.empty()
+        table = still = Localizations.empty()
+        drift: Any = None
         for name, step in steps.items():
-            begin = time.perf_counter()
-            result = step()
+            reset_memory()
+            begin, began = time.perf_counter(), time.process_time()
+            result: Any = step()
+            seconds, worked = time.perf_counter() - begin, time.process_time() - began
+            print(f"| {name} | {seconds:.1f} | {worked:.1f} | {memory_gb():.1f} |", flush=True)
             table = result if name == "made" else table
-            seconds = time.perf_counter() - begin
-            print(f"| {name} | {seconds:.1f} | {memory_gb():.1f} |", flush=True)
+            drift = result if name.startswith("drift measured") else drift
+            still = result if name == "drift taken off" else still
             del result
+    print(drift.sentence())
+
+
+def reset_memory() -> None:
+    """Begin to look for the largest memory anew."""
+    Path("/proc/self/clear_refs").write_text("5", "ascii")  # of Linux
 
 
 def memory_gb() -> float:
-    """Return the largest resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kB on Linux
+    """Return the largest resident memory of this process since then."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return float(status.split("VmHWM:")[1].split()[0]) / 1e6  # kB
 
 
 def measure_panel(n: int) -> None:

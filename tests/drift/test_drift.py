@@ -6,16 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from tests.drift.conftest import drifting, rms_nm
 
 from napari_deepsmlm.drift import (
     DriftCurve,
     DriftOptions,
+    find_beads,
     measure_drift,
     read_curve,
     save_drift_figure,
     write_curve,
 )
+from napari_deepsmlm.drift._sample import Sample, numbered, sample_of
+from napari_deepsmlm.linking import link
 from napari_deepsmlm.localizations import Localizations
 
 if TYPE_CHECKING:
@@ -148,3 +154,66 @@ def test_depths_that_did_not_drift_are_left_as_they_are() -> None:
     assert np.ptp(found.curve.xyz_nm[:, 0]) > 150
     assert (found.curve.xyz_nm[:, 2] == 0).all()
     assert any("depths are left as they are" in remark for remark in found.remarks)
+
+
+def crowd_with_a_bead(n_frames: int = 400, seed: int = 0) -> tuple[Localizations, np.ndarray]:
+    """Return dense molecules with depth and a bead in their midst, and which rows are of it."""
+    rng = np.random.default_rng(seed)
+    seen = np.flatnonzero(rng.random(n_frames) < 0.7)
+    n = 20_000
+    # 3 um on a side: 10 molecules per 60 nm disk, seen in all frames together
+    place = rng.uniform(0, 3000, (n, 2)), np.array([1512.0, 1490.0]) + rng.normal(
+        0, 6, (len(seen), 2)
+    )
+    x, y = np.concatenate(place).T
+    table = Localizations(
+        frame=np.concatenate([rng.integers(n_frames, size=n), seen]),
+        x_nm=x,
+        y_nm=y,
+        z_nm=np.concatenate([rng.uniform(-300, 300, n), np.full(len(seen), 20.0)]),
+    )
+    return table, np.arange(len(table)) >= n
+
+
+def test_a_bead_is_known_and_a_crowd_is_none() -> None:
+    table, is_bead = crowd_with_a_bead()
+    (rows,) = find_beads(table)
+    assert set(np.flatnonzero(is_bead)) <= set(rows)
+    apart = np.hypot(table.x_nm[rows] - 1512, table.y_nm[rows] - 1490)
+    assert apart.max() < 160
+    assert find_beads(table[~is_bead]) == []
+    # one place of the crowd is seen in half of the frames too, but it is nothing by itself
+    crowd = table[~is_bead]
+    many = Localizations.concatenate([crowd.with_columns(frame=crowd.frame // 20)] * 3)
+    assert len(np.unique(many.frame[np.hypot(many.x_nm - 900, many.y_nm - 900) < 60])) > 10
+    assert find_beads(many) == []
+
+
+def test_a_bead_is_known_in_a_linked_table() -> None:
+    table, is_bead = crowd_with_a_bead()
+    linked = link(table).table
+    (rows,) = find_beads(linked)
+    assert np.asarray(linked["detections"])[rows].sum() > 0.9 * is_bead.sum()
+
+
+@given(hnp.arrays(np.int64, st.integers(0, 60), elements=st.integers(0, 10**9)), st.booleans())
+def test_keys_are_numbered_in_their_order(keys: np.ndarray, are_small: bool) -> None:
+    keys = keys % 50 if are_small else keys
+    number, counts = numbered(keys)
+    _, expected, n = np.unique(keys, return_inverse=True, return_counts=True)
+    np.testing.assert_array_equal(number, expected)
+    np.testing.assert_array_equal(counts, n)
+
+
+def test_a_huge_table_is_measured_by_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, path = drifting(60_000)
+    sample = sample_of(table)
+    some = sample.thinned(15_000)
+    assert len(some.frame) == pytest.approx(15_000, rel=0.05)
+    assert some.n_frames == sample.n_frames
+    assert (np.diff(some.frame) >= 0).all()
+    assert sample.thinned() is sample
+    monkeypatch.setattr(Sample.thinned, "__defaults__", (15_000,))
+    found = measure_drift(table, with_frc=False)
+    assert rms_nm(found.curve.xyz_nm, path).max() < 5.0
+    assert found.curve.n_frames == sample.n_frames

@@ -83,3 +83,31 @@ def test_the_command_writes_voxels_with_their_sizes(tmp_path: Path) -> None:
     assert report["z_nm"] == -350
     assert report["history"]["files"][0]["file"] == "locs.csv"
     assert call("render", source, "--out", out, "--volume", "--color-by", "z").exit_code == 2
+
+
+def test_a_bead_is_left_out_of_the_volume_and_said(tmp_path: Path) -> None:
+    n_frames = 300
+    bead = Localizations(
+        frame=np.arange(n_frames),
+        x_nm=RNG.normal(1000, 5, n_frames),
+        y_nm=RNG.normal(500, 5, n_frames),
+        z_nm=RNG.normal(-200, 15, n_frames),
+    )
+    molecules = Localizations(
+        frame=RNG.integers(0, n_frames, N),
+        x_nm=TABLE.x_nm,
+        y_nm=TABLE.y_nm,
+        z_nm=TABLE["z_nm"],
+    )
+    source, out = tmp_path / "locs.csv", tmp_path / "volume.tif"
+    write_localizations(Localizations.concatenate([molecules, bead]).sort(), source)
+    result = call("render", source, "--out", out, "--volume")
+    assert result.exit_code == 0, result.output
+    assert "rows of a bead" in result.output
+    drawn = tifffile.imread(out)
+    near = np.hypot(molecules.x_nm - 1000, molecules.y_nm - 500) < 150
+    assert drawn.sum() == pytest.approx(N - near.sum(), abs=3)
+    assert drawn.max() < 5  # the bead would be 100 in a voxel
+    kept = call("render", source, "--out", out, "--volume", "--beads")
+    assert kept.exit_code == 0, kept.output
+    assert tifffile.imread(out).sum() == N + n_frames

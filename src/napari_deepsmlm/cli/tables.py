@@ -73,6 +73,9 @@ def render(
         bool, typer.Option("--volume", help="Draw a volume of voxels; for molecules with z.")
     ] = False,
     z_step: Annotated[float, typer.Option(help="--volume: height of a voxel, nm.")] = 50.0,
+    beads: Annotated[
+        bool, typer.Option("--beads", help="--volume: draw beads too, seen in most frames.")
+    ] = False,
     shifts: Annotated[int, typer.Option(help="ash: image pixels per bin.")] = 4,
     color_by: Annotated[
         str | None, typer.Option(help="Column that gives the colours, such as z; makes RGB.")
@@ -84,6 +87,7 @@ def render(
 ) -> None:
     """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
     from napari_deepsmlm import filtering
+    from napari_deepsmlm.drift import without_beads
     from napari_deepsmlm.io import (
         history_report,
         require_image_ending,
@@ -123,6 +127,8 @@ def render(
             flat = counted(int((~has_depth).sum()), "molecule")
             print_warnings([f"{flat} without depth left out."])
             molecules = molecules[has_depth]
+        molecules, remarks = (molecules, []) if beads else without_beads(molecules)
+        print_warnings(remarks)
     field_nm = None if field is None else _field_nm(field, pixel_size, pixel_nm)
     shape = None if field_nm is None else frames_shape(*field_nm, sr_pixel)
     n_outside = _warn_of_outside(molecules, field_nm)

@@ -20,7 +20,10 @@ FEWEST_FRAMES = 20
 MOLECULES_PER_SEGMENT = 400
 MAX_SEGMENTS = 40
 _HALF_TILE_NM = 2000.0
+_LARGEST_COUNTED = 1 << 25
 _FEWEST_TILES = 8
+MAX_MOLECULES = 2_000_000
+"""More, drawn at random from all, would tell no more than a fraction of a nanometre."""
 
 
 class Sample(NamedTuple):
@@ -49,6 +52,15 @@ class Sample(NamedTuple):
     def moved(self, by_nm: Array) -> Sample:
         """Return the sample with a drift (N, D) taken off."""
         return self._replace(xyz_nm=self.xyz_nm - by_nm)
+
+    def thinned(self, n: int = MAX_MOLECULES) -> Sample:
+        """Return about n molecules of the sample, all of it if it has no more."""
+        if len(self.frame) <= n:
+            return self
+        kept = np.random.default_rng(0).random(len(self.frame)) < n / len(self.frame)
+        kept[-1] = True  # the last frame is how long the movie is
+        frame, xyz_nm, is_second = self.frame[kept], self.xyz_nm[kept], self.is_second[kept]
+        return self._replace(frame=frame, xyz_nm=xyz_nm, is_second=is_second)
 
 
 def sample_of(table: Localizations, segment_frames: int | None = None) -> Sample:
@@ -100,6 +112,22 @@ def at_frames(knots: Array, values: Array, frame: Array) -> Array:
     return np.asarray(spline(inside) + slope)
 
 
+def numbered(keys: Array) -> tuple[Array, Array]:
+    """Return (N,) the number of each row's key among all keys, from 0, and how often each is.
+
+    Parameters
+    ----------
+    keys : (N,) whole numbers from 0. Where they are small they are counted, which is far faster
+        than to sort them.
+    """
+    if len(keys) and keys.max() >= max(_LARGEST_COUNTED, 4 * len(keys)):
+        _, number, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        return number, counts
+    counts = np.bincount(keys)
+    is_there = counts > 0
+    return (np.cumsum(is_there) - 1)[keys], counts[is_there]
+
+
 def _halves(xyz: Array) -> Array:
     """Return (N,) whether a row is of the second half: squares of the field that alternate.
 
@@ -107,12 +135,11 @@ def _halves(xyz: Array) -> Array:
     """
     tile = np.floor(xyz[:, :2] / _HALF_TILE_NM).astype(np.int64)
     tile -= tile.min(axis=0)
-    number = tile[:, 0] * (tile[:, 1].max() + 1) + tile[:, 1]
-    tiles, where, counts = np.unique(number, return_inverse=True, return_counts=True)
-    if len(tiles) < _FEWEST_TILES:
+    where, counts = numbered(tile[:, 0] * (tile[:, 1].max() + 1) + tile[:, 1])
+    if len(counts) < _FEWEST_TILES:
         return np.random.default_rng(0).random(len(xyz)) < 0.5
-    rank = np.empty(len(tiles), np.int64)
-    rank[np.argsort(-counts, kind="stable")] = np.arange(len(tiles))
+    rank = np.empty(len(counts), np.int64)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
     return np.asarray(np.isin(rank % 4, (1, 2))[where])  # 0 1 1 0: both get as many
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_deepsmlm.drift._sample import at_frames
+from napari_deepsmlm.drift._sample import at_frames, numbered
 
 if TYPE_CHECKING:
     from napari_deepsmlm.drift._sample import Sample
@@ -96,13 +96,13 @@ def _grams(places: Array, segment: Array, is_second: Array, n_axes: int) -> Arra
     cells = places[:, :2] - places[:, :2].min(axis=0)
     key = cells[:, 0] * (int(cells[:, 1].max()) + 1) + cells[:, 1]
     # A tile belongs to the half that most of its molecules belong to, so that halves stay apart.
-    tiles, tile = np.unique(key, return_inverse=True)
-    counts = np.bincount(tile)
+    tile, counts = numbered(key)
     is_in_second = np.bincount(tile, is_second) * 2 > counts
     n_segments = int(segment.max()) + 1
     shape = (SIDE_PX,) * n_axes
     place = np.ravel_multi_index(tuple(places[:, 2:].T[:n_axes]), shape)
-    order = np.argsort(tile, kind="stable")
+    # numbers of 16 bits are sorted digit by digit, ten times faster
+    order = np.argsort(tile.astype(np.min_scalar_type(len(counts))), kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)])
     per_axis = [SIDE_PX] * (n_axes - 1) + [SIDE_PX // 2 + 1]
     grams = np.zeros((2, *per_axis, n_segments, n_segments), np.complex64)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_deepsmlm.drift._sample import at_frames
+from napari_deepsmlm.drift._sample import at_frames, numbered
 from napari_deepsmlm.drift.correlation import Path
 
 if TYPE_CHECKING:
@@ -168,18 +168,14 @@ def _some_rows(xyz: Array, reach: float, n_pairs: int) -> Array:
     """Return rows that make about `n_pairs` pairs: all over the field, fewer of many."""
     cell = np.floor(xyz / reach).astype(np.int64)
     cell -= cell.min(axis=0)
-    _, where, counts = np.unique(
-        np.ravel_multi_index(tuple(cell.T), tuple(cell.max(axis=0) + 1)),
-        return_inverse=True,
-        return_counts=True,
-    )
+    where, counts = numbered(np.ravel_multi_index(tuple(cell.T), tuple(cell.max(axis=0) + 1)))
     shape = 1.57 if xyz.shape[1] == 2 else 2.09  # half the disk, half the ball, in cells
     expected = shape * counts[where]  # pairs per row
     if expected.sum() <= n_pairs:
         return np.arange(len(xyz))
     block = cell[:, :2] // _BLOCK_REACHES
-    _, number = np.unique(block[:, 0] * (block[:, 1].max() + 1) + block[:, 1], return_inverse=True)
-    n_blocks = int(number.max()) + 1
+    number, in_block = numbered(block[:, 0] * (block[:, 1].max() + 1) + block[:, 1])
+    n_blocks = len(in_block)
     rng = np.random.default_rng(0)
     wanted = n_pairs / expected.sum()
     covered = max(wanted, LEAST_COVERED)

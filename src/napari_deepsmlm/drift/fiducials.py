@@ -1,23 +1,33 @@
-"""Fiducials: beads that shine in most frames show the drift directly."""
+"""Fiducials: beads that shine in most frames show the drift directly, and are no molecules."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_deepsmlm.drift._sample import numbered
 from napari_deepsmlm.drift.correlation import Path, correlate
+from napari_deepsmlm.localizations import known_places
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_deepsmlm.drift._sample import Sample
+    from napari_deepsmlm.localizations import Localizations
 
     Array = np.ndarray[Any, Any]
 
 LEAST_SHARE = 0.5
 """A bead is seen in at least so many of the frames."""
+FEWEST_FRAMES = 20
+"""In fewer, any molecule that stays on would be a bead."""
 RADIUS_NM = 150.0
+"""What is so near to a bead is of the bead."""
+CORE_NM = 60.0
+"""Its positions are nearer to each other; molecules that lie densely are as many around that."""
 MAX_BEADS = 100
-_CELL_NM = 150.0
 _SMOOTHING_FRAMES = 25
 
 
@@ -32,9 +42,10 @@ def follow_fiducials(sample: Sample) -> Path:
     ValueError
         If there is no bead.
     """
-    first = correlate(sample).xyz_nm
+    first = correlate(sample.thinned()).xyz_nm
     still = sample.xyz_nm - first[sample.frame]
-    beads = _beads(sample, still)
+    n_seen = LEAST_SHARE * (sample.n_frames - int(sample.frame[0]))
+    beads = _beads(still[:, :2], sample.frame, np.ones(len(still)), n_seen)
     if not beads:
         raise ValueError(
             f"No molecule is seen in {LEAST_SHARE:.0%} of the frames, so there are no beads to "
@@ -53,34 +64,103 @@ def follow_fiducials(sample: Sample) -> Path:
     return Path(whole - whole[0], (one - one[0], other - other[0]))
 
 
-def _beads(sample: Sample, still: Array) -> list[Array]:
-    """Return the rows of each bead, the most often seen first."""
-    from scipy.spatial import cKDTree
+def find_beads(table: Localizations) -> list[Array]:
+    """Return the rows of each bead, what is seen in one place in at least half of all frames.
 
-    lateral = still[:, :2]
-    cell = np.floor(lateral / _CELL_NM).astype(np.int64)
-    cell -= cell.min(axis=0)
-    key = cell[:, 0] * (int(cell[:, 1].max()) + 1) + cell[:, 1]
-    cells, where, counts = np.unique(key, return_inverse=True, return_counts=True)
-    tree = cKDTree(lateral)
-    n_seen = LEAST_SHARE * (sample.n_frames - int(sample.frame[0]))
+    In a linked table a row counts as the frames that it was seen in. A drift smears beads: take it
+    off first.
+
+    Examples
+    --------
+    >>> from napari_deepsmlm.localizations import Localizations
+    >>> chance, frame = np.random.default_rng(0), np.repeat(np.arange(100), 2)
+    >>> x, y = chance.uniform(0, 20_000, (2, 200))
+    >>> x[::2], y[::2] = 5000 + chance.normal(0, 5, (2, 100))
+    >>> beads = find_beads(Localizations(frame=frame, x_nm=x, y_nm=y))
+    >>> [len(rows) for rows in beads]
+    [100]
+    """
+    table = table.to_numpy()
+    where = np.flatnonzero(known_places(table, ("x_nm", "y_nm")))
+    if not len(where):
+        return []
+    frame = np.asarray(table.frame)[where]
+    seen, last = np.ones(len(where)), frame
+    if "detections" in table and "last_frame" in table:
+        seen = np.asarray(table["detections"], float)[where]
+        last = np.asarray(table["last_frame"])[where]
+    n_frames = int(last.max() - frame.min()) + 1
+    if n_frames < FEWEST_FRAMES:
+        return []
+    xy = np.stack([np.asarray(table[name], float)[where] for name in ("x_nm", "y_nm")], axis=1)
+    return [where[rows] for rows in _beads(xy, frame, seen, LEAST_SHARE * n_frames)]
+
+
+def without_beads(table: Localizations) -> tuple[Localizations, list[str]]:
+    """Return the molecules that are of no bead, and what was left out in a sentence."""
+    beads = find_beads(table)
+    if not beads:
+        return table, []
+    kept = np.ones(len(table), bool)
+    kept[np.concatenate(beads)] = False
+    beads_words = "a bead" if len(beads) == 1 else f"{len(beads)} beads"
+    return table[kept], [
+        f"{int((~kept).sum()):,} rows of {beads_words}, seen in half of the frames or more, are "
+        "left out."
+    ]
+
+
+def _beads(xy: Array, frame: Array, seen: Array, n_seen: float) -> list[Array]:
+    """Return the rows of each bead, the most often seen first.
+
+    Parameters
+    ----------
+    seen : (N,) how many frames a row stands for.
+    n_seen : frames that a bead is seen in at least.
+    """
     beads: list[Array] = []
     centres: list[Array] = []
-    for number in np.argsort(-counts, kind="stable")[: 4 * MAX_BEADS]:
-        if counts[number] < n_seen / 4:  # a bead may lie on the corner of four cells
-            break
-        centre = np.median(lateral[where == number], axis=0)
-        rows = np.sort(tree.query_ball_point(centre, RADIUS_NM))
-        centre = np.median(lateral[rows], axis=0)
-        rows = np.sort(tree.query_ball_point(centre, RADIUS_NM))
-        is_known = any(np.hypot(*(centre - other)) < 2 * RADIUS_NM for other in centres)
-        if is_known or len(np.unique(sample.frame[rows])) < n_seen:
+    for crowd, near in _crowded(xy, seen, n_seen / 4):  # a bead may lie on the corner of four cells
+        centre = np.median(xy[crowd], axis=0)
+        for _ in range(3):
+            apart = np.hypot(*(xy[near] - centre).T)
+            centre = np.median(xy[near[apart < CORE_NM]], axis=0)
+        if any(np.hypot(*(centre - other)) < 2 * RADIUS_NM for other in centres):
             continue
-        beads.append(rows)
+        apart = np.hypot(*(xy[near] - centre).T)
+        core, around = near[apart < CORE_NM], near[(apart >= CORE_NM) & (apart < 2 * CORE_NM)]
+        n_frames = len(np.unique(frame[core])) + (seen[core] - 1).sum()
+        if n_frames < n_seen or seen[around].sum() > seen[core].sum():
+            continue
+        beads.append(near[apart < RADIUS_NM])
         centres.append(centre)
         if len(beads) == MAX_BEADS:
             break
     return beads
+
+
+def _crowded(xy: Array, seen: Array, least: float) -> Iterator[tuple[Array, Array]]:
+    """Yield the rows in small cells that are seen so often, and those around; the fullest first."""
+    cell = np.floor(xy / CORE_NM).astype(np.int64)
+    reach = math.ceil(RADIUS_NM / CORE_NM) + 1
+    cell -= cell.min(axis=0) - reach
+    n_columns = int(cell[:, 1].max()) + reach + 1
+    key = cell[:, 0] * n_columns + cell[:, 1]
+    number, counts = numbered(key)
+    total = np.bincount(number, seen, minlength=len(counts))
+    full = np.flatnonzero(total >= least)
+    if not len(full):
+        return
+    order = np.argsort(number, kind="stable")
+    ends = np.cumsum(counts)
+    keys = key[order[ends - 1]]  # of each cell, ascending
+    steps = np.arange(-reach, reach + 1)
+    around = np.add.outer(steps * n_columns, steps).ravel()
+    for one in full[np.argsort(-total[full], kind="stable")][: 4 * MAX_BEADS]:
+        place = np.minimum(np.searchsorted(keys, keys[one] + around), len(keys) - 1)
+        cells = place[keys[place] == keys[one] + around]
+        near = np.concatenate([order[ends[k] - counts[k] : ends[k]] for k in cells])
+        yield order[ends[one] - counts[one] : ends[one]], np.sort(near)
 
 
 def _path(frame: Array, xyz: Array, n_frames: int) -> Array:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
 
 OWN_SIGMA = ("uncertainty_x_nm", "uncertainty_y_nm")
-# A Gaussian is drawn as far as this many of its standard deviations; the 6e-5 of its mass that lie
-# beyond go into the outermost pixels, so that none is lost.
+# A Gaussian is drawn at least as far as this many of its standard deviations; the 6e-5 of its mass
+# that lie beyond go into the outermost pixels, so that none is lost.
 REACH = 4.0
 # A wider molecule is the same haze everywhere.
 WIDEST_PX = 1e6
@@ -32,8 +32,12 @@ GRID_STEPS_PER_SIGMA = 8
 COARSEST_PX = 1 << 16
 # Further away, a pixel's number would not fit its integer.
 FARTHEST_PX = 1e9
-# Pixels that are drawn in one step, so that memory does not grow with the number of molecules.
-PIXELS_PER_STEP = 1 << 20
+TILE_PX = 32
+"""Side of the squares whose spots are drawn at once."""
+LEAST_REACH_PX = 8
+# Pixels along an axis that are worked out in one step, so that memory does not grow with the number
+# of molecules.
+PIXELS_PER_STEP = 1 << 21
 
 
 def gaussian(
@@ -57,7 +61,7 @@ def gaussian(
     sigma_nm : one standard deviation for all; each molecule's own uncertainty if not given.
         What is no number counts as 0, a point.
     weights : (N,) the mass of each molecule, 1 if not given.
-    stopping : when set, InterruptedError is raised before the next million pixels.
+    stopping : when set, InterruptedError is raised before the next two million pixels.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def gaussian(
             if factor > 1:
                 sides = [-(-side // factor) + 2 for side in shape]
                 grid = grids.setdefault(factor, torch.zeros(sides, device=spots.device))
-            for part, reach in _alike(some):
+            for part, reach in _alike(some, grid.shape):
                 raise_if(stopping)
                 _add(grid, part, reach)
     assert image is not None  # noqa: S101 - there is a first part, though it may be empty
@@ -88,14 +92,27 @@ def gaussian(
 
 
 def _add(image: Tensor, part: Tensor, reach: int) -> None:
-    """Draw spots (5, n) whose windows are of one size."""
+    """Draw spots (5, n) in the order of their tiles.
+
+    The image of a tile is the sum of products of what its spots are along y and along x: one
+    product of two matrices, which a processor does far faster than it adds to scattered pixels.
+    """
     n_rows, n_columns = image.shape
-    columns, along_x = _along_axis(part[0], part[2], reach, n_columns)
-    rows, along_y = _along_axis(part[1], part[3], reach, n_rows)
-    along_y = along_y * part[4].float()[:, None]
-    pixels = rows[:, :, None] * n_columns + columns[:, None]  # (N, K, K)
-    mass = along_y[:, :, None] * along_x[:, None]
-    image.view(-1).index_add_(0, pixels.flatten(), mass.flatten())
+    tile = torch.floor(part[:2] / TILE_PX)
+    along_x, along_y = (
+        _along_axis(part[k] - tile[k] * TILE_PX, part[2 + k], reach) for k in (0, 1)
+    )
+    along_y *= part[4].float()[:, None]
+    begins = (torch.diff(tile) != 0).any(0)
+    ends = [*(torch.nonzero(begins)[:, 0] + 1).tolist(), tile.shape[1]]
+    corners = (tile[:, torch.tensor(ends) - 1].long().T * TILE_PX - reach).tolist()
+    counts = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+    each = (along.split(counts) for along in (along_x, along_y))
+    for (left, top), x, y in zip(corners, *each, strict=True):
+        rows = slice(max(0, -top), min(y.shape[1], n_rows - top))
+        columns = slice(max(0, -left), min(x.shape[1], n_columns - left))
+        to = image[top + rows.start : top + rows.stop, left + columns.start : left + columns.stop]
+        to.addmm_(y[:, rows].T, x[:, columns])
 
 
 def _by_grid(spots: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -156,30 +173,28 @@ def _sigmas_px(
     return tuple(torch.minimum(sigma, LONGEST * narrow) for sigma in wide)
 
 
-def _alike(spots: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """Yield spots (5, n) whose windows are of one size, not too many at once, and its reach."""
-    needed = (REACH * spots[2:4].amax(0)).ceil().clamp(min=1)
-    # Sizes 1, 2, 3, 4, 6, 8, 12, 16, ...: few groups, and no window much larger than needed.
-    octave = torch.exp2(needed.log2().ceil())
-    reaches = torch.where(needed <= 0.75 * octave, 0.75 * octave, octave).ceil().long()
+def _alike(spots: Tensor, shape: torch.Size) -> Iterator[tuple[Tensor, int]]:
+    """Yield spots (5, n) that reach as far, and how far, pixels: tile after tile, some at once."""
+    needed = (REACH * spots[2:4].amax(0)).clamp(min=LEAST_REACH_PX)
+    reaches = torch.exp2(needed.log2().ceil()).long()
+    n_rows, n_columns = shape
+    ends = torch.tensor([[n_columns], [n_rows]], device=spots.device)
     for reach in reaches.unique().tolist():
-        group = spots[:, reaches == reach]
-        for part in group.split(max(1, PIXELS_PER_STEP // (2 * reach + 1) ** 2), dim=1):
+        is_near = ((spots[:2] > -reach) & (spots[:2] < ends + reach)).all(0)
+        group = spots[:, is_near & (reaches == reach)]
+        tile = torch.floor(group[:2] / TILE_PX).long()
+        group = group[:, torch.argsort(tile[1] * (n_columns + reach) + tile[0])]
+        for part in group.split(max(1, PIXELS_PER_STEP // (TILE_PX + 2 * reach)), dim=1):
             yield part, reach
 
 
-def _along_axis(centre: Tensor, sigma: Tensor, reach: int, n: int) -> tuple[Tensor, Tensor]:
-    """Return (N, 2 reach + 1) pixels of [0, n) and the mass of 1-D Gaussians in them.
+def _along_axis(place: Tensor, sigma: Tensor, reach: int) -> Tensor:
+    """Return (N, TILE_PX + 2 reach) the mass of 1-D Gaussians in each pixel of their tile.
 
-    centre, sigma : (N,) pixels.
+    place, sigma : (N,) pixels, from where the tile begins; its window begins `reach` before that.
     """
-    first = centre.floor()
-    steps = torch.arange(-reach, reach + 1, device=centre.device)
-    borders = steps[1:] - (centre - first).float()[:, None]  # those between the pixels
+    borders = torch.arange(1 - reach, TILE_PX + reach, device=place.device)  # between the pixels
     scale = 1 / (math.sqrt(2) * sigma.float().clamp(min=1e-3))
-    below = 0.5 + 0.5 * torch.erf(borders * scale[:, None])
+    below = torch.erf((borders - place.float()[:, None]) * scale[:, None]).mul_(0.5).add_(0.5)
     edge = torch.zeros_like(below[:, :1])
-    mass = torch.diff(below, dim=1, prepend=edge, append=edge + 1)
-    pixel = first.long()[:, None] + steps
-    is_inside = (pixel >= 0) & (pixel < n)
-    return pixel.clamp(0, n - 1), mass * is_inside
+    return torch.diff(below, dim=1, prepend=edge, append=edge + 1)

@@ -88,11 +88,17 @@ def average_shifted_histogram(
     moved = table.with_columns(x_nm=table.x_nm + margin_nm, y_nm=table.y_nm + margin_nm)
     wide = (shape[0] + 2 * margin, shape[1] + 2 * margin)
     counts = histogram(moved, wide, sr_pixel_nm=sr_pixel_nm, weights=weights, stopping=stopping)
-    steps = torch.arange(1 - n_shifts, n_shifts, device=counts.device).abs()
-    triangle = (1 - steps / n_shifts) / n_shifts
-    image = counts[None, None]
-    image = torch.nn.functional.conv2d(image, triangle[None, None, :, None])
-    return torch.nn.functional.conv2d(image, triangle[None, None, None, :])[0, 0]
+    return _under_triangle(_under_triangle(counts, n_shifts, 0), n_shifts, 1)
+
+
+def _under_triangle(counts: Tensor, n_shifts: int, axis: int) -> Tensor:
+    """Return the means under a triangle of `2 n_shifts - 1` pixels, where it lies inside."""
+    n = counts.shape[axis] - 2 * (n_shifts - 1)
+    image = torch.zeros_like(counts.narrow(axis, 0, n))
+    for step in range(2 * n_shifts - 1):
+        weight = (1 - abs(step - n_shifts + 1) / n_shifts) / n_shifts
+        image.add_(counts.narrow(axis, step, n), alpha=weight)
+    return image
 
 
 def raise_if(stopping: threading.Event | None) -> None:

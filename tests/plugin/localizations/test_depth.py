@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,21 @@ def test_molecules_with_z_are_points_and_a_volume_where_they_are(
     assert points.face_color[low][2] > points.face_color[low][0]
     assert points.face_color[high][0] > points.face_color[high][2]
     assert panel.table_box.layer.name == "mine"  # what was drawn is no table of its own
+
+
+def test_a_bead_is_neither_in_the_volume_nor_a_point() -> None:
+    n = 400
+    bead = Localizations(
+        frame=np.arange(n), x_nm=CHANCE.normal(800, 5, n), y_nm=CHANCE.normal(700, 5, n),
+        z_nm=CHANCE.normal(0, 10, n),
+    )
+    table = Localizations.concatenate([TABLE.with_columns(frame=TABLE.frame % n), bead])
+    (made,) = depth_work.in_depth(table, "mine", (0.0, 0.0), threading.Event())
+    near = np.hypot(X - 800, Y - 700) < 150
+    assert "of a bead" in made.sentence
+    volume, points = made.layers
+    assert volume.data.sum() == pytest.approx(N - near.sum(), abs=2)
+    assert len(points.data) == volume.data.sum()
 
 
 def test_many_molecules_are_a_volume_alone(

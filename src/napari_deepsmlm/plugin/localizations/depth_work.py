@@ -53,9 +53,11 @@ def in_depth(
     ValueError
         One sentence: there is no depth, or the volume would be too large.
     """
+    from napari_deepsmlm.drift import without_beads
     from napari_deepsmlm.render import VolumeOptions, draw_volume, rendering_of
 
     table = table[np.isfinite(np.asarray(table["z_nm"], float))] if table.is_3d else table
+    table, remarks = without_beads(table)
     has_own_sigma = rendering_of(table.names).has_own_sigma
     options = VolumeOptions(kind="gaussian" if has_own_sigma else "histogram")
     drawn = draw_volume(table, options=options)
@@ -79,7 +81,7 @@ def in_depth(
     if len(table) <= MAX_POINTS:
         layers.append(_points(table, name, origin_nm))
         said += ", and as points coloured by depth"
-    yield InDepth(tuple(layers), f"{said}; the other layers are hidden.")
+    yield InDepth(tuple(layers), " ".join([f"{said}; the other layers are hidden.", *remarks]))
 
 
 def _points(table: Localizations, name: str, origin_nm: tuple[float, float]) -> Layer:

@@ -183,5 +183,7 @@ def test_every_error_of_a_reader_names_the_file_in_one_line(error: Exception) ->
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match=r"^a\.tif: too small$"), reading("folder/a.tif"):
         raise ValueError("a.tif: too small")
+    with pytest.raises(ValueError, match=r"^a\.yaml: bad$"), reading("folder/a.tif"):
+        raise ValueError("a.yaml: bad")
     with pytest.raises(FileNotFoundError, match="gone"), reading("a.tif"):
         raise FileNotFoundError("gone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ def reading(path: str | Path, advice: str = "copy or export it again") -> Iterat
     OSError
         As they are: the file is not there, or the disk fails.
     ValueError
-        Everything else. Sentences that name the file are left as they are.
+        Everything else. Sentences that name the file, or one beside it of its name, are left as
+        they are.
     """
     name = _name_of(path)
     try:
@@ -32,10 +34,17 @@ def reading(path: str | Path, advice: str = "copy or export it again") -> Iterat
         raise ValueError(f"{name}: needs more memory than there is; {advice}.") from None
     except Exception as error:
         text = " ".join(str(error).split())
-        if isinstance(error, ValueError) and name in text and "\n" not in str(error):
+        if isinstance(error, ValueError) and _names(text, name) and "\n" not in str(error):
             raise
         reason = (text or type(error).__name__)[:_MAX_TOLD].rstrip(".")
         raise ValueError(f"{name}: is damaged or cannot be read ({reason}); {advice}.") from error
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether a sentence names a file, or one that differs in its ending, as m.yaml of m.raw."""
+    stem = name.rpartition(".")[0]
+    beside = stem and re.search(rf"(?<!\w){re.escape(stem)}\.[a-z]\w+\b", text, re.IGNORECASE)
+    return name in text or bool(beside)
 
 
 def _name_of(path: str | Path) -> str:

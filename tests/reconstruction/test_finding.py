@@ -92,7 +92,7 @@ def test_other_pixels_and_unknown_ones_get_the_model_for_any(inside: np.ndarray[
 def test_frames_that_tell_nothing_get_the_model_for_any(inside: np.ndarray[Any, Any]) -> None:
     found = found_in(inside[:5])
     assert found.name == GENERAL
-    assert found.reason.endswith("of these cannot be told")
+    assert found.reason.endswith("cannot be told of these frames")
 
 
 def test_a_model_that_is_named_is_taken_whatever_the_data(inside: np.ndarray[Any, Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.localizations import known_places, require_molecules
 from napari_deepsmlm.metrics import count_image, error_map, ring_correlation
 from napari_deepsmlm.metrics.frc import N_BLOCKS, half_images, random_halves, time_halves
@@ -245,7 +246,7 @@ def finite_rows(table: Localizations) -> tuple[Localizations, list[str]]:
         raise ValueError("No molecule of the table has a position that is a number.")
     if not n_lost:
         return table, []
-    return table[is_somewhere], [f"{n_lost} molecules without a position were left out."]
+    return table[is_somewhere], [f"{counted(n_lost, 'molecule')} without a position left out."]
 
 
 def _field(table: Localizations) -> tuple[float, float, float, float]:

@@ -19,7 +19,13 @@ from napari_deepsmlm.plugin.widgets.docks import bring_up, dock_of, give_title, 
 from napari_deepsmlm.plugin.widgets.help import HelpButton
 from napari_deepsmlm.plugin.widgets.names import name_editors
 from napari_deepsmlm.plugin.widgets.notes import Note
-from napari_deepsmlm.plugin.widgets.parts import ShortScroll, in_turns, let_shrink, soon
+from napari_deepsmlm.plugin.widgets.parts import (
+    ShortScroll,
+    in_turns,
+    let_shrink,
+    side_by_side,
+    soon,
+)
 from napari_deepsmlm.plugin.widgets.shortcuts import add_shortcuts
 
 if TYPE_CHECKING:
@@ -77,7 +83,12 @@ class JobPanel(QWidget):
         return least if self._has_place else QSize(least.width(), 0)
 
     def lay_out(
-        self, content: QWidget, buttons: Sequence[QPushButton], last: Sequence[QWidget] = ()
+        self,
+        content: QWidget,
+        buttons: Sequence[QPushButton],
+        last: Sequence[QWidget] = (),
+        *,
+        after: Sequence[QPushButton] = (),
     ) -> QVBoxLayout:
         """Put under the content what is to be seen at all times; return the panel's column.
 
@@ -86,6 +97,7 @@ class JobPanel(QWidget):
         content : scrolls by itself.
         buttons : side by side at the bottom, where they stay whatever is said above them.
         last : below the notes.
+        after : buttons for what comes after a run, in a row above the others.
         """
         row = QHBoxLayout()
         for each in buttons:
@@ -117,6 +129,10 @@ class JobPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(content, 1)
         column.addWidget(self._told)
+        if after:
+            results = side_by_side(*after)
+            results.setContentsMargins(9, 0, 9, 0)
+            column.addWidget(results)
         column.addLayout(row)
         return column
 

@@ -78,7 +78,7 @@ def _for_one_kind(
                 f"where it is better than {general.name}"
             )
             return narrow._replace(reason=why)
-        reason = f"{general.reason}; {narrow.name} was made for other data: {why_not}"
+        reason = f"{general.reason}; {narrow.name} was not taken: {why_not}"
     return general._replace(reason=reason)
 
 
@@ -100,9 +100,9 @@ def _why_not(narrow: FoundModel, pixel_size_nm: float | None, look: Look) -> str
     if pixel_size_nm is None:
         return "the pixel size of these is not known"
     if not 1 / PIXEL_TOLERANCE < pixel_size_nm / trained_nm < PIXEL_TOLERANCE:
-        return f"{trained_nm:g} nm pixels, these have {pixel_size_nm:g} nm"
+        return f"it was made for {trained_nm:g} nm pixels, these have {pixel_size_nm:g} nm"
     table = look.glance_at(narrow.card, narrow.name)
-    return "nothing can be told of these" if table is None else _difference(table)
+    return "nothing can be told of these frames" if table is None else _difference(table)
 
 
 def _difference(table: MismatchTable) -> str:
@@ -113,7 +113,7 @@ def _difference(table: MismatchTable) -> str:
     """
     for row in table.rows:
         if row.name in TOLD and (row.measured.value is None or row.measured.is_least):
-            return f"{row.label} of these cannot be told"
+            return f"{row.label} cannot be told of these frames"
         side = row.measured.beside(row.trained) if row.trained is not None else 0
         if (row.name in TOLD and side) or (row.name == "density_per_um2" and side > 0):
             return _in_words(row)
@@ -121,4 +121,4 @@ def _difference(table: MismatchTable) -> str:
 
 
 def _in_words(row: Row) -> str:
-    return f"{row.label} {row.trained_text}, these have {row.text}"
+    return f"its training has {row.label} {row.trained_text}, these have {row.text}"

@@ -223,6 +223,30 @@ def test_a_long_second_axis_without_a_name_is_time(tmp_path: Path, ending: str) 
     assert open_frames(path, axes="TZYX").shape == (5, 40, H, W)
 
 
+@pytest.mark.parametrize("shape", [(5, 100, 8, 6), (100, 5, 8, 6)])
+def test_the_longer_axis_of_a_zarr_array_without_names_is_time(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    zarr.save_array(str(tmp_path / "m.zarr"), np.zeros(shape, np.uint16))
+    assert open_frames(tmp_path / "m.zarr").shape == (100, 5, 8, 6)
+
+
+@pytest.mark.parametrize("before", [(30, 1, 1), (1, 30, 1), (1, 1, 1, 30)])
+def test_axes_of_length_one_need_no_names(tmp_path: Path, before: tuple[int, ...]) -> None:
+    movie = np.arange(30 * 8 * 6, dtype=np.uint16).reshape(*before, 8, 6)
+    np.save(tmp_path / "m.npy", movie)
+    for source in (movie, tmp_path / "m.npy"):
+        assert np.array_equal(open_frames(source).read(0, 30), movie.reshape(30, 1, 8, 6))
+
+
+def test_a_movie_with_time_last_is_doubted(tmp_path: Path) -> None:
+    np.save(tmp_path / "matlab.npy", np.zeros((64, 64, 100), np.uint16))
+    (told,) = open_frames(tmp_path / "matlab.npy").warnings
+    assert told.startswith("It was read as 64 frames of 64 x 100 px. If its last axis is time")
+    np.save(tmp_path / "plain.npy", np.zeros((100, 64, 64), np.uint16))
+    assert open_frames(tmp_path / "plain.npy").warnings == ()
+
+
 def test_two_long_axes_without_names_are_refused_with_the_option(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "m.tif", np.zeros((40, 20, H, W), np.uint16))
     with pytest.raises(ValueError, match=r"its axes 40 x 20 .* have no names.*--axes, as TZYX"):
@@ -330,6 +354,32 @@ def test_colours_of_single_images_are_movies_of_their_own(
     ):
         open_frames(paths)
     assert corner_values(open_frames(paths, channel=channels[1])) == list(range(1, 24, 2))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kinds"),
+    [
+        ("{k}_{t:03d}.tif", ["green", "red"]),
+        ("{k}_{t:03d}.tif", ["488nm", "647nm"]),
+        ("A - 01(fld 1 wv {k} time {t}).tif", ["Cy3 - Cy3", "FITC"]),
+    ],
+)
+def test_words_that_count_the_same_numbers_are_movies_of_their_own(
+    tmp_path: Path, pattern: str, kinds: list[str]
+) -> None:
+    names = [pattern.format(t=t, k=kind) for kind in kinds for t in range(12)]
+    paths = singles(tmp_path, names)
+    values = [corner_values(open_frames(files)) for files in movies_in_folder(tmp_path)]
+    assert values == [list(range(12)), list(range(12, 24))]
+    with pytest.raises(ValueError, match=r"24 files say that they are of 2 places"):
+        open_frames(paths)
+
+
+def test_words_that_go_on_counting_are_one_movie(tmp_path: Path) -> None:
+    names = [f"before_{t:02d}.tif" for t in range(6)] + [
+        f"during_{t:02d}.tif" for t in range(6, 12)
+    ]
+    assert corner_values(open_frames(singles(tmp_path, names))) == list(range(12))
 
 
 def test_plain_numbers_are_one_movie(tmp_path: Path) -> None:

@@ -93,6 +93,16 @@ DIALECTS: dict[str, tuple[str, str, str]] = {  # name: ending, text, encoding
         "# frame x_nm y_nm\n1 110.5 210.5\n2 310.25 260.75\n3 510 710\n",
         "utf-8",
     ),
+    "names in brackets alone": (
+        ".txt",
+        "# x[nm]\ty[nm]\t[frame]\n110.5\t210.5\t1\n310.25\t260.75\t2\n510\t710\t3\n",
+        "utf-8",
+    ),
+    "slices of ImageJ": (
+        ".csv",
+        " ,Slice,X (nm),Y (nm)\n1,1,110.5,210.5\n2,2,310.25,260.75\n3,3,510,710\n",
+        "utf-8",
+    ),
     "separators at the end": (".csv", HEAD + ROWS.replace("\n", ",\n"), "utf-8"),
     "separators at the end of all lines": (".csv", (HEAD + ROWS).replace("\n", ",,\n"), "utf-8"),
     "utf-16": (".txt", (HEAD + ROWS).replace(",", "\t"), "utf-16"),

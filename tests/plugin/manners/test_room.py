@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QAbstractScrollArea,
     QGraphicsView,
     QLabel,
+    QPushButton,
     QScrollBar,
     QTabBar,
     QTabWidget,
@@ -60,6 +61,35 @@ def test_text_grows_with_the_font_of_the_window_and_nothing_is_cut_off(
     assert panel.minimumSizeHint().height() <= LARGE_SCREEN[1] - 150
     assert not cut
     assert not small
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_long_messages_move_no_button_that_starts_saves_or_stops(
+    viewer: Any, qtbot: Any, open_panel: Open, name: str
+) -> None:
+    viewer.window.resize(*SCREEN)
+    panel = open_panel(name)
+    panel.setParent(None)
+    panel.resize(max(370, panel.minimumSizeHint().width()), SCREEN[1] - 120)
+    panel.show()
+    qtbot.waitExposed(panel)
+    qtbot.wait(50)
+    buttons = [each for each in panel.findChildren(QPushButton) if is_fixed(each, panel)]
+    before = {each.text(): each.mapTo(panel, QPoint(0, 0)) for each in buttons}
+    if name == "Reconstruct":  # a scroll bar lay on the last one
+        assert {"Trust…", "Save…", "Save as recipe…", "Folder…", "Run"} <= set(before)
+    panel.message_note.warn("A long warning that has to be read before anything is believed. " * 20)
+    qtbot.wait(100)
+    assert {each.text(): each.mapTo(panel, QPoint(0, 0)) for each in buttons} == before
+    assert not cut_off(panel)
+    panel.hide()
+
+
+def is_fixed(button: QWidget, panel: QWidget) -> bool:
+    """Whether a button is seen, and does not scroll."""
+    within = list(parents(button))
+    inside = within[: within.index(panel)]
+    return button.isVisible() and not any(isinstance(p, QAbstractScrollArea) for p in inside)
 
 
 def all_cut_off(panel: Any, qtbot: Any, width: int, height: int) -> list[str]:

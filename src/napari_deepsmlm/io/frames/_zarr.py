@@ -11,7 +11,7 @@ import numpy as np
 from napari_deepsmlm.io.frames._description import NM_PER_UNIT
 from napari_deepsmlm.io.frames._planes import Opened, is_plausible_pixel_size
 from napari_deepsmlm.io.frames._zarr_meta import UnknownZarr, ZarrArray, read_array, read_metadata
-from napari_deepsmlm.io.frames.arrays import ArrayPlanes
+from napari_deepsmlm.io.frames.arrays import ArrayPlanes, axes_of_file, what_is_odd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,12 +50,15 @@ def open_zarr(path: Path, *, axes: str | None) -> Opened:
         ) from None
     shape = array.shape
     letters = axes or _axes(image, len(shape))
+    odd = what_is_odd(shape, letters)
+    letters = letters or axes_of_file(path.name, shape)
     pixel_size_nm = _pixel_size_nm(image)
     planes = ArrayPlanes(path.name, node, letters)
     return Opened(
         planes,
         pixel_size_nm,
         "OME-Zarr metadata" if pixel_size_nm else "",
+        odd,
         layout=planes.layout,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from napari_deepsmlm.io.frames._raw import open_raw
 if TYPE_CHECKING:
     from pathlib import Path
 
+_NAMES = "TPQRSUVW"
+"""Letters for axes without names: time, and what is one long."""
 _NPY_HEADER_BYTES = 10_000
 _MAX_PLANES_LISTED = 10_000_000  # the order of all planes is held in memory
 
@@ -84,9 +87,8 @@ def open_npy(path: Path, *, axes: str | None, allow_truncated: bool) -> Opened:
     stored_shape, is_fortran, dtype, offset = _npy_header(file)
     check_dtype(path.name, dtype)
     _check_npy_size(file, stored_shape, dtype, offset, allow_truncated)
-    if axes is None and len(stored_shape) == 4 and stored_shape[1] > stored_shape[0]:
-        named_axes(path.name, stored_shape[:2], unnamed := unnamed_axes(stored_shape[:2]))
-        axes = unnamed or "QTYX"
+    odd = what_is_odd(stored_shape, axes)
+    axes = axes or axes_of_file(path.name, stored_shape)
     sizes, letters = _array_axes(path.name, stored_shape, axes)
     index, time = arrange_axes(sizes, letters)
     is_in_order = bool((index.ravel() == np.arange(index.size)).all())
@@ -95,10 +97,24 @@ def open_npy(path: Path, *, axes: str | None, allow_truncated: bool) -> Opened:
             raise ValueError(f"{path.name}: cut short; fetch or export it again.")
         file.close()
         planes = ArrayPlanes(path.name, np.load(path, mmap_mode="r"), axes)
-        return Opened(planes, layout=planes.layout)
+        return Opened(planes, layout=planes.layout, warnings=odd)
     shape: Shape = (*index.shape, *stored_shape[-2:])
     layout = PlaneLayout.of(sizes, letters, time)
-    return open_raw(file, offset, shape, dtype, allow_truncated, layout=layout)
+    opened = open_raw(file, offset, shape, dtype, allow_truncated, layout=layout)
+    return replace(opened, warnings=(*opened.warnings, *odd))
+
+
+def axes_of_file(name: str, shape: tuple[int, ...]) -> str | None:
+    """Return letters for the axes of a file that names none, None for those of any array.
+
+    Raises
+    ------
+    ValueError
+        If more than one axis may be time.
+    """
+    if len(shape) != 4 or shape[1] <= shape[0]:
+        return None
+    return named_axes(name, shape[:2], unnamed_axes(shape[:2])) or "QTYX"
 
 
 def _npy_header(file: ReadOnlyFile) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
@@ -153,9 +169,30 @@ def _array_axes(name: str, shape: tuple[int, ...], axes: str | None) -> tuple[tu
             f"{name}: shape {times(shape)} looks like colour images; give grey levels, or say "
             "which axis is which with axes='TCYX'."
         )
-    if len(shape) > 4:
+    return shape[:-2], _letters(name, shape)
+
+
+def _letters(name: str, shape: tuple[int, ...]) -> str:
+    """Return letters for axes that nobody named: time and planes, or the one longer than one."""
+    n_before = len(shape) - 2
+    if n_before <= 2:
+        return "TP"[:n_before]
+    long = [i for i in range(n_before) if shape[i] > 1] or [0]
+    if len(long) > 1 or n_before > len(_NAMES):
         raise ValueError(
             f"{name}: has {len(shape)} axes ({times(shape)}); say which is which with axes, "
             "as axes='TZCYX'."
         )
-    return shape[:-2], {2: "", 3: "T", 4: "TP"}[len(shape)]
+    others = _NAMES[1:n_before]
+    return others[: long[0]] + "T" + others[long[0] :]
+
+
+def what_is_odd(shape: tuple[int, ...], axes: str | None) -> tuple[str, ...]:
+    """Return a sentence if a movie seems to have time as its last axis, as MATLAB writes it."""
+    if axes is not None or len(shape) != 3 or shape[0] != shape[1] or shape[1] == shape[2]:
+        return ()
+    size = f"{shape[1]} x {shape[2]} px"
+    return (
+        f"It was read as {shape[0]} frames of {size}. If its last axis is time, as in MATLAB, save "
+        "it with time first (in NumPy: np.moveaxis(movie, -1, 0)).",
+    )

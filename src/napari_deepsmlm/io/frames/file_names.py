@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+MIN_REPEATED = 3
+"""So many numbers that occur with other words too are no chance: they are other movies."""
+
 _WORDS = {
     "channel": r"(?:channel|chan|ch|wavelength)",
     "position": r"(?:position|pos|stage|site|xy)",
@@ -16,6 +19,8 @@ _WORDS = {
 }
 # One letter says something only beside a time: p12.tif is the twelfth picture.
 _LETTERS = {"channel": "[cw]", "position": "[sp]", "depth": "z"}
+_WAVELENGTH = re.compile(r"(?<!\d)(\d{3})nm(?![a-z])")
+_COUNTER = re.compile(r"\d+(?=\D*$)")
 _TIME = re.compile(r"(?<![a-z])(?:time|t)[_-]?\d+(?!\d)")
 _MICRO_MANAGER = re.compile(r"img_\d{9}_(?P<channel>.+)_(?P<depth>\d{3})")
 
@@ -26,6 +31,8 @@ class Place(NamedTuple):
     channel: str = ""
     position: str = ""
     depth: str = ""
+    series: str = ""
+    """What stands before the number, where files of other words have the same numbers."""
 
     def describe(self) -> str:
         """Return it in words: channel 1, position 0."""
@@ -53,15 +60,57 @@ def place_of(path: Path) -> Place:
         kinds = rf"(?:{words}|{_LETTERS[name]})" if has_time else words
         match = re.search(rf"(?<![a-z]){kinds}[_-]?(\d{{1,6}})(?!\d)", stem)
         found[name] = "" if match is None else str(int(match[1]))
+    wavelength = _WAVELENGTH.search(stem)
+    if wavelength and not found["channel"]:
+        found["channel"] = f"{wavelength[1]}nm"
     return Place(**found)
 
 
 def by_place(paths: Iterable[Path]) -> dict[Place, list[Path]]:
-    """Return files by what they are of, each in the order given."""
+    """Return files by what they are of, each in the order given.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> found = by_place(Path(f"{word}_{n}.tif") for word in ("red", "green") for n in range(3))
+    >>> [place.describe() for place in found]
+    ["series 'red'", "series 'green'"]
+    """
     groups: dict[Place, list[Path]] = {}
     for path in paths:
         groups.setdefault(place_of(path), []).append(path)
-    return groups
+    found: dict[Place, list[Path]] = {}
+    for place, group in groups.items():
+        series = _by_series(group)
+        found |= {place._replace(series=words): files for words, files in series.items()}
+    return found
+
+
+def _by_series(paths: list[Path]) -> dict[str, list[Path]]:
+    """Return files by the words of their names, if several words count the same numbers.
+
+    red_1, red_2, green_1 and green_2 are two movies; what goes on counting is one, and so is what
+    stands alone, as a first part without a number.
+    """
+    series: dict[str, list[Path]] = {}
+    numbers: dict[str, set[str]] = {}
+    for path in paths:
+        stem = _without_endings(path.name)[0]
+        counter = _COUNTER.search(stem)
+        words = "" if counter is None else re.sub(r"\d+", "#", stem)
+        series.setdefault(words, []).append(path)
+        numbers.setdefault(words, set()).add("" if counter is None else counter[0].lstrip("0"))
+    repeated = sum(map(len, numbers.values())) - len(set().union(*numbers.values()))
+    if repeated < MIN_REPEATED:
+        return {"": paths}
+    return {_words_before(files[0]): files for files in series.values()}
+
+
+def _words_before(path: Path) -> str:
+    """Return the name of a file up to its counter."""
+    stem = _without_endings(path.name)[0]
+    counter = _COUNTER.search(stem)
+    return repr(stem if counter is None else stem[: counter.start()].rstrip("_-. ") or stem)
 
 
 def natural_order(paths: Iterable[Path]) -> list[Path]:

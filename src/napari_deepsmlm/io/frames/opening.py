@@ -111,13 +111,18 @@ def _of_one_place(
     groups = by_place(paths)
     if len(groups) == 1:
         return paths, channel
-    wanted = [group for place, group in groups.items() if place.channel == str(channel).casefold()]
+    name = str(channel).casefold()
+    wanted = [
+        group
+        for place, group in groups.items()
+        if name in (place.channel, place.series.strip("'").casefold())
+    ]
     if channel is not None and len(wanted) == 1:
         return wanted[0], None
     shown = "; ".join(place.describe() or "no word of it" for place in list(groups)[:4])
     more = ", ..." if len(groups) > 4 else ""
     ways = "give those of one"
-    if len({place.channel for place in groups}) > 1:
+    if len({(place.channel, place.series) for place in groups}) > 1:
         ways += " (--channel takes one channel), or --planes for planes recorded together"
     raise ValueError(
         f"{paths[0].name}: the names of the {len(paths)} files say that they are of {len(groups)} "

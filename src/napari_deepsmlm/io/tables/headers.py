@@ -35,6 +35,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "frame": (
         *("frame", "frames", "frame number", "frame ix", "frame index", "frame no", "frame id"),
         *("framenumber", "frame idx", "image number", "image id", "first frame", "start frame"),
+        *("slice", "slice number", "image"),
     ),
     "x_nm": ("x", "position x", "x position", "x coordinate", "x coord", "x pos", "xnano"),
     "y_nm": ("y", "position y", "y position", "y coordinate", "y coord", "y pos", "ynano"),
@@ -92,6 +93,8 @@ def read_header(cell: str) -> Header:
     plain = text.translate(_MOJIBAKE).casefold()
     match = re.fullmatch(r"(.*?)\s*[\[(]\s*(.*?)\s*[\])]", plain)
     label, unit = match.groups() if match else (plain, "")
+    if not label:  # [frame]
+        label, unit = unit, ""
     label = re.sub(r"[\s_\-.]+", " ", label).strip()
     if not unit:
         label, unit = _without_glued_unit(label)

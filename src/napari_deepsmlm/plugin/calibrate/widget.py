@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -143,13 +142,8 @@ class CalibrateWidget(JobPanel):
         self.tabs = QTabWidget()
         self.tabs.addTab(VerticalScroll(chosen), "Set up")
         self.tabs.addTab(VerticalScroll(found), "Result")
-        after = QWidget()
-        row = QHBoxLayout(after)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.save_button)
-        row.addWidget(self.use_button)
         buttons = (self.find_button, self.run_button, self.cancel_button)
-        self.lay_out(self.tabs, buttons, [after])
+        self.lay_out(self.tabs, buttons, after=(self.save_button, self.use_button))
 
     def fill(self, kit: CalibrationKit) -> Iterator[None]:
         """Add what needs torch and pyqtgraph."""

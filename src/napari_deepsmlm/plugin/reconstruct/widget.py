@@ -36,7 +36,6 @@ from napari_deepsmlm.plugin.widgets.parts import (
     VerticalScroll,
     button,
     in_turns,
-    side_by_side,
 )
 
 if TYPE_CHECKING:
@@ -73,12 +72,10 @@ class ReconstructWidget(JobPanel):
         self._result: Reconstruction | None = None
         self._wanted_model: Path | None = None
         self._build()
-        below = side_by_side(
-            self.trust_button, self.save_button, self.recipe_button, self.folder_button
-        )
+        after = (self.trust_button, self.save_button, self.recipe_button, self.folder_button)
         footer = (
             *(self.adapting.note, self.brake_box, self.report_box),
-            *(self.trust_note, self.folder_box, below),
+            *(self.trust_note, self.folder_box),
         )
         buttons = (
             self.preview.button,
@@ -86,7 +83,7 @@ class ReconstructWidget(JobPanel):
             self.run_button,
             self.cancel_button,
         )
-        self.lay_out(VerticalScroll(self.form), buttons, footer)
+        self.lay_out(VerticalScroll(self.form), buttons, footer, after=after)
         self.update_buttons()
         self._viewer.layers.events.removed.connect(self._on_removed)
         self.load(load_library, what="PyTorch and the models")

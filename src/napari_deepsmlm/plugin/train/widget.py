@@ -98,7 +98,7 @@ class TrainWidget(JobPanel):
         self.tabs = QTabWidget()
         self.tabs.addTab(setup, "Set up")
         buttons = (self.start_button, self.pause_button, self.stop_button)
-        whole = self.lay_out(self.tabs, buttons, [self.use_button])
+        whole = self.lay_out(self.tabs, buttons, after=(self.use_button,))
         whole.insertWidget(0, self.resume_box)
 
     def fill(self, kit: TrainingKit) -> Iterator[None]:

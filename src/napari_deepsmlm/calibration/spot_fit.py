@@ -42,11 +42,14 @@ def fit_spot(image: Array) -> Spot:
     unit = max(float(image.max() - background), 1e-12)
 
     def residual(p: Array) -> Array:
-        return (_gaussian(p, H, W) - (image - background) / unit).ravel()
+        return (_gaussian(p, H, W)[0] - (image - background) / unit).ravel()
+
+    def slopes(p: Array) -> Array:
+        return _gaussian(p, H, W)[1]
 
     low = [-2, -2, 0.3, 0.3, 0, -np.inf]
     high = [W + 2, H + 2, W, H, np.inf, np.inf]
-    fitted = least_squares(residual, [*start, total / unit, 0.0], bounds=(low, high))
+    fitted = least_squares(residual, [*start, total / unit, 0.0], jac=slopes, bounds=(low, high))
     x, y, sigma_x, sigma_y, photons, offset = fitted.x.tolist()
     return Spot(x, y, sigma_x, sigma_y, photons * unit, offset * unit + background)
 
@@ -94,13 +97,34 @@ def fit_defocus_curve(
     )
 
 
-def _gaussian(p: Array, height: int, width: int) -> Array:
-    from scipy.special import erf
-
+def _gaussian(p: Array, height: int, width: int) -> tuple[Array, Array]:
+    """Return (H, W) values and (H * W, 6) slopes by x, y, both widths, photons and offset."""
     x, y, sigma_x, sigma_y, photons, offset = p
-    columns = np.diff(erf((np.arange(width + 1) - x) / (np.sqrt(2) * sigma_x))) / 2
-    rows = np.diff(erf((np.arange(height + 1) - y) / (np.sqrt(2) * sigma_y))) / 2
-    return np.asarray(photons * np.outer(rows, columns) + offset)
+    columns, columns_by_x, columns_by_width = _shares(x, sigma_x, width)
+    rows, rows_by_y, rows_by_width = _shares(y, sigma_y, height)
+    spot = np.outer(rows, columns)
+    slopes = [
+        photons * np.outer(rows, columns_by_x),
+        photons * np.outer(rows_by_y, columns),
+        photons * np.outer(rows, columns_by_width),
+        photons * np.outer(rows_by_width, columns),
+        spot,
+        np.ones_like(spot),
+    ]
+    return photons * spot + offset, np.stack([slope.ravel() for slope in slopes], axis=1)
+
+
+def _shares(centre: float, sigma: float, n_pixels: int) -> tuple[Array, Array, Array]:
+    """Return the share of a 1-D Gaussian in each pixel, and its slopes by centre and sigma."""
+    from scipy.special import ndtr
+
+    scaled = (np.arange(n_pixels + 1) - centre) / sigma
+    density = np.exp(-(scaled**2) / 2) / np.sqrt(2 * np.pi)
+    return (
+        np.diff(ndtr(scaled)),
+        -np.diff(density) / sigma,
+        -np.diff(scaled * density) / sigma,
+    )
 
 
 def _moments(light: Array, total: float) -> list[float]:

@@ -6,10 +6,11 @@ JOBS   ?= 2
 TESTS  ?=
 BUILTINS ?= ../builtins-state
 
-# What each target needs beyond the package itself; constraints.txt has the tested versions.
+# What each target needs beyond the package itself; constraints.txt has the tested versions. What
+# serves the developer serves the tests too, so that one installation does for both.
 EXTRAS_base :=
 EXTRAS_test := all,distributed,export,parquet,test
-EXTRAS_dev  := dev
+EXTRAS_dev  := dev,$(EXTRAS_test)
 EXTRAS_docs := docs
 
 # A widget needs a screen: a virtual one on Linux, the real one elsewhere.
@@ -89,7 +90,7 @@ $(BIN)/pip:
 
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".$(if $(EXTRAS_$*),[$(EXTRAS_$*)])"
-	@touch $@
+	@touch $@ $(if $(filter dev,$*),$(VENV)/.installed-test)
 
 # A second environment that has all of the first but for the Qt binding, which QT_API chooses.
 $(VENV)-pyside/.installed: $(VENV)/.installed-test

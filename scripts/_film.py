@@ -33,7 +33,7 @@ RARE = [
 ]
 FONT_PX = 19
 READING_S, GLANCE_S, BETWEEN_S = 3.5, 1.2, 0.3
-MOST_OF_A_JOB = 9
+MAX_OF_A_JOB = 9
 """Pictures that are kept of a job, however long it took."""
 
 
@@ -77,9 +77,9 @@ class Film:
             if time.monotonic() - last > pause_ms / 1000:
                 taken.append(self._picture())
                 last = time.monotonic()
-                if len(taken) > 8 * MOST_OF_A_JOB:
+                if len(taken) > 8 * MAX_OF_A_JOB:
                     taken, pause_ms = taken[::2], 2 * pause_ms
-        few = np.linspace(0, len(taken) - 1, min(len(taken), MOST_OF_A_JOB)).round().astype(int)
+        few = np.linspace(0, len(taken) - 1, min(len(taken), MAX_OF_A_JOB)).round().astype(int)
         for i in few:
             self._add(taken[i], GLANCE_S if i else READING_S)
 

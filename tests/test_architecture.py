@@ -46,6 +46,16 @@ def test_contributing_shows_the_floors_as_they_are(contract: str) -> None:
     assert floors in blocks
 
 
+def test_every_file_that_contributing_names_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", text)
+    beside = [ROOT, PACKAGE, PACKAGE / "plugin"]
+    shipped = {"help/"}  # a folder of the wheel, which is docs/ here
+    gone = [name for name in named if not any((folder / name).exists() for folder in beside)]
+    assert len(named) > 30
+    assert set(gone) == shipped
+
+
 def test_every_module_begins_with_its_story() -> None:
     stories = {p: ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))) for p in MODULES}
     untold = [

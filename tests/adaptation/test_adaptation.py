@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,19 +26,15 @@ from napari_deepsmlm.adaptation import (
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import adapted_folder, adapted_models, read_card
+from napari_deepsmlm.reconstruction import job as reconstruction_job
 from napari_deepsmlm.training.events import Saved, Started, StepDone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MODEL = "dilated-loc:2d-100nm"
-SMALL = {
-    "model": MODEL,
-    "pixel_size_nm": 160.0,
-    "patch_px": 16,
-    "held_out_frames": 2,
-    "held_out_px": 32,
-}
+FEW = {"patch_px": 16, "held_out_frames": 2, "held_out_px": 32}
+SMALL = {"model": MODEL, "pixel_size_nm": 160.0, **FEW}
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +100,8 @@ def test_reconstruct_adapts_first_and_says_what_came_of_it(
 ) -> None:
     monkeypatch.setattr(twin, "LEARNING_RATE", 0.5)
     monkeypatch.setattr(twin, "WARMUP", 0.0)
+    fewer = partial(reconstruction_job.adapt_options, **FEW)
+    monkeypatch.setattr(reconstruction_job, "adapt_options", fewer)
     result = reconstruct(
         stack, MODEL, pixel_size_nm=160.0, adapt=0.01, force=True, region=(0, 0, 16, 16)
     )

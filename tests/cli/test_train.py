@@ -17,6 +17,7 @@ from tests.cli.conftest import call
 from napari_deepsmlm.cli._console import err, stop_on_ctrl_c
 from napari_deepsmlm.io import open_frames, read_localizations
 from napari_deepsmlm.models import read_card
+from napari_deepsmlm.training import tensorboard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,11 +150,14 @@ def test_a_config_that_is_not_that_of_the_run_is_said(config: Path, tmp_path: Pa
     assert "start_from is none, not deep-storm" in words(start)
 
 
-def test_numbers_go_to_tensorboard_if_it_is_asked_for(config: Path, tmp_path: Path) -> None:
+def test_numbers_go_to_tensorboard_if_it_is_asked_for(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    monkeypatch.setattr(tensorboard, "STEPS_BETWEEN_LOSSES", 2)
     run = tmp_path / "run"
-    result = call("train", config, "--out", run, "--steps", 20, "--tensorboard")
+    result = call("train", config, "--out", run, "--steps", 3, "--tensorboard")
     assert result.exit_code == 0, result.output
     written = EventAccumulator(str(run / "tensorboard")).Reload()
     assert {"loss/training", "loss/validation", "validation/jaccard"} <= set(

@@ -40,6 +40,7 @@ class SharedViewer:
         self._docks: set[QtViewerDockWidget] = set()
         self._at_first: list[tuple[EventedModel, dict[str, Any]]] = []
         self._listeners: list[tuple[Any, list[Any]]] = []
+        self._settings: dict[str, Any] = {}
 
     def get(self) -> Viewer:
         """Return the viewer, a new one if there is none or a test has closed it."""
@@ -75,8 +76,10 @@ class SharedViewer:
         del viewer
         self._while_open.close()
         let_qt_delete()
+        gc.unfreeze()
         gc.collect()
         assert not list(QtViewer._instances), "a closed viewer is kept alive"
+        gc.freeze()
 
     def _build(self) -> Viewer:
         app = NapariApplication(APP_NAME)
@@ -90,7 +93,11 @@ class SharedViewer:
         enter(patch.object(StatusChecker, "start", lambda *_: None))
         enter(patch.object(QtViewer, "_get_console", lambda *_: _Console()))
         get_settings().reset()
-        return Viewer(show=False, show_welcome_screen=False)
+        viewer = Viewer(show=False, show_welcome_screen=False)
+        # napari looks for garbage whenever a layer goes: not among all that the viewer is made of.
+        gc.collect()
+        gc.freeze()
+        return viewer
 
     def _remember(self, viewer: Viewer) -> None:
         self._docks = set(viewer.window._qt_window.findChildren(QtViewerDockWidget))
@@ -99,6 +106,7 @@ class SharedViewer:
         models += [*scene.overlays.values(), *canvas.overlays.values()]
         self._at_first = [(model, plain_values(model)) for model in models]
         self._listeners = [(each, list(each.callbacks)) for each in emitters(viewer)]
+        self._settings = get_settings().model_dump()
         self._size = viewer.window._qt_window.size()
 
     def _remove_docks(self, window: QWidget) -> None:
@@ -115,7 +123,8 @@ class SharedViewer:
         for emitter, callbacks in self._listeners:
             for callback in [each for each in emitter.callbacks if each not in callbacks]:
                 emitter.disconnect(callback)
-        get_settings().reset()
+        if get_settings().model_dump() != self._settings:  # which is quicker than to set them all
+            get_settings().reset()
         for model, values in self._at_first:
             for name, value in values.items():
                 if not is_equal(getattr(model, name), value):

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 SETTLE_S = 5.0
 LEAST_POLL_S = 0.2
-MOST_POLL_S = 2.0
+MAX_POLL_S = 2.0
 """Between two looks: network drives tell nothing of what other machines write there."""
 
 
@@ -51,7 +51,7 @@ class Stillness:
 
 def wake_ups(folders: Sequence[Path], stopping: threading.Event, settle_s: float) -> Iterator[None]:
     """Yield at once, when something changes in the folders, and now and then, until stopped."""
-    poll_s = min(max(settle_s / 4, LEAST_POLL_S), MOST_POLL_S)
+    poll_s = min(max(settle_s / 4, LEAST_POLL_S), MAX_POLL_S)
     yield
     try:
         changes = watch(

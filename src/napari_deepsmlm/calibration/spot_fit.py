@@ -42,14 +42,14 @@ def fit_spot(image: Array) -> Spot:
     unit = max(float(image.max() - background), 1e-12)
 
     def residual(p: Array) -> Array:
-        return (_gaussian(p, H, W) - (image - background) / unit).ravel()
+        return (_gaussian(p, H, W)[0] - (image - background) / unit).ravel()
 
     def slopes(p: Array) -> Array:
-        return _slopes(p, H, W)
+        return _gaussian(p, H, W)[1]
 
     low = [-2, -2, 0.3, 0.3, 0, -np.inf]
     high = [W + 2, H + 2, W, H, np.inf, np.inf]
-    fitted = least_squares(residual, [*start, total / unit, 0.0], slopes, bounds=(low, high))
+    fitted = least_squares(residual, [*start, total / unit, 0.0], jac=slopes, bounds=(low, high))
     x, y, sigma_x, sigma_y, photons, offset = fitted.x.tolist()
     return Spot(x, y, sigma_x, sigma_y, photons * unit, offset * unit + background)
 
@@ -97,43 +97,34 @@ def fit_defocus_curve(
     )
 
 
-def _gaussian(p: Array, height: int, width: int) -> Array:
+def _gaussian(p: Array, height: int, width: int) -> tuple[Array, Array]:
+    """Return (H, W) values and (H * W, 6) slopes by x, y, both widths, photons and offset."""
     x, y, sigma_x, sigma_y, photons, offset = p
-    columns, rows = _share(width, x, sigma_x), _share(height, y, sigma_y)
-    return np.asarray(photons * np.outer(rows, columns) + offset)
+    columns, columns_by_x, columns_by_width = _shares(x, sigma_x, width)
+    rows, rows_by_y, rows_by_width = _shares(y, sigma_y, height)
+    spot = np.outer(rows, columns)
+    slopes = [
+        photons * np.outer(rows, columns_by_x),
+        photons * np.outer(rows_by_y, columns),
+        photons * np.outer(rows, columns_by_width),
+        photons * np.outer(rows_by_width, columns),
+        spot,
+        np.ones_like(spot),
+    ]
+    return photons * spot + offset, np.stack([slope.ravel() for slope in slopes], axis=1)
 
 
-def _slopes(p: Array, height: int, width: int) -> Array:
-    """Derivatives of :func:`_gaussian` by each of its numbers: (height * width, 6)."""
-    x, y, sigma_x, sigma_y, photons, _offset = p
-    columns, rows = _share(width, x, sigma_x), _share(height, y, sigma_y)
-    by_x, by_sigma_x = _share_slopes(width, x, sigma_x)
-    by_y, by_sigma_y = _share_slopes(height, y, sigma_y)
-    return np.stack(
-        [
-            photons * np.outer(rows, by_x).ravel(),
-            photons * np.outer(by_y, columns).ravel(),
-            photons * np.outer(rows, by_sigma_x).ravel(),
-            photons * np.outer(by_sigma_y, columns).ravel(),
-            np.outer(rows, columns).ravel(),
-            np.ones(height * width),
-        ],
-        axis=1,
+def _shares(centre: float, sigma: float, n_pixels: int) -> tuple[Array, Array, Array]:
+    """Return the share of a 1-D Gaussian in each pixel, and its slopes by centre and sigma."""
+    from scipy.special import ndtr
+
+    scaled = (np.arange(n_pixels + 1) - centre) / sigma
+    density = np.exp(-(scaled**2) / 2) / np.sqrt(2 * np.pi)
+    return (
+        np.diff(ndtr(scaled)),
+        -np.diff(density) / sigma,
+        -np.diff(scaled * density) / sigma,
     )
-
-
-def _share(n: int, centre: float, sigma: float) -> Array:
-    """The light that each of n pixels in a row gets of a Gaussian."""
-    from scipy.special import erf
-
-    return np.asarray(np.diff(erf((np.arange(n + 1) - centre) / (np.sqrt(2) * sigma))) / 2)
-
-
-def _share_slopes(n: int, centre: float, sigma: float) -> tuple[Array, Array]:
-    """Derivatives of :func:`_share` by the centre and by sigma."""
-    u = (np.arange(n + 1) - centre) / sigma
-    height = np.exp(-(u**2) / 2) / (np.sqrt(2 * np.pi) * sigma)
-    return -np.diff(height), -np.diff(u * height)
 
 
 def _moments(light: Array, total: float) -> list[float]:

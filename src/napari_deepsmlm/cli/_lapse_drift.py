@@ -33,7 +33,6 @@ def hold_lapse_still(
     from napari_deepsmlm.io import (
         ImageWriter,
         LapseImages,
-        read_report,
         require_image_ending,
         write_image,
     )
@@ -44,12 +43,7 @@ def hold_lapse_still(
             refuse_to_replace(path, [], inputs=[lapse])
     if image is not None and image.absolute() == out_file.absolute():
         raise ValueError(f"{image} is named twice: each output needs a file of its own.")
-    known = read_report(lapse) or {}
-    if "time_lapse" not in known or "sr_pixel_nm" not in known:
-        raise ValueError(
-            f"{lapse.name} is no time-lapse of ours, whose frames are known: reconstruct with "
-            "--window, or give a table."
-        )
+    known = _report_of(lapse)
     frames, sr_pixel_nm = known["time_lapse"], float(known["sr_pixel_nm"])
     with LapseImages(lapse) as images, err.status("Drift…"):
         if given is None:
@@ -72,6 +66,19 @@ def hold_lapse_still(
         report |= {"image": str(image)}
         note += f"\nThe sum of its images: {image}"
     return report, note
+
+
+def _report_of(lapse: Path) -> dict[str, Any]:
+    """Return the report of a time-lapse of ours, which knows the frames of its images."""
+    from napari_deepsmlm.io import read_report
+
+    known = read_report(lapse) or {}
+    if "time_lapse" not in known or "sr_pixel_nm" not in known:
+        raise ValueError(
+            f"{lapse.name} is no time-lapse of ours, whose frames are known: reconstruct with "
+            "--window, or give a table."
+        )
+    return known
 
 
 def _written(images: Any, writer: Any) -> Any:

@@ -37,7 +37,7 @@ from napari_deepsmlm.cli._options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_deepsmlm.reconstruction import Report
+    from napari_deepsmlm.reconstruction import ReconstructJob, Report
 
 
 def reconstruct(
@@ -124,9 +124,6 @@ def reconstruct(
     """
     from napari_deepsmlm.io import open_frames
     from napari_deepsmlm.reconstruction import (
-        Finished,
-        Prepared,
-        Progress,
         ReconstructJob,
         ReconstructOptions,
         adapt_options,
@@ -167,6 +164,23 @@ def reconstruct(
         done = adapted(source, adapt_options(options, adapt))
         options, remarks = with_adapted(options, done), remarks_of(done)
     job = ReconstructJob(source, options, out=out_folder, remarks=remarks, overwrite=overwrite)
+    report = _run(job)
+    print_warnings(report.warnings)
+    if not report.frames:
+        raise KeyboardInterrupt  # stopped before there was anything
+    verdict = _judge(out_folder, source, options.pixel_size_nm) if trust else None
+    if as_json:
+        print_json({**report.to_json(), **({} if verdict is None else {"trust": verdict})})
+    else:
+        _tell(report, verdict, out_folder)
+    if report.problem:
+        raise OSError(f"Not all frames could be read; what was done until then is in {out_folder}.")
+
+
+def _run(job: ReconstructJob) -> Report:
+    """Run the job, telling on stderr how far it is, and return its report."""
+    from napari_deepsmlm.reconstruction import Finished, Prepared, Progress
+
     report: Report | None = None
     with progress("Reconstructing") as show, stop_on_ctrl_c(job.stop):
         for event in job.run():
@@ -179,23 +193,18 @@ def reconstruct(
             elif isinstance(event, Finished):
                 report = event.result.report
     assert report is not None  # noqa: S101 - the last event of every job has it
-    print_warnings(report.warnings)
-    if not report.frames:
-        raise KeyboardInterrupt  # stopped before there was anything
-    verdict = _judge(out_folder, source, options.pixel_size_nm) if trust else None
-    if as_json:
-        print_json({**report.to_json(), **({} if verdict is None else {"trust": verdict})})
-    else:
-        out.print(
-            f"{counted(report.frames, 'frame')} in {report.seconds:.1f} s "
-            f"({report.frames_per_second:.1f} frames/s): "
-            f"{counted(round(report.quality.molecules), 'molecule')} in the image, "
-            f"{counted(report.localizations, 'localization')}; in {out_folder}"
-        )
-        if verdict is not None:
-            out.print(verdict["sentence"], highlight=False, markup=False, soft_wrap=True)
-    if report.problem:
-        raise OSError(f"Not all frames could be read; what was done until then is in {out_folder}.")
+    return report
+
+
+def _tell(report: Report, verdict: dict[str, Any] | None, folder: Path) -> None:
+    out.print(
+        f"{counted(report.frames, 'frame')} in {report.seconds:.1f} s "
+        f"({report.frames_per_second:.1f} frames/s): "
+        f"{counted(round(report.quality.molecules), 'molecule')} in the image, "
+        f"{counted(report.localizations, 'localization')}; in {folder}"
+    )
+    if verdict is not None:
+        out.print(verdict["sentence"], highlight=False, markup=False, soft_wrap=True)
 
 
 def _judge(folder: Path, source: Any, pixel_size_nm: float | None) -> dict[str, Any]:

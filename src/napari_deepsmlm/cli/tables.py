@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,10 @@ from napari_deepsmlm.cli._tables import (
     tell,
     write,
 )
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.localizations import Localizations
+    from napari_deepsmlm.render import RenderOptions
 
 
 def filter_table(
@@ -88,24 +92,9 @@ def render(
     """Draw the molecules as an image: counts per pixel, Gaussians, or coloured by a column."""
     from napari_deepsmlm import filtering
     from napari_deepsmlm.drift import without_beads
-    from napari_deepsmlm.io import (
-        history_report,
-        require_image_ending,
-        write_image,
-        write_rgb,
-        write_volume,
-    )
-    from napari_deepsmlm.io.tables.columns import merged_uncertainty
-    from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
+    from napari_deepsmlm.io import history_report, require_image_ending
     from napari_deepsmlm.localizations import known_places
-    from napari_deepsmlm.render import (
-        RenderOptions,
-        VolumeOptions,
-        draw,
-        draw_colored,
-        draw_volume,
-        frames_shape,
-    )
+    from napari_deepsmlm.render import RenderOptions, VolumeOptions, frames_shape
 
     require_image_ending(out_file)
     if volume and color_by is not None:
@@ -132,34 +121,59 @@ def render(
     field_nm = None if field is None else _field_nm(field, pixel_size, pixel_nm)
     shape = None if field_nm is None else frames_shape(*field_nm, sr_pixel)
     n_outside = _warn_of_outside(molecules, field_nm)
-    report = {"inputs": [str(table)], "molecules": len(molecules), "where": where}
-    report |= {"outside": n_outside}
-    report |= {"field_nm": field_nm}
-    report |= {"image": options.model_dump(), "file": str(out_file)}
-    report |= {"history": history_report(table)}
-    if isinstance(options, VolumeOptions):
-        drawn = draw_volume(molecules, shape, options=options)
-        image = drawn.voxels.numpy()
-        report |= {"z_nm": drawn.z_nm}
-        how = {"pixel_size_nm": sr_pixel, "z_step_nm": z_step}
-        write_volume(out_file, image, report=report, **how)
-    elif color_by is None:
-        image = draw(molecules, shape, options=options).numpy()
-        write_image(out_file, image, pixel_size_nm=sr_pixel, report=report)
-    else:
-        column = filtering.find_column(color_by, molecules.names) or color_by
-        if column == UNCERTAINTY_XY:  # one number in ThunderSTORM, two in a table of ours
-            molecules = molecules.with_columns(**{column: merged_uncertainty(molecules)})
-        image, low, high = draw_colored(molecules, column, shape, options=options)
-        report |= {"color_by": column, "color_low": low, "color_high": high}
-        write_rgb(out_file, image, pixel_size_nm=sr_pixel, report=report)
-    sides = image.shape[:2] if color_by is not None else image.shape
+    report: dict[str, Any] = {
+        "inputs": [str(table)],
+        "molecules": len(molecules),
+        "where": where,
+        "outside": n_outside,
+        "field_nm": field_nm,
+        "image": options.model_dump(),
+        "file": str(out_file),
+        "history": history_report(table),
+    }
+    report |= _draw_to(out_file, molecules, options, shape, color_by, report)
     n_inside = len(molecules) - n_outside
-    size = f"{' x '.join(map(str, sides))} {'voxels' if volume else 'pixels'}"
+    size = f"{' x '.join(map(str, report['shape']))} {'voxels' if volume else 'pixels'}"
     note = f"{counted(n_inside, 'molecule')} in {size}: {out_file}"
     if color_by is not None:
-        note += f" (blue {low:.4g}, grey, orange {high:.4g})"
-    tell({**report, "shape": list(sides)}, note, as_json, n_read=n_read)
+        note += f" (blue {report['color_low']:.4g}, grey, orange {report['color_high']:.4g})"
+    tell(report, note, as_json, n_read=n_read)
+
+
+def _draw_to(
+    out_file: Path,
+    molecules: Localizations,
+    options: RenderOptions,
+    shape: tuple[int, int] | None,
+    color_by: str | None,
+    report: dict[str, Any],
+) -> dict[str, Any]:
+    """Write the image, the volume or the colours; return what there is to say of them."""
+    from napari_deepsmlm.filtering import find_column
+    from napari_deepsmlm.io import write_image, write_rgb, write_volume
+    from napari_deepsmlm.io.tables.columns import merged_uncertainty
+    from napari_deepsmlm.io.tables.headers import UNCERTAINTY_XY
+    from napari_deepsmlm.render import VolumeOptions, draw, draw_colored, draw_volume
+
+    nm = options.sr_pixel_nm
+    if isinstance(options, VolumeOptions):
+        drawn = draw_volume(molecules, shape, options=options)
+        said: dict[str, Any] = {"z_nm": drawn.z_nm}
+        voxels = drawn.voxels.numpy()
+        how = {"pixel_size_nm": nm, "z_step_nm": options.z_step_nm}
+        write_volume(out_file, voxels, report=report | said, **how)
+        return said | {"shape": list(voxels.shape)}
+    if color_by is None:
+        image = draw(molecules, shape, options=options).numpy()
+        write_image(out_file, image, pixel_size_nm=nm, report=report)
+        return {"shape": list(image.shape)}
+    column = find_column(color_by, molecules.names) or color_by
+    if column == UNCERTAINTY_XY:  # one number in ThunderSTORM, two in a table of ours
+        molecules = molecules.with_columns(**{column: merged_uncertainty(molecules)})
+    colors, low, high = draw_colored(molecules, column, shape, options=options)
+    said = {"color_by": column, "color_low": low, "color_high": high}
+    write_rgb(out_file, colors, pixel_size_nm=nm, report=report | said)
+    return said | {"shape": list(colors.shape[:2])}
 
 
 def convert(

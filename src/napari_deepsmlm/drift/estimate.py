@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 WAYS = {"correlation": "redundant cross-correlation", "entropy": "least entropy"}
-LARGEST_DOUBT_NM = 60.0
+MAX_DOUBT_NM = 60.0
 """Two ways that disagree by more have not both seen the drift."""
 AGREE_NM, AGREE_ERRORS = 10.0, 4.0
 BY_CHANCE = 6.0
@@ -200,7 +200,7 @@ def _differences(paths: dict[str, Path]) -> tuple[float, ...]:
 
 
 def _refuse_contradiction(agreement: tuple[float, ...]) -> None:
-    if max(agreement) > LARGEST_DOUBT_NM:
+    if max(agreement) > MAX_DOUBT_NM:
         axis = "xyz"[int(np.argmax(agreement))]
         raise ValueError(
             f"The drift cannot be told: cross-correlation and least entropy disagree by "

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 FWHM = 2 * math.sqrt(2 * math.log(2))
 TUBE_NM, WAVE_NM, WAVELENGTH_NM = 25.0, 150.0, 3000.0
-MOST_TRIALS = 6
-MOST_BLOCKS = 400
+MAX_TRIALS = 6
+MAX_BLOCKS = 400
 DENSE_PER_NM = 4
 
 Several = Annotated[tuple[float, ...], Field(min_length=1, max_length=12)]
@@ -71,9 +71,9 @@ class LiveOptions(FrozenModel):
     def _can_be_added_up(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if not all(1 <= frames <= 5000 for frames in value):
             raise ValueError("must be 1 to 5000 frames")
-        if max(value) > MOST_BLOCKS * math.gcd(*value):
+        if max(value) > MAX_BLOCKS * math.gcd(*value):
             raise ValueError(
-                f"must have a common divisor of {math.ceil(max(value) / MOST_BLOCKS)} frames or "
+                f"must have a common divisor of {math.ceil(max(value) / MAX_BLOCKS)} frames or "
                 "more, as 20,50,200 have 10: images are added up from such pieces"
             )
         return tuple(sorted(set(value)))
@@ -212,7 +212,7 @@ class _Tries:
     def _starts(self, window: int) -> list[int]:
         """Return first frames of windows that do not overlap, evenly over the movie."""
         last = max(self.options.windows) - window
-        n = min(MOST_TRIALS, last // window + 1)
+        n = min(MAX_TRIALS, last // window + 1)
         each = np.linspace(0, last, n) if n > 1 else [0]
         return [int(start) // self._piece * self._piece for start in each]
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # If displacements of a few beads differ by less than this, rotation and scale cannot be told from
 # errors of the positions.
 _ALIKE_NM = 5.0
+SETTLED_PX = 1e-4
 
 
 class AffineTransform(FrozenModel):
@@ -184,20 +185,25 @@ def shifted(volume: Array, move: Sequence[float] | Array) -> Array:
     return volume
 
 
-def displacement(reference: Array, volume: Array, n_steps: int = 6) -> tuple[Array, float]:
-    """Return (z, y, x) and a factor so that volume = factor * reference moved by them."""
+def displacement(reference: Array, volume: Array, max_steps: int = 6) -> tuple[Array, float]:
+    """Return (z, y, x) and a factor so that volume = factor * reference moved by them.
+
+    It is settled once a step moves it by less than a ten-thousandth of a voxel.
+    """
     from scipy.ndimage import gaussian_filter
 
     # A little smoothing makes the slopes of noisy voxels trustworthy.
     target = gaussian_filter(volume, 0.7)[_INNER]
     smooth = gaussian_filter(reference, 0.7)
     move, scale = np.zeros(3), 1.0
-    for _ in range(n_steps):
+    for _ in range(max_steps):
         guess = shifted(smooth, move)
         slopes = [scale * -slope[_INNER].ravel() for slope in np.gradient(guess)]
         design = np.column_stack([*slopes, guess[_INNER].ravel()])
         step = np.linalg.lstsq(design, (target - scale * guess[_INNER]).ravel(), rcond=None)[0]
         move, scale = move + np.clip(step[:3], -1, 1), scale + step[3]
+        if np.abs(step[:3]).max() < SETTLED_PX:
+            break
     return move, float(scale)
 
 

@@ -48,14 +48,19 @@ def test_openings_leave_nothing(
     assert after["MB"] - before["MB"] < 30
 
 
-@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize(
+    "names",  # each closes the viewer, so in every run one does it for all
+    [PANELS, *(pytest.param([name], marks=pytest.mark.slow) for name in PANELS)],
+    ids=["all", *PANELS],
+)
 def test_a_panel_may_be_closed_while_it_loads(
-    viewer: Any, qtbot: Any, stack_layer: Any, no_threads_left: None, name: str
+    viewer: Any, qtbot: Any, stack_layer: Any, no_threads_left: None, names: list[str]
 ) -> None:
-    dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, name)
-    dock.destroyOnClose()
-    QApplication.processEvents()
-    viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    for name in names:
+        dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        dock.destroyOnClose()
+        QApplication.processEvents()
+        viewer.window.add_plugin_dock_widget(PLUGIN, name)
     viewer.close()
     QApplication.processEvents()
 

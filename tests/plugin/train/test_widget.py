@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,8 +17,9 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 from tests.cli.conftest import call, call_and_ctrl_c
 
 from napari_deepsmlm._files import is_in_use
+from napari_deepsmlm._locks import LOCK
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.models import load_model, model_class
+from napari_deepsmlm.models import load_model, model_class, read_card
 from napari_deepsmlm.plugin.train import look_box
 from napari_deepsmlm.plugin.train import widget as train_widget
 from napari_deepsmlm.plugin.train.look import frames_to_watch
@@ -29,7 +31,7 @@ from napari_deepsmlm.runs import (
     read_record,
     unfinished_runs,
 )
-from napari_deepsmlm.training.record import BEST, RECORD, STATE
+from napari_deepsmlm.training.record import BEST, LAST, RECORD, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -266,6 +268,51 @@ def test_runs_of_the_command_line_go_on_here_until_they_are_over(
     train.resume(folders[0])
     wait_for_end(train, qtbot)
     assert train.status_note.text().startswith("This run was over already, at step 16")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_a_run_is_handed_from_the_command_line_to_the_panel_and_back(
+    runs: Path, tmp_path: Path, qtbot: Any, open_train: Callable[[], TrainWidget]
+) -> None:
+    tiny(ENDLESS).to_file(tmp_path / "mine.yaml")
+    folder = runs / "2026-11-20_1400_a"
+    begun = ("train", tmp_path / "mine.yaml", "--out", folder, "--device", "cpu")
+    assert call_and_ctrl_c(*begun, once=folder / BEST).exit_code == 0
+    at_first = steps_of(folder)
+    train = open_train()
+    assert train.resume_box.folder == folder
+    train.resume_box.resume_button.click()
+    wait_for_scores(train, qtbot)
+    train.stop_button.click()
+    wait_for_end(train, qtbot)
+    assert steps_of(folder) > at_first
+    end = steps_of(folder) + 2
+    done = call("train", "--out", folder, "--resume", "--steps", end, "--device", "cpu", "--json")
+    assert json.loads(done.stdout)["steps"] == end
+    assert unfinished_runs(runs) == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_a_run_is_handed_from_the_panel_to_the_command_line_and_back(
+    endless: TrainWidget, runs: Path, qtbot: Any
+) -> None:
+    endless.stop_button.click()
+    wait_for_end(endless, qtbot)
+    (folder,) = unfinished_runs(runs)
+    end = steps_of(folder) + 100
+    resumed = ("train", "--out", folder, "--resume", "--steps", end, "--device", "cpu", "--json")
+    stopped = json.loads(call_and_ctrl_c(*resumed, once=folder / LOCK).stdout)
+    assert stopped["reason"] == "stopped"
+    assert end - 100 <= stopped["steps"] < end
+    QApplication.sendEvent(endless, QEvent(QEvent.Type.WindowActivate))
+    endless.resume_box.resume_button.click()
+    wait_for_end(endless, qtbot)
+    assert endless.status_note.text().startswith(f"Done. {end} steps")
+    assert unfinished_runs(runs) == {}
+
+
+def steps_of(folder: Path) -> int:
+    return int(read_card(folder / LAST).training_record["steps"])
 
 
 def test_pause_stop_resume_and_death_of_a_real_child(

@@ -1,13 +1,14 @@
 """A large table: the panel's event loop while it is browsed, and the library with ten times more.
 
     xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/large_tables.py [--rows 1000000]
+    xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/large_tables.py --depth
     python benchmarks/large_tables.py --library [--rows 10000000]
 
 The first prints gaps of the event loop as `window.py` does: opening the table, moving sliders,
 typing a filter, rendering; and, to compare with, what napari takes for the smallest layer. Without
-a graphics card most of the rest is napari's drawing too. The second writes, reads, filters,
-draws, takes off the drift and links without a window, and prints seconds and the largest memory of
-each step (of Linux).
+a graphics card most of the rest is napari's drawing too. The second looks at the molecules in 3-D.
+The third writes, reads, filters, draws, takes off the drift and links without a window, and prints
+seconds and the largest memory of each step (of Linux).
 """
 
 from __future__ import annotations
@@ -34,10 +35,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int)
     parser.add_argument("--library", action="store_true", help="without a window")
+    parser.add_argument("--depth", action="store_true", help="the window in 3-D")
     chosen = parser.parse_args()
     os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
     if chosen.library:
         measure_library(chosen.rows or 10_000_000)
+    elif chosen.depth:
+        measure_depth(chosen.rows or 1_000_000)
     else:
         measure_panel(chosen.rows or 1_000_000)
 
@@ -123,11 +127,33 @@ def memory_gb() -> float:
     return float(status.split("VmHWM:")[1].split()[0]) / 1e6  # kB
 
 
-def measure_panel(n: int) -> None:
-    """Print gaps of the event loop while the panel is used."""
+def measure_depth(n: int) -> None:
+    """Print gaps of the event loop while the molecules are looked at in 3-D."""
+    from window import after
+
+    viewer, panel, gaps = _opened(n)
+    layers = len(viewer.layers)
+    panel.after.depth_button.click()
+    gaps.measure("3-D", lambda: len(viewer.layers) > layers)
+    gaps.measure("the first pictures", after(3))
+    start = time.perf_counter()
+
+    def turn() -> None:
+        viewer.camera.angles = (0, 40 * (time.perf_counter() - start), 60)
+
+    gaps.measure("turning", after(10, turn))
+    for layer in list(viewer.layers)[layers:]:
+        layer.visible = not layer.name.endswith("volume")
+    gaps.measure("points alone", after(2))
+    gaps.measure("turning the points", after(10, turn))
+    print([f"{layer.name}: {layer.visible}" for layer in viewer.layers])
+    print(panel.status_note.text(), panel.message_note.text())
+    viewer.close()
+
+
+def _opened(n: int) -> tuple[Any, Any, Any]:
+    """Return a viewer, the panel with a table in it, and what measures gaps."""
     import napari
-    from napari.layers import Image
-    from qtpy.QtCore import QTimer
     from window import Gaps, after
 
     path = Path(tempfile.mkdtemp()) / "table.csv"
@@ -142,6 +168,16 @@ def measure_panel(n: int) -> None:
     gaps.measure("loading", lambda: panel.is_ready)
     panel.open(path)
     gaps.measure("opening the table", lambda: panel._kept is not None)
+    return viewer, panel, gaps
+
+
+def measure_panel(n: int) -> None:
+    """Print gaps of the event loop while the panel is used."""
+    from napari.layers import Image
+    from qtpy.QtCore import QTimer
+    from window import after
+
+    viewer, panel, gaps = _opened(n)
     rows = {row.column.name: row for row in panel.ranges.rows}
     start = time.perf_counter()
 

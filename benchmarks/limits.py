@@ -25,7 +25,11 @@ RESULTS, PICTURES = ROOT / "benchmarks/results/limits", ROOT / "docs/images/limi
 WORKS_JACCARD = 0.8
 MODELS = (
     *("dilated-loc:2d", "deep-storm:2d", "dilated-loc:2d-100nm", "deep-storm:2d-100nm"),
-    *("dilated-loc:astigmatic-100nm", "drsn-storm:2d-100nm-x4", "voxel-regression:quad-plane-192nm"),
+    *(
+        "dilated-loc:astigmatic-100nm",
+        "drsn-storm:2d-100nm-x4",
+        "voxel-regression:quad-plane-192nm",
+    ),
 )
 HEAD = """# Limits of the built-in models
 
@@ -41,7 +45,9 @@ The bound is that of lone molecules: crowded ones cannot reach it. Image network
 picture, are judged by the molecules that are read from it. This page is made by `python
 benchmarks/limits.py`; `deepsmlm limits` does the same for a model or a microscope of yours.
 
-| model | up to this density the Jaccard index is {works:g} or better, at {all_photons} photons (background {dark:g}) | lateral error there | error of sparse molecules, over the bound |
+At {all_photons} photons on a background of {dark:g}:
+
+| model | Jaccard index {works:g} up to | lateral error there | error of sparse ones / bound |
 | --- | --- | --- | --- |
 """
 
@@ -63,10 +69,8 @@ def main() -> None:
 def measure(name: str, options: LimitOptions) -> None:
     """Write tables and picture of a model."""
     began = time.process_time()
-    found = None
-    for _, _, found in measure_limits(find_tried(name), options):
-        pass
-    assert found is not None  # noqa: S101 - the last event holds it
+    *_, (_, _, found) = measure_limits(find_tried(name), options)
+    assert found is not None
     with tempfile.TemporaryDirectory() as folder:
         for path in write_limits(folder, found):
             to = PICTURES if path.suffix == ".png" else RESULTS

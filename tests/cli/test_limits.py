@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from tests.cli.conftest import call
 
+from napari_deepsmlm.limits.live import _best
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -40,6 +42,16 @@ def test_a_call_that_cannot_be_right_is_refused(tmp_path: Path) -> None:
         result = call("limits", *arguments, "--out", tmp_path / "o")
         assert result.exit_code == 2, result.output
         assert words in " ".join(result.output.split())
+
+
+def test_of_windows_that_are_as_bad_the_nearest_to_the_structure_is_best() -> None:
+    columns = ("nmse_percent", "distance_nm")
+    smeared = [(95.1, 64.0), (98.0, 120.0), (95.0, 227.0), (97.0, None)]
+    assert _best([dict(zip(columns, row, strict=True)) for row in smeared]) == 0
+    resting = [(74.0, 7.0), (22.0, 7.5), (12.0, 7.6)]
+    assert _best([dict(zip(columns, row, strict=True)) for row in resting]) == 2
+    empty = [(100.0, None), (100.0, None)]
+    assert _best([dict(zip(columns, row, strict=True)) for row in empty]) == 0
 
 
 @pytest.mark.slow

@@ -162,8 +162,9 @@ def crowd_with_a_bead(n_frames: int = 400, seed: int = 0) -> tuple[Localizations
     seen = np.flatnonzero(rng.random(n_frames) < 0.7)
     n = 20_000
     # 3 um on a side: 10 molecules per 60 nm disk, seen in all frames together
-    place = rng.uniform(0, 3000, (n, 2)), np.array([1512.0, 1490.0]) + rng.normal(
-        0, 6, (len(seen), 2)
+    place = (
+        rng.uniform(0, 3000, (n, 2)),
+        np.array([1512.0, 1490.0]) + rng.normal(0, 6, (len(seen), 2)),
     )
     x, y = np.concatenate(place).T
     table = Localizations(

@@ -98,6 +98,28 @@ def test_a_filament_that_is_not_there_is_pointed_at(tmp_path: Path, honest: Samp
     assert "molecules without light" in found.sentence()
 
 
+def test_a_faint_false_filament_beside_bright_ones_is_pointed_at(tmp_path: Path) -> None:
+    # a bright line of 40 px at x 2.0 um, and molecules where nothing is, 0.7 um beside it
+    rng, n = np.random.default_rng(3), 9000
+    experiment = Experiment(
+        psf=GaussianPSF(pixel_size_nm=100, sigma_nm=(110, 110)),
+        camera=SCMOS(),
+        simulation=Simulation(background=(30, 30)),
+        image_px=(48, 48),
+    )
+    frame = rng.integers(0, N_FRAMES, n)
+    line = {"x_nm": np.full(n, 2000.0), "y_nm": rng.uniform(400, 4400, n)}
+    truth = Localizations(frame=frame, **line, z_nm=np.zeros(n), photons=np.full(n, 2000.0))
+    stack, _ = experiment.simulate(N_FRAMES, seed=1, activations=truth.to_torch())
+    false = truth[: n // 6].with_columns(x_nm=np.full(n // 6, 2700.0))
+    found = judged(tmp_path, Sample(stack, Localizations.concatenate([truth, false])))
+    assert "Image against frames" in doubts_of(found)
+    assert found.doubt is not None
+    assert {one.is_missing for one in found.doubt.regions} == {False}
+    assert abs(found.doubt.regions[0].x_px * 100 - 2700) < 150
+    assert found.doubt.regions[0].n_px > 60
+
+
 def test_a_gap_is_pointed_at(tmp_path: Path, honest: Sample) -> None:
     table = honest.table
     in_gap = (table.y_nm > 1500) & (table.y_nm < 2700)
@@ -106,6 +128,7 @@ def test_a_gap_is_pointed_at(tmp_path: Path, honest: Sample) -> None:
     assert found.doubt is not None
     assert found.doubt.regions[0].is_missing
     assert 1300 < found.doubt.regions[0].y_px * 100 < 2900
+    assert all(one.is_missing for one in found.doubt.regions)  # none false beside it
 
 
 def test_a_psf_of_another_width_is_pointed_at(tmp_path: Path) -> None:

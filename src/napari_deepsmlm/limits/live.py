@@ -33,6 +33,8 @@ FWHM = 2 * math.sqrt(2 * math.log(2))
 TUBE_NM, WAVE_NM, WAVELENGTH_NM = 25.0, 150.0, 3000.0
 MAX_TRIALS = 6
 MAX_BLOCKS = 400
+AS_GOOD_PERCENT = 1.0
+"""Errors of windows that differ by less are equal."""
 DENSE_PER_NM = 4
 
 Several = Annotated[tuple[float, ...], Field(min_length=1, max_length=12)]
@@ -132,11 +134,21 @@ def measure_live(
     for number, speed in enumerate(options.speeds_nm):
         tries = _Tries(tried, options, speed, number)
         mine = [tries.score(window) for window in options.windows]
-        best = int(np.argmin([row["nmse_percent"] for row in mine]))
+        best = _best(mine)
         rows += [{**row, "is_best": k == best} for k, row in enumerate(mine)]
         shown.append(tries.picture(options.windows[best]))
         yield number + 1, n, None
     yield n, n, LiveLimits(tried, options, pd.DataFrame(rows), tuple(shown))
+
+
+def _best(rows: list[dict[str, Any]]) -> int:
+    """Return which window has the least error; of those as good, the nearest to the structure.
+
+    The error ends at 100 %, near which a smear is as good as a few molecules that are right.
+    """
+    errors = np.array([row["nmse_percent"] for row in rows])
+    apart = np.array([row["distance_nm"] or math.inf for row in rows])
+    return int(np.argmin(np.where(errors <= errors.min() + AS_GOOD_PERCENT, apart, math.inf)))
 
 
 class _Tries:

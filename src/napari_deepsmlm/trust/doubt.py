@@ -73,17 +73,25 @@ def doubt_map(
     halves = _half_means(source)
     mean = (halves[0] + halves[1]) / 2
     noise = _noise(halves)
-    light = _light(table, mean.shape, pixel_nm)
-    seen = _detail(mean)
-    explained = _detail(ndimage.gaussian_filter(light, sigma_px))
-    explained = explained * _scale(seen, explained)
-    apart = seen - explained
-    larger = np.maximum(np.abs(seen), np.abs(explained))
-    is_structure = np.maximum(seen, explained) > SIGNIFICANT * noise
-    wrong = is_structure & (np.abs(apart) > np.maximum(SIGNIFICANT * noise, CONTRADICTION * larger))
+    light = ndimage.gaussian_filter(_light(table, mean.shape, pixel_nm), sigma_px)
+    seen, explained = _detail(mean), _detail(light)
+    scale = _scale(seen, explained)
+    explained = explained * scale
+    # Detail is below zero beside what is bright: a false structure would not stand out there, and
+    # beside it something would seem to be missing. So the light itself must tell the same.
+    given = ndimage.gaussian_filter(light, SMOOTH_PX) * scale
+    apart = ndimage.gaussian_filter(mean, SMOOTH_PX) - given
+    apart = _nearer_to_zero(seen - explained, apart - _level(apart))
+    larger = np.maximum(given, given + apart)
+    limit = SIGNIFICANT * noise
+    wrong = (larger > limit) & (np.abs(apart) > np.maximum(limit, CONTRADICTION * larger))
     in_doubt = np.zeros(seen.shape, np.uint8)
     regions: list[Region] = []
-    for code, mask in ((1, wrong & (apart < 0)), (2, wrong & (apart > 0))):
+    # what lies outside of the field shines into it
+    margin = round(2 * np.hypot(sigma_px, SMOOTH_PX))
+    inside = np.zeros(seen.shape, bool)
+    inside[margin:-margin, margin:-margin] = True
+    for code, mask in ((1, wrong & (apart < 0)), (2, wrong & (apart > 0) & inside)):
         label, n = ndimage.label(mask, np.ones((3, 3)))
         sizes = np.bincount(label.ravel(), minlength=n + 1)
         for k in np.flatnonzero(sizes[1:] >= SMALLEST_PX) + 1:
@@ -91,6 +99,7 @@ def doubt_map(
             regions.append(Region(y + 0.5, x + 0.5, int(sizes[k]), code == 2))
             in_doubt[label == k] = code
     regions.sort(key=lambda one: -one.n_px)
+    is_structure = (np.maximum(seen, explained) > limit) | (in_doubt > 0)
     share = float((in_doubt > 0).sum() / max(int(is_structure.sum()), 1))
     return DoubtMap(seen, explained, in_doubt, share, tuple(regions))
 
@@ -139,6 +148,21 @@ def _light(table: Localizations, shape: tuple[int, ...], pixel_nm: float) -> Arr
 def _detail(image: Array) -> Array:
     near = ndimage.gaussian_filter(image, SMOOTH_PX)
     return np.asarray(near - ndimage.gaussian_filter(image, LEVEL_PX))
+
+
+def _nearer_to_zero(one: Array, other: Array) -> Array:
+    """Return the smaller of two values of one sign, 0 where their signs differ."""
+    smaller = np.sign(one) * np.minimum(np.abs(one), np.abs(other))
+    return np.asarray(np.where(one * other > 0, smaller, 0.0))
+
+
+def _level(image: Array) -> Array:
+    """Return (H, W) what most of a smooth image's pixels nearby have: medians of wide squares."""
+    step = max(1, round(LEVEL_PX / 2))
+    size = 2 * round(2 * LEVEL_PX / step) + 1
+    coarse = ndimage.median_filter(image[::step, ::step], size, mode="nearest")
+    at = np.indices(image.shape) / step
+    return np.asarray(ndimage.map_coordinates(coarse, at, order=1, mode="nearest"))
 
 
 def _scale(seen: Array, explained: Array) -> float:

@@ -71,7 +71,9 @@ def test_molecules_with_z_are_points_and_a_volume_where_they_are(
 def test_a_bead_is_neither_in_the_volume_nor_a_point() -> None:
     n = 400
     bead = Localizations(
-        frame=np.arange(n), x_nm=CHANCE.normal(800, 5, n), y_nm=CHANCE.normal(700, 5, n),
+        frame=np.arange(n),
+        x_nm=CHANCE.normal(800, 5, n),
+        y_nm=CHANCE.normal(700, 5, n),
         z_nm=CHANCE.normal(0, 10, n),
     )
     table = Localizations.concatenate([TABLE.with_columns(frame=TABLE.frame % n), bead])
@@ -83,10 +85,14 @@ def test_a_bead_is_neither_in_the_volume_nor_a_point() -> None:
     assert len(points.data) == volume.data.sum()
 
 
-def test_many_molecules_are_a_volume_alone(
+def test_some_of_very_many_molecules_are_points(
     panel: LocalizationsWidget, viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(depth_work, "MAX_POINTS", 100)
     panel.after.depth_button.click()
-    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=WAIT_MS)
-    assert "mine, volume" in viewer.layers
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=WAIT_MS)
+    assert viewer.layers["mine, volume"].data.sum() == N
+    points = viewer.layers["mine, depth"].data
+    assert len(points) == 100
+    assert set(points[:, 0]) <= set(TABLE["z_nm"])
+    assert "100 of them, drawn at random" in panel.status_note.text()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
 
 MAX_POINTS = 200_000
-"""More are shown by the volume alone."""
+"""Of more, as many are drawn at random: napari is busy with a million for seconds."""
 POINT_NM = 20.0
 AXES = ("z", "y", "x")
 
@@ -40,7 +40,7 @@ def in_depth(
     origin_nm: tuple[float, float],
     stopping: threading.Event,
 ) -> Generator[InDepth, None, None]:
-    """Yield a volume of 24 x 24 x 50 nm voxels and, if they are few enough, points.
+    """Yield a volume of 24 x 24 x 50 nm voxels, and points: of very many molecules some.
 
     Parameters
     ----------
@@ -78,10 +78,18 @@ def in_depth(
     layers = [Layer.create(voxels, {**keywords, **_axes()}, "image")]
     sizes = " × ".join(f"{side:g}" for side in reversed(voxel))
     said = f"{counted(len(table), 'molecule')} as a volume of {sizes} nm voxels"
-    if len(table) <= MAX_POINTS:
-        layers.append(_points(table, name, origin_nm))
-        said += ", and as points coloured by depth"
+    some = _some(table)
+    layers.append(_points(some, name, origin_nm))
+    which = "" if some is table else f"{len(some):,} of them, drawn at random, "
+    said += f", and {which}as points coloured by depth"
     yield InDepth(tuple(layers), " ".join([f"{said}; the other layers are hidden.", *remarks]))
+
+
+def _some(table: Localizations) -> Localizations:
+    if len(table) <= MAX_POINTS:
+        return table
+    rows = np.random.default_rng(0).choice(len(table), MAX_POINTS, replace=False)
+    return table[np.sort(rows)]
 
 
 def _points(table: Localizations, name: str, origin_nm: tuple[float, float]) -> Layer:

@@ -159,7 +159,8 @@ class DeepStorm(ImageModel):
         target = TARGET_SCALE * gaussian_blur(spike_image(truth, shape, self.sr_pixel_nm))
         blurred = PREDICTION_SCALE * gaussian_blur(prediction)
         sparse = self.config.sparsity * prediction.abs().mean()
-        return (blurred - target).square().mean() + sparse
+        loss: Tensor = (blurred - target).square().mean() + sparse
+        return loss
 
     def to_image(self, prediction: Tensor) -> Tensor:
         """Return (B, r H, r W) molecules per super-resolution pixel, never negative."""

@@ -472,3 +472,16 @@ def test_a_batch_norm_that_turns_values_round_is_left_as_it_is() -> None:
             block.norm.weight[3] = -0.5
         expected = model.eval()(frames)
         torch.testing.assert_close(model.for_inference()(frames), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("frames", "scaling"), [(1, "photons"), (3, "photons"), (1, "noise")])
+def test_no_layer_puts_its_input_in_another_order_of_memory(frames: int, scaling: str) -> None:
+    model = build_model("dilated-loc", {"frames": frames, "input": scaling}).for_inference()
+    photons = torch.poisson(torch.full((2, frames, 16, 16), 30.0))
+    with torch.inference_mode():
+        prepared = model.prepare(photons)
+        with torch.profiler.profile(record_shapes=True) as profile:
+            model.predict(prepared)
+    copied = [event.input_shapes[0] for event in profile.events() if event.name == "aten::copy_"]
+    # 64 features, and the frame as one channel or two.
+    assert not [shape for shape in copied if shape[1:2] in ([65], [66])]

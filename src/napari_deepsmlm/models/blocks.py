@@ -214,6 +214,16 @@ def channels_last(network: N) -> N:
     return network
 
 
+def in_channels_last(x: Tensor) -> Tensor:
+    """Return (B, C, H, W) values in the order of memory that convolutions are fastest in.
+
+    `memory_format` leaves the strides of a single channel as they are, and then what it is
+    concatenated with is not in this order.
+    """
+    B, C, H, W = x.shape
+    return x.permute(0, 2, 3, 1).flatten(1).view(B, H, W, C).permute(0, 3, 1, 2)
+
+
 def folded_weights(block: ConvBlock) -> tuple[Tensor, Tensor]:
     """Return the (out, in, k, k) weights and (out,) bias that batch norm has been folded into."""
     conv = cast("nn.Conv2d | UpsampledConv2d", block[0])

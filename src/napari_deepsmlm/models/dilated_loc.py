@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models.base import ModelConfig, SMLMModel
+from napari_deepsmlm.models.blocks import in_channels_last
 from napari_deepsmlm.models.decode import highest_cells, share_out
 from napari_deepsmlm.models.likelihood import count_loss, mixture_loss, weighted_cross_entropy
 from napari_deepsmlm.models.losses import spike_image
@@ -162,18 +163,19 @@ class DilatedLoc(SMLMModel):
     def predict(self, prepared: Tensor) -> Tensor:
         """(B, T, H, W) photons, T 1 or 3, -> (B, 9, c H, c W); (B, 2 T, H, W) -> (B, 10, ...)."""
         B, (H, W), T = prepared.shape[0], prepared.shape[-2:], cast("int", self.config.frames)
-        x = prepared[:, :T].reshape(B * T, 1, H, W).to(memory_format=torch.channels_last)
+        x = prepared[:, :T].reshape(B * T, 1, H, W)
         x = self.input_norm(x.to(self.input_norm.weight.dtype))
         if self.reads_noise_units:
             noise = prepared[:, T:].reshape(B * T, 1, H, W)
             x = torch.cat([x, noise.log().to(x.dtype)], 1)
+        x = in_channels_last(x)  # or what it is joined to would be put in another order and back
         first = self.early[0](x)
         x = x.to(first.dtype)  # or concatenations under autocast become single precision
         second = self.early[1](_with(first, x)) + first
         third = self.early[2](_with(second, x)) + second
         # (B*T, C, H, W) -> (B, T*C, H, W); from here on the frame looked at leads
         seen = third.unflatten(0, (B, T)).flatten(1, 2) if T > 1 else third
-        x, third = (v.unflatten(0, (B, T))[:, T // 2] for v in (x, third))
+        x, third = (in_channels_last(v.unflatten(0, (B, T))[:, T // 2]) for v in (x, third))
         by_2 = self.late[0](_with(seen, x)) + third
         by_4 = self.late[1](_with(by_2, x)) + by_2
         by_8 = self.late[2](_with(by_4, x)) + by_4

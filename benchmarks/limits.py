@@ -1,4 +1,4 @@
-"""Limits of every built-in model: density x brightness x background, beside the Cramer-Rao bound.
+"""Limits of built-in models: density x brightness x background, beside the Cramer-Rao bound.
 
     python benchmarks/limits.py [MODEL...] [--molecules 150]
     python benchmarks/limits.py --page docs/limits.md
@@ -32,11 +32,7 @@ RESULTS, PICTURES = ROOT / "benchmarks/results/limits", ROOT / "docs/images/limi
 WORKS_JACCARD = 0.8
 MODELS = (
     *("dilated-loc:2d", "deep-storm:2d", "dilated-loc:2d-100nm", "deep-storm:2d-100nm"),
-    *(
-        "dilated-loc:astigmatic-100nm",
-        "drsn-storm:2d-100nm-x4",
-        "voxel-regression:quad-plane-192nm",
-    ),
+    *("dilated-loc:astigmatic-100nm", "voxel-regression:quad-plane-192nm"),
 )
 HEAD = """# Limits of the built-in models
 
@@ -49,7 +45,8 @@ the SMLM Challenge. With so few molecules a Jaccard index is certain to about 0.
 about a tenth. For microscopes that a model was not trained for see [any microscope](conditions.md).
 
 The bound is that of lone molecules: crowded ones cannot reach it. Image networks, which draw a
-picture, are judged by the molecules that are read from it. This page is made by `python
+picture, are judged by the molecules that are read from it; DRSN-STORM, which reads sums of frames,
+is on the page of [any microscope](conditions.md) instead. This page is made by `python
 benchmarks/limits.py`; `deepsmlm limits` does the same for a model or a microscope of yours.
 
 At {all_photons} photons on a background of {dark:g}, in molecules per frame and µm² (a model that
@@ -63,7 +60,7 @@ is worse for sparse molecules than for dense ones finds bright ones more than on
 def main() -> None:
     """Measure models, or make the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", help="default: all built-in ones")
+    parser.add_argument("models", nargs="*", help="default: those that read single frames")
     parser.add_argument("--molecules", type=int, default=150, help="of each condition, about")
     parser.add_argument("--page", type=Path, help="make the page from what was measured")
     chosen = parser.parse_args()

@@ -49,8 +49,8 @@ picture, are judged by the molecules that are read from it; DRSN-STORM, which re
 is on the page of [any microscope](conditions.md) instead. This page is made by `python
 benchmarks/limits.py`; `deepsmlm limits` does the same for a model or a microscope of yours.
 
-At {all_photons} photons on a background of {dark:g}, in molecules per frame and µm² (a model that
-is worse for sparse molecules than for dense ones finds bright ones more than once):
+At {all_photons} photons on a background of {dark:g}, in molecules per frame and µm² (where a
+model is worse for sparse molecules than for dense ones, precision and recall below tell why):
 
 | model | Jaccard index {works:g} or better | lateral error there | error of sparse ones / bound |
 | --- | --- | --- | --- |

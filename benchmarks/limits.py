@@ -1,11 +1,11 @@
-"""Limits of every built-in model: density x brightness x background, beside the Cramer-Rao bound.
+"""Limits of built-in models: density x brightness x background, beside the Cramer-Rao bound.
 
     python benchmarks/limits.py [MODEL...] [--molecules 150]
     python benchmarks/limits.py --page docs/limits.md
 
 The first is `deepsmlm limits MODEL` for each model: its tables go to `benchmarks/results/limits/`,
-its picture to `docs/images/limits/`. The second makes the page of the documentation from the tables
-that are there.
+its picture to `docs/images/limits/`. The second makes the page of the documentation and the
+pictures from the tables that are there.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from napari_deepsmlm.limits import LimitOptions, find_tried, measure_limits, write_limits
+from napari_deepsmlm.limits import (
+    LimitOptions,
+    Limits,
+    find_tried,
+    limits_figure,
+    measure_limits,
+    write_limits,
+)
 
 ROOT = Path(__file__).parent.parent
 RESULTS, PICTURES = ROOT / "benchmarks/results/limits", ROOT / "docs/images/limits"
 WORKS_JACCARD = 0.8
 MODELS = (
     *("dilated-loc:2d", "deep-storm:2d", "dilated-loc:2d-100nm", "deep-storm:2d-100nm"),
-    *(
-        "dilated-loc:astigmatic-100nm",
-        "drsn-storm:2d-100nm-x4",
-        "voxel-regression:quad-plane-192nm",
-    ),
+    *("dilated-loc:astigmatic-100nm", "voxel-regression:quad-plane-192nm"),
 )
 HEAD = """# Limits of the built-in models
 
@@ -42,12 +45,14 @@ the SMLM Challenge. With so few molecules a Jaccard index is certain to about 0.
 about a tenth. For microscopes that a model was not trained for see [any microscope](conditions.md).
 
 The bound is that of lone molecules: crowded ones cannot reach it. Image networks, which draw a
-picture, are judged by the molecules that are read from it. This page is made by `python
+picture, are judged by the molecules that are read from it; DRSN-STORM, which reads sums of frames,
+is on the page of [any microscope](conditions.md) instead. This page is made by `python
 benchmarks/limits.py`; `deepsmlm limits` does the same for a model or a microscope of yours.
 
-At {all_photons} photons on a background of {dark:g}:
+At {all_photons} photons on a background of {dark:g}, in molecules per frame and µm² (where a
+model is worse for sparse molecules than for dense ones, precision and recall below tell why):
 
-| model | Jaccard index {works:g} up to | lateral error there | error of sparse ones / bound |
+| model | Jaccard index {works:g} or better | lateral error there | error of sparse ones / bound |
 | --- | --- | --- | --- |
 """
 
@@ -55,12 +60,14 @@ At {all_photons} photons on a background of {dark:g}:
 def main() -> None:
     """Measure models, or make the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", help="default: all built-in ones")
+    parser.add_argument("models", nargs="*", help="default: those that read single frames")
     parser.add_argument("--molecules", type=int, default=150, help="of each condition, about")
     parser.add_argument("--page", type=Path, help="make the page from what was measured")
     chosen = parser.parse_args()
     if chosen.page:
         chosen.page.write_text(page(), "utf-8")
+        for name in _measured():
+            _draw(name)
         return
     for name in chosen.models or MODELS:
         measure(name, LimitOptions(molecules=chosen.molecules))
@@ -86,11 +93,7 @@ def file_name(model: str) -> str:
 
 def page() -> str:
     """Return the page, with the models that were measured."""
-    tables = {
-        name: pd.read_csv(RESULTS / f"{file_name(name)}.csv")
-        for name in MODELS
-        if (RESULTS / f"{file_name(name)}.csv").is_file()
-    }
+    tables = {name: _table(name) for name in _measured()}
     every = pd.concat(tables.values())
     dark = every["background"].min()
     text = HEAD.format(
@@ -109,8 +112,25 @@ def page() -> str:
     return text
 
 
+def _measured() -> list[str]:
+    return [name for name in MODELS if (RESULTS / f"{file_name(name)}.csv").is_file()]
+
+
+def _table(name: str, ending: str = "") -> pd.DataFrame:
+    return pd.read_csv(RESULTS / f"{file_name(name)}{ending}.csv")
+
+
+def _draw(name: str) -> None:
+    """Draw a model's picture from its tables."""
+    has_depth = (RESULTS / f"{file_name(name)}_depth.csv").is_file()
+    depth = _table(name, "_depth") if has_depth else None
+    figure = limits_figure(Limits(find_tried(name), _table(name), depth))
+    figure.savefig(PICTURES / f"{file_name(name)}.png", dpi=100)
+
+
 def _range(column: pd.Series) -> str:
-    return f"{column.min():g} to {column.max():,g}"
+    low, high = column.min(), column.max()
+    return f"{low:g}" if low == high else f"{low:g} to {high:,g}"
 
 
 def _line(name: str, table: pd.DataFrame) -> str:
@@ -118,15 +138,14 @@ def _line(name: str, table: pd.DataFrame) -> str:
     most, errors, ratios = [], [], []
     for _, part in table.groupby("photons"):
         part = part.sort_values("density_per_um2")
-        works = (part["jaccard"] >= WORKS_JACCARD).cummin()
-        last = part[works].iloc[-1] if works.any() else None
-        most.append("none" if last is None else f"{last['density_per_um2']:g}")
-        errors.append("" if last is None else f"{last['rmse_lateral_nm']:.0f}")
+        works = part[part["jaccard"] >= WORKS_JACCARD]
+        most.append(_range(works["density_per_um2"]) if len(works) else "none")
+        errors.append(f"{works['rmse_lateral_nm'].iloc[-1]:.0f}" if len(works) else "-")
         sparse = part.iloc[0]
         ratios.append(f"{sparse['rmse_lateral_nm'] / sparse['crlb_lateral_nm']:.1f}")
     shown = (" / ".join(values) for values in (most, errors, ratios))
     most_words, error_words, ratio_words = shown
-    return f"| {name} | {most_words} per µm² | {error_words} nm | {ratio_words} |\n"
+    return f"| {name} | {most_words} | {error_words} nm | {ratio_words} |\n"
 
 
 def _part(name: str, table: pd.DataFrame) -> str:

@@ -49,6 +49,11 @@ def test_no_mass_is_lost_inside_the_image() -> None:
     assert image.sum().item() == pytest.approx(500, rel=1e-5)
 
 
+@pytest.mark.parametrize("place", [(-900.0, 200.0), (200.0, 5000.0), (1e9, -1e9)])
+def test_molecules_outside_of_the_image_are_not_drawn(place: tuple[float, float]) -> None:
+    assert not gaussian(table(*place, 12.0, 12.0), SHAPE, sr_pixel_nm=PIXEL_NM).any()
+
+
 def test_one_sigma_for_all_overrides_their_own() -> None:
     rows = table([100, 300], [200, 220], 5, 5)
     image = gaussian(rows, SHAPE, sr_pixel_nm=PIXEL_NM, sigma_nm=20.0)

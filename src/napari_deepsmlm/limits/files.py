@@ -63,7 +63,9 @@ def limits_figure(found: Limits) -> Figure:
         spare.set_axis_off()
     for one in axes[:n]:
         one.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(frameon=False, fontsize=7)
+    # beside the curves: there is always a place left, and none within them is always free
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[n].legend(handles, labels, frameon=False, loc="upper left", handlelength=5)
     psf = found.tried.experiment.psf
     figure.suptitle(
         f"{found.tried.name} on simulated frames: {psf.kind} PSF, {psf.pixel_size_nm:g} nm pixels "

@@ -182,6 +182,8 @@ def _alike(spots: Tensor, shape: torch.Size) -> Iterator[tuple[Tensor, int]]:
     for reach in reaches.unique().tolist():
         is_near = ((spots[:2] > -reach) & (spots[:2] < ends + reach)).all(0)
         group = spots[:, is_near & (reaches == reach)]
+        if not group.shape[1]:  # split would give one part without spots
+            continue
         tile = torch.floor(group[:2] / TILE_PX).long()
         group = group[:, torch.argsort(tile[1] * (n_columns + reach) + tile[0])]
         for part in group.split(max(1, PIXELS_PER_STEP // (TILE_PX + 2 * reach)), dim=1):

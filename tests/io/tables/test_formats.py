@@ -118,6 +118,18 @@ def test_locan_reads_our_csv(tmp_path: Path) -> None:
     np.testing.assert_allclose(data["position_x"], table.x_nm, atol=1e-3)
 
 
+def test_locan_reads_our_decode_file(tmp_path: Path) -> None:
+    locan = pytest.importorskip("locan")
+    table = table_of(100)
+    write_localizations(table, tmp_path / "locs.h5", kind="decode", pixel_size_nm=100.0)
+    data = locan.load_decode_file(tmp_path / "locs.h5").data
+    # DECODE counts x down the rows, in pixels whose centres are whole
+    np.testing.assert_allclose((data["position_x"] + 0.5) * 100, table.y_nm, atol=0.1)
+    np.testing.assert_allclose((data["position_y"] + 0.5) * 100, table.x_nm, atol=0.1)
+    np.testing.assert_array_equal(data["frame"], table.frame)
+    np.testing.assert_allclose(data["intensity"], table["photons"], rtol=1e-5)
+
+
 def test_a_file_of_picasso_is_read_in_nm(tmp_path: Path) -> None:
     kind = [*PICASSO, ("net_gradient", "f4"), ("group", "i4"), ("name", "S3")]
     rows = np.array([(0, 0, 1, 0.1, 0.2, 5e3, 2, b"abc")], kind)

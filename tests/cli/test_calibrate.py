@@ -111,6 +111,14 @@ def test_one_colour_of_several_is_calibrated(stack, written: Result, tmp_path: P
     assert json.loads(chosen.stdout)["planes"] == json.loads(written.stdout)["planes"]
 
 
+def test_colours_that_are_taken_for_planes_are_said(stack, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "both.tif", np.stack([stack, stack], 1))
+    options = ("--z-step", 60, "--pixel-size", 100, "--out", tmp_path / "p.safetensors")
+    both = call(tmp_path / "both.tif", "--axes", "ZCYX", *options, "--json")
+    told = "both.tif: The 2 channels were taken for focal planes; --channel takes one of them."
+    assert told in json.loads(both.stdout)["warnings"]
+
+
 def test_planes_come_in_one_file_or_in_several(tmp_path: Path) -> None:
     curve = DefocusCurve()
     truth = MultiplanePSF(

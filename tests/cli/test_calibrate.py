@@ -111,6 +111,14 @@ def test_one_colour_of_several_is_calibrated(stack, written: Result, tmp_path: P
     assert json.loads(chosen.stdout)["planes"] == json.loads(written.stdout)["planes"]
 
 
+def test_colours_that_are_taken_for_planes_are_said(stack, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "both.tif", np.stack([stack, stack], 1))
+    options = ("--z-step", 60, "--pixel-size", 100, "--out", tmp_path / "p.safetensors")
+    both = call(tmp_path / "both.tif", "--axes", "ZCYX", *options, "--json")
+    told = "both.tif: The 2 channels were taken for focal planes; --channel takes one of them."
+    assert told in json.loads(both.stdout)["warnings"]
+
+
 def test_planes_come_in_one_file_or_in_several(tmp_path: Path) -> None:
     curve = DefocusCurve()
     truth = MultiplanePSF(
@@ -129,7 +137,7 @@ def test_planes_come_in_one_file_or_in_several(tmp_path: Path) -> None:
     options += ("--json", "--out", tmp_path / "p.safetensors")
     one = json.loads(call(tmp_path / "both.tif", *options).stdout)
     two = json.loads(call(*singles, "--planes", 2, *options).stdout)
-    assert one == two
+    assert one | {"warnings": []} == two  # that channels were taken for planes
     assert one["planes"][1]["shift_nm"] == pytest.approx([130, -90], abs=4)
     assert load_psf(one["files"]["psf"]).n_planes == 2
     wrong = call(*singles, singles[0], "--planes", 2, *options)

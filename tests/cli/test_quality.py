@@ -99,6 +99,10 @@ def test_the_reference_is_one_colour_of_several(table: Path, stack: Path, tmp_pa
     options = ("--axes", "TCYX", "--channel", 2, "--pixel-size", 100)
     found = report_of(table, "--reference", tmp_path / "both.tif", *options)
     assert found == report_of(table, "--reference", stack, "--pixel-size", 100)
+    both_colours = (*options[:2], *options[4:])
+    mixed = call(table, "--reference", tmp_path / "both.tif", *both_colours)
+    told = " ".join(mixed.stderr.split())
+    assert "The 2 channels were added up to the reference; --channel takes one of them." in told
 
 
 def test_one_image_has_no_halves_and_says_so(molecules: Localizations, tmp_path: Path) -> None:

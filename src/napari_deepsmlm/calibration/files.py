@@ -163,7 +163,8 @@ def bead_volume(source: FrameSource) -> Array:
 
 def bead_remarks(source: FrameSource, z_step_nm: float) -> list[str]:
     """Return what a person should know of how a bead stack was read."""
-    remarks, stated_nm = [], source.z_step_nm
+    remarks = source.layout.colours_together("taken for focal planes")
+    stated_nm = source.z_step_nm
     if "Z" in source.layout.axes and source.n_frames > 1:
         n_depths = source.layout.sizes[source.layout.axes.index("Z")]
         remarks.append(f"the {source.n_frames} frames at each of {n_depths} depths were averaged.")

@@ -99,6 +99,7 @@ def _of_table(
     if camera_nm is None:
         raise ValueError(f"{reference.name}: states no pixel size; give --pixel-size in nm.")
     compared = squirrel_of_table(table, mean, camera_nm, options.sr_pixel_nm)
+    remarks += reference.layout.colours_together("added up to the reference")
     return quality._replace(squirrel=compared, reference_pixel_nm=camera_nm), remarks
 
 
@@ -120,6 +121,7 @@ def _of_image(
         return quality, remarks
     mean, stated_nm = summed(reference, mean=True), reference.pixel_size_nm
     compared, odd = squirrel_of_image(image, pixel_nm, mean, stated_nm)
+    odd += reference.layout.colours_together("added up to the reference")
     reference_nm = stated_nm or pixel_nm * image.shape[0] / mean.shape[0]
     return quality._replace(squirrel=compared, reference_pixel_nm=reference_nm), remarks + odd
 

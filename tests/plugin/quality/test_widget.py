@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
@@ -24,6 +25,7 @@ from napari_deepsmlm.plugin.layers.world import (
     overlay_placement,
     points_of,
 )
+from napari_deepsmlm.plugin.opening.readers import layer_of
 from napari_deepsmlm.plugin.quality.widget import QualityWidget
 
 if TYPE_CHECKING:
@@ -150,6 +152,20 @@ def test_blur_belongs_to_the_comparison(
     expected = nmse_percent(viewer.layers["SR"].data, true_image, blur_sigma_px=2.0)
     assert values(quality)["nmse_percent"] == pytest.approx(expected)
     assert values(quality)["blur_sigma_px"] == 2.0
+
+
+def test_colours_of_the_frames_that_are_added_up_are_said(
+    quality: QualityWidget, viewer: Any, run: Callable[[], None], found, stack, tmp_path: Path
+) -> None:
+    pixel = {"PhysicalSizeX": 0.1, "PhysicalSizeY": 0.1}
+    both = np.stack([stack, stack], 1)
+    tifffile.imwrite(tmp_path / "two.ome.tif", both, metadata={"axes": "TCYX", **pixel})
+    data, keywords, _kind = layer_of([tmp_path / "two.ome.tif"])
+    viewer.add_image(data, **keywords)
+    add_result(viewer, found)
+    run()
+    told = "The 2 channels were added up to the reference; split their layer to compare with one."
+    assert told in quality.message_note.text()
 
 
 def test_a_true_image_of_other_pixels_is_a_remark_and_the_rest_is_measured(

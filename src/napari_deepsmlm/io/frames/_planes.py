@@ -89,6 +89,12 @@ class PlaneLayout:
         text = " x ".join(parts) or "1 plane"
         return f"{text} ({', '.join(names)})" if names and self.are_channels else text
 
+    def colours_together(self, use: str, way_out: str = "--channel takes one of them") -> list[str]:
+        """Return a sentence if planes are colours and all of them are used, as what `use` says."""
+        if not self.are_channels or self.n_channels < 2:
+            return []
+        return [f"The {self.describe()} were {use}; {way_out}."]
+
     def planes_of(self, name: str, channel: int | str) -> tuple[list[int], PlaneLayout]:
         """Return the planes of one colour, and their layout.
 

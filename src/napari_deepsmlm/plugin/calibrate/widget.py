@@ -42,7 +42,7 @@ from napari_deepsmlm.plugin.calibrate.work import (
 from napari_deepsmlm.plugin.forms.camera_box import CameraBox
 from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.layers.world import n_planes_of, pixel_size_of
+from napari_deepsmlm.plugin.layers.world import n_planes_of, pixel_size_of, provenance
 from napari_deepsmlm.plugin.widgets.editors import choice
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, add_row, button, show_row
@@ -365,8 +365,14 @@ class CalibrateWidget(JobPanel):
         first = stacks[0]
         known = pixel_size_of(first)
         sizes = " × ".join(map(str, first.data.shape))
+        colours = provenance(first).get("channels") or ()
         if known.nm is None:
             self.stack_note.warn(f"{sizes} px. Its pixel size is not known: enter it below.")
+        elif len(colours) > 1:
+            self.stack_note.warn(
+                f"{sizes} px. Its {len(colours)} channels ({', '.join(colours)}) count as focal "
+                "planes: split the layer to calibrate one of them."
+            )
         else:
             self.stack_note.tell(f"{sizes} px, {known.nm:g} nm pixels ({known.origin}).")
         if hasattr(self, "fields"):

@@ -276,7 +276,8 @@ class _Work:
         from napari_deepsmlm.io import open_frames
 
         asked = self._question
-        mean = summed(open_frames(asked.frames), stop=self._stop, mean=True)
+        frames = open_frames(asked.frames)
+        mean = summed(frames, stop=self._stop, mean=True)
         mean = mean if asked.region is None else mean[asked.region]
         remarks: list[str] = []
         if asked.image is not None:
@@ -290,6 +291,8 @@ class _Work:
             camera_nm = asked.camera_pixel_nm
             sr_nm = self._options.sr_pixel_nm
             found = squirrel_of_table(self._table("table"), mean, camera_nm, sr_nm)
+        way_out = "split their layer to compare with one"
+        remarks += frames.layout.colours_together("added up to the reference", way_out)
         return self._with(known, remarks, squirrel=found, reference_pixel_nm=camera_nm)
 
     def _with(self, known: Measured, remarks: Any, **answers: Any) -> Measured:

@@ -14,6 +14,8 @@ from tests.sweeps import thinned
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.metrics import truth_bounds
 from napari_deepsmlm.models import available_models, built_in_models, load_model
+from napari_deepsmlm.training import trainer as trainer_module
+from napari_deepsmlm.training._state import load_state
 from napari_deepsmlm.training.events import (
     Finished,
     Previewed,
@@ -94,6 +96,24 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(tmp_path: Path) ->
     whole = weights(tmp_path / "whole" / "last.safetensors")
     parts = weights(tmp_path / "parts" / "last.safetensors")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_stop_while_the_state_is_read_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(trainer(tmp_path, steps=4).run())
+    longer = trainer(tmp_path, steps=8)
+
+    def read_and_stop(*given: Any) -> None:
+        load_state(*given)
+        longer.stop()
+
+    monkeypatch.setattr(trainer_module, "load_state", read_and_stop)
+    stopped = list(longer.run(resume=True))[-1]
+    assert isinstance(stopped, Finished)
+    assert (stopped.step, stopped.reason) == (4, "stopped")
+    monkeypatch.undo()
+    assert list(longer.run(resume=True))[-1].step == 8
 
 
 def test_a_run_that_is_dropped_resumes_from_its_last_save(tmp_path: Path) -> None:

@@ -151,6 +151,8 @@ class Trainer:
             If gradients stay infinite or undefined; the last saved model is kept.
         """
         with ExitStack() as held:
+            # Afterwards, not before: a stop may come while the state is still being read.
+            held.callback(setattr, self, "_is_stopping", False)
             if self.ranks.is_first:
                 held.enter_context(folder_lock(self.out))
             self._begin(resume=resume)
@@ -177,7 +179,7 @@ class Trainer:
         elif self._is_new:
             self.learner.fit_input(self.data.validation(64).frames)
         self.history.cut(self.step)
-        self._is_stopping, self._has_converged = False, self._is_out_of_patience()
+        self._has_converged = self._is_out_of_patience()
         self._good, self._n_roll_backs = self.learner.snapshot(), 0
 
     def _run(self, ahead: Ahead) -> Iterator[Event]:

@@ -294,20 +294,24 @@ def test_a_run_is_handed_from_the_command_line_to_the_panel_and_back(
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 def test_a_run_is_handed_from_the_panel_to_the_command_line_and_back(
-    endless: TrainWidget, runs: Path, qtbot: Any
+    train: TrainWidget, runs: Path, qtbot: Any
 ) -> None:
-    endless.stop_button.click()
-    wait_for_end(endless, qtbot)
+    train.form.experiment_form.show_experiment(tiny(40, validate_every=10))
+    train.start_button.click()
+    wait_for_scores(train, qtbot)
+    train.stop_button.click()
+    wait_for_end(train, qtbot)
     (folder,) = unfinished_runs(runs)
-    end = steps_of(folder) + 100
-    resumed = ("train", "--out", folder, "--resume", "--steps", end, "--device", "cpu", "--json")
+    at_first = steps_of(folder)
+    resumed = ("train", "--out", folder, "--resume", "--device", "cpu", "--json")
     stopped = json.loads(call_and_ctrl_c(*resumed, once=folder / LOCK).stdout)
     assert stopped["reason"] == "stopped"
-    assert end - 100 <= stopped["steps"] < end
-    QApplication.sendEvent(endless, QEvent(QEvent.Type.WindowActivate))
-    endless.resume_box.resume_button.click()
-    wait_for_end(endless, qtbot)
-    assert endless.status_note.text().startswith(f"Done. {end} steps")
+    assert at_first <= stopped["steps"] < 40
+    QApplication.sendEvent(train, QEvent(QEvent.Type.WindowActivate))
+    assert train.resume_box.folder == folder
+    train.resume_box.resume_button.click()
+    wait_for_end(train, qtbot)
+    assert train.status_note.text().startswith("Done. 40 steps")
     assert unfinished_runs(runs) == {}
 
 

@@ -11,7 +11,7 @@ from tests.sweeps import thinned
 from torch import nn
 
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.models import build_model
+from napari_deepsmlm.models import build_model, losses
 from napari_deepsmlm.models.decode import sharpen
 from napari_deepsmlm.models.losses import gaussian_blur, spike_image
 
@@ -203,6 +203,14 @@ def test_gradients_are_finite(precision: torch.dtype) -> None:
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
+
+
+def test_a_network_can_be_trained_after_another_was_used() -> None:
+    model = build_model("deep-storm")
+    losses._gaussian.cache_clear()
+    with torch.inference_mode():
+        model.to_localizations(torch.rand(1, 16, 16))
+    model.loss(model(torch.rand(1, 1, 8, 8)), molecules((0, 10.0, 10.0))).backward()
 
 
 def test_moving_by_whole_pixels_moves_the_prediction(deep_storm: DeepStorm) -> None:

@@ -61,6 +61,7 @@ def gaussian_blur(image: Tensor, sigma_px: float = 1.0, size: int = 7) -> Tensor
 
 @lru_cache(maxsize=8)
 def _gaussian(sigma_px: float, size: int) -> Tensor:
-    x = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
-    weights = torch.exp(-x.square() / (2 * sigma_px**2))
-    return (weights / weights.sum()).float()
+    with torch.inference_mode(False):  # it is kept, and training may be the next to use it
+        x = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+        weights = torch.exp(-x.square() / (2 * sigma_px**2))
+        return (weights / weights.sum()).float()

@@ -168,11 +168,11 @@ def test_half_precision_gradients_of_dilated_layers_agree_with_single() -> None:
     for is_half in (False, True):
         model = network().train()
         with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
-            prediction = model(50 + 500 * torch.rand(2, 1, 32, 32, generator=torch.manual_seed(1)))
+            prediction = model(50 + 500 * torch.rand(2, 1, 32, 32, generator=torch.manual_seed(2)))
         model.loss(prediction, molecules(side_nm=3200.0)).backward()
         gradients.append([layer.conv.weight.grad.flatten() for layer in model.late])  # type: ignore[union-attr]
     for single, half in zip(*gradients, strict=True):
-        assert torch.cosine_similarity(single, half, dim=0) > 0.9  # garbage has about 0
+        assert torch.cosine_similarity(single, half, dim=0) > 0.95  # garbage has about 0
 
 
 @pytest.mark.parametrize(

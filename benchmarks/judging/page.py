@@ -207,9 +207,10 @@ benchmarks/conditions.py`.
 
 _BEFORE = """\
 Columns named "before" are the first built-in models while ADU counted as photons unless a camera
-was stated; the others had their camera found from the stack. So the difference is that of model
-and camera together: the first models with the camera found have not been judged. Blank: not
-judged."""
+was stated; the others had their camera found from the stack. The models for 100 nm pixels are the
+same in both: what they gain is the camera, and what the others are ahead is the training on many
+microscopes. "After --adapt 5": the model was first adapted to each stack, for five minutes at
+most, and less where nothing got better. Blank: not judged; a score is the mean of what was."""
 
 _EXPLANATION = """
 The stacks come from a simulator that shares no code with the one that models are trained on:

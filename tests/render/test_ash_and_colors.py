@@ -19,6 +19,7 @@ from napari_deepsmlm.render import (
     draw_colored,
     draw_mean,
     field_shape,
+    gaussians,
     histogram,
 )
 from napari_deepsmlm.render.colors import STOPS, hue_of
@@ -198,11 +199,14 @@ def test_drawing_is_given_up_once_it_is_not_wanted(options: RenderOptions) -> No
         draw(table_of(10, 0), SHAPE, options=options, stopping=stopping)
 
 
-def test_a_long_drawing_stops_within_a_fraction_of_a_second() -> None:
+def test_a_long_drawing_stops_within_a_fraction_of_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gaussians, "PIXELS_PER_STEP", 1)  # each molecule by itself: minutes
     wide = table_of(100_000, 0).with_columns(
         uncertainty_x_nm=np.full(100_000, 300.0), uncertainty_y_nm=np.full(100_000, 300.0)
     )
-    options = RenderOptions(kind="gaussian", sr_pixel_nm=3)  # minutes
+    options = RenderOptions(kind="gaussian", sr_pixel_nm=3)
     stopping, ended = threading.Event(), []
 
     def run() -> None:

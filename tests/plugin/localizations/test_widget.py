@@ -18,7 +18,7 @@ from napari_deepsmlm.plugin.layers import localizations
 from napari_deepsmlm.plugin.layers.localizations import layer_of
 from napari_deepsmlm.plugin.layers.tables import keep_table, table_of
 from napari_deepsmlm.plugin.localizations.widget import DELAY_MS, LocalizationsWidget
-from napari_deepsmlm.render import RenderOptions, draw, draw_mean, field_shape
+from napari_deepsmlm.render import RenderOptions, draw, draw_mean, field_shape, gaussians
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -272,15 +272,20 @@ def test_colours_that_the_user_sets_or_removes_stay_so(
 
 
 def test_the_filter_does_not_wait_for_a_long_drawing(
-    tables: LocalizationsWidget, viewer: Any, settle: Callable[[], None], qtbot: Any
+    tables: LocalizationsWidget,
+    viewer: Any,
+    settle: Callable[[], None],
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(gaussians, "PIXELS_PER_STEP", 1)  # each molecule by itself: minutes
     wide = random_table(40_000).with_columns(
         uncertainty_x_nm=np.full(40_000, 100.0), uncertainty_y_nm=np.full(40_000, 100.0)
     )
     add_points(viewer, wide)
     qtbot.waitUntil(lambda: tables._kept is not None, timeout=WAIT_MS)
     settle()
-    tables.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 1.0})  # minutes
+    tables.drawing.fields.fill({"kind": "gaussian", "sr_pixel_nm": 1.0})
     tables.render_button.click()
     qtbot.waitUntil(lambda: "Drawing" in tables.status_note.text(), timeout=WAIT_MS)
     first = tables._job._stream

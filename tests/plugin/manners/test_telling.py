@@ -25,6 +25,7 @@ COUNTS = {
     "Seed",
     "Least probability",
     "Upsampling",
+    "Sparsity",
     "Learning rate",
     "Weight decay",
     "Largest gradient norm",

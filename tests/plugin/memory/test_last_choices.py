@@ -179,7 +179,7 @@ def test_the_form_of_train_comes_back_with_its_network(viewer: Any, open_panel: 
 
 
 def test_what_belongs_to_the_data_is_not_kept(
-    viewer: Any, open_panel: Open, stack: np.ndarray
+    viewer: Any, open_panel: Open, stack: np.ndarray, qtbot: Any
 ) -> None:
     viewer.add_image(stack, scale=(1, 100, 100), units=("pixel", "nm", "nm"), name="cells")
     panel = open_panel("Reconstruct")
@@ -194,7 +194,8 @@ def test_what_belongs_to_the_data_is_not_kept(
     assert options.pixel_size_nm == 100
     assert options.frame_range == (0, None)
     assert again.form.model_box.choice == suited
-    assert "made for any pixel size" in again.form.model_box.note.text()
+    note = again.form.model_box.note
+    qtbot.waitUntil(lambda: "made for any pixel size" in note.text(), timeout=WAIT_MS)
 
 
 def test_the_step_that_a_stack_states_comes_before_the_last_one(

@@ -309,7 +309,8 @@ def test_models_that_were_trained_here_are_offered(
     qtbot.waitUntil(lambda: panel.is_ready, timeout=WAIT_MS)
     box = panel.form.model_box
     assert box.currentText() == "2026-01-01_deep-storm/best", "the nearest, and the user's own"
-    assert "trained for 160 nm pixels, data 155 nm" in box.note.text()
+    trained = "trained for 160 nm pixels, data 155 nm"
+    qtbot.waitUntil(lambda: trained in box.note.text(), timeout=WAIT_MS)
     assert [choice.title for choice in box.choices][-2:] == [
         "2026-01-02_deep-storm/best",
         "2026-01-01_deep-storm/best",

@@ -46,7 +46,7 @@ def place_of(path: Path) -> Place:
     --------
     >>> from pathlib import Path
     >>> place_of(Path("img_channel001_position002_time000000007_z000.tif"))
-    Place(channel='1', position='2', depth='0')
+    Place(channel='1', position='2', depth='0', series='')
     >>> place_of(Path("cell_t0001_c2.tif")).channel, place_of(Path("c2.tif")).channel
     ('2', '')
     """

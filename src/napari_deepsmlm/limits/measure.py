@@ -136,8 +136,8 @@ def find_tried(name: str, model: str | None = None) -> Tried:
 
 def measure_limits(
     tried: Tried, options: LimitOptions | None = None
-) -> Iterator[tuple[int, int, Limits | None]]:
-    """Yield conditions done, their number, and at the end what came out.
+) -> Iterator[tuple[int, int, Limits]]:
+    """Yield conditions done, their number, and what came out of them, from sparse to dense.
 
     Frames are simulated for each condition with the structure, optics and camera of the
     experiment, and matched with the challenge's rules; the bound is that of lone molecules with
@@ -160,9 +160,8 @@ def measure_limits(
         if tried.model.is_3d and cell[0] == options.densities[0]:
             by_depth = _by_depth(predicted, truth, bounds)
             sparse.append(by_depth.assign(**dict(zip(CELL, cell, strict=True))))
-        yield number + 1, len(cells), None
-    depth = pd.concat(sparse, ignore_index=True) if sparse else None
-    yield len(cells), len(cells), Limits(tried, pd.DataFrame(rows), depth)
+        depth = pd.concat(sparse, ignore_index=True) if sparse else None
+        yield number + 1, len(cells), Limits(tried, pd.DataFrame(rows), depth)
 
 
 def _own_experiment(recorded: dict[str, Any] | None) -> tuple[Experiment, list[str]]:

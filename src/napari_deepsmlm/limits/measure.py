@@ -77,6 +77,13 @@ class LimitOptions(FrozenModel):
         """How many there are."""
         return len(self.densities) * len(self.photons) * len(self.backgrounds)
 
+    def n_frames(self, density_per_um2: float, pixel_size_nm: float) -> int:
+        """Return how many frames have about so many molecules: at least some, and not too many."""
+        area_um2 = (self.side_px * pixel_size_nm / 1e3) ** 2
+        wanted = math.ceil(self.molecules / (density_per_um2 * area_um2))
+        most = MAX_FRAMES * self.molecules // MOLECULES + 1
+        return int(np.clip(wanted, FEWEST_FRAMES, most))
+
 
 class Tried(NamedTuple):
     """A model, and the microscope that it is tried on."""
@@ -202,9 +209,7 @@ def _simulated(
 ) -> tuple[Batch, Any]:
     density, photons, background = cell
     side = options.side_px
-    area_um2 = (side * tried.experiment.psf.pixel_size_nm / 1e3) ** 2
-    wanted = math.ceil(options.molecules / (density * area_um2))
-    n_frames = int(np.clip(wanted, FEWEST_FRAMES, MAX_FRAMES * options.molecules // MOLECULES + 1))
+    n_frames = options.n_frames(density, tried.experiment.psf.pixel_size_nm)
     simulator = tried.experiment.replace(
         simulation=_condition(tried.experiment.simulation, density, photons, background)
     ).simulator()

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 BACKGROUND = 10.0
 MOST_CURVES = 6
-SECONDS_OF_MOLECULE = (0.005, 0.025)
-"""Of one processor core: fast and slow built-in models for one focal plane."""
+PIXEL_NM = 100.0
+SECONDS_OF_FRAME = (0.05, 0.25)
+"""Of one processor core, by fast and slow built-in models for one focal plane of such pixels."""
 NO_MODEL = "Choose a model on the tab Set up: that of a result, a built-in one, or a file."
 
 
@@ -117,8 +118,9 @@ class LimitsTab(QWidget):
         except ValueError:
             self.time_note.clear()  # which sentence is told when it is asked for
         else:
-            molecules = options.n_conditions * options.molecules
-            least, most = (duration(molecules * each) for each in SECONDS_OF_MOLECULE)
+            frames = sum(options.n_frames(each, PIXEL_NM) for each in options.densities)
+            frames *= len(options.photons)
+            least, most = (duration(frames * each) for each in SECONDS_OF_FRAME)
             self.time_note.tell(
                 f"{options.n_conditions} conditions: about {least} to {most} of one processor "
                 "core, longer for several focal planes."

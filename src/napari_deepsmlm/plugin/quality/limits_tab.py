@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BACKGROUND = 10.0
 MOST_CURVES = 6
+LABELS = {"molecules": "Molecules (per condition)"}
 PIXEL_NM = 100.0
 SECONDS_OF_FRAME = (0.05, 0.25)
 """Of one processor core, by fast and slow built-in models for one focal plane of such pixels."""
@@ -92,7 +93,7 @@ class LimitsTab(QWidget):
         for editor in self._lists.values():
             add_row(self.rows, editor)
             editor.changed.connect(self.refresh)
-        self._fields = Fields(LimitOptions, ["molecules"], self.rows, self)
+        self._fields = Fields(LimitOptions, ["molecules"], self.rows, self, labels=LABELS)
         self._fields.changed.connect(self.refresh)
         self.plot = LimitsPlot()
         self._column.insertWidget(self._column.count() - 1, self.plot)

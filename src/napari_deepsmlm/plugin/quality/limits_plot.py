@@ -48,8 +48,9 @@ class LimitsPlot(QWidget):
         self.key.setAlignment(Qt.AlignmentFlag.AlignLeft)
         self.key.setWordWrap(True)
         self.key.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        for widget in (self.key, *plots):
-            column.addWidget(widget)
+        column.addWidget(self.key)
+        for plot in plots:
+            column.addWidget(plot)
         self._curves = {
             score.column: [self.plots[score.column].add_points("", each) for each in IN_WINDOW]
             for score in SCORES

@@ -2,7 +2,7 @@
 
 Ester et al. 1996: a molecule with enough others around it is a core; cores within reach of each
 other are one cluster, and so are the molecules at its rim. A molecule in reach of two clusters goes
-to the one with the first core, as in scikit-learn and Picasso.
+to the one with the first core, as in scikit-learn.
 """
 
 from __future__ import annotations

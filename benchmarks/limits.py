@@ -47,7 +47,8 @@ about a tenth. For microscopes that a model was not trained for see [any microsc
 The bound is that of lone molecules: crowded ones cannot reach it. Image networks, which draw a
 picture, are judged by the molecules that are read from it; DRSN-STORM, which reads sums of frames,
 is on the page of [any microscope](conditions.md) instead. This page is made by `python
-benchmarks/limits.py`; `deepsmlm limits` does the same for a model or a microscope of yours.
+benchmarks/limits.py`; `deepsmlm limits` does the same for a model or a microscope of yours, and in
+napari the tab *Limits* of [Quality](quality.md) for the model chosen there.
 
 At {all_photons} photons on a background of {dark:g}, in molecules per frame and µm² (where a
 model is worse for sparse molecules than for dense ones, precision and recall below tell why):

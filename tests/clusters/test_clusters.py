@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from tests.cli.conftest import call
 
-from napari_deepsmlm.clusters import ClusterOptions, cluster_table, clusters
+from napari_deepsmlm.clusters import ClusterOptions, cluster_table, clusters, dbscan
 from napari_deepsmlm.io import read_localizations, write_localizations
 from napari_deepsmlm.localizations import Localizations
 
@@ -31,8 +31,8 @@ def planted() -> tuple[Localizations, np.ndarray]:
     return Localizations(frame=np.arange(len(x)), x_nm=x, y_nm=y, photons=photons), truth
 
 
-def brute(xy: np.ndarray, radius: float, least: int) -> np.ndarray:
-    """DBSCAN as its definition says: cores that reach each other, from every row."""
+def brute(xy: np.ndarray, radius: float, least: int) -> tuple[np.ndarray, np.ndarray]:
+    """DBSCAN as its definition says, from every row: labels, and how many clusters reach each."""
     near = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1)) <= radius
     core = near.sum(1) >= least
     label, n = np.full(len(xy), -1), 0
@@ -45,7 +45,10 @@ def brute(xy: np.ndarray, radius: float, least: int) -> np.ndarray:
                 label[other] = n
                 waiting.append(other)
         n += 1
-    return np.where(core, label, -1)
+    reached = near @ (core[:, None] & (label[:, None] == np.arange(n)))  # (N, n) by which clusters
+    rim = ~core & reached.any(1)
+    label[rim] = reached[rim].argmax(1)
+    return label, reached.sum(1)
 
 
 def test_planted_clusters_are_found() -> None:
@@ -57,14 +60,22 @@ def test_planted_clusters_are_found() -> None:
     assert (label[~inside] == -1).mean() > 0.95
 
 
-def test_cores_are_those_of_the_definition() -> None:
-    xy = RNG.uniform(0, 1000, (400, 2))
+def test_clusters_are_those_of_the_definition_and_a_rim_between_two_goes_to_the_first() -> None:
+    xy = np.random.default_rng(0).uniform(0, 1000, (400, 2))
     table = Localizations(frame=np.zeros(400, int), x_nm=xy[:, 0], y_nm=xy[:, 1])
-    label = clusters(table, ClusterOptions(radius_nm=60, min_molecules=7))
-    expected = brute(xy, 60, 7)
-    is_core = expected >= 0
-    pairs = np.unique(np.stack([label[is_core], expected[is_core]]), axis=1)
-    assert pairs.shape[1] == expected.max() + 1 == label.max() + 1
+    expected, n_reaching = brute(xy, 60, 7)
+    assert expected.max() > 3
+    assert (n_reaching > 1).any()
+    np.testing.assert_array_equal(
+        clusters(table, ClusterOptions(radius_nm=60, min_molecules=7)), expected
+    )
+
+
+def test_more_neighbours_than_memory_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dbscan, "MAX_PAIRS", 99)
+    table = Localizations(frame=np.zeros(10, int), x_nm=np.zeros(10), y_nm=np.zeros(10))
+    with pytest.raises(ValueError, match="On average 10 molecules lie within 50 nm"):
+        clusters(table)
 
 
 def test_a_table_of_clusters_holds_their_measures() -> None:

@@ -1,7 +1,8 @@
 """Clusters: molecules that lie densely together, by DBSCAN, and a table of what each is like.
 
 Ester et al. 1996: a molecule with enough others around it is a core; cores within reach of each
-other are one cluster, and so are the molecules at its rim, each with its nearest core.
+other are one cluster, and so are the molecules at its rim. A molecule in reach of two clusters goes
+to the one with the first core, as in scikit-learn.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ COLUMN = "group"
 """Picasso's name for the number of a cluster."""
 NOBODY = -1
 MAX_PAIRS = 200_000_000
+"""scikit-learn keeps all neighbours of all molecules: 8 bytes each."""
 
 
 class ClusterOptions(FrozenModel):
@@ -39,7 +41,7 @@ class ClusterOptions(FrozenModel):
 def clusters(table: Localizations, options: ClusterOptions | None = None) -> Array:
     """Return (N,) the number of each molecule's cluster from 0, -1 for none; 3-D if the table is.
 
-    Clusters are numbered in the order of their first rows.
+    Clusters are numbered in the order of their first cores.
 
     Raises
     ------
@@ -53,9 +55,8 @@ def clusters(table: Localizations, options: ClusterOptions | None = None) -> Arr
     >>> clusters(table, ClusterOptions(radius_nm=5, min_molecules=3))
     array([ 0,  0,  0, -1, -1])
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
+    from sklearn.cluster import DBSCAN
 
     options = options or ClusterOptions()
     axes = [name for name in ("x_nm", "y_nm", "z_nm") if name in table]
@@ -67,28 +68,14 @@ def clusters(table: Localizations, options: ClusterOptions | None = None) -> Arr
         return label
     if not len(xyz):
         return label
-    tree = cKDTree(xyz)
-    n_near = tree.query_ball_point(xyz, options.radius_nm, return_length=True)
-    cores = np.flatnonzero(n_near >= options.min_molecules)
-    if not len(cores):
-        return label
-    if n_near[cores].sum() > MAX_PAIRS:
+    n_near = cKDTree(xyz).query_ball_point(xyz, options.radius_nm, return_length=True)
+    if n_near.sum() > MAX_PAIRS:
         raise ValueError(
             f"On average {n_near.mean():,.0f} molecules lie within {options.radius_nm:g} nm of "
             "each other, too many; choose a smaller radius, or a region."
         )
-    core_tree = cKDTree(xyz[cores])
-    pairs = core_tree.query_pairs(options.radius_nm, output_type="ndarray")
-    links = coo_array(
-        (np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(cores), len(cores))
-    )
-    _, of_core = connected_components(links, directed=False)
-    label[cores] = of_core
-    others = np.flatnonzero(n_near < options.min_molecules)
-    apart, nearest = core_tree.query(xyz[others], distance_upper_bound=options.radius_nm)
-    is_rim = np.isfinite(apart)
-    label[others[is_rim]] = of_core[nearest[is_rim]]
-    return _renumbered(label)
+    search = DBSCAN(eps=options.radius_nm, min_samples=options.min_molecules)
+    return np.asarray(search.fit(xyz).labels_)
 
 
 def cluster_table(table: Localizations, label: Array) -> pd.DataFrame:
@@ -137,12 +124,3 @@ def _hulls(x: Array, y: Array, group: Array, n: int) -> Array:
         except QhullError:  # all on a line
             areas[k] = 0.0
     return areas
-
-
-def _renumbered(label: Array) -> Array:
-    """Return labels in the order in which they first appear."""
-    known, first, number = np.unique(label, return_index=True, return_inverse=True)
-    rank = np.full(len(known), NOBODY)
-    real = np.flatnonzero(known >= 0)
-    rank[real[np.argsort(first[real])]] = np.arange(len(real))
-    return np.asarray(rank[number])

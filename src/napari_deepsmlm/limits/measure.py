@@ -77,6 +77,13 @@ class LimitOptions(FrozenModel):
         """How many there are."""
         return len(self.densities) * len(self.photons) * len(self.backgrounds)
 
+    def n_frames(self, density_per_um2: float, pixel_size_nm: float) -> int:
+        """Return how many frames have about so many molecules: at least some, and not too many."""
+        area_um2 = (self.side_px * pixel_size_nm / 1e3) ** 2
+        wanted = math.ceil(self.molecules / (density_per_um2 * area_um2))
+        most = MAX_FRAMES * self.molecules // MOLECULES + 1
+        return int(np.clip(wanted, FEWEST_FRAMES, most))
+
 
 class Tried(NamedTuple):
     """A model, and the microscope that it is tried on."""
@@ -136,8 +143,8 @@ def find_tried(name: str, model: str | None = None) -> Tried:
 
 def measure_limits(
     tried: Tried, options: LimitOptions | None = None
-) -> Iterator[tuple[int, int, Limits | None]]:
-    """Yield conditions done, their number, and at the end what came out.
+) -> Iterator[tuple[int, int, Limits]]:
+    """Yield conditions done, their number, and what came out of them, from sparse to dense.
 
     Frames are simulated for each condition with the structure, optics and camera of the
     experiment, and matched with the challenge's rules; the bound is that of lone molecules with
@@ -160,9 +167,8 @@ def measure_limits(
         if tried.model.is_3d and cell[0] == options.densities[0]:
             by_depth = _by_depth(predicted, truth, bounds)
             sparse.append(by_depth.assign(**dict(zip(CELL, cell, strict=True))))
-        yield number + 1, len(cells), None
-    depth = pd.concat(sparse, ignore_index=True) if sparse else None
-    yield len(cells), len(cells), Limits(tried, pd.DataFrame(rows), depth)
+        depth = pd.concat(sparse, ignore_index=True) if sparse else None
+        yield number + 1, len(cells), Limits(tried, pd.DataFrame(rows), depth)
 
 
 def _own_experiment(recorded: dict[str, Any] | None) -> tuple[Experiment, list[str]]:
@@ -203,9 +209,7 @@ def _simulated(
 ) -> tuple[Batch, Any]:
     density, photons, background = cell
     side = options.side_px
-    area_um2 = (side * tried.experiment.psf.pixel_size_nm / 1e3) ** 2
-    wanted = math.ceil(options.molecules / (density * area_um2))
-    n_frames = int(np.clip(wanted, FEWEST_FRAMES, MAX_FRAMES * options.molecules // MOLECULES + 1))
+    n_frames = options.n_frames(density, tried.experiment.psf.pixel_size_nm)
     simulator = tried.experiment.replace(
         simulation=_condition(tried.experiment.simulation, density, photons, background)
     ).simulator()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from napari.layers import Layer
 
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.plugin.layers.localizations import layer_of
@@ -66,6 +67,23 @@ def test_molecules_with_z_are_points_and_a_volume_where_they_are(
     assert points.face_color[low][2] > points.face_color[low][0]
     assert points.face_color[high][0] > points.face_color[high][2]
     assert panel.table_box.layer.name == "mine"  # what was drawn is no table of its own
+
+
+def test_symbols_are_plain_strings_which_napari_draws_selects_and_copies(
+    panel: LocalizationsWidget, viewer: Any, qtbot: Any
+) -> None:
+    """From an enum, a million of them would be turned into strings for most of a second."""
+    panel.after.depth_button.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=WAIT_MS)
+    points = viewer.layers["mine, depth"]
+    assert {type(symbol) for symbol in points.symbol} == {str}
+    viewer.window.screenshot(flash=False, canvas_only=True)
+    points.selected_data = {0, 1}
+    assert points.current_symbol == points.symbol[0]
+    points.current_symbol = "ring"
+    assert [str(symbol) for symbol in points.symbol[:3]] == ["ring", "ring", points.symbol[2]]
+    copied = Layer.create(*points.as_layer_data_tuple())
+    assert [str(symbol) for symbol in copied.symbol[:3]] == ["ring", "ring", points.symbol[2]]
 
 
 def test_a_bead_is_neither_in_the_volume_nor_a_point() -> None:

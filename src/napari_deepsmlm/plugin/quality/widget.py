@@ -40,6 +40,7 @@ from napari_deepsmlm.plugin.quality.layers import (
     placed_table,
     shared_region,
 )
+from napari_deepsmlm.plugin.quality.limits_tab import LimitsTab
 from napari_deepsmlm.plugin.quality.results import ResultList
 from napari_deepsmlm.plugin.quality.training_rows import TrainingRows
 from napari_deepsmlm.plugin.quality.work import (
@@ -135,12 +136,13 @@ class QualityWidget(JobPanel):
         self.training_rows = TrainingRows(results, self.frames_box, self)
         self.training_rows.changed.connect(self.update_buttons)
         self.training_rows.failed.connect(self.fail)
+        self.limits_tab = LimitsTab(self, self.training_rows)
         self.results = ResultList()
         self.results.told.connect(self.status_note.tell)
         self.results.failed.connect(self.fail)
         self.run_button = button("Measure", "Measure all that the chosen layers allow.")
         self.run_button.clicked.connect(self.run)
-        self.cancel_button = button("Cancel", "Stop after the measure at hand; keep the others.")
+        self.cancel_button = button("Cancel", "Stop after what is at hand; keep what is measured.")
         self.cancel_button.clicked.connect(self.cancel)
 
     def _lay_out(self) -> None:
@@ -165,6 +167,7 @@ class QualityWidget(JobPanel):
         self.tabs = QTabWidget()
         self.tabs.addTab(VerticalScroll(chosen), "Set up")
         self.tabs.addTab(VerticalScroll(found), "Results")
+        self.tabs.addTab(VerticalScroll(self.limits_tab), "Limits")
         self.lay_out(self.tabs, (self.run_button, self.cancel_button))
 
     def fill(self, kit: Kit) -> Iterator[None]:
@@ -182,10 +185,13 @@ class QualityWidget(JobPanel):
         self.plot = RingPlot()
         self.plot.hide()
         self.result_column.insertWidget(0, self.plot)
+        yield
+        self.limits_tab.fill()
 
     def kept_editors(self) -> dict[str, Any]:
         """Return the editors that come back as they were left."""
         kept = {**self.option_fields.editors, **self.comparison_fields.editors}
+        kept |= self.limits_tab.editors()
         del kept["all_frames"]  # right for one result, wrong for the next
         return kept
 
@@ -195,6 +201,7 @@ class QualityWidget(JobPanel):
         has_result = has_result or self._can_hold_against_training
         self.run_button.setEnabled(self.is_ready and has_result and not self.is_busy)
         self.cancel_button.setEnabled(self.is_busy)
+        self.limits_tab.refresh()
 
     @property
     def _can_hold_against_training(self) -> bool:
@@ -204,6 +211,7 @@ class QualityWidget(JobPanel):
         """Give the plot and the verdicts the colours of the window."""
         self.plot.set_colors(background, text)
         self.results.mismatch.set_colors(background)
+        self.limits_tab.set_colors(background, text)
 
     def abandon(self) -> None:
         """Stop, and follow the layers no more."""
@@ -244,7 +252,7 @@ class QualityWidget(JobPanel):
         if self._job is not None and self.is_busy:
             self._job.stop()
             self.cancel_button.setEnabled(False)
-            self.status_note.tell("Stopping after the measure at hand…")
+            self.status_note.tell("Stopping after what is at hand…")
 
     def _question(self) -> Question:
         image, frames, truth = (

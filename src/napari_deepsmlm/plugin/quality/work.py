@@ -104,7 +104,7 @@ def load_quality_kit(stopping: threading.Event) -> Generator[Kit, None, None]:
     from napari_deepsmlm.camera import camera_presets
     from napari_deepsmlm.evaluation import QualityOptions
 
-    for name in ("pyqtgraph", "napari_deepsmlm.mismatch"):
+    for name in ("pyqtgraph", "napari_deepsmlm.mismatch", "napari_deepsmlm.limits"):
         import_module(name)
     yield Kit(QualityOptions, known_models(), tuple(camera_presets()))
 

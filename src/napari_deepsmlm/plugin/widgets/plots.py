@@ -22,7 +22,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
     """A small plot that leaves the wheel to the panel."""
 
     def __init__(self, label: str, tooltip: str) -> None:
-        super().__init__(axisItems={"left": _FewTicks("left")})
+        super().__init__(axisItems={side: _FewTicks(side) for side in ("left", "bottom")})
         self.keys: list[tuple[str, str]] = []
         """Names and colours of the curves."""
         self._key: QLabel | None = None

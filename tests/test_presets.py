@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.psf import AstigmaticPSF, MultiplanePSF, PupilPSF, TabulatedPSF
 
 NAMES = Experiment.presets()
+GALLERY = Path(__file__).parents[1] / "docs" / "gallery.md"
+
+
+def test_the_gallery_names_every_experiment() -> None:
+    (said,) = re.findall(r"with one of (.*)\.$", GALLERY.read_text("utf-8"), re.MULTILINE)
+    assert re.findall(r"`([^`]+)`", said) == list(NAMES)
 
 
 def test_the_experiments_of_the_field_are_there() -> None:

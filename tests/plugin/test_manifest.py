@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.resources import as_file, files
 
 import pytest
 from npe2 import PluginManifest
+from PIL import Image
 
 from napari_deepsmlm.io.recognition import RAW_ENDINGS, TIFF_ENDINGS
 
@@ -36,6 +38,14 @@ def test_names_that_others_rely_on() -> None:
     assert measures == [f"napari-deepsmlm.{name}" for name in names]
     (item,) = MANIFEST.contributions.menus["napari/file/new_layer"]
     assert item.command == "napari-deepsmlm.simulate"
+
+
+def test_the_hub_finds_categories_and_an_icon_that_ships() -> None:
+    assert "Image Processing" in [str(category) for category in MANIFEST.categories]
+    package, _, name = str(MANIFEST.icon).partition(":")
+    with as_file(files(package) / name) as path, Image.open(path) as icon:
+        assert icon.format == "PNG"
+        assert icon.width == icon.height >= 128
 
 
 def test_the_table_reader_takes_files_only() -> None:

@@ -116,7 +116,5 @@ def in_pixels(table: Localizations, name: str, sr_pixel_nm: float) -> Tensor:
 def column(table: Localizations, name: str) -> Tensor:
     """Return a column as a tensor."""
     values = table[name]
-    # A copy, as numpy's may be read-only, which torch does not know.
-    return (
-        values if isinstance(values, torch.Tensor) else torch.tensor(np.ascontiguousarray(values))
-    )
+    # A copy of plain order: numpy's may be read-only or run backwards, which torch does not know.
+    return values if isinstance(values, torch.Tensor) else torch.tensor(np.array(values, order="C"))

@@ -91,7 +91,10 @@ def test_every_grey_level_type_is_kept(tmp_path: Path, movie: Movie, dtype: str)
 def test_packed_12_bit_frames_are_unpacked(tmp_path: Path, movie: Movie) -> None:
     values = movie % 4096
     path = tmp_path / "movie.tif"
-    tifffile.imwrite(path, values, bitspersample=12, photometric="minisblack")
+    try:
+        tifffile.imwrite(path, values, bitspersample=12, photometric="minisblack")
+    except NotImplementedError:
+        pytest.skip("This imagecodecs reads packed bits and cannot write them.")
     assert planes_equal(open_frames(path), values)
 
 
@@ -134,6 +137,17 @@ def test_the_longest_axis_is_time_where_no_t_is_named(tmp_path: Path, movie: Mov
     stack = movie.reshape(2, 6, 16, 24)
     tifffile.imwrite(tmp_path / "q.tif", stack, metadata={"axes": "QZYX"})
     assert planes_equal(open_frames(tmp_path / "q.tif"), stack.swapaxes(0, 1))
+
+
+@pytest.mark.parametrize("first", ["shape", "axes"])
+def test_axes_are_found_wherever_tifffile_wrote_them(
+    tmp_path: Path, movie: Movie, first: str
+) -> None:
+    stack = movie.reshape(6, 2, 16, 24)
+    told = {"shape": list(stack.shape), "axes": "TCYX"}
+    text = json.dumps({first: told.pop(first), **told})
+    tifffile.imwrite(tmp_path / "old.tif", stack, description=text, metadata=None)
+    assert planes_equal(open_frames(tmp_path / "old.tif"), stack)
 
 
 def test_channels_alone_are_planes_up_to_four_and_a_movie_beyond(tmp_path: Path) -> None:

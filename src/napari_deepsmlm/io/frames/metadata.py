@@ -65,7 +65,7 @@ def describe(
             break
         if text.startswith("ImageJ="):
             description = parse_imagej(text, tags)
-        elif text.startswith('{"shape"'):
+        elif is_shaped(text):
             description = parse_shaped(text)
     if not texts or description == Description():
         description = parse_metamorph(tags)
@@ -93,7 +93,7 @@ def declared_sizes(tags: _ifd.Tags) -> tuple[int, ...]:
             return tuple(int(size) for size in found)
         if text.startswith("ImageJ="):
             return parse_imagej(text, {}).sizes
-        if text.startswith('{"shape"'):
+        if is_shaped(text):
             return parse_shaped(text).sizes
     return parse_metamorph(tags).sizes
 
@@ -189,6 +189,11 @@ def parse_metamorph(tags: _ifd.Tags) -> Description:
 
 
 # -- tifffile -------------------------------------------------------------------------------
+
+
+def is_shaped(text: str) -> bool:
+    """Say whether this is tifffile's own JSON; some versions write the shape last."""
+    return text.startswith("{") and '"shape":' in text
 
 
 def parse_shaped(text: str) -> Description:

@@ -48,7 +48,7 @@ def click(button: object) -> None:
 
 def take(path: Path) -> None:
     """Save the whole window as it stands once everything is painted."""
-    QTest.qWait(400)
+    QTest.qWait(2000)  # notes get their room a while after they were said
     (window,) = [w for w in QApplication.topLevelWidgets() if w.isVisible() and w.windowTitle()]
     window.grab().save(str(path))
     print(path)

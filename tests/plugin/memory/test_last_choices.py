@@ -62,6 +62,10 @@ OTHERS: dict[str, dict[str, Any]] = {
         "lateral_nm": 100.0,
         "axial_nm": 300.0,
         "least_photons": 50.0,
+        "limits_densities": "0.5, 1",
+        "limits_photons": "800, 3000",
+        "limits_backgrounds": "30",
+        "limits_molecules": 200,
     },
     "Calibrate PSF": {
         "several_stacks": "focal planes of one field",

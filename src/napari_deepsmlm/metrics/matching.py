@@ -379,7 +379,8 @@ def _assign(row: Indices, column: Indices, distance: Floats) -> Indices:
     dear = (n + 1) * (distance.max() + 1)
     # +1 on every cost: explicit zeros of a sparse matrix would count as no pair
     cost = np.concatenate([distance + 1, np.full(n, dear + 1)])
-    where = np.concatenate([row, alone]), np.concatenate([column, len(columns) + alone])
+    ends = np.stack([np.r_[row, alone], np.r_[column, len(columns) + alone]])
+    where = tuple(ends.astype(np.int32))  # the only indices that older SciPy takes here
     shape = n, len(columns) + n
     chosen = min_weight_full_bipartite_matching(csr_array((cost, where), shape=shape))[1]
     return np.flatnonzero(chosen[row] == column)

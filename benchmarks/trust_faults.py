@@ -66,7 +66,13 @@ def results() -> dict[str, Result]:
     }
 
 
-def simulated(sigma_nm: float = 110.0, density: float = 2.0) -> Result:
+def simulated(
+    sigma_nm: float = 110.0,
+    density: float = 2.0,
+    *,
+    side_px: int = SIDE_PX,
+    n_frames: int = N_FRAMES,
+) -> Result:
     """Return frames of filaments, and what a good network makes of them."""
     experiment = Experiment(
         psf=GaussianPSF(pixel_size_nm=PIXEL_NM, sigma_nm=(sigma_nm, sigma_nm)),
@@ -77,9 +83,9 @@ def simulated(sigma_nm: float = 110.0, density: float = 2.0) -> Result:
             photons=(2000, 2500),
             background=(30, 30),
         ),
-        image_px=(SIDE_PX, SIDE_PX),
+        image_px=(side_px, side_px),
     )
-    frames, truth = experiment.simulate(N_FRAMES, seed=1)
+    frames, truth = experiment.simulate(n_frames, seed=1)
     chance = np.random.default_rng(0)
     found = truth[chance.random(len(truth)) < 0.9]
     x, y = (found[name] + chance.normal(0, 12, len(found)) for name in ("x_nm", "y_nm"))

@@ -61,7 +61,7 @@ def _is_said(trace: TracebackType | None) -> bool:
     """Whether a trace ends in a `raise` of ours, and not in a library or in a call of one."""
     if trace is None:
         return True
-    last = traceback.extract_tb(trace)[-1]
+    last = traceback.extract_tb(trace, limit=-1)[0]
     if last.filename.startswith(_LIBRARIES) and not last.filename.startswith(_OURS):
         return False
-    return (last.line or "").startswith("raise")  # compiled code has no line of its own
+    return (last.line or "").split()[:1] == ["raise"]  # compiled code has no line of its own

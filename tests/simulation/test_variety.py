@@ -119,7 +119,7 @@ def test_bright_molecules_of_a_saturated_sample_have_flat_tops_and_stay_targets(
     assert max(int((frame == frame.max()).sum()) for frame in whole.photons) < 5
     assert len(cut.truth) == pytest.approx(len(whole.truth), rel=0.1)
     assert cut.truth["photons"].median().item() == pytest.approx(8000, rel=0.01)
-    # Cut off far above the noise: a background of 20 photons, each of variance one and read noise.
+    # Cut off far above the noise of a background of 20 photons, which is their root or more.
     assert cut.photons.amax((1, 2, 3)).min() > 20 + 8 * 20**0.5
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import trust_faults
 from tests.cli.conftest import call
+from trust_faults import Result
 
 from napari_deepsmlm.camera import SCMOS
 from napari_deepsmlm.experiment import Experiment
@@ -15,7 +18,6 @@ from napari_deepsmlm.io import write_localizations, write_stack
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.psf import GaussianPSF
 from napari_deepsmlm.simulation import Simulation
-from napari_deepsmlm.simulation.structures import Microtubules
 from napari_deepsmlm.trust import Trust, trust_of, write_trust
 
 if TYPE_CHECKING:
@@ -24,46 +26,16 @@ if TYPE_CHECKING:
 MODEL = "deep-storm:2d-100nm"
 N_FRAMES = 300
 
-
-class Sample(NamedTuple):
-    frames: np.ndarray
-    table: Localizations
-
-
-def simulated(sigma_nm: float = 110.0, density: float = 2.0) -> Sample:
-    """Frames, and what a good network makes of them: 90 % of the truth, 12 nm off."""
-    experiment = Experiment(
-        psf=GaussianPSF(pixel_size_nm=100, sigma_nm=(sigma_nm, sigma_nm)),
-        camera=SCMOS(),
-        simulation=Simulation(
-            structure=Microtubules(),
-            density_per_um2=(density, density),
-            photons=(2000, 2500),
-            background=(30, 30),
-        ),
-        image_px=(48, 48),
-    )
-    stack, truth = experiment.simulate(N_FRAMES, seed=1)
-    rng = np.random.default_rng(0)
-    found = truth[rng.random(len(truth)) < 0.9]
-    x, y = (found[name] + rng.normal(0, 12, len(found)) for name in ("x_nm", "y_nm"))
-    return Sample(
-        stack,
-        Localizations(
-            frame=found.frame,
-            x_nm=x,
-            y_nm=y,
-            photons=found["photons"] * rng.uniform(0.8, 1.2, len(found)),
-        ),
-    )
+simulated = partial(trust_faults.simulated, side_px=48, n_frames=N_FRAMES)
+"""Frames, and what a good network makes of them: 90 % of the truth, 12 nm off."""
 
 
 @pytest.fixture(scope="module")
-def honest() -> Sample:
+def honest() -> Result:
     return simulated()
 
 
-def judged(folder: Path, sample: Sample) -> Trust:
+def judged(folder: Path, sample: Result) -> Trust:
     write_stack(folder / "stack.tif", sample.frames, pixel_size_nm=100)
     write_localizations(sample.table, folder / "locs.csv")
     return trust_of(folder / "locs.csv", folder / "stack.tif", model=MODEL)
@@ -73,13 +45,13 @@ def doubts_of(trust: Trust) -> list[str]:
     return [one.name for one in trust.doubts]
 
 
-def test_an_honest_result_is_not_doubted(tmp_path: Path, honest: Sample) -> None:
+def test_an_honest_result_is_not_doubted(tmp_path: Path, honest: Result) -> None:
     found = judged(tmp_path, honest)
     assert doubts_of(found) == [], found.sentence()
     assert "Nothing found that speaks against" in found.sentence()
 
 
-def test_a_filament_that_is_not_there_is_pointed_at(tmp_path: Path, honest: Sample) -> None:
+def test_a_filament_that_is_not_there_is_pointed_at(tmp_path: Path, honest: Result) -> None:
     table, rng = honest.table, np.random.default_rng(2)
     assert found_empty_row(honest) is not None
     y = found_empty_row(honest)
@@ -90,7 +62,7 @@ def test_a_filament_that_is_not_there_is_pointed_at(tmp_path: Path, honest: Samp
         y_nm=y + rng.normal(0, 12, n),
         photons=np.full(n, 2200.0),
     )
-    found = judged(tmp_path, Sample(honest.frames, Localizations.concatenate([table, false])))
+    found = judged(tmp_path, Result(honest.frames, Localizations.concatenate([table, false])))
     assert doubts_of(found) == ["Image against frames"]
     assert found.doubt is not None
     false_ones = [one for one in found.doubt.regions if not one.is_missing]
@@ -112,7 +84,7 @@ def test_a_faint_false_filament_beside_bright_ones_is_pointed_at(tmp_path: Path)
     truth = Localizations(frame=frame, **line, z_nm=np.zeros(n), photons=np.full(n, 2000.0))
     stack, _ = experiment.simulate(N_FRAMES, seed=1, activations=truth.to_torch())
     false = truth[: n // 6].with_columns(x_nm=np.full(n // 6, 2700.0))
-    found = judged(tmp_path, Sample(stack, Localizations.concatenate([truth, false])))
+    found = judged(tmp_path, Result(stack, Localizations.concatenate([truth, false])))
     assert "Image against frames" in doubts_of(found)
     assert found.doubt is not None
     assert {one.is_missing for one in found.doubt.regions} == {False}
@@ -120,10 +92,10 @@ def test_a_faint_false_filament_beside_bright_ones_is_pointed_at(tmp_path: Path)
     assert found.doubt.regions[0].n_px > 60
 
 
-def test_a_gap_is_pointed_at(tmp_path: Path, honest: Sample) -> None:
+def test_a_gap_is_pointed_at(tmp_path: Path, honest: Result) -> None:
     table = honest.table
     in_gap = (table.y_nm > 1500) & (table.y_nm < 2700)
-    found = judged(tmp_path, Sample(honest.frames, table[~in_gap]))
+    found = judged(tmp_path, Result(honest.frames, table[~in_gap]))
     assert doubts_of(found) == ["Image against frames"]
     assert found.doubt is not None
     assert found.doubt.regions[0].is_missing
@@ -142,7 +114,7 @@ def test_too_high_a_density_is_pointed_at(tmp_path: Path) -> None:
 
 
 def test_the_page_has_no_scripts_and_the_command_says_its_sentence(
-    tmp_path: Path, honest: Sample
+    tmp_path: Path, honest: Result
 ) -> None:
     found = judged(tmp_path, honest)
     page, values = write_trust(tmp_path / "out", found)
@@ -157,7 +129,7 @@ def test_the_page_has_no_scripts_and_the_command_says_its_sentence(
     assert json.loads(result.stdout)["sentence"] == found.sentence()
 
 
-def found_empty_row(sample: Sample) -> float:
+def found_empty_row(sample: Result) -> float:
     """Return the y of the emptiest strip of the field."""
     counts, edges = np.histogram(sample.table.y_nm, bins=12, range=(0, 4800))
     k = int(np.argmin(counts[1:-1])) + 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import LineEdit
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QVBoxLayout, QWidget
 
+from napari_deepsmlm._palette import IN_WINDOW
 from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.quality.limits_work import Found, Saved, save_limits, try_model
 from napari_deepsmlm.plugin.widgets.notes import Note
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.quality.widget import QualityWidget
 
 BACKGROUND = 10.0
-MOST_CURVES = 6
 LABELS = {"molecules": "Molecules (per condition)"}
 PIXEL_NM = 100.0
 SECONDS_OF_FRAME = (0.05, 0.25)
@@ -203,8 +203,8 @@ class LimitsTab(QWidget):
         options = self._options.from_dict({**lists, **self._fields.values()}, source="Limits")
         if len(options.backgrounds) > 1:
             raise ValueError("Limits: the plots are of one background, give one number.")
-        if len(options.photons) > MOST_CURVES:
-            raise ValueError(f"Limits: the plots have {MOST_CURVES} curves at most.")
+        if len(options.photons) > len(IN_WINDOW):
+            raise ValueError(f"Limits: the plots have {len(IN_WINDOW)} curves at most.")
         return options
 
 

@@ -15,7 +15,7 @@ import random
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -23,8 +23,13 @@ from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.models import available_models, load_model
 from napari_deepsmlm.training._state import load_state
 
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
 OWN_CHOICES: dict[str, dict[str, Any]] = {"voxel-regression": {"plane_z_nm": [0.0]}}
-AUTOSAVE_S = 0.3
+AUTOSAVE_S = 0.05
+MOST_DELAY_S = 0.02
+"""A kill comes up to this long after a step, s: in the next steps or while a file is written."""
 
 
 class Outcome(NamedTuple):
@@ -55,11 +60,13 @@ def small_experiment(network: str, steps: int) -> Experiment:
     )
 
 
-def train(experiment: Experiment, out: Path) -> None:
-    """Train, or go on, in this process."""
+def train(experiment: Experiment, out: Path, reached: Synchronized[int] | None = None) -> None:
+    """Train, or go on, in this process; `reached` holds the steps that are done."""
     torch.set_num_threads(1)
     trainer = experiment.trainer(out, device="cpu")
-    list(trainer.run(resume=trainer.can_resume))
+    for _ in trainer.run(resume=trainer.can_resume):
+        if reached is not None:
+            reached.value = trainer.step
 
 
 def kill_and_resume(network: str, folder: Path, *, kills: int, steps: int, seed: int) -> Outcome:
@@ -73,12 +80,16 @@ def kill_and_resume(network: str, folder: Path, *, kills: int, steps: int, seed:
     state = disturbed / "last.state.safetensors"
     unreadable, most_lost_s, n = 0, 0.0, 0
     while n < kills:
-        process = context.Process(target=train, args=(experiment, disturbed))
-        process.start()
+        reached = context.Value("q", 0)
+        process = context.Process(target=train, args=(experiment, disturbed, reached))
         saved = saved_at(state)
-        while process.exitcode is None and saved_at(state) == saved:
-            time.sleep(0.01)  # not before it has got any further
-        process.join(draw.uniform(0.0, 3 * AUTOSAVE_S))
+        process.start()
+        # Counted in steps, not in seconds: a fast machine is killed as often as a slow one. Not
+        # before it has saved something new, either: each kill finds a run that was resumed.
+        first_step = draw.uniform(n, n + 1) * steps / (kills + 1)
+        while process.exitcode is None and (reached.value < first_step or saved_at(state) == saved):
+            time.sleep(0.001)
+        process.join(draw.uniform(0.0, MOST_DELAY_S))
         if process.exitcode is not None:
             break
         process.kill()

@@ -29,6 +29,6 @@ def test_a_killed_run_resumes_to_the_weights_of_one_left_alone(most_kills: int, 
     _, kills, unreadable, _, is_equal = (
         cell.strip() for cell in done.stdout.splitlines()[-1].strip("|").split("|")
     )
-    assert int(kills) >= 2
+    assert int(kills) == most_kills
     assert int(unreadable) == 0
     assert is_equal == "yes"

@@ -29,14 +29,46 @@ with kept_memory():
 print(json.dumps([usual, kept, faults_of_blocks()]))
 """
 
+# As a pipeline does: in a thread, blocks larger than glibc's heap of a thread.
+CHILD_WITH_A_THREAD = """
+import json, resource, sys, threading, torch
+from napari_deepsmlm._devices import kept_memory, share_one_heap
 
-@pytest.mark.skipif(
+if sys.argv[1:]:
+    share_one_heap()
+
+def work():
+    for n_blocks in (30, 10):  # the first ones make room
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(n_blocks):
+            torch.empty(20 << 20).zero_()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+with kept_memory():
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+"""
+
+glibc_only = pytest.mark.skipif(
     not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc",
     reason="other systems have allocators of their own",
 )
+
+
+@glibc_only
 def test_a_block_that_was_freed_is_used_again_until_the_last_who_wants_that_ends() -> None:
     told = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, check=True, text=True)
     usual, kept, after = json.loads(told.stdout)
     # Pages may be large ones (transparent huge pages): only the ratio says something.
     assert usual > 5 * kept
     assert after > 5 * kept
+
+
+@glibc_only
+def test_with_one_heap_a_thread_keeps_blocks_of_any_size() -> None:
+    apart, shared = (
+        int(subprocess.check_output([sys.executable, "-c", CHILD_WITH_A_THREAD, *words], text=True))
+        for words in ([], ["shared"])
+    )
+    assert apart > 5 * shared

@@ -128,6 +128,21 @@ def test_blur_is_a_normalised_gaussian() -> None:
     assert blurred.sum() == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.parametrize(("sigma_px", "size"), [(1.0, 7), (1.25, 9)])
+def test_blur_and_its_gradient_are_those_of_a_convolution(sigma_px: float, size: int) -> None:
+    image = torch.rand(2, 6, 13, dtype=torch.float64, requires_grad=True)
+    x = torch.arange(size, dtype=torch.float64) - size // 2
+    weights = torch.exp(-(x**2) / (2 * sigma_px**2))
+    kernel = torch.outer(weights, weights) / weights.sum() ** 2
+    expected = torch.nn.functional.conv2d(image[:, None], kernel[None, None], padding="same")[:, 0]
+    seen_by = torch.rand_like(image)
+    (gradient,) = torch.autograd.grad((expected * seen_by).sum(), image)
+    blurred = gaussian_blur(image, sigma_px, size)
+    (own_gradient,) = torch.autograd.grad((blurred * seen_by).sum(), image)
+    torch.testing.assert_close(blurred, expected)
+    torch.testing.assert_close(own_gradient, gradient)
+
+
 def test_the_loss_is_least_near_a_peak_of_fifty(deep_storm: DeepStorm) -> None:
     truth = molecules((0, 100.0, 100.0))
     spike = spike_image(truth, (1, 32, 32), 12.5)

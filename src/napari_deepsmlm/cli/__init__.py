@@ -6,6 +6,7 @@ import logging
 
 import typer
 
+from napari_deepsmlm._devices import share_one_heap
 from napari_deepsmlm.cli import (
     batch,
     benchmark,
@@ -173,5 +174,6 @@ add_command(
 
 def main() -> None:
     """Run the command line."""
+    share_one_heap()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     app()

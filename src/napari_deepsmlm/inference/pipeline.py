@@ -41,9 +41,9 @@ logger = logging.getLogger(__name__)
 # Super-resolution pixels per camera pixel of an image that is drawn from molecules.
 DEFAULT_UPSAMPLING = 8
 # Pixels of the largest layers (`work_per_px`) that one call of the network works on. A CPU is
-# fastest with one 512 x 512 image, whose layers stay in its caches; a GPU would be idle with so
-# little.
-PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 24, "mps": 1 << 22}
+# fastest with few, whose layers stay in its caches and in heaps of threads (`share_one_heap`); a
+# GPU would be idle with so little.
+PIXELS_PER_BATCH = {"cpu": 1 << 17, "cuda": 1 << 24, "mps": 1 << 22}
 # A larger frame is cut into tiles of this many: fewer would spend much on their halos.
 PIXELS_PER_TILE = 1 << 20
 # Bytes that a network needs for each of these pixels, about, and the share of the free memory it

@@ -37,12 +37,15 @@ def sharpen(
     # Local masses vary slowly: on pixels of twice the size they cost an eighth.
     before, after = (_coarse_blur(x, reach_px / 2) for x in (image, powered))
     ratio = before / (after + faintest**power)
-    return powered * functional.interpolate(ratio[:, None], scale_factor=2)[:, 0]
+    in_fours = powered.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
+    sharp: Tensor = in_fours * ratio[:, :, None, :, None]
+    return sharp.reshape(image.shape)
 
 
 def _coarse_blur(image: Tensor, sigma_px: float) -> Tensor:
     """(B, H, W), H and W even, -> (B, H / 2, W / 2), blurred by a sigma in its pixels."""
-    coarse = functional.avg_pool2d(image[:, None], 2)[:, 0]
+    rows = image[:, ::2] + image[:, 1::2]
+    coarse = (rows[:, :, ::2] + rows[:, :, 1::2]) / 4
     return gaussian_blur(coarse, sigma_px, 2 * math.ceil(3 * sigma_px) + 1)
 
 
@@ -69,7 +72,8 @@ def peaks(image: Tensor, *, pixel_nm: float, threshold: float) -> Localizations:
     for axis in _REACH * (2, 1):
         highest = _highest_of_three(highest, axis)
     inner = blurred[:, _REACH:-_REACH, _REACH:-_REACH]
-    place = torch.nonzero((inner > 0) & (inner == highest), as_tuple=True)
+    is_peak = (inner > _LEAST_SEEN * threshold) & (inner == highest)
+    place = torch.nonzero(is_peak, as_tuple=True)
     around = _around(blurred, place).flatten(1)
     has_equal_before = (around[:, : _WINDOW**2 // 2] == around[:, _WINDOW**2 // 2, None]).any(1)
     window = _around(padded, place)
@@ -85,6 +89,8 @@ def peaks(image: Tensor, *, pixel_nm: float, threshold: float) -> Localizations:
 _REACH = 2
 """Pixels of an image that belong to a peak on each side of it."""
 _WINDOW = 2 * _REACH + 1
+_LEAST_SEEN = 0.99 * math.exp(-(_REACH**2)) / (2 * math.pi)
+"""What the blur, whose sigma is a pixel, shows at a peak of the mass in its window, at least."""
 
 
 def _padded(image: Tensor) -> Tensor:
@@ -175,33 +181,44 @@ def share_out(
     one_place : cells; a bead is found once within this.
     """
     near = _neighbours(*cell)
-    n, is_there = len(probability), near >= 0
+    n = len(probability)
+    # No more than all that the cells around hold can be collected: most cells never become one.
+    around = (probability[near] * (near >= 0)).sum(1)
+    own = torch.nonzero((around >= threshold) & (probability > 0))[:, 0]
+    near = near[own]
     variance = sigma.square().mean(1)
-    between = (variance[near] + variance[:, None]).clamp(min=least_distance**2)
-    apart = (position[near] - position[:, None]).square().sum(-1)
-    same = torch.exp(-apart / (2 * between)) * is_there
+    between = (variance[near] + variance[own, None]).clamp(min=least_distance**2)
+    apart = (position[near] - position[own, None]).square().sum(-1)
+    same = torch.exp(-apart / (2 * between)) * (near >= 0)
     left, placed = probability.clone(), torch.full_like(position, math.inf)
+    rank, sides = near.new_empty(n + 1), torch.arange(9, device=near.device)
     found = [Shares(left[:0], near[:0], same[:0])]
     for _ in range(rounds):
         part = same * left[near]
-        mass = part.sum(1) * (left > 0)
-        rank = torch.empty_like(near[:, 0])
-        rank[mass.argsort(descending=True, stable=True)] = torch.arange(n, device=rank.device)
-        is_first = rank == rank[near].where(is_there, n).amin(1)
-        is_found = is_first & (mass >= threshold) & (mass > 0)
-        if not is_found.any():
+        mass = part.sum(1)
+        # What is left only gets less, so who has too little now will never have enough.
+        can = torch.nonzero((mass >= threshold) & (mass > 0) & (left[own] > 0))[:, 0]
+        if not len(can):
             break
-        weights = part[is_found] / mass[is_found, None]
-        found.append(Shares(mass[is_found].clamp(max=1), near[is_found], weights))
-        taken = is_found / mass.clamp(min=1)
-        left = left * (1 - (same * taken[near]).sum(1)).clamp(min=0)
+        own, near, same, part, mass = (x[can] for x in (own, near, same, part, mass))
+        rank.fill_(n)  # its last entry, which -1 points at, is of no cell
+        rank[own[mass.argsort(descending=True, stable=True)]] = torch.arange(
+            len(own), device=own.device
+        )
+        first = torch.nonzero(rank[own] == rank[near].amin(1))[:, 0]
+        collected, cells, share = mass[first], near[first], same[first]
+        shares = Shares(collected.clamp(max=1), cells, part[first] / collected[:, None])
+        taken = left.new_zeros(n + 1, 9)  # of each cell, by each of those around it
+        taken[cells, sides] = share / collected.clamp(min=1)[:, None]
+        left = left * (1 - taken[:-1].sum(1)).clamp(min=0)
         if is_bead is not None:
-            place = found[-1].mean(position)
-            around = placed[near[is_found]].where(is_there[is_found, :, None], math.inf)
-            away = (around - place[:, None]).square().sum(-1).amin(1)
-            is_same = (away < one_place**2) & is_bead[is_found]
-            found[-1] = Shares(*(part[~is_same] for part in found[-1]))
-            placed[is_found] = place
+            place = shares.mean(position)
+            before = placed[cells].where((cells >= 0)[..., None], math.inf)
+            away = (before - place[:, None]).square().sum(-1).amin(1)
+            is_new = (away >= one_place**2) | ~is_bead[own[first]]
+            placed[own[first]] = place
+            shares = Shares(*(column[is_new] for column in shares))
+        found.append(shares)
     return Shares(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
@@ -54,14 +54,40 @@ def _pixel_of(
 
 def gaussian_blur(image: Tensor, sigma_px: float = 1.0, size: int = 7) -> Tensor:
     """Convolve (B, H, W) with a size x size Gaussian of sum 1, zeros outside the image."""
-    kernel = _gaussian(sigma_px, size).to(image)
-    rows = functional.conv2d(image[:, None], kernel[:, None].expand(1, 1, -1, 1), padding="same")
-    return functional.conv2d(rows, kernel.expand(1, 1, 1, -1), padding="same")[:, 0]
+    if torch.is_grad_enabled() and image.requires_grad:
+        blurred: Tensor = _Blur.apply(image, sigma_px, size)  # type: ignore[no-untyped-call]
+        return blurred
+    return _blurred(image, sigma_px, size)
+
+
+class _Blur(torch.autograd.Function):
+    """A blur with an even kernel is its own transpose: gradients are blurred as images are."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, sigma_px: float, size: int) -> Tensor:
+        ctx.kernel = sigma_px, size
+        return _blurred(image, sigma_px, size)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return _blurred(gradients[0], *ctx.kernel), None, None
+
+
+def _blurred(image: Tensor, sigma_px: float, size: int) -> Tensor:
+    """Add up shifted images: a convolution of one channel is ten times as slow on a CPU."""
+    weights, reach = _gaussian(sigma_px, size), size // 2
+    for axis, border in ((1, (0, 0, reach, reach)), (2, (reach, reach))):
+        padded, n = functional.pad(image, border), image.shape[axis]
+        image = padded.narrow(axis, reach, n) * weights[reach]
+        for step in range(1, reach + 1):
+            sides = [padded.narrow(axis, reach + side, n) for side in (-step, step)]
+            image.add_(sides[0] + sides[1], alpha=weights[reach + step])
+    return image
 
 
 @lru_cache(maxsize=8)
-def _gaussian(sigma_px: float, size: int) -> Tensor:
-    with torch.inference_mode(False):  # it is kept, and training may be the next to use it
-        x = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
-        weights = torch.exp(-x.square() / (2 * sigma_px**2))
-        return (weights / weights.sum()).float()
+def _gaussian(sigma_px: float, size: int) -> tuple[float, ...]:
+    """Return the weights of a row of an odd number of pixels."""
+    x = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    weights = torch.exp(-x.square() / (2 * sigma_px**2))
+    return tuple((weights / weights.sum()).tolist())

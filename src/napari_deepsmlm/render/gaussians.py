@@ -32,8 +32,10 @@ GRID_STEPS_PER_SIGMA = 8
 COARSEST_PX = 1 << 16
 # Further away, a pixel's number would not fit its integer.
 FARTHEST_PX = 1e9
-TILE_PX = 32
-"""Side of the squares whose spots are drawn at once."""
+LEAST_TILE_PX, MOST_TILE_PX = 32, 128
+"""Side of the squares whose spots are drawn at once: the smaller, the less is done for a spot."""
+SPOTS_PER_TILE = 16
+"""With fewer, going from square to square takes longer than drawing."""
 LEAST_REACH_PX = 8
 # Pixels along an axis that are worked out in one step, so that memory does not grow with the number
 # of molecules.
@@ -82,30 +84,36 @@ def gaussian(
             if factor > 1:
                 sides = [-(-side // factor) + 2 for side in shape]
                 grid = grids.setdefault(factor, torch.zeros(sides, device=spots.device))
-            for part, reach in _alike(some, grid.shape):
+            tile_px = _tile_px(some.shape[1], grid.shape)
+            for part, reach in _alike(some, grid.shape, tile_px):
                 raise_if(stopping)
-                _add(grid, part, reach)
+                _add(grid, part, reach, tile_px)
     assert image is not None  # noqa: S101 - there is a first part, though it may be empty
     for factor, grid in grids.items():
         image += _interpolated(grid, factor, shape)
     return image
 
 
-def _add(image: Tensor, part: Tensor, reach: int) -> None:
+def _tile_px(n_spots: int, shape: torch.Size) -> int:
+    side = math.sqrt(SPOTS_PER_TILE * math.prod(shape) / max(n_spots, 1))
+    return int(2 ** math.floor(math.log2(min(max(side, LEAST_TILE_PX), MOST_TILE_PX))))
+
+
+def _add(image: Tensor, part: Tensor, reach: int, tile_px: int) -> None:
     """Draw spots (5, n) in the order of their tiles.
 
     The image of a tile is the sum of products of what its spots are along y and along x: one
     product of two matrices, which a processor does far faster than it adds to scattered pixels.
     """
     n_rows, n_columns = image.shape
-    tile = torch.floor(part[:2] / TILE_PX)
+    tile = torch.floor(part[:2] / tile_px)
     along_x, along_y = (
-        _along_axis(part[k] - tile[k] * TILE_PX, part[2 + k], reach) for k in (0, 1)
+        _along_axis(part[k] - tile[k] * tile_px, part[2 + k], reach, tile_px) for k in (0, 1)
     )
     along_y *= part[4].float()[:, None]
     begins = (torch.diff(tile) != 0).any(0)
     ends = [*(torch.nonzero(begins)[:, 0] + 1).tolist(), tile.shape[1]]
-    corners = (tile[:, torch.tensor(ends) - 1].long().T * TILE_PX - reach).tolist()
+    corners = (tile[:, torch.tensor(ends) - 1].long().T * tile_px - reach).tolist()
     counts = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
     each = (along.split(counts) for along in (along_x, along_y))
     for (left, top), x, y in zip(corners, *each, strict=True):
@@ -173,7 +181,7 @@ def _sigmas_px(
     return tuple(torch.minimum(sigma, LONGEST * narrow) for sigma in wide)
 
 
-def _alike(spots: Tensor, shape: torch.Size) -> Iterator[tuple[Tensor, int]]:
+def _alike(spots: Tensor, shape: torch.Size, tile_px: int) -> Iterator[tuple[Tensor, int]]:
     """Yield spots (5, n) that reach as far, and how far, pixels: tile after tile, some at once."""
     needed = (REACH * spots[2:4].amax(0)).clamp(min=LEAST_REACH_PX)
     reaches = torch.exp2(needed.log2().ceil()).long()
@@ -182,20 +190,19 @@ def _alike(spots: Tensor, shape: torch.Size) -> Iterator[tuple[Tensor, int]]:
     for reach in reaches.unique().tolist():
         is_near = ((spots[:2] > -reach) & (spots[:2] < ends + reach)).all(0)
         group = spots[:, is_near & (reaches == reach)]
-        if not group.shape[1]:  # split would give one part without spots
-            continue
-        tile = torch.floor(group[:2] / TILE_PX).long()
+        tile = torch.floor(group[:2] / tile_px).long()
         group = group[:, torch.argsort(tile[1] * (n_columns + reach) + tile[0])]
-        for part in group.split(max(1, PIXELS_PER_STEP // (TILE_PX + 2 * reach)), dim=1):
-            yield part, reach
+        step = max(1, PIXELS_PER_STEP // (tile_px + 2 * reach))
+        for start in range(0, group.shape[1], step):
+            yield group[:, start : start + step], reach
 
 
-def _along_axis(place: Tensor, sigma: Tensor, reach: int) -> Tensor:
-    """Return (N, TILE_PX + 2 reach) the mass of 1-D Gaussians in each pixel of their tile.
+def _along_axis(place: Tensor, sigma: Tensor, reach: int, tile_px: int) -> Tensor:
+    """Return (N, tile_px + 2 reach) the mass of 1-D Gaussians in each pixel of their tile.
 
     place, sigma : (N,) pixels, from where the tile begins; its window begins `reach` before that.
     """
-    borders = torch.arange(1 - reach, TILE_PX + reach, device=place.device)  # between the pixels
+    borders = torch.arange(1 - reach, tile_px + reach, device=place.device)  # between the pixels
     scale = 1 / (math.sqrt(2) * sigma.float().clamp(min=1e-3))
     below = torch.erf((borders - place.float()[:, None]) * scale[:, None]).mul_(0.5).add_(0.5)
     edge = torch.zeros_like(below[:, :1])

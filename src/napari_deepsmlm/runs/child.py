@@ -101,8 +101,9 @@ def _be_modest() -> None:
     """Leave a core and the first turn to the window."""
     import torch
 
-    from napari_deepsmlm._devices import keep_memory
+    from napari_deepsmlm._devices import keep_memory, share_one_heap
 
+    share_one_heap()
     keep_memory()
     if hasattr(os, "nice"):
         os.nice(NICENESS)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_deepsmlm._devices import keep_memory, share_one_heap
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -86,6 +88,8 @@ class _Numbering(SpawnContext):
 def _begin(work: bytes, computes: tuple[Compute, ...], n_threads: int) -> None:
     """Make a process a worker."""
     global _mine
+    share_one_heap()
+    keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(n_threads)

@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def declared_settings() -> dict[str, Any]:
-    """What the installed plugins declare, read once: napari searches all that is installed for it."""
+    """What plugins declare, read once: napari searches all that is installed for it."""
     return plugin_configuration_generator()
 
 

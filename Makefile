@@ -6,6 +6,9 @@ JOBS   ?= 2
 TESTS  ?=
 BUILTINS ?= ../builtins-state
 
+# Python compiles what it imports, and keeps that: seconds, where pip would compile all for a minute.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What each target needs beyond the package itself; constraints.txt has the tested versions. What
 # serves the developer serves the tests too, so that one installation does for both.
 EXTRAS_base :=
@@ -84,18 +87,20 @@ clean: ## Remove what make has made, the environment included.
 	rm -rf $(VENV) $(VENV)-pyside demo site dist build .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# pip is the last thing that venv installs, so its presence means a whole environment.
+# pip is the last thing that venv installs, so its presence means a whole environment. An older pip
+# takes a minute to choose the versions.
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-compile --upgrade pip
 
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".$(if $(EXTRAS_$*),[$(EXTRAS_$*)])"
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e ".$(if $(EXTRAS_$*),[$(EXTRAS_$*)])"
 	@touch $@ $(if $(filter dev,$*),$(VENV)/.installed-test)
 
 # A second environment that has all of the first but for the Qt binding, which QT_API chooses.
 $(VENV)-pyside/.installed: $(VENV)/.installed-test
-	$(PYTHON) -m venv $(VENV)-pyside
-	$(VENV)-pyside/bin/python -m pip install --quiet -c constraints.txt PySide6-Essentials
+	$(PYTHON) -m venv --without-pip $(VENV)-pyside
+	$(BIN)/python -m pip --python $(VENV)-pyside install --quiet --no-compile -c constraints.txt PySide6-Essentials
 	$(VENV)-pyside/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $@
 	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" \
 	  > "$$(cat $@)/tests.pth"

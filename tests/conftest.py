@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 from hypothesis import settings
-
-from napari_deepsmlm import models
-from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.models import build_model, save_model
-from napari_deepsmlm.models.deep_storm import DeepStorm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
+
+    from napari_deepsmlm.models.deep_storm import DeepStorm
+
+# The process that hands out the tests reads this file before any other starts, and needs no torch:
+# what is heavy is imported where it is used. Nor is there garbage worth a search until all is
+# imported.
+gc.disable()
 
 # Busy machines are slow now and then: a test fails by what it finds, never by its time.
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -34,6 +35,7 @@ def pytest_collection_finish() -> None:
     """Let searches for garbage, which tests ask for often, pass over all that was imported."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +57,11 @@ def real_stack() -> Path:
 @pytest.fixture(scope="session")
 def untrained_deep_storm() -> DeepStorm:
     """An untrained Deep-STORM whose batch norms have seen frames, so that it is not all zeros."""
+    import torch
+
+    from napari_deepsmlm.models import build_model
+    from napari_deepsmlm.models.deep_storm import DeepStorm
+
     torch.manual_seed(0)
     model = build_model("deep-storm")
     assert isinstance(model, DeepStorm)
@@ -69,6 +76,8 @@ def untrained_deep_storm() -> DeepStorm:
 @pytest.fixture
 def deep_storm(untrained_deep_storm: DeepStorm) -> DeepStorm:
     """One of the test's own."""
+    import torch
+
     torch.manual_seed(0)
     return copy.deepcopy(untrained_deep_storm)
 
@@ -78,6 +87,8 @@ def untrained_file(
     untrained_deep_storm: DeepStorm, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A file of that model, to be read only."""
+    from napari_deepsmlm.models import save_model
+
     path = tmp_path_factory.mktemp("untrained") / "untrained.safetensors"
     save_model(path, untrained_deep_storm)
     return path
@@ -92,12 +103,16 @@ def model_file(untrained_file: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def small_movie() -> tuple[np.ndarray, object]:
     """Twelve frames of 16 x 24 pixels and their molecules."""
+    from napari_deepsmlm.experiment import Experiment
+
     return Experiment(image_px=(16, 24)).simulate(n_frames=12, seed=3)
 
 
 @pytest.fixture
 def add_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
     """A function that lets the files of a folder be networks, as those of the package are."""
+    from napari_deepsmlm import models
+
     added: list[str] = []
 
     def add(folder: Path) -> None:
@@ -113,6 +128,8 @@ def add_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], N
 @pytest.fixture
 def spotter(add_networks: Callable[[Path], None], tmp_path: Path) -> Callable[..., Path]:
     """A function that saves the localizing network of the tests, and returns its file."""
+    from napari_deepsmlm.models import build_model, save_model
+
     add_networks(Path(__file__).parent / "networks")
 
     def save(**config: Any) -> Path:

@@ -11,6 +11,7 @@ import napari.settings
 import numpy as np
 import pytest
 import torch
+from napari.settings._plugin_config_generator import plugin_configuration_generator
 from napari.utils._proxies import PublicOnlyProxy
 from tests.plugin.shared_viewer import SharedViewer, wait_for_workers
 
@@ -26,12 +27,28 @@ if TYPE_CHECKING:
 WAIT_MS = 60_000
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that want to be alone with a viewer follow each other, after all that share one."""
+    items.sort(key=lambda item: "no_other_viewer" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def declared_settings() -> dict[str, Any]:
+    """What plugins declare, read once: napari searches all that is installed for it."""
+    return plugin_configuration_generator()
+
+
 @pytest.fixture(autouse=True)
-def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared_settings: dict[str, Any]
+) -> Iterator[None]:
     """Preferences, cameras and choices of the test's own, never those of the person at work."""
     folder = tmp_path / "own settings"
     folder.mkdir()
     monkeypatch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
+    monkeypatch.setattr(
+        napari.settings, "plugin_configuration_generator", lambda: declared_settings
+    )
     for module in (known_cameras, last_choices):
         monkeypatch.setattr(module, "data_folder", lambda: folder)
     napari.settings._clear_plugin_settings_cache()

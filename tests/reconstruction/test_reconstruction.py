@@ -67,8 +67,7 @@ def test_windows_add_up_to_the_whole(
     np.testing.assert_allclose(lapse.image.sum(0), whole.image, atol=1e-4 * whole.image.max())
 
 
-@pytest.mark.parametrize("into_files", [False, True])
-@pytest.mark.parametrize("sum_frames", [1, 2])
+@pytest.mark.parametrize(("sum_frames", "into_files"), [(1, True), (2, False)])
 def test_each_image_of_windows_that_slide_is_that_of_its_frames_alone(
     sum_frames: int,
     into_files: bool,

@@ -78,7 +78,7 @@ def test_a_run_reports_every_step_and_writes_its_files(tmp_path: Path) -> None:
 
 
 def test_training_lowers_the_validation_loss(tmp_path: Path) -> None:
-    run = trainer(tmp_path, steps=60, validate_every=20, learning_rate=3e-3, averaging=0.9)
+    run = trainer(tmp_path, steps=16, validate_every=8, learning_rate=3e-3, averaging=0.9)
     losses = [event.loss for event in run.run() if isinstance(event, Validated)]
     assert losses[-1] < 0.8 * losses[0]
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.fft import fftfreq, rfftfreq
-from scipy.signal.windows import tukey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,6 +37,8 @@ def tapered(image: Array, shares: Iterable[float]) -> Array:
     ----------
     shares : of rows and columns that are tapered (Tukey window), half of it at each end.
     """
+    from scipy.signal.windows import tukey  # takes half a second: every command would wait for it
+
     rows, columns = (
         tukey(side, share).astype(np.float32)
         for side, share in zip(image.shape, shares, strict=True)

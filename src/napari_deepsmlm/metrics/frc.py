@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.fft import next_fast_len, rfft2
-from scipy.signal import savgol_filter
 
 from napari_deepsmlm.metrics._rings import check_image, ring_sums, tapered
 
@@ -149,6 +148,8 @@ def _check(first: Array, second: Array) -> None:
 
 
 def _smooth(correlation: Array) -> Array:
+    from scipy.signal import savgol_filter  # takes half a second: every command would wait for it
+
     n = max(_FEWEST_SMOOTHED, round(_SMOOTHING_SHARE * len(correlation)) // 2 * 2 + 1)
     return np.asarray(savgol_filter(correlation, n, polyorder=2))
 

@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 TESTS  ?=
 BUILTINS ?= ../builtins-state
+# These plugins and no others: pytest would rewrite each module of every package that has one.
+PYTEST  := -m pytest --disable-plugin-autoload -p hypothesispytest -p napari.utils._testsupport \
+  -p pytest-qt -p timeout -p xdist
 
 # Python compiles what it imports, and keeps that: seconds, where pip would compile all for a minute.
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,15 +36,15 @@ demo: $(VENV)/.installed-base ## Reconstruct the built-in sample into demo/: no 
 
 test: $(VENV)/.installed-test ## Run the whole suite on a virtual screen (make test TESTS=tests/psf JOBS=0).
 	bash scripts/install_system_libraries.sh
-	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python $(PYTEST) -n $(JOBS) --dist worksteal $(TESTS)
 
 test-all: $(VENV)/.installed-test ## Run the whole suite and the slow tests too (an hour).
 	bash scripts/install_system_libraries.sh
-	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -m "slow or not slow" -n $(JOBS) --dist worksteal $(TESTS)
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python $(PYTEST) -m "slow or not slow" -n $(JOBS) --dist worksteal $(TESTS)
 
 test-pyside: $(VENV)-pyside/.installed ## Run the tests of the panels with PySide6 instead of PyQt6.
 	bash scripts/install_system_libraries.sh
-	QT_API=pyside6 OMP_NUM_THREADS=1 $(SCREEN) $(VENV)-pyside/bin/python -m pytest -o qt_api=pyside6 \
+	QT_API=pyside6 OMP_NUM_THREADS=1 $(SCREEN) $(VENV)-pyside/bin/python $(PYTEST) -o qt_api=pyside6 \
 	  -n $(JOBS) --dist worksteal $(or $(TESTS),tests/plugin)
 
 lint: $(VENV)/.installed-dev ## Check format, rules, types, floors and spelling.

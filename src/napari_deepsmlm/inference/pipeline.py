@@ -13,10 +13,11 @@ import torch
 
 from napari_deepsmlm._devices import free_memory_bytes, kept_memory
 from napari_deepsmlm.inference.hot_pixels import HotPixels
-from napari_deepsmlm.inference.inputs import Groups, Inputs, read_inputs
+from napari_deepsmlm.inference.inputs import Groups, read_inputs
 from napari_deepsmlm.inference.light import light_above_background
 from napari_deepsmlm.inference.prefetch import prefetch
 from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
+from napari_deepsmlm.inference.streams import in_lanes, on_device
 from napari_deepsmlm.inference.tiles import Region, Tile, tiles
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import ImageModel
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.inference.inputs import Ints
+    from napari_deepsmlm.inference.streams import Waiting
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.models import SMLMModel
 
@@ -46,6 +48,8 @@ DEFAULT_UPSAMPLING = 8
 PIXELS_PER_BATCH = {"cpu": 1 << 17, "cuda": 1 << 24, "mps": 1 << 22}
 # A larger frame is cut into tiles of this many: fewer would spend much on their halos.
 PIXELS_PER_TILE = 1 << 20
+# Batches at work at once: see `in_lanes`.
+LANES = {"cuda": 2}
 # Bytes that a network needs for each of these pixels, about, and the share of the free memory it
 # may take.
 BYTES_PER_PIXEL = 512
@@ -82,11 +86,12 @@ class Predicted:
 class Pipeline:
     """Runs a model over a range of frames: every model gives an image and molecules.
 
-    Reading goes ahead in a thread, and predicting in another while results are used. Frames larger
-    than a tile are cut with a halo as wide as the network can see, so that tiles and whole frames
-    predict the same. Batches and tiles are smaller where little memory is free; if it runs out all
-    the same the batch is halved and done again. A model with temporal context gets each frame with
-    its neighbours; the first and the last are repeated at the ends of the stack.
+    Reading goes ahead in a thread, and predicting in another while results are used; on a GPU two
+    batches are at work at once, so that one's results are read out while the other's network runs.
+    Frames larger than a tile are cut with a halo as wide as the network can see, so that tiles and
+    whole frames predict the same. Batches and tiles are smaller where little memory is free; if it
+    runs out all the same the batch is halved and done again. A model with temporal context gets
+    each frame with its neighbours; the first and the last are repeated at the ends of the stack.
 
     Parameters
     ----------
@@ -122,7 +127,9 @@ class Pipeline:
         self.threshold = threshold
         self.hot_pixels = tuple(hot_pixels)
         self._hot_pixels: HotPixels | None = None
-        room = int(SHARE_OF_FREE * free_memory_bytes(compute.device)) // BYTES_PER_PIXEL
+        self._n_lanes = LANES.get(compute.device.type, 1)
+        free = free_memory_bytes(compute.device) // self._n_lanes
+        room = int(SHARE_OF_FREE * free) // BYTES_PER_PIXEL
         self._pixels_per_batch = min(PIXELS_PER_BATCH.get(compute.device.type, 1 << 20), room)
         self._pixels_per_tile = min(PIXELS_PER_TILE, room)
 
@@ -172,7 +179,7 @@ class Pipeline:
             stopping=stopping,
         )
         # The next batch is read while one is predicted, and that while its results are used.
-        inputs = prefetch(all_inputs, stopping=stopping)
+        inputs = prefetch(on_device(all_inputs, self.compute.device), stopping=stopping)
         predictions = self._predictions(inputs, region, stopping)
         image_bytes = 4 * math.prod(region.shape) * self.upsampling**2
         is_large = image_bytes > MAX_BYTES_AHEAD
@@ -186,15 +193,16 @@ class Pipeline:
 
     def _predictions(
         self,
-        all_inputs: Generator[Inputs, None, None],
+        inputs: Generator[Waiting, None, None],
         region: Region,
         stopping: threading.Event | None,
     ) -> Iterator[Predicted]:
-        with closing(all_inputs):
-            for inputs in all_inputs:
-                with StoppableTorch(stopping):
-                    predicted = self._predict(inputs, region)
-                yield predicted
+        def predicted(waiting: Waiting) -> Predicted:
+            with StoppableTorch(stopping):
+                return self._predict(waiting, region)
+
+        with closing(inputs):
+            yield from in_lanes(predicted, inputs, self._n_lanes, self.compute.device)
 
     def groups(
         self,
@@ -224,8 +232,8 @@ class Pipeline:
     # -- predicting ------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def _predict(self, inputs: Inputs, region: Region) -> Predicted:
-        frames = torch.from_numpy(inputs.frames).to(self.compute.device)
+    def _predict(self, waiting: Waiting, region: Region) -> Predicted:
+        inputs, frames = waiting.inputs, waiting.arrived()
         if self._hot_pixels is not None:
             self._hot_pixels.mend(frames)
         is_alive = torch.from_numpy(inputs.has_contrast).to(self.compute.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +28,14 @@ from napari_deepsmlm.plugin.layers.world import KEY, provenance
 from napari_deepsmlm.plugin.localizations.after_box import AfterBox
 from napari_deepsmlm.plugin.localizations.after_steps import AfterSteps
 from napari_deepsmlm.plugin.localizations.after_work import STEPS
-from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
+from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges
 from napari_deepsmlm.plugin.localizations.render_form import RenderForm
 from napari_deepsmlm.plugin.localizations.shapes_box import ShapesBox
 from napari_deepsmlm.plugin.localizations.shown import ShownMolecules
 from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, TableBox
 from napari_deepsmlm.plugin.localizations.work import (
+    SAVE_ENDINGS,
+    SAVE_KINDS,
     Kept,
     OpenedFile,
     OpenedTable,
@@ -58,20 +61,14 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.plugin.forms.asking import Stated
     from napari_deepsmlm.plugin.jobs import Job
+    from napari_deepsmlm.plugin.localizations.followed_view import SeenDrawing
+    from napari_deepsmlm.plugin.localizations.work import Drawing
 
 DELAY_MS = 250
 QUICK_S = 0.5
 OPEN_FILES = (
     "Localizations (*.csv *.txt *.tsv *.xls *.dat *.tab *.asc *.hdf5 *.h5 *.mat *.smlm *.parquet)"
 )
-SAVE_KINDS = {
-    "ThunderSTORM (*.csv)": "thunderstorm",
-    "Picasso (*.hdf5)": "picasso",
-    "SMLM Challenge (*.csv)": "challenge",
-    "SMLM (*.smlm)": "smlm",
-    "DECODE (*.h5)": "decode",
-}
-SAVE_ENDINGS = {"picasso": ".hdf5", "smlm": ".smlm", "decode": ".h5"}
 
 
 class LocalizationsWidget(JobPanel):
@@ -90,6 +87,9 @@ class LocalizationsWidget(JobPanel):
         self._opened: OpenedTable | None = None
         self._kept: Kept | None = None
         self.shown = ShownMolecules(napari_viewer, self)
+        self.shown.view.drawn.connect(self._on_seen)
+        self.shown.view.failed.connect(self.fail)
+        self.shown.view.ended.connect(lambda: self.render_button.setChecked(False))
         self._filtering: Job | None = None
         self._begun = self._seconds = 0.0  # when the last filter began, how long one takes
         self._build()
@@ -183,6 +183,7 @@ class LocalizationsWidget(JobPanel):
         self.table_box.abandon()
         self.shapes.abandon()
         self._delay.stop()
+        self.shown.view.stop()
         self.shown.show_all_points()
         super().abandon()
 
@@ -259,6 +260,8 @@ class LocalizationsWidget(JobPanel):
         self.drawing.offer_colors(column.name for column in opened.columns)
         self.drawing.set_own_widths(opened.table.names)
         self.drawing.choose_pixel(sr_pixel_for(opened.table))
+        if self.drawing.choose_sharpness(len(opened.table)):
+            self.render_button.setChecked(True)
         self.update_buttons()
         self._ask()
 
@@ -320,45 +323,51 @@ class LocalizationsWidget(JobPanel):
 
     def _wanted(self) -> Wanted:
         where, polygons = self.where(), self.shapes.polygons or ()
+        wanted = Wanted(where, None, polygons=polygons)
         if not self.render_button.isChecked():
-            return Wanted(where, None, polygons=polygons)
-        field_nm = (
-            field_of_frames(self._viewer, self.shown.origin) if self.drawing.is_field else None
+            return wanted
+        drawing, origin = self.drawing, self.shown.origin
+        return replace(
+            wanted,
+            options=drawing.options(),
+            color_by=drawing.color_by,
+            field_nm=field_of_frames(self._viewer, origin) if drawing.is_field else None,
+            in_view=drawing.is_of_screen,
         )
-        return Wanted(where, self.drawing.options(), self.drawing.color_by, field_nm, polygons)
 
     def _on_kept(self, kept: Kept) -> None:
         opened = self._opened
         if opened is None or len(kept.mask) != len(opened.table):
             return
         self._kept = kept
-        if kept.drawing is not None or kept.wanted.options is None:
+        if kept.drawing is not None or kept.wanted.options is None or kept.wanted.in_view:
             self._seconds = kept.seconds
         names = [column.name for column in opened.columns]
         self.ranges.show_kept(dict(zip(names, kept.counts, strict=True)))
         self.shown.show_points(kept.mask)
-        self._tell_number(kept)
-        if kept.drawing is not None and self.render_button.isChecked():
-            is_there = self.shown.show_image(kept, kept.drawing)
-            if not is_there:
-                self.render_button.setChecked(False)
+        self.status_note.tell(kept.in_words(kept.drawing))
+        self.shown.follow(kept)
+        if kept.drawing is not None:
+            self._show_image(kept, kept.drawing)
         self.update_buttons()
 
-    def _tell_number(self, kept: Kept) -> None:
-        n, n_all = len(kept.table), len(kept.mask)
-        share = f" ({100 * n / n_all:.3g} %)" if n_all else ""
-        note = f"{n:,} of {counted(n_all, 'molecule')} kept{share}."
-        by, drawing = kept.wanted.color_by, kept.drawing
-        if by is not None and drawing is not None and drawing.hues is not None:
-            low, high = drawing.hues.limits
-            note += f" {title_of(by)}: blue {low:.4g}, grey, orange {high:.4g}."
-        elif drawing is None and kept.wanted.options is not None:
-            note += " Drawing…"
-        self.status_note.tell(note)
+    def _on_seen(self, seen: SeenDrawing) -> None:
+        """Show the molecules kept as the screen shows them."""
+        kept = self._kept
+        if kept is not None:
+            self.status_note.tell(kept.in_words(seen.drawing, seen.in_words(kept.wanted)))
+            if seen.drawing is not None:
+                self._show_image(kept, seen.drawing)
+
+    def _show_image(self, kept: Kept, drawing: Drawing) -> None:
+        if self.render_button.isChecked() and not self.shown.show_image(kept, drawing):
+            self.render_button.setChecked(False)
 
     # -- rendering -------------------------------------------------------------------------
 
     def _on_render(self, is_on: bool) -> None:
+        if not is_on:
+            self.shown.view.stop()
         self._ask()  # off: what is being drawn is not wanted any more
 
     # -- saving ----------------------------------------------------------------------------

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from napari_deepsmlm.localizations import REQUIRED_COLUMNS, Localizations, known_places
 from napari_deepsmlm.render.colors import color_limits, draw_mean
@@ -194,12 +195,15 @@ class PlacedMolecules:
         table = self._drawn(rows, options, color_by)
         how: dict[str, Any] = {"options": options, "corner_px": view.corner_px}
         how["stopping"] = stopping
-        if color_by is None:
-            density = draw(table, view.shape, **how).numpy()
-            return DrawnView(view, options, density, None, (0.0, 1.0))
-        limits = self._color_limits(color_by)
-        made = draw_mean(table, color_by, view.shape, limits=limits, **how)
-        return DrawnView(view, options, made.density, made.mean, limits)
+        # One thread: beside a training the small steps of a view would wait for each other's
+        # threads, and take twenty times as long.
+        with _openmp().limit(limits=1):
+            if color_by is None:
+                density = draw(table, view.shape, **how).numpy()
+                return DrawnView(view, options, density, None, (0.0, 1.0))
+            limits = self._color_limits(color_by)
+            made = draw_mean(table, color_by, view.shape, limits=limits, **how)
+            return DrawnView(view, options, made.density, made.mean, limits)
 
     def near(self, box: Box) -> npt.NDArray[np.intp] | None:
         """Return the rows of all molecules in a box, and of some beside it.
@@ -299,6 +303,12 @@ class _Cells(NamedTuple):
             return None
         parts = [self.order[a:b] for a, b in zip(begins, stops, strict=True)]
         return np.concatenate(parts).astype(np.intp)
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """Return what sets the threads that PyTorch uses in the calling thread alone."""
+    return ThreadpoolController().select(user_api="openmp")
 
 
 def _along(place: npt.NDArray[Any], low: float, per_nm: float) -> npt.NDArray[np.uint16]:

@@ -163,6 +163,16 @@ def test_all_kinds_of_images_follow(
     np.testing.assert_allclose(image.data, wanted, rtol=1e-4, atol=1e-6)
 
 
+def test_another_kind_of_image_needs_no_filter(
+    panel: LocalizationsWidget, image: Any, settle: Callable[[], None]
+) -> None:
+    kept = panel.filtered
+    panel.drawing.fields.fill({"kind": "ash"})
+    settle()
+    assert panel.filtered.mask is kept.mask
+    np.testing.assert_array_equal(image.data, direct(image, TABLE, RenderOptions(kind="ash")))
+
+
 def test_what_is_filtered_out_is_not_drawn(
     panel: LocalizationsWidget, viewer: Any, image: Any, settle: Callable[[], None]
 ) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import LineEdit
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QVBoxLayout, QWidget
 
@@ -33,6 +31,7 @@ from napari_deepsmlm.plugin.localizations.render_form import RenderForm
 from napari_deepsmlm.plugin.localizations.shapes_box import ShapesBox
 from napari_deepsmlm.plugin.localizations.shown import ShownMolecules
 from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, TableBox
+from napari_deepsmlm.plugin.localizations.where_line import frames_in, where_line
 from napari_deepsmlm.plugin.localizations.work import (
     SAVE_ENDINGS,
     SAVE_KINDS,
@@ -48,8 +47,6 @@ from napari_deepsmlm.plugin.localizations.work import (
     open_table,
     save_table,
 )
-from napari_deepsmlm.plugin.widgets.editors import make_calm
-from napari_deepsmlm.plugin.widgets.frame_numbers import IN_FILTERS
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, add_row, button, in_turns
 
@@ -105,9 +102,7 @@ class LocalizationsWidget(JobPanel):
         self.table_box.changed.connect(self._on_table)
         self.open_button = button("Open…", "Read a table: ThunderSTORM or challenge CSV, Picasso.")
         self.open_button.clicked.connect(self._on_open)
-        self.where_line = LineEdit(label="Filter", tooltip=f"<qt>{WHERE_TIP}</qt>")
-        self.where_line.native.setPlaceholderText("intensity > 500 & uncertainty_xy < 30")
-        make_calm(self.where_line.native)
+        self.where_line = where_line()
         self.where_line.changed.connect(self._on_where)
         self.frame_note = Note()
         self.shapes = ShapesBox(self._viewer)
@@ -289,7 +284,7 @@ class LocalizationsWidget(JobPanel):
 
     def _on_where(self, *_: object) -> None:
         """Say how frames count where the line names them, and filter."""
-        self.frame_note.tell(IN_FILTERS if FRAME.search(self.where_line.value) else "")
+        self.frame_note.tell(frames_in(self.where_line.value))
         self._ask()
 
     def _ask(self, *_: object) -> None:
@@ -316,6 +311,10 @@ class LocalizationsWidget(JobPanel):
             wanted = self._wanted()
         except ValueError as problem:  # what was kept last stays
             self.message_note.fail(str(problem))
+            return
+        kept = self._kept
+        if kept is not None and not self.is_busy and kept.wanted.is_drawn_anew_by(wanted):
+            self._on_kept(replace(kept, wanted=wanted, drawing=None))
             return
         work = partial(keep, opened.table, opened.columns, wanted)
         self._begun = time.monotonic()
@@ -388,12 +387,3 @@ class LocalizationsWidget(JobPanel):
         pixel_nm = self.steps.pixel_nm()
         work = partial(save_table, self._kept.table, path, kind, pixel_nm, known, steps)
         self.begin(work, self.status_note.tell, title=f"saving {path.name}")
-
-
-FRAME = re.compile(r"\bframe\b", re.IGNORECASE)
-WHERE_TIP = (
-    "Keeps the molecules that fulfil a condition in ThunderSTORM's syntax, such as "
-    "<b>uncertainty_xy &lt; 30 &amp; (intensity &gt; 500 | frame &lt;= 100)</b>: comparisons, "
-    "&amp; | !, + - * / % ^, and the functions abs, sqrt, log, exp, min, max, sum, mean, median, "
-    f"std, var. {IN_FILTERS}"
-)

@@ -90,6 +90,11 @@ class Wanted:
         """Whether every molecule is kept."""
         return not self.where and not self.polygons
 
+    def is_drawn_anew_by(self, other: Wanted) -> bool:
+        """Whether another wish needs no filter again: the same molecules, as the screen shows."""
+        filters = (self.where, self.polygons) == (other.where, other.polygons)
+        return filters and other.in_view and other.options is not None
+
     def steps(self) -> list[dict[str, Any]]:
         """Return what keeps the molecules, as a recipe has it."""
         found: list[dict[str, Any]] = []

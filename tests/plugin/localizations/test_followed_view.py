@@ -12,6 +12,7 @@ import pytest
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.plugin.layers.localizations import layer_of
 from napari_deepsmlm.plugin.localizations import render_form
+from napari_deepsmlm.plugin.localizations.followed_view import REST_MS
 from napari_deepsmlm.plugin.localizations.render_form import FIXED, MOLECULES, OF_SCREEN
 from napari_deepsmlm.plugin.localizations.widget import LocalizationsWidget
 from napari_deepsmlm.render import PlacedMolecules, RenderOptions, draw
@@ -410,6 +411,27 @@ def test_a_closed_panel_follows_no_more(
     look_at(viewer, 9000, 8000, 2.0)
     qtbot.wait(500)
     assert image.data is before
+
+
+def test_a_viewer_may_be_closed_while_it_is_followed(
+    make_napari_viewer: Any, qtbot: Any, no_threads_left: None
+) -> None:
+    viewer = make_napari_viewer()
+    data, keywords, _ = layer_of(TABLE, "mine", ORIGIN, {})
+    viewer.add_points(data, **keywords)
+    made = LocalizationsWidget(viewer)
+    viewer.window.add_dock_widget(made, name="Localizations")
+    qtbot.waitUntil(lambda: made.is_ready and made._kept is not None, timeout=WAIT_MS)
+    made.drawing.sharpness_box.value = OF_SCREEN
+    made.render_button.setChecked(True)
+    qtbot.waitUntil(lambda: "mine rendered" in viewer.layers, timeout=WAIT_MS)
+    camera = viewer.scene.camera
+    camera.zoom *= 8
+    qtbot.wait(REST_MS + 20)  # a drawing is on its way
+    camera.zoom *= 2
+    viewer.close()
+    camera.zoom *= 2
+    qtbot.wait(300)
 
 
 def test_one_pixel_size_is_an_image_of_all(

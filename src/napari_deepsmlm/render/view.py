@@ -97,7 +97,7 @@ def view_of(seen: Box, screen_px_nm: float, field: Box) -> View | None:
     Parameters
     ----------
     seen : the part that the screen shows.
-    screen_px_nm : what a pixel of the screen is there.
+    screen_px_nm : what a pixel of the screen is there; 0 for as many pixels as there may be.
     field : that there is anything of.
 
     Returns

@@ -270,6 +270,7 @@ def test_the_3d_view_has_the_whole_field(
     settle()
     assert image.data.sum() == N
     assert "the whole field" in panel.status_note.text()
+    assert 4_000_000 > image.data.size > 2_500_000, "four million, in the next larger pixel"
     before = image.data
     viewer.scene.camera.angles = (10, 20, 30)
     viewer.scene.camera.zoom *= 4

@@ -19,9 +19,8 @@ class Seen(NamedTuple):
     box_nm: tuple[float, float, float, float] | None
     """Top, left, bottom and right, nm from where positions count; None: seen from anywhere, as in
     the 3-D view, or with other axes on the screen."""
-    screen_px: tuple[float, float]
-    """Height and width of the canvas, pixels of the screen."""
     screen_px_nm: float
+    """A pixel of the screen."""
 
 
 def seen_of(viewer: Viewer, origin_nm: tuple[float, float], beside: QWidget) -> Seen:
@@ -32,21 +31,20 @@ def seen_of(viewer: Viewer, origin_nm: tuple[float, float], beside: QWidget) -> 
     origin_nm : (y, x) nm in the world where positions count from.
     beside : a widget on the same screen.
     """
-    per_point = beside.devicePixelRatioF()  # napari counts a canvas in points, of several pixels
-    sides = [float(side) for side in viewer.canvas.viewbox_size(viewer.layers)]
     camera = viewer.scene.camera
     nm_per_point = _nm_per_unit(viewer) / camera.zoom
-    pixels = (sides[0] * per_point, sides[1] * per_point)
+    # napari counts a canvas in points, which may be of several pixels
+    pixel_nm = nm_per_point / beside.devicePixelRatioF()
     order = tuple(viewer.dims.displayed)
     if viewer.dims.ndisplay != 2 or order != (viewer.dims.ndim - 2, viewer.dims.ndim - 1):
-        return Seen(None, pixels, nm_per_point / per_point)
+        return Seen(None, pixel_nm)
     middle = [
         where * _nm_per_unit(viewer) - begin
         for where, begin in zip(camera.center[-2:], origin_nm, strict=True)
     ]
-    half = [side * nm_per_point / 2 for side in sides]
+    half = [side * nm_per_point / 2 for side in viewer.canvas.viewbox_size(viewer.layers)]
     box = (middle[0] - half[0], middle[1] - half[1], middle[0] + half[0], middle[1] + half[1])
-    return Seen(box, pixels, nm_per_point / per_point)
+    return Seen(box, pixel_nm)
 
 
 def watch(viewer: Viewer, on_change: Callable[..., object]) -> None:

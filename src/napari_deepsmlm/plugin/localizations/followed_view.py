@@ -230,7 +230,6 @@ def is_shown(seen: Seen, last: SeenDrawing) -> bool:
 def _view_of(seen: Seen, field: Box) -> View | None:
     from napari_deepsmlm.render import Box, view_of
 
-    if seen.box_nm is not None:
-        return view_of(Box(*seen.box_nm), seen.screen_px_nm, field)
-    sides = (field.bottom - field.top, field.right - field.left)
-    return view_of(field, max(a / b for a, b in zip(sides, seen.screen_px, strict=True)), field)
+    if seen.box_nm is None:
+        return view_of(field, 0.0, field)  # in as many pixels as there may be
+    return view_of(Box(*seen.box_nm), seen.screen_px_nm, field)

@@ -173,7 +173,8 @@ class PlacedMolecules:
     ) -> DrawnView:
         """Return the image of a view, the same as if it were drawn of all molecules.
 
-        More than half a million Gaussians are counted in their pixels instead.
+        Of Gaussians the same but for the 6e-5 of their mass beyond four standard deviations. More
+        than half a million Gaussians are counted in their pixels instead.
 
         Parameters
         ----------

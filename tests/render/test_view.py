@@ -65,8 +65,8 @@ VIEWS = [
 def test_a_view_is_the_image_of_all_molecules_there(part: View, options: RenderOptions) -> None:
     drawn = PLACED.draw(part, options)
     of_all = draw(TABLE, part.shape, options=drawn.options, corner_px=part.corner_px).numpy()
-    if options.kind == "gaussian":  # sums in another order
-        np.testing.assert_allclose(drawn.density, of_all, rtol=1e-4, atol=1e-6)
+    if options.kind == "gaussian":  # what lies beyond four standard deviations may be elsewhere
+        np.testing.assert_allclose(drawn.density, of_all, rtol=1e-4, atol=1e-4)
     else:
         np.testing.assert_array_equal(drawn.density, of_all)
     assert drawn.density.any()
@@ -127,7 +127,7 @@ def test_colours_mean_the_same_in_all_views(options: RenderOptions) -> None:
     )
     assert drawn.limits == (made.low, made.high)
     assert drawn.mean is not None
-    np.testing.assert_allclose(drawn.density, made.density, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(drawn.density, made.density, rtol=1e-4, atol=1e-4)
     some = made.density > 1e-3
     np.testing.assert_allclose(drawn.mean[some], made.mean[some], rtol=1e-3, atol=1e-2)
 

@@ -161,7 +161,8 @@ def test_all_kinds_of_images_follow(
     look_at(viewer, 9000, 8000, 2.0)
     settle()
     wanted = direct(image, TABLE, RenderOptions(kind=kind))
-    np.testing.assert_allclose(image.data, wanted, rtol=1e-4, atol=1e-6)
+    # squares of another size: what a Gaussian has beyond four standard deviations lies elsewhere
+    np.testing.assert_allclose(image.data, wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_another_kind_of_image_needs_no_filter(

@@ -2,12 +2,14 @@
 
     xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/large_tables.py [--rows 1000000]
     xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/large_tables.py --depth
+    xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/large_tables.py --view
     python benchmarks/large_tables.py --library [--rows 10000000]
 
 The first prints gaps of the event loop as `window.py` does: opening the table, moving sliders,
 typing a filter, rendering; and, to compare with, what napari takes for the smallest layer. Without
 a graphics card most of the rest is napari's drawing too. The second looks at the molecules in 3-D.
-The third writes, reads, filters, draws, takes off the drift and links without a window, and prints
+The third zooms and moves while they are drawn as the screen shows them; `--shots` keeps pictures.
+The last writes, reads, filters, draws, takes off the drift and links without a window, and prints
 seconds and the largest memory of each step (of Linux).
 """
 
@@ -36,12 +38,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int)
     parser.add_argument("--library", action="store_true", help="without a window")
     parser.add_argument("--depth", action="store_true", help="the window in 3-D")
+    parser.add_argument("--view", action="store_true", help="zooming, as sharp as the screen")
+    parser.add_argument("--shots", type=Path, help="folder for pictures of the zoom")
     chosen = parser.parse_args()
     os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()  # where choices are kept
     if chosen.library:
         measure_library(chosen.rows or 10_000_000)
     elif chosen.depth:
         measure_depth(chosen.rows or 1_000_000)
+    elif chosen.view:
+        measure_view(chosen.rows or 10_000_000, chosen.shots)
     else:
         measure_panel(chosen.rows or 1_000_000)
 
@@ -151,13 +157,68 @@ def measure_depth(n: int) -> None:
     viewer.close()
 
 
+def measure_view(n: int, shots: Path | None) -> None:
+    """Print gaps of the event loop, and seconds, while the view of the molecules changes."""
+    from window import after
+
+    viewer, panel, gaps = _opened(n)
+    view, camera = panel.shown.view, viewer.scene.camera
+    panel.render_button.setChecked(False)
+    start, whole, middle = time.perf_counter(), camera.zoom, np.asarray(camera.center[-2:])
+
+    def move() -> None:
+        share = time.perf_counter() - start
+        camera.center = (0, *(middle + 3000 * np.array([np.sin(share), np.cos(share)])))
+        camera.zoom = whole * 2 ** (3 + 3 * np.sin(2 * share))
+
+    gaps.measure("moving, nothing drawn", after(8, move))
+    viewer.reset_view()
+    panel.drawing.sharpness_box.value = "of the screen"
+    panel.drawing.fields.fill({"kind": "gaussian"})
+    panel.render_button.setChecked(True)
+
+    def is_drawn() -> bool:
+        rendered = panel.shown.rendered
+        is_still = not (panel.is_busy or panel._delay.isActive() or view.is_busy)
+        return bool(is_still and rendered and rendered.is_shown and rendered.is_complete)
+
+    def measure(name: str) -> None:
+        start = time.perf_counter()
+        gaps.measure(name, is_drawn)
+        print(f"  {time.perf_counter() - start:.2f} s; {panel.status_note.text()}", flush=True)
+        gaps.measure("painted", after(1))
+        if shots is not None:
+            shots.mkdir(parents=True, exist_ok=True)
+            viewer.window.screenshot(str(shots / f"{name}.png"), flash=False)
+
+    measure("the first picture")
+    table = panel.filtered.table
+    row = len(table) // 3
+    place = np.asarray([table.y_nm[row], table.x_nm[row]]) + panel.shown.origin
+    reset_memory()
+    for zoom in (1.5, 4, 16, 64):
+        camera.center = (0, *place)
+        camera.zoom = whole * zoom
+        measure(f"zoom {zoom:g}")
+    camera.center = (0, *(place + 600))
+    measure("moved")
+    camera.center, camera.zoom = (0, *place), whole * 4
+    measure("back to 4")
+    print(f"largest memory while zooming: {memory_gb():.1f} GB")
+    start = time.perf_counter()
+    gaps.measure("moving all the time", after(8, move))
+    panel.where_line.value = "z > 0"
+    measure("a filter")
+    viewer.close()
+
+
 def _opened(n: int) -> tuple[Any, Any, Any]:
     """Return a viewer, the panel with a table in it, and what measures gaps."""
     import napari
     from window import Gaps, after
 
-    path = Path(tempfile.mkdtemp()) / "table.csv"
-    write_localizations(random_table(n), path)
+    path = Path(tempfile.mkdtemp()) / "table.hdf5"
+    write_localizations(random_table(n), path, pixel_size_nm=100)
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1366, 720)
     print("| phase | turns | median, ms | 99 %, ms | longest, ms | over 50 ms | most work, ms |")

@@ -171,6 +171,8 @@ class Localizations:
 
     def sort(self, by: str = "frame") -> Localizations:
         """Return the rows in ascending order of one column; equal rows keep their order."""
+        if by == "frame" and self.is_sorted:
+            return self
         values = self[by]
         if isinstance(values, np.ndarray):
             return self[np.argsort(values, kind="stable")]

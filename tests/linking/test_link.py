@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_deepsmlm.linking import LinkOptions, link, nena, without_duplicates
+from napari_deepsmlm.linking import LinkOptions, link, nena, pairs, without_duplicates
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.simulation.blinking import Exponential, FourState, shares
 
@@ -121,3 +121,42 @@ def test_an_empty_table_stays_one() -> None:
     found = link(Localizations.empty("photons"))
     assert len(found.table) == 0
     assert found.remarks == ()
+
+
+# -- pairs -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("max_gap", [1, 3, pairs.MOST_GAPS])
+@pytest.mark.parametrize("quantum_nm", [0.0, 10.0])
+@pytest.mark.parametrize("is_3d", [False, True])
+def test_both_ways_find_the_same_pairs(
+    monkeypatch: pytest.MonkeyPatch, max_gap: int, quantum_nm: float, is_3d: bool
+) -> None:
+    chance = np.random.default_rng(max_gap)
+    n = 4000
+    xyz = chance.uniform(-3000, 3000, (3, n))
+    if quantum_nm:  # many lie on the borders of squares, and just as far apart
+        xyz = np.round(xyz / quantum_nm) * quantum_nm
+    z = {"z_nm": xyz[2] / 10} if is_3d else {}
+    table = Localizations(frame=chance.integers(7, 40, n), x_nm=xyz[0], y_nm=xyz[1], **z)
+
+    def found() -> set[tuple[int, int, float]]:
+        first, second, apart = pairs.near_pairs(table, 120.0, max_gap, z_scale=0.4)
+        assert (table.frame[second] - table.frame[first] >= 1).all()
+        made = set(zip(first.tolist(), second.tolist(), apart.tolist(), strict=True))
+        assert len(made) == len(first), "each once"
+        return made
+
+    by_squares = found()
+    assert len(by_squares) > 50
+    monkeypatch.setattr(pairs, "MOST_GAPS", 0)
+    assert found() == by_squares
+
+
+def test_pairs_far_from_each_other_are_found_where_squares_are_too_many() -> None:
+    x = np.array([0.0, 1.0, 9e8, 9e8 + 1])
+    table = Localizations(frame=[0, 1, 9_000_000, 9_000_001], x_nm=x, y_nm=x)
+    first, second, _ = pairs.near_pairs(table, 2.0, 1)
+    assert sorted(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 1), (2, 3)]
+    none = pairs.near_pairs(table[:0], 2.0, 1)
+    assert [len(part) for part in none] == [0, 0, 0]

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-MAX_ROUNDS = 50
 LEAST_SAID = 0.02
 
 
@@ -156,7 +155,8 @@ def _molecules(table: Localizations, distance_nm: float, dark_frames: int) -> Ar
     n = len(table)
     first, second, apart = near_pairs(table, distance_nm, dark_frames + 1, z_scale=1 / Z_RATIO)
     frame = np.asarray(table.frame)
-    order = np.lexsort((apart, frame[second] - frame[first]))
+    # of those that are as soon and as near, the first rows: whichever way they were found
+    order = np.lexsort((second, first, apart, frame[second] - frame[first]))
     first, second = _one_to_one(first[order], second[order], n)
     links = coo_array((np.ones(len(first), bool), (first, second)), shape=(n, n))
     _, label = connected_components(links, directed=False)

@@ -37,8 +37,12 @@ def nena(table: Localizations) -> float | None:
     >>> round(nena(table))
     10
     """
-    flat = sampled(table).without("z_nm")
-    _, _, apart = near_pairs(flat, WIDEST_NM, 1)
+    return nena_of_sample(sampled(table))
+
+
+def nena_of_sample(table: Localizations) -> float | None:
+    """Return the same of rows that are a sample already."""
+    _, _, apart = near_pairs(table.without("z_nm"), WIDEST_NM, 1)
     if len(apart) < FEWEST_PAIRS:
         return None
     reach, sigma = WIDEST_NM, None

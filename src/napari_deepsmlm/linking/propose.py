@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_deepsmlm.linking.nena import nena
+from napari_deepsmlm.linking.nena import nena_of_sample
 from napari_deepsmlm.linking.pairs import near_pairs, sampled
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def propose(
     does: pairs at a gap of g frames are counted against pairs at long gaps.
     """
     remarks = []
-    precision = nena(table)
+    some = sampled(table)
+    precision = nena_of_sample(some)
     if distance_nm is None and precision is not None:
         distance_nm = precision * math.sqrt(-4 * math.log(MISSED))
     elif distance_nm is None:
@@ -52,12 +53,12 @@ def propose(
                 f"{distance_nm:g} nm are taken as the largest distance; --distance says otherwise."
             )
     if dark_frames is None:
-        dark_frames = _dark_frames(table, distance_nm)
+        dark_frames = _dark_frames(some, distance_nm)
     return Proposal(distance_nm, dark_frames, precision, tuple(remarks))
 
 
 def _dark_frames(table: Localizations, distance_nm: float) -> int:
-    counts = _pairs_by_gap(sampled(table), distance_nm, 4 * MAX_DARK)
+    counts = _pairs_by_gap(table, distance_nm, 4 * MAX_DARK)
     chance = float(np.mean(counts[2 * MAX_DARK :]))
     if counts[: MAX_DARK + 1].sum() < 20:
         return DEFAULT_DARK

@@ -14,13 +14,18 @@ from napari_deepsmlm.render.options import (
     rendering_of,
 )
 from napari_deepsmlm.render.points import average_shifted_histogram, histogram
+from napari_deepsmlm.render.view import Box, DrawnView, PlacedMolecules, View, view_of
 from napari_deepsmlm.render.volume import Volume, VolumeOptions, draw_volume
 
 __all__ = [
+    "Box",
     "ColoredImage",
+    "DrawnView",
     "MeanImage",
+    "PlacedMolecules",
     "RenderOptions",
     "Rendering",
+    "View",
     "Volume",
     "VolumeOptions",
     "average_shifted_histogram",
@@ -35,4 +40,5 @@ __all__ = [
     "gaussian",
     "histogram",
     "rendering_of",
+    "view_of",
 ]

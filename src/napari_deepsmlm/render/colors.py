@@ -83,6 +83,7 @@ def draw_mean(
     *,
     options: RenderOptions,
     limits: tuple[float, float] | None = None,
+    corner_px: tuple[int, int] = (0, 0),
     stopping: threading.Event | None = None,
 ) -> MeanImage:
     """Return the mean of a column in every pixel, and the density.
@@ -92,7 +93,8 @@ def draw_mean(
     table : molecules; all frames are summed. Those without a value are left out.
     by : one of its columns.
     shape : of the image; as far as the molecules reach if not given.
-    limits : values of the first and last colour; 1st and 99th percentile if not given.
+    limits : values of the first and last colour; :func:`color_limits` if not given.
+    corner_px : row and column of its first pixel, counted from the one that begins at x = y = 0.
     stopping : when set, from another thread, drawing is given up within a fraction of a second.
 
     Raises
@@ -103,23 +105,46 @@ def draw_mean(
         Once `stopping` is set.
     """
     table = table.to_numpy()
-    if by not in table:
-        raise ValueError(f"No column '{by}' to colour by. Available: {', '.join(table.names)}.")
+    low, high = color_limits(table, by) if limits is None else _apart(*limits)
     shape = shape or field_shape(table, options.sr_pixel_nm)
-    is_known = np.abs(np.nan_to_num(np.asarray(table[by], float), nan=np.inf)) < LARGEST
-    if len(table) and not is_known.any():
-        raise ValueError(f"No molecule has a value in '{by}' to colour by.")
-    table = table[is_known]
+    table = table[_has_value(table, by)]
     values = np.asarray(table[by], float)
-    found = np.percentile(values, RANGE_PERCENT).tolist() if len(values) else (0.0, 1.0)
-    low, high = limits or tuple(found)
-    high = high if high > low else low + max(1.0, abs(low) * 1e-6)
     # Shares of the range rather than values: float32 sums of large numbers would lose them.
     shares = column(table.with_columns(share=(values - low) / (high - low)), "share")
-    density = draw(table, shape, options=options, stopping=stopping).numpy()
-    total = draw(table, shape, options=options, weights=shares, stopping=stopping).numpy()
+    how: dict[str, Any] = {"options": options, "corner_px": corner_px, "stopping": stopping}
+    density = draw(table, shape, **how).numpy()
+    total = draw(table, shape, weights=shares, **how).numpy()
     share = np.divide(total, density, out=np.full_like(total, np.nan), where=density > 0)
     return MeanImage(low + share * (high - low), density, float(low), float(high))
+
+
+def color_limits(table: Localizations, by: str) -> tuple[float, float]:
+    """Return the values of the first and last colour: the 1st and 99th percentile of a column.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or no value in it.
+    """
+    table = table.to_numpy()
+    has_value = _has_value(table, by)
+    if len(table) and not has_value.any():
+        raise ValueError(f"No molecule has a value in '{by}' to colour by.")
+    values = np.asarray(table[by], float)[has_value]
+    low, high = np.percentile(values, RANGE_PERCENT).tolist() if len(values) else (0.0, 1.0)
+    return _apart(low, high)
+
+
+def _apart(low: float, high: float) -> tuple[float, float]:
+    return low, high if high > low else low + max(1.0, abs(low) * 1e-6)
+
+
+def _has_value(table: Localizations, by: str) -> npt.NDArray[np.bool_]:
+    if by not in table:
+        raise ValueError(f"No column '{by}' to colour by. Available: {', '.join(table.names)}.")
+    values = np.nan_to_num(np.asarray(table[by], float), nan=np.inf)
+    has_value: npt.NDArray[np.bool_] = np.abs(values) < LARGEST
+    return has_value
 
 
 def hue_of(shares: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_deepsmlm.render.points import ROWS_PER_STEP, in_pixels, raise_if
+from napari_deepsmlm.render.points import ROWS_PER_STEP, column, in_pixels, raise_if
 
 if TYPE_CHECKING:
     import threading
@@ -48,6 +48,7 @@ def gaussian(
     *,
     sr_pixel_nm: float,
     sigma_nm: float | None = None,
+    corner_px: tuple[int, int] = (0, 0),
     weights: Tensor | None = None,
     stopping: threading.Event | None = None,
 ) -> Tensor:
@@ -58,10 +59,11 @@ def gaussian(
     Parameters
     ----------
     table : molecules; all frames are summed, on the device of the table.
-    shape : of the image, whose pixel (0, 0) begins at x = y = 0.
+    shape : of the image.
     sr_pixel_nm : its pixel, nm.
     sigma_nm : one standard deviation for all; each molecule's own uncertainty if not given.
         What is no number counts as 0, a point.
+    corner_px : row and column of its first pixel, counted from the one that begins at x = y = 0.
     weights : (N,) the mass of each molecule, 1 if not given.
     stopping : when set, InterruptedError is raised before the next two million pixels.
 
@@ -74,9 +76,10 @@ def gaussian(
     grids: dict[int, Tensor] = {}  # images of larger pixels, with one more at each side
     for start in range(0, max(len(table), 1), ROWS_PER_STEP):
         rows = slice(start, start + ROWS_PER_STEP)
-        spots = _spots(
-            table[rows], sr_pixel_nm, sigma_nm, None if weights is None else weights[rows]
-        )
+        step = table[rows]
+        places = in_pixels(step, sr_pixel_nm, corner_px)
+        sigmas = _sigmas_px(step, sr_pixel_nm, sigma_nm)
+        spots = _spots(places, sigmas, None if weights is None else weights[rows])
         if image is None:
             image = torch.zeros(shape, device=spots.device)
         for factor, some in _by_grid(spots):
@@ -152,12 +155,12 @@ def _between(values: Tensor, at: Tensor) -> Tensor:
 
 
 def _spots(
-    table: Localizations, sr_pixel_nm: float, sigma_nm: float | None, weights: Tensor | None
+    places: tuple[Tensor, Tensor], sigmas: tuple[Tensor, ...], weights: Tensor | None
 ) -> Tensor:
     """Return (5, N) x, y, sigma x, sigma y in pixels, and mass, of those that have a place."""
-    x, y = in_pixels(table, "x_nm", sr_pixel_nm), in_pixels(table, "y_nm", sr_pixel_nm)
+    y, x = places
     mass = torch.ones_like(x) if weights is None else weights.to(x)
-    spots = torch.stack([x, y, *_sigmas_px(table, sr_pixel_nm, sigma_nm), mass])
+    spots = torch.stack([x, y, *(sigma.to(x) for sigma in sigmas), mass])
     return spots[:, (spots[:2].abs() < FARTHEST_PX).all(0)]  # false for NaN
 
 
@@ -172,10 +175,10 @@ def _sigmas_px(
             "(Width σ in the panel, --sigma on the command line, sigma_nm in Python)."
         )
     if sigma_nm is None:
-        sigmas = [in_pixels(table, name, sr_pixel_nm) for name in OWN_SIGMA]
+        sigmas = [column(table, name) / sr_pixel_nm for name in OWN_SIGMA]
     else:
-        x = in_pixels(table, "x_nm", sr_pixel_nm)
-        sigmas = 2 * [torch.full_like(x, sigma_nm / sr_pixel_nm)]
+        like = column(table, "x_nm") / sr_pixel_nm
+        sigmas = 2 * [torch.full_like(like, sigma_nm / sr_pixel_nm)]
     wide = [torch.nan_to_num(sigma).clamp(0, WIDEST_PX) for sigma in sigmas]
     narrow = torch.minimum(*wide).clamp(min=1.0)
     return tuple(torch.minimum(sigma, LONGEST * narrow) for sigma in wide)

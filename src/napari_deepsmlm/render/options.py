@@ -49,6 +49,7 @@ def draw(
     shape: tuple[int, int] | None = None,
     *,
     options: RenderOptions,
+    corner_px: tuple[int, int] = (0, 0),
     weights: Tensor | None = None,
     stopping: threading.Event | None = None,
 ) -> Tensor:
@@ -58,6 +59,7 @@ def draw(
     ----------
     table : molecules; all frames are summed.
     shape : of the image; as far as the molecules reach if not given.
+    corner_px : row and column of its first pixel, counted from the one that begins at x = y = 0.
     weights : (N,) what each molecule counts, 1 if not given.
     stopping : when set, from another thread, drawing is given up within a fraction of a second.
 
@@ -77,7 +79,7 @@ def draw(
             [0., 0., 1.]])
     """
     shape = shape or field_shape(table, options.sr_pixel_nm)
-    how: dict[str, Any] = {"weights": weights, "stopping": stopping}
+    how: dict[str, Any] = {"corner_px": corner_px, "weights": weights, "stopping": stopping}
     how |= {"sr_pixel_nm": options.sr_pixel_nm}
     if options.kind == "gaussian":
         return gaussian(table, shape, sigma_nm=options.sigma_nm, **how)

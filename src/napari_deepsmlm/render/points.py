@@ -22,6 +22,7 @@ def histogram(
     shape: tuple[int, int],
     *,
     sr_pixel_nm: float,
+    corner_px: tuple[int, int] = (0, 0),
     weights: Tensor | None = None,
     stopping: threading.Event | None = None,
 ) -> Tensor:
@@ -30,8 +31,9 @@ def histogram(
     Parameters
     ----------
     table : molecules; all frames are summed, on the device of the table.
-    shape : of the image, whose pixel (0, 0) begins at x = y = 0.
+    shape : of the image.
     sr_pixel_nm : its pixel, nm.
+    corner_px : row and column of its first pixel, counted from the one that begins at x = y = 0.
     weights : (N,) what each molecule counts, 1 if not given.
     stopping : when set, InterruptedError is raised before the next million molecules.
 
@@ -47,7 +49,7 @@ def histogram(
     for start in range(0, max(len(table), 1), ROWS_PER_STEP):
         raise_if(stopping)
         part = table[start : start + ROWS_PER_STEP]
-        x, y = in_pixels(part, "x_nm", sr_pixel_nm), in_pixels(part, "y_nm", sr_pixel_nm)
+        y, x = in_pixels(part, sr_pixel_nm, corner_px)
         if image is None:
             image = torch.zeros(shape[0] * shape[1], dtype=torch.float64, device=x.device)
         is_inside = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])  # false for NaN
@@ -67,6 +69,7 @@ def average_shifted_histogram(
     *,
     sr_pixel_nm: float,
     n_shifts: int = 4,
+    corner_px: tuple[int, int] = (0, 0),
     weights: Tensor | None = None,
     stopping: threading.Event | None = None,
 ) -> Tensor:
@@ -80,14 +83,19 @@ def average_shifted_histogram(
 
     Parameters
     ----------
-    table, shape, sr_pixel_nm, weights, stopping : as for :func:`histogram`.
+    table, shape, sr_pixel_nm, corner_px, weights, stopping : as for :func:`histogram`.
     n_shifts : pixels per bin; 1 gives the histogram itself.
     """
     margin = n_shifts - 1
-    margin_nm = margin * sr_pixel_nm
-    moved = table.with_columns(x_nm=table.x_nm + margin_nm, y_nm=table.y_nm + margin_nm)
     wide = (shape[0] + 2 * margin, shape[1] + 2 * margin)
-    counts = histogram(moved, wide, sr_pixel_nm=sr_pixel_nm, weights=weights, stopping=stopping)
+    counts = histogram(
+        table,
+        wide,
+        sr_pixel_nm=sr_pixel_nm,
+        corner_px=(corner_px[0] - margin, corner_px[1] - margin),
+        weights=weights,
+        stopping=stopping,
+    )
     return _under_triangle(_under_triangle(counts, n_shifts, 0), n_shifts, 1)
 
 
@@ -107,10 +115,14 @@ def raise_if(stopping: threading.Event | None) -> None:
         raise InterruptedError("Stopped.")
 
 
-def in_pixels(table: Localizations, name: str, sr_pixel_nm: float) -> Tensor:
-    """Return a column in pixels of the image."""
-    # In the column's own precision: float32 would move molecules over the borders of pixels.
-    return column(table, name) / sr_pixel_nm
+def in_pixels(
+    table: Localizations, sr_pixel_nm: float, corner_px: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Return (N,) rows and columns in the image whose first pixel is the one at `corner_px`."""
+    # In the columns' own precision: float32 would move molecules over the borders of pixels. A
+    # whole number is taken off without rounding, so a part of an image has the pixels of the whole.
+    row, col = (column(table, name) / sr_pixel_nm for name in ("y_nm", "x_nm"))
+    return row - corner_px[0], col - corner_px[1]
 
 
 def column(table: Localizations, name: str) -> Tensor:

@@ -14,7 +14,7 @@ from npe2 import PluginManifest
 
 from napari_deepsmlm.plugin.experiment.kept import LAST_USED, usable_experiment
 from napari_deepsmlm.plugin.job_panel import JobPanel
-from napari_deepsmlm.plugin.localizations.render_form import MOLECULES
+from napari_deepsmlm.plugin.localizations.render_form import FIXED, MOLECULES
 from napari_deepsmlm.plugin.memory.last_choices import FILE, MAX_BYTES, keep, recall
 from napari_deepsmlm.plugin.memory.settings import PLUGIN
 from napari_deepsmlm.plugin.train.widget import TrainWidget
@@ -52,6 +52,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "sr_pixel_nm": 4.0,
         "sigma_nm": 15.0,
         "n_shifts": 6,
+        "sharpness": FIXED,
         "field": MOLECULES,
     },
     "Quality": {

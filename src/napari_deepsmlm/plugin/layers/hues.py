@@ -67,6 +67,7 @@ def put_hues(
         colormap=hue_colormap(),
         contrast_limits=hues.limits,
         blending="translucent_no_depth" if below is None else "multiplicative",
+        interpolation3d="nearest",  # between a value and NaN there is none
         metadata={KEY: {**known, "kind": HUES}},
         **placement,
     )

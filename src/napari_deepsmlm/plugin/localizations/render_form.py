@@ -34,6 +34,13 @@ FIELD_TIP = (
     "What the image covers: the field of the camera frames, so that it lies on them from edge to "
     "edge, or no more than the molecules need. Without frames it is the latter."
 )
+FIXED, OF_SCREEN = "one pixel size", "of the screen"
+SHARPNESS_TIP = (
+    "One pixel size: an image of all, which can be measured and saved. Of the screen: what the "
+    "window shows, drawn anew whenever you zoom or move, as finely as the screen shows it."
+)
+MANY = 1_000_000
+"""Of more molecules an image of one pixel size is too coarse, or too large."""
 NEEDED_BY = {"sigma_nm": "gaussian", "n_shifts": "ash"}
 COLOR_TIP = (
     "What the colours show: the density alone, or the mean of a column, such as depth, from "
@@ -59,6 +66,10 @@ class RenderForm(QWidget):
         self._options = options
         self.fields = Fields(options, options.model_fields, self._rows, self, labels=LABELS)
         self.fields.editors["sigma_nm"].native.setSpecialValueText(OWN_WIDTH)
+        self.sharpness_box = choice([FIXED, OF_SCREEN], label="Sharpness", tooltip=SHARPNESS_TIP)
+        self._suited_sharpness, self._is_users_sharpness = FIXED, False
+        self.sharpness_box.changed.connect(self._on_sharpness)
+        add_row(self._rows, self.sharpness_box)
         self.field_box = choice([FRAMES, MOLECULES], label="Field", tooltip=FIELD_TIP)
         self.field_box.changed.connect(self._tell_change)
         add_row(self._rows, self.field_box)
@@ -102,6 +113,22 @@ class RenderForm(QWidget):
         """Whether the image is to cover the field of the frames."""
         return bool(self.field_box.value == FRAMES)
 
+    @property
+    def is_of_screen(self) -> bool:
+        """Whether the image is to be as sharp as the screen, instead of having one pixel."""
+        return bool(self.sharpness_box.value == OF_SCREEN)
+
+    def choose_sharpness(self, n_molecules: int) -> bool:
+        """Be as sharp as the screen where molecules are many, unless the user chose.
+
+        Return whether they are to be drawn at once: the layer of so large a table is coarse.
+        """
+        is_many = n_molecules > MANY
+        self._suited_sharpness = OF_SCREEN if is_many else FIXED
+        if not self._is_users_sharpness:
+            self._write_sharpness(None)
+        return is_many and self.is_of_screen
+
     def set_own_widths(self, columns: Iterable[str]) -> None:
         """Say what the width is where nobody gave one: each its own, if the table has them."""
         from napari_deepsmlm.render import rendering_of
@@ -122,10 +149,25 @@ class RenderForm(QWidget):
             self._write_pixel(None)
 
     def kept_editors(self) -> dict[str, Any]:
-        """Return the editors but for the colours; a pixel is kept if the user chose it."""
-        box = self._pixel
+        """Return the editors but for the colours; pixel and sharpness are kept if chosen."""
+        box, other = self._pixel, self.sharpness_box
         pixel = KeptPart(box.label, box.native, self._read_pixel, self._write_pixel, box.changed)
-        return {**self.fields.editors, PIXEL: pixel, "field": self.field_box}
+        how = (self._read_sharpness, self._write_sharpness, other.changed)
+        sharpness = KeptPart(other.label, other.native, *how)
+        kept = {PIXEL: pixel, "sharpness": sharpness, "field": self.field_box}
+        return {**self.fields.editors, **kept}
+
+    def _read_sharpness(self) -> str | None:
+        """Return the user's choice, None where it is what suits the data."""
+        return str(self.sharpness_box.value) if self._is_users_sharpness else None
+
+    def _write_sharpness(self, value: str | None) -> None:
+        self.sharpness_box.value = self._suited_sharpness if value is None else value
+        self._is_users_sharpness = value is not None
+
+    def _on_sharpness(self, *_: object) -> None:
+        self._is_users_sharpness = True
+        self._on_fields()
 
     def _read_pixel(self) -> float | None:
         """Return the user's pixel, None where it is the one that suits the data."""
@@ -147,3 +189,4 @@ class RenderForm(QWidget):
         kind = self.fields.editors["kind"].value
         for name, of in NEEDED_BY.items():
             self._rows.setRowVisible(self.fields.editors[name].native, kind == of)
+        self._rows.setRowVisible(self._pixel.native, not self.is_of_screen)

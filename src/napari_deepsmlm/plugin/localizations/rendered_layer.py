@@ -66,11 +66,14 @@ class RenderedLayer:
     def _steps(
         self, drawing: Drawing, known: dict[str, Any], table: Localizations
     ) -> Iterator[None]:
-        placement = overlay_placement(self._origin, known["sr_pixel_nm"])
+        (y, x), (down, right) = self._origin, drawing.corner_nm
+        placement = overlay_placement((y + down, x + right), known["sr_pixel_nm"])
         if self.layer is None:
             self._add(drawing, known, placement)
         else:
             _fill(self.layer, drawing.image, placement)
+            if drawing.is_view:
+                self._keep_share("image", self.layer, drawing.limits[1])
             self._limit("image", self.layer, drawing.limits, (0.0, 2 * drawing.limits[1]))
         if self.layer is not None:
             self.layer.metadata = {**self.layer.metadata, KEY: known}
@@ -132,6 +135,15 @@ class RenderedLayer:
             if layer.colormap.name == GREY:
                 layer.colormap = COLORMAP
         self._column = None
+
+    def _keep_share(self, name: str, layer: Image, high: float) -> None:
+        """Scale the user's own contrast: with smaller pixels there is less in each."""
+        before = self._limits[name]
+        if tuple(layer.contrast_limits) != before and high != before[1]:
+            low, own = (limit * high / before[1] for limit in layer.contrast_limits)
+            layer.contrast_limits_range = (min(0.0, low), max(2 * high, own))
+            layer.contrast_limits = (low, own)
+            self._limits[name] = (0.0, high)
 
     def _limit(
         self, name: str, layer: Image, limits: tuple[float, float], ends: tuple[float, float]

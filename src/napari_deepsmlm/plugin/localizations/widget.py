@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import LineEdit
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QVBoxLayout, QWidget
 
@@ -27,12 +26,15 @@ from napari_deepsmlm.plugin.layers.world import KEY, provenance
 from napari_deepsmlm.plugin.localizations.after_box import AfterBox
 from napari_deepsmlm.plugin.localizations.after_steps import AfterSteps
 from napari_deepsmlm.plugin.localizations.after_work import STEPS
-from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges, title_of
+from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges
 from napari_deepsmlm.plugin.localizations.render_form import RenderForm
 from napari_deepsmlm.plugin.localizations.shapes_box import ShapesBox
 from napari_deepsmlm.plugin.localizations.shown import ShownMolecules
 from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, TableBox
+from napari_deepsmlm.plugin.localizations.where_line import frames_in, where_line
 from napari_deepsmlm.plugin.localizations.work import (
+    SAVE_ENDINGS,
+    SAVE_KINDS,
     Kept,
     OpenedFile,
     OpenedTable,
@@ -45,8 +47,6 @@ from napari_deepsmlm.plugin.localizations.work import (
     open_table,
     save_table,
 )
-from napari_deepsmlm.plugin.widgets.editors import make_calm
-from napari_deepsmlm.plugin.widgets.frame_numbers import IN_FILTERS
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, add_row, button, in_turns
 
@@ -58,20 +58,14 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.plugin.forms.asking import Stated
     from napari_deepsmlm.plugin.jobs import Job
+    from napari_deepsmlm.plugin.localizations.followed_view import SeenDrawing
+    from napari_deepsmlm.plugin.localizations.work import Drawing
 
 DELAY_MS = 250
 QUICK_S = 0.5
 OPEN_FILES = (
     "Localizations (*.csv *.txt *.tsv *.xls *.dat *.tab *.asc *.hdf5 *.h5 *.mat *.smlm *.parquet)"
 )
-SAVE_KINDS = {
-    "ThunderSTORM (*.csv)": "thunderstorm",
-    "Picasso (*.hdf5)": "picasso",
-    "SMLM Challenge (*.csv)": "challenge",
-    "SMLM (*.smlm)": "smlm",
-    "DECODE (*.h5)": "decode",
-}
-SAVE_ENDINGS = {"picasso": ".hdf5", "smlm": ".smlm", "decode": ".h5"}
 
 
 class LocalizationsWidget(JobPanel):
@@ -90,6 +84,9 @@ class LocalizationsWidget(JobPanel):
         self._opened: OpenedTable | None = None
         self._kept: Kept | None = None
         self.shown = ShownMolecules(napari_viewer, self)
+        self.shown.view.drawn.connect(self._on_seen)
+        self.shown.view.failed.connect(self.fail)
+        self.shown.view.ended.connect(lambda: self.render_button.setChecked(False))
         self._filtering: Job | None = None
         self._begun = self._seconds = 0.0  # when the last filter began, how long one takes
         self._build()
@@ -105,9 +102,7 @@ class LocalizationsWidget(JobPanel):
         self.table_box.changed.connect(self._on_table)
         self.open_button = button("Open…", "Read a table: ThunderSTORM or challenge CSV, Picasso.")
         self.open_button.clicked.connect(self._on_open)
-        self.where_line = LineEdit(label="Filter", tooltip=f"<qt>{WHERE_TIP}</qt>")
-        self.where_line.native.setPlaceholderText("intensity > 500 & uncertainty_xy < 30")
-        make_calm(self.where_line.native)
+        self.where_line = where_line()
         self.where_line.changed.connect(self._on_where)
         self.frame_note = Note()
         self.shapes = ShapesBox(self._viewer)
@@ -183,6 +178,7 @@ class LocalizationsWidget(JobPanel):
         self.table_box.abandon()
         self.shapes.abandon()
         self._delay.stop()
+        self.shown.view.stop()
         self.shown.show_all_points()
         super().abandon()
 
@@ -259,6 +255,8 @@ class LocalizationsWidget(JobPanel):
         self.drawing.offer_colors(column.name for column in opened.columns)
         self.drawing.set_own_widths(opened.table.names)
         self.drawing.choose_pixel(sr_pixel_for(opened.table))
+        if self.drawing.choose_sharpness(len(opened.table)):
+            self.render_button.setChecked(True)
         self.update_buttons()
         self._ask()
 
@@ -286,7 +284,7 @@ class LocalizationsWidget(JobPanel):
 
     def _on_where(self, *_: object) -> None:
         """Say how frames count where the line names them, and filter."""
-        self.frame_note.tell(IN_FILTERS if FRAME.search(self.where_line.value) else "")
+        self.frame_note.tell(frames_in(self.where_line.value))
         self._ask()
 
     def _ask(self, *_: object) -> None:
@@ -314,51 +312,61 @@ class LocalizationsWidget(JobPanel):
         except ValueError as problem:  # what was kept last stays
             self.message_note.fail(str(problem))
             return
+        kept = self._kept
+        if kept is not None and not self.is_busy and kept.wanted.is_drawn_anew_by(wanted):
+            self._on_kept(replace(kept, wanted=wanted, drawing=None))
+            return
         work = partial(keep, opened.table, opened.columns, wanted)
         self._begun = time.monotonic()
         self._filtering = self.begin(work, self._on_kept, title="filtering localizations")
 
     def _wanted(self) -> Wanted:
         where, polygons = self.where(), self.shapes.polygons or ()
+        wanted = Wanted(where, None, polygons=polygons)
         if not self.render_button.isChecked():
-            return Wanted(where, None, polygons=polygons)
-        field_nm = (
-            field_of_frames(self._viewer, self.shown.origin) if self.drawing.is_field else None
+            return wanted
+        drawing, origin = self.drawing, self.shown.origin
+        return replace(
+            wanted,
+            options=drawing.options(),
+            color_by=drawing.color_by,
+            field_nm=field_of_frames(self._viewer, origin) if drawing.is_field else None,
+            in_view=drawing.is_of_screen,
         )
-        return Wanted(where, self.drawing.options(), self.drawing.color_by, field_nm, polygons)
 
     def _on_kept(self, kept: Kept) -> None:
         opened = self._opened
         if opened is None or len(kept.mask) != len(opened.table):
             return
         self._kept = kept
-        if kept.drawing is not None or kept.wanted.options is None:
+        if kept.drawing is not None or kept.wanted.options is None or kept.wanted.in_view:
             self._seconds = kept.seconds
         names = [column.name for column in opened.columns]
         self.ranges.show_kept(dict(zip(names, kept.counts, strict=True)))
         self.shown.show_points(kept.mask)
-        self._tell_number(kept)
-        if kept.drawing is not None and self.render_button.isChecked():
-            is_there = self.shown.show_image(kept, kept.drawing)
-            if not is_there:
-                self.render_button.setChecked(False)
+        self.status_note.tell(kept.in_words(kept.drawing))
+        self.shown.follow(kept)
+        if kept.drawing is not None:
+            self._show_image(kept, kept.drawing)
         self.update_buttons()
 
-    def _tell_number(self, kept: Kept) -> None:
-        n, n_all = len(kept.table), len(kept.mask)
-        share = f" ({100 * n / n_all:.3g} %)" if n_all else ""
-        note = f"{n:,} of {counted(n_all, 'molecule')} kept{share}."
-        by, drawing = kept.wanted.color_by, kept.drawing
-        if by is not None and drawing is not None and drawing.hues is not None:
-            low, high = drawing.hues.limits
-            note += f" {title_of(by)}: blue {low:.4g}, grey, orange {high:.4g}."
-        elif drawing is None and kept.wanted.options is not None:
-            note += " Drawing…"
-        self.status_note.tell(note)
+    def _on_seen(self, seen: SeenDrawing) -> None:
+        """Show the molecules kept as the screen shows them."""
+        kept = self._kept
+        if kept is not None:
+            self.status_note.tell(kept.in_words(seen.drawing, seen.in_words(kept.wanted)))
+            if seen.drawing is not None:
+                self._show_image(kept, seen.drawing)
+
+    def _show_image(self, kept: Kept, drawing: Drawing) -> None:
+        if self.render_button.isChecked() and not self.shown.show_image(kept, drawing):
+            self.render_button.setChecked(False)
 
     # -- rendering -------------------------------------------------------------------------
 
     def _on_render(self, is_on: bool) -> None:
+        if not is_on:
+            self.shown.view.stop()
         self._ask()  # off: what is being drawn is not wanted any more
 
     # -- saving ----------------------------------------------------------------------------
@@ -379,12 +387,3 @@ class LocalizationsWidget(JobPanel):
         pixel_nm = self.steps.pixel_nm()
         work = partial(save_table, self._kept.table, path, kind, pixel_nm, known, steps)
         self.begin(work, self.status_note.tell, title=f"saving {path.name}")
-
-
-FRAME = re.compile(r"\bframe\b", re.IGNORECASE)
-WHERE_TIP = (
-    "Keeps the molecules that fulfil a condition in ThunderSTORM's syntax, such as "
-    "<b>uncertainty_xy &lt; 30 &amp; (intensity &gt; 500 | frame &lt;= 100)</b>: comparisons, "
-    "&amp; | !, + - * / % ^, and the functions abs, sqrt, log, exp, min, max, sum, mean, median, "
-    f"std, var. {IN_FILTERS}"
-)

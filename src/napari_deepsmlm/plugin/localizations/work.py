@@ -16,6 +16,7 @@ from napari_deepsmlm.plugin.layers.contrast import contrast_limits
 from napari_deepsmlm.plugin.layers.hues import Hues
 from napari_deepsmlm.plugin.layers.localizations import layer_of
 from napari_deepsmlm.plugin.library.loading import load_torch_beside_python
+from napari_deepsmlm.plugin.localizations.column_ranges import title_of
 
 if TYPE_CHECKING:
     import threading
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.plugin.localizations.shapes_box import Polygons
     from napari_deepsmlm.render import RenderOptions
+
+SAVE_KINDS = {
+    "ThunderSTORM (*.csv)": "thunderstorm",
+    "Picasso (*.hdf5)": "picasso",
+    "SMLM Challenge (*.csv)": "challenge",
+    "SMLM (*.smlm)": "smlm",
+    "DECODE (*.h5)": "decode",
+}
+SAVE_ENDINGS = {"picasso": ".hdf5", "smlm": ".smlm", "decode": ".h5"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,8 @@ class Wanted:
     color_by: str | None = None
     field_nm: tuple[float, float] | None = None
     """Height and width of the image; as far as the molecules reach if not given."""
+    in_view: bool = False
+    """Drawn as the screen shows them, which is no matter of the filter."""
     polygons: Polygons = ()
     """Only molecules inside any of these, corners x, y in nm; all if there is none."""
 
@@ -77,6 +89,11 @@ class Wanted:
     def is_all(self) -> bool:
         """Whether every molecule is kept."""
         return not self.where and not self.polygons
+
+    def is_drawn_anew_by(self, other: Wanted) -> bool:
+        """Whether another wish needs no filter again: the same molecules, as the screen shows."""
+        filters = (self.where, self.polygons) == (other.where, other.polygons)
+        return filters and other.in_view and other.options is not None
 
     def steps(self) -> list[dict[str, Any]]:
         """Return what keeps the molecules, as a recipe has it."""
@@ -97,7 +114,13 @@ class Drawing:
     """(rows, columns) molecules per pixel."""
     limits: tuple[float, float]
     """Contrast of the image."""
+    options: RenderOptions
+    """How it was drawn."""
     hues: Hues | None = None
+    corner_nm: tuple[float, float] = (0.0, 0.0)
+    """(y, x) of its first corner, from where positions count."""
+    is_view: bool = False
+    """Whether it is what the screen shows, at that moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +135,18 @@ class Kept:
     drawing: Drawing | None = None
     seconds: float = 0.0
     """What it took so far."""
+
+    def in_words(self, drawing: Drawing | None, seen: str = "Drawing…") -> str:
+        """Return how many they are, what the colours of an image mean, and what is seen of it."""
+        n, n_all = len(self.table), len(self.mask)
+        share = f" ({100 * n / n_all:.3g} %)" if n_all else ""
+        text = f"{n:,} of {counted(n_all, 'molecule')} kept{share}."
+        by = self.wanted.color_by
+        if by is not None and drawing is not None and drawing.hues is not None:
+            low, high = drawing.hues.limits
+            text += f" {title_of(by)}: blue {low:.4g}, grey, orange {high:.4g}."
+        is_drawn_once = drawing is not None and not drawing.is_view
+        return text if self.wanted.options is None or is_drawn_once else f"{text} {seen}"
 
 
 def load_table_kit(stopping: threading.Event) -> Generator[TableKit, None, None]:
@@ -185,8 +220,9 @@ def keep(
         mask &= in_regions(table, wanted.polygons)
     counts = tuple(column.counts_of(mask) for column in columns)
     kept = table if wanted.is_all else table[mask]
-    yield Kept(wanted, mask, kept, counts)
-    if wanted.options is None or stopping.is_set():
+    took = time.perf_counter() - begin if wanted.in_view else 0.0
+    yield Kept(wanted, mask, kept, counts, seconds=took)
+    if wanted.options is None or wanted.in_view or stopping.is_set():
         return
     pixel_nm = wanted.options.sr_pixel_nm
     if wanted.field_nm is None:
@@ -208,10 +244,10 @@ def _draw(
     assert wanted.options is not None  # noqa: S101 - else nothing is drawn
     if wanted.color_by is None or not len(table):
         image = draw(table, shape, options=wanted.options, stopping=stopping).numpy()
-        return Drawing(image, contrast_limits(image))
+        return Drawing(image, contrast_limits(image), wanted.options)
     made = draw_mean(table, wanted.color_by, shape, options=wanted.options, stopping=stopping)
     hues = Hues(made.mean, (made.low, made.high))
-    return Drawing(made.density, contrast_limits(made.density), hues)
+    return Drawing(made.density, contrast_limits(made.density), wanted.options, hues)
 
 
 def save_table(

@@ -243,7 +243,8 @@ class Pipeline:
         dark = self._dark(photons, inputs.counts)
         r = self.upsampling
         shape = (region.shape[0] * r, region.shape[1] * r)
-        image = torch.zeros(shape, device=frames.device)
+        predicts_image = isinstance(self.model, ImageModel)
+        image = torch.zeros(shape if predicts_image else (), device=frames.device).expand(shape)
         found = []
         # Frames without contrast are not given to the network: it would predict noise.
         for tile in self._tiles(frames, region) if inputs.has_contrast.any() else ():
@@ -253,7 +254,7 @@ class Pipeline:
                 table = table[alive[table.frame]]
                 found.append(self._placed(table, tile, inputs.first_frame, first, dark))
         table = Localizations.concatenate(found or [Localizations.empty(*self.model.columns)])
-        if found and not isinstance(self.model, ImageModel):
+        if not predicts_image:
             image = self._drawn(table, region)
         table = table.to_numpy()
         return Predicted(

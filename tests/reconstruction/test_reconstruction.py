@@ -160,6 +160,12 @@ def test_pixel_sizes_that_do_not_fit_are_told(model_file: Path, small_movie) -> 
     assert said == []  # an untrained network's image and table need not agree
 
 
+@pytest.mark.parametrize("pixel_size_nm", [6500, 16])
+def test_a_pixel_of_the_chip_is_no_pixel_in_the_sample(pixel_size_nm: float, small_movie) -> None:
+    result = ds.reconstruct(small_movie[0], model="fit", pixel_size_nm=pixel_size_nm)
+    assert f"{pixel_size_nm} nm can hardly be a camera pixel" in result.report["warnings"][0]
+
+
 def test_frames_without_contrast_are_told_and_give_nothing(model_file: Path) -> None:
     stack = np.full((3, 16, 16), 100, np.uint16)
     result = ds.reconstruct(stack, model=str(model_file), pixel_size_nm=100)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
 
 SMALLEST_FRAME_PX = 8
+PIXELS_IN_SAMPLE_NM = (25.0, 500.0)
+"""Camera pixels in the sample, from oversampled to a few across a spot, with room on both sides."""
 
 
 class Choice(NamedTuple):
@@ -164,7 +166,13 @@ def _pixel_warnings(pixel_size_nm: float | None, card: ModelCard, name: str) -> 
             f"The file states no pixel size: {trained_nm:g} nm assumed{why}. Give the pixel size "
             "if it differs; all nm scale with it."
         )
-    elif card.is_for_any_pixel:
+    elif not PIXELS_IN_SAMPLE_NM[0] <= pixel_size_nm <= PIXELS_IN_SAMPLE_NM[1]:
+        yield (
+            f"{pixel_size_nm:g} nm can hardly be a camera pixel in the sample, which is usually 60 "
+            "to 200 nm: give the pixel of the chip divided by the magnification; all nm scale with "
+            "it."
+        )
+    if pixel_size_nm is None or card.is_for_any_pixel:
         return
-    elif not 1 / PIXEL_TOLERANCE < pixel_size_nm / trained_nm < PIXEL_TOLERANCE:
+    if not 1 / PIXEL_TOLERANCE < pixel_size_nm / trained_nm < PIXEL_TOLERANCE:
         yield pixel_sentence(name, trained_nm, pixel_size_nm)

@@ -13,6 +13,7 @@ from napari_deepsmlm._base import MAX_CONFIG_BYTES, FrozenModel, load_yaml
 from napari_deepsmlm._files import atomic_write, folder_lock
 from napari_deepsmlm.camera import EMCCD
 from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.reconstruction import ReconstructOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,15 @@ def test_a_bad_configuration_is_refused_in_one_sentence(
         Experiment.from_file(path)
     assert str(caught.value).startswith("experiment.yaml: ")
     assert "\n" not in str(caught.value)
+
+
+def test_values_that_do_not_go_together_are_told_without_the_names_of_python() -> None:
+    with pytest.raises(ValueError, match=r"window") as caught:
+        ReconstructOptions.from_dict({"window_step": 5}, source="options")
+    assert "found" not in str(caught.value)
+    assert "the file" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"found \(5, 5, 2, 2\)"):
+        ReconstructOptions.from_dict({"region": (5, 5, 2, 2)}, source="options")
 
 
 def test_a_huge_configuration_is_not_read(tmp_path: Path) -> None:

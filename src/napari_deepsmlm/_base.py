@@ -126,11 +126,16 @@ def _first_problem(error: ValidationError) -> str:
         return f"'{where}': needs a 'kind' to say which one it is{more}."
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     message = message.replace("Input should be", "must be")
+    if not first["loc"] and isinstance(first["input"], dict):  # values that do not go together
+        return f"{message}{more}."
     return f"'{where}': {message}, found {_shorten(first['input'])}{more}."
 
 
 def _shorten(value: Any) -> str:
-    is_range = isinstance(value, tuple) and len(value) == 2
-    is_short = is_range or isinstance(value, str | int | float | bool)
+    is_plain = isinstance(value, str | int | float | bool)
+    is_row = isinstance(value, tuple) and all(
+        part is None or isinstance(part, int | float) for part in value
+    )
+    is_short = is_plain or is_row
     text = repr(value) if is_short else type(value).__name__
     return text if len(text) <= 60 else text[:57] + "..."

@@ -201,6 +201,11 @@ def test_names_that_may_be_written() -> None:
         assert kept(f"{name} = {name} | {name} != {name}") == list(range(N))
 
 
+def test_a_name_may_have_letters_of_any_language() -> None:
+    table = Localizations(frame=[0, 1], x_nm=[1, 2], y_nm=[1, 2], Güte=[0.1, 0.9])
+    assert filter_table(table, "Güte > 0.5").x_nm.tolist() == [2]
+
+
 # -- faults ----------------------------------------------------------------------------------
 
 
@@ -232,6 +237,8 @@ def test_names_that_may_be_written() -> None:
         ("SNR [nm] < 2", 4, r"the unit '\[nm\]' of SNR is not known; leave the unit out"),
         ("x < 'a'", 4, "''' has no meaning here; remove it"),
         ("x < __import__(y)", 4, "no function '__import__'"),
+        ("x > 1 & y < 1,5", 13, "decimals have a point here: write 1.5"),
+        ("x < 1, y < 5", 5, "',' has no meaning here"),
         ("x.real < 1", 1, r"'\.' has no meaning here"),
         ("(" * 51 + "x", 50, "nested more than 50 deep"),
         ("!" * 51 + "(x<1)", 50, "nested more than 50 deep"),

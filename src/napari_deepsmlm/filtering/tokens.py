@@ -9,11 +9,12 @@ LONGEST = 10_000
 _WORD = re.compile(
     r"\s*(?:"
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<name>[^\W\d]\w*)"
     r"|(?P<unit>\[[^\]\[]*\])"
     r"|(?P<sign><=|>=|!=|==|&&|\|\||[-+*/%^<>=&|!()])"
     r")"
 )
+_DECIMAL_COMMA = re.compile(r"\d+,\d+")
 _SPELLINGS = {"==": "=", "&&": "&", "||": "|"}
 
 
@@ -66,10 +67,17 @@ def split(text: str) -> list[Word]:
         match = _WORD.match(text, at)
         if match is None or match.lastgroup is None:
             at += len(text[at:]) - len(text[at:].lstrip())
-            raise FilterError(f"'{text[at]}' has no meaning here; remove it.", at)
+            raise FilterError(_meaningless(text, at), at)
         word = match[match.lastgroup]
         words.append(
             Word(match.lastgroup, _SPELLINGS.get(word, word), match.start(match.lastgroup))
         )
         at = match.end()
     return [*words, Word("end", "", end)]
+
+
+def _meaningless(text: str, at: int) -> str:
+    for number in _DECIMAL_COMMA.finditer(text):
+        if number.start() < at < number.end():
+            return f"decimals have a point here: write {number[0].replace(',', '.')}."
+    return f"'{text[at]}' has no meaning here; remove it."

@@ -69,6 +69,7 @@ def test_a_movie_that_cannot_be_is_refused_in_a_sentence(table: Path, tmp_path: 
         "give --window": (table, "--out", tmp_path / "m.gif"),
         "written as .gif": (table, "--out", tmp_path / "m.mp4", "--window", 5),
         "1 to 5 frames, got 6": (table, "--out", tmp_path / "m.gif", "--window", 5, "--step", 6),
+        "--sigma belongs": (table, "--out", tmp_path / "m.gif", "--window", 5, "--sigma", 9),
         "holds one image": (single, "--out", tmp_path / "m.gif"),
         "drawn already": (single, "--out", tmp_path / "m.gif", "--window", 5),
     }.items():

@@ -127,6 +127,25 @@ def test_gaussians_without_uncertainties_need_a_width(tmp_path: Path) -> None:
     assert tifffile.imread(out).sum() == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--sigma", 15), "--sigma belongs to --kind gaussian: give both"),
+        (("--kind", "gaussian", "--shifts", 2), "--shifts belongs to --kind ash: give both"),
+        (("--z-step", 20), "--z-step belongs to --volume: give both"),
+        (("--beads",), "--beads belongs to --volume: give both"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    words: tuple[object, ...], sentence: str, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "image.tif"
+    result = call("render", table, "--out", out, *words)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.split())
+    assert not out.exists()
+
+
 def test_render_in_colours_is_rgb_with_its_pixel_size(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "image.tif"
     result = call("render", table, "--out", out, "--color-by", "z", "--kind", "ash")

@@ -46,6 +46,24 @@ def read(path: Path, pixel_size: float | None, unit: str | None) -> tuple[Any, f
     return found.localizations, pixel_size or found.pixel_size_nm
 
 
+def check_belongings(*belongings: tuple[bool, str, bool, str]) -> None:
+    """Refuse options that would be passed over in silence, as what they belong to was not chosen.
+
+    Parameters
+    ----------
+    belongings : whether an option was given, its name, whether what it belongs to was chosen, and
+        how that is chosen.
+
+    Raises
+    ------
+    ValueError
+        One sentence.
+    """
+    for is_given, option, is_chosen, owner in belongings:
+        if is_given and not is_chosen:
+            raise ValueError(f"{option} belongs to {owner}: give both, or leave out {option}.")
+
+
 def check_outputs(main: Path, *others: Path | None, source: Path) -> None:
     """Refuse, before anything is measured, files that would replace each other or the input.
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_deepsmlm._windows import windows_of
+from napari_deepsmlm._words import counted
 from napari_deepsmlm.cli._options import JsonFlag
-from napari_deepsmlm.cli._tables import PixelSize, Unit, read, tell
+from napari_deepsmlm.cli._tables import PixelSize, Unit, check_belongings, read, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +44,7 @@ def movie(
     """Write a time-lapse as a movie: a GIF, an animated PNG, or images in an OME-TIFF."""
     from napari_deepsmlm.io import ImageWriter, is_image, movie_format, read_report, write_movie
 
+    check_belongings((sigma is not None, "--sigma", kind == "gaussian", "--kind gaussian"))
     report: dict[str, Any] = {"inputs": [str(what)], "file": str(out_file)}
     if not is_image(out_file):
         movie_format(out_file)
@@ -67,7 +69,7 @@ def movie(
         how = {"ms_per_image": round(1000 / speed), "n_images": n_images}
         n, top = write_movie(out_file, images, **how)
         report |= {"white": top, "images_per_second": speed}
-    tell({**report, "images": n}, f"{n} images: {out_file}", as_json)
+    tell({**report, "images": n}, f"{counted(n, 'image')}: {out_file}", as_json)
 
 
 def _images_of(path: Path) -> Iterable[Any]:

@@ -16,6 +16,7 @@ from napari_deepsmlm.cli._tables import (
     PixelSize,
     Table,
     Unit,
+    check_belongings,
     check_outputs,
     read,
     tell,
@@ -76,11 +77,15 @@ def render(
     volume: Annotated[
         bool, typer.Option("--volume", help="Draw a volume of voxels; for molecules with z.")
     ] = False,
-    z_step: Annotated[float, typer.Option(help="--volume: height of a voxel, nm.")] = 50.0,
+    z_step: Annotated[
+        float | None, typer.Option(help="--volume: height of a voxel, nm; default 50.")
+    ] = None,
     beads: Annotated[
         bool, typer.Option("--beads", help="--volume: draw beads too, seen in most frames.")
     ] = False,
-    shifts: Annotated[int, typer.Option(help="ash: image pixels per bin.")] = 4,
+    shifts: Annotated[
+        int | None, typer.Option(help="ash: image pixels per bin; default 4.")
+    ] = None,
     color_by: Annotated[
         str | None, typer.Option(help="Column that gives the colours, such as z; makes RGB.")
     ] = None,
@@ -99,11 +104,19 @@ def render(
     require_image_ending(out_file)
     if volume and color_by is not None:
         raise ValueError("A volume has no colours: leave out --color-by or --volume.")
+    check_belongings(
+        (sigma is not None, "--sigma", kind == "gaussian", "--kind gaussian"),
+        (shifts is not None, "--shifts", kind == "ash", "--kind ash"),
+        (z_step is not None, "--z-step", volume, "--volume"),
+        (beads, "--beads", volume, "--volume"),
+    )
     sr_pixel = sr_pixel if sr_pixel is not None else 24.0 if volume else 10.0
-    values = {"kind": kind, "sr_pixel_nm": sr_pixel, "sigma_nm": sigma, "n_shifts": shifts}
+    values: dict[str, Any] = {"kind": kind, "sr_pixel_nm": sr_pixel, "sigma_nm": sigma}
+    values |= {} if shifts is None else {"n_shifts": shifts}
     options: RenderOptions
     if volume:
-        options = VolumeOptions.from_dict({**values, "z_step_nm": z_step}, source="options")
+        values |= {} if z_step is None else {"z_step_nm": z_step}
+        options = VolumeOptions.from_dict(values, source="options")
     else:
         options = RenderOptions.from_dict(values, source="options")
     molecules, pixel_nm = read(table, pixel_size, unit)

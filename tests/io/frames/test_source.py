@@ -294,6 +294,12 @@ def test_a_micro_manager_set_opens_whole_from_its_first_file(tmp_path: Path, mov
     assert source.pixel_size_nm == pytest.approx(100)
 
 
+def test_a_file_that_is_named_twice_is_no_longer_movie(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((12, 8, 8), np.uint16))
+    with pytest.raises(ValueError, match=r"a.npy: is given twice"):
+        open_frames([tmp_path / "a.npy", tmp_path / "." / "a.npy"])
+
+
 def test_a_set_given_as_a_list_is_not_counted_twice(tmp_path: Path, movie: Movie) -> None:
     write_ome_set(tmp_path, {"a.ome.tif": movie[:7], "a_1.ome.tif": movie[7:]})
     assert planes_equal(open_frames([tmp_path / "a_1.ome.tif", tmp_path / "a.ome.tif"]), movie)
@@ -427,6 +433,15 @@ def test_a_zarr_array_opens(tmp_path: Path, movie: Movie) -> None:
     (tmp_path / "empty.zarr").mkdir()
     with pytest.raises(ValueError, match="not a readable zarr array"):
         open_frames(tmp_path / "empty.zarr")
+
+
+def test_a_movie_longer_than_its_header_says_is_doubted(tmp_path: Path) -> None:
+    header = "Frames: 6\nHeight: 8\nWidth: 10\nData Type: uint16\n"
+    (tmp_path / "m.yaml").write_text(header)
+    (tmp_path / "m.raw").write_bytes(bytes(12 * 8 * 10 * 2))
+    with open_frames(tmp_path / "m.raw") as source:
+        assert source.shape == (6, 1, 8, 10)
+        assert "room for 12 frames of 8 x 10 pixels, and 6 were read" in source.warnings[0]
 
 
 def test_a_picasso_raw_movie_opens_with_its_pixel_size(shared_data: Path) -> None:

@@ -71,7 +71,8 @@ def open_raw(
     ValueError
         If there are fewer frames than declared, unless `allow_truncated`.
     """
-    n_complete = max(0, file.size - offset) // (math.prod(shape[1:]) * dtype.itemsize)
+    frame_bytes = math.prod(shape[1:]) * dtype.itemsize
+    n_complete = max(0, file.size - offset) // frame_bytes
     warnings: tuple[str, ...] = ()
     if n_complete < shape[0]:
         if n_complete == 0 or not allow_truncated:
@@ -82,6 +83,12 @@ def open_raw(
             )
         warnings = (f"Only the first {n_complete} of {shape[0]} frames are complete.",)
         shape = (n_complete, *shape[1:])
+    elif file.size > offset + shape[0] * frame_bytes:
+        warnings = (
+            f"The file is longer than its header says: it has room for {n_complete:,} frames of "
+            f"{shape[2]} x {shape[3]} pixels, and {shape[0]:,} were read; see whether the header "
+            "is that of another movie.",
+        )
     return Opened(RawPlanes(file, offset, shape, dtype), warnings=warnings, **known)
 
 

@@ -134,6 +134,11 @@ def _open_list(
     paths: list[Path], axes: str | None, as_planes: bool, allow_truncated: bool
 ) -> FrameSource:
     """Open several files as one movie; a set that is given whole is not counted twice."""
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise ValueError(f"{path.name}: is given twice; give each file of a movie once.")
+        seen.add(path.resolve())
     if not as_planes:
         paths = natural_order(paths)
 

@@ -123,6 +123,13 @@ def test_a_frame_with_nan_is_named_in_the_report(model_file: Path) -> None:
 # -- files beside the one that is named ------------------------------------------------------
 
 
+def test_a_frame_beyond_single_precision_counts_as_infinite(model_file: Path) -> None:
+    frames = movie(40).astype(np.float64)
+    frames[38, 10, 10] = 1e60
+    result = ds.reconstruct(frames, str(model_file), pixel_size_nm=100)
+    assert ": 38 (counted from 0)" in result.report["warnings"][-1]
+
+
 def test_what_lies_beside_a_new_output_is_not_replaced(tmp_path: Path) -> None:
     main, beside = tmp_path / "a.hdf5", tmp_path / "a.yaml"
     refuse_to_replace(main, [beside])

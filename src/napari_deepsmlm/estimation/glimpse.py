@@ -132,7 +132,7 @@ def _finite(frames: Array) -> Array:
     """Fill what is no number, as the margins of registered frames, with the median."""
     if frames.dtype.kind != "f":
         return frames
-    is_finite = np.isfinite(frames)
+    is_finite = np.abs(frames) <= np.finfo(np.float32).max  # as networks compute
     if is_finite.all():
         return frames
     middle = np.median(frames[is_finite]) if is_finite.any() else 0

@@ -168,10 +168,13 @@ def _read(source: FrameSource, start: int, stop: int, region: tuple[slice, slice
     """(T, H, W) float32 of the first plane, read a bounded number of bytes at a time."""
     _, C, H, W = source.shape
     step = max(1, READ_BYTES // (C * H * W * source.dtype.itemsize))
-    parts = [
-        source.read(first, min(first + step, stop))[(slice(None), 0, *region)].astype(np.float32)
-        for first in range(start, stop, step)
-    ]
+    with np.errstate(over="ignore"):  # such values are infinite, which is told below
+        parts = [
+            source.read(first, min(first + step, stop))[(slice(None), 0, *region)].astype(
+                np.float32
+            )
+            for first in range(start, stop, step)
+        ]
     frames = np.concatenate(parts)
     is_bad = ~np.isfinite(frames).all(axis=(1, 2))
     if is_bad.any():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from napari_deepsmlm.psf.slopes import slope
 from napari_deepsmlm.psf.zernike import MODES, Aberration, coefficient_sets
 
 if TYPE_CHECKING:
@@ -196,5 +197,5 @@ def _levenberg_marquardt(
 
 def _jacobian(residual_of: Callable[[Tensor], Tensor], parameters: Tensor) -> Tensor:
     units = torch.eye(len(parameters), dtype=parameters.dtype)
-    columns = [torch.func.jvp(residual_of, (parameters,), (unit,))[1] for unit in units]
+    columns = [slope(residual_of, parameters, unit) for unit in units]
     return torch.stack(columns, dim=1)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
     from napari_deepsmlm.psf.base import PSF
 
 AXES = ("x_nm", "y_nm", "z_nm")
+_one_at_a_time = threading.RLock()
 
 
 class Images(NamedTuple):
@@ -57,5 +59,15 @@ def images_and_slopes(
     units = dict(zip((*AXES, "sigma_nm"), torch.eye(4).to(none), strict=True))
     # The first call, outside of the differentiation, fills the tables that PSFs keep.
     images = image(none)
-    slopes = [torch.func.jvp(image, (none,), (units[name],))[1] for name in names]
+    slopes = [slope(image, none, units[name]) for name in names]
     return Images(images, torch.stack(slopes, dim=-1))
+
+
+def slope(function: Callable[[Tensor], Tensor], at: Tensor, direction: Tensor) -> Tensor:
+    """Return the derivative of a function along a direction, in forward mode.
+
+    PyTorch keeps one level of this mode for the whole process, so threads take turns.
+    """
+    with _one_at_a_time:
+        change: Tensor = torch.func.jvp(function, (at,), (direction,))[1]
+    return change

@@ -1,0 +1,34 @@
+"""Slopes: the same whatever other threads work out meanwhile."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from napari_deepsmlm.psf import GaussianPSF
+from napari_deepsmlm.psf.slopes import images_and_slopes
+
+
+def test_slopes_are_those_of_finite_differences() -> None:
+    xyz_nm, psf = torch.tensor([[510.0, 480.0, 0.0]], dtype=torch.float64), GaussianPSF()
+    slopes = images_and_slopes(psf, xyz_nm, (10, 10), ["x_nm", "y_nm"]).slopes
+    for axis in (0, 1):
+        step = torch.zeros(3, dtype=torch.float64)
+        step[axis] = 0.01
+        after, before = (
+            psf.render((xyz_nm + sign * step)[:, None], torch.ones(1, 1).double(), (10, 10))
+            for sign in (1, -1)
+        )
+        torch.testing.assert_close(slopes[..., axis], (after - before) / 0.02, atol=1e-9, rtol=1e-5)
+
+
+def test_threads_take_turns() -> None:
+    xyz_nm, psf = 300 + 400 * torch.rand(200, 3), GaussianPSF()
+
+    def work(_: int) -> torch.Tensor:
+        return images_and_slopes(psf, xyz_nm, (12, 12), ["x_nm", "y_nm"]).slopes
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(work, range(40)))
+    assert all(torch.equal(one, found[0]) for one in found)

@@ -166,6 +166,16 @@ def test_a_pixel_of_the_chip_is_no_pixel_in_the_sample(pixel_size_nm: float, sma
     assert f"{pixel_size_nm} nm can hardly be a camera pixel" in result.report["warnings"][0]
 
 
+def test_fewer_frames_than_make_a_sum_are_told(model_file: Path, small_movie) -> None:
+    options = {"model": str(model_file), "pixel_size_nm": 100, "force": True}
+    told = [
+        " ".join(ds.reconstruct(small_movie[0], **options, sum_frames=n).report.warnings)
+        for n in (12, 13)
+    ]
+    sentence = "13 frames were to be summed, but only 12 are there"
+    assert [sentence in one for one in told] == [False, True]
+
+
 def test_frames_without_contrast_are_told_and_give_nothing(model_file: Path) -> None:
     stack = np.full((3, 16, 16), 100, np.uint16)
     result = ds.reconstruct(stack, model=str(model_file), pixel_size_nm=100)

@@ -126,6 +126,11 @@ class ReconstructJob:
         choice = choose(source, options, self._camera, frames=frames)
         table = choice.look.glance_at(choice.found.card, choice.found.name)
         warnings = [*self.remarks, *_fitting(choice, table), *self._mismatches(choice, table)]
+        if options.sum_frames > len(frames):
+            warnings.append(
+                f"{options.sum_frames} frames were to be summed, but only {len(frames)} are there: "
+                "all of them make one sum."
+            )
         brake = self._brake(choice, table, region)
         prepared = _prepared(choice, region, len(frames), warnings)
         yield prepared

@@ -218,6 +218,16 @@ def test_nm_is_taken_where_a_position_is_there_in_pixels_too(tmp_path: Path) -> 
 # -- what the file does not say -----------------------------------------------------------------
 
 
+def test_a_unit_that_the_header_denies_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("frame,x [nm],y [nm]\n1,100,200\n")
+    with pytest.raises(ValueError, match=r"'x \[nm\]' says itself that it is in nm, not in um"):
+        read_table(path, unit="um")
+    assert read_table(path, unit="nm").localizations.x_nm.tolist() == [100.0]
+    path.write_text("frame,x [px],y [px],x [nm],y [nm]\n1,1,2,100,200\n")  # one of them is meant
+    assert read_table(path, unit="nm", pixel_size_nm=99).localizations.x_nm.tolist() == [100.0]
+
+
 def test_a_table_without_units_asks_for_them(tmp_path: Path) -> None:
     path = written(tmp_path, "t.csv", "frame,x,y,z\n1,0.1105,0.2105,0\n")
     with pytest.raises(

@@ -164,6 +164,11 @@ def _place(
         raise ValueError(f"{name}: {_wrong_unit(header, own.replace('_', ' ') + ' [photon]')}.")
     if not is_length(own):
         return Place(position)
+    if own in REQUIRED_COLUMNS and header.unit and units.unit not in (None, header.unit):
+        raise ValueError(
+            f"{name}: column '{header.text}' says itself that it is in {header.unit}, not in "
+            f"{units.unit}; leave out the unit, or mend the header."
+        )
     unit = header.unit or units.unit or program.unit
     if own in ("z_nm", "uncertainty_z_nm") and not header.unit and unit == PIXELS:
         unit = "nm"  # depth is in nm, also where positions are in pixels

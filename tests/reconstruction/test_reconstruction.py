@@ -67,7 +67,8 @@ def test_windows_add_up_to_the_whole(
     np.testing.assert_allclose(lapse.image.sum(0), whole.image, atol=1e-4 * whole.image.max())
 
 
-@pytest.mark.parametrize(("sum_frames", "into_files"), [(1, True), (2, False)])
+@pytest.mark.parametrize("into_files", [False, True])
+@pytest.mark.parametrize("sum_frames", [1, 2])
 def test_each_image_of_windows_that_slide_is_that_of_its_frames_alone(
     sum_frames: int,
     into_files: bool,
@@ -169,7 +170,7 @@ def test_a_pixel_of_the_chip_is_no_pixel_in_the_sample(pixel_size_nm: float, sma
 def test_fewer_frames_than_make_a_sum_are_told(model_file: Path, small_movie) -> None:
     options = {"model": str(model_file), "pixel_size_nm": 100, "force": True}
     told = [
-        " ".join(ds.reconstruct(small_movie[0], **options, sum_frames=n).report.warnings)
+        " ".join(ds.reconstruct(small_movie[0], **options, sum_frames=n).report["warnings"])
         for n in (12, 13)
     ]
     sentence = "13 frames were to be summed, but only 12 are there"

@@ -1,6 +1,6 @@
 """Damaged files: every reader ends in what it documents, soon and in little memory.
 
-Fifteen files a reader here, a thousand in the slow run; the same ones every time.
+Thirty files a reader here, a thousand in the slow run; the same ones every time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     Rng = np.random.Generator
 
-N_FAST, N_SLOW = 15, 1000
+N_FAST, N_SLOW = 30, 1000
 MAX_SECONDS = 30.0
 MAX_GROWTH_MB = 1500
 EXTREMES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1)

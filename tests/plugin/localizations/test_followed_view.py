@@ -342,14 +342,9 @@ def test_a_removed_layer_is_drawn_no_more(
     assert len(viewer.layers) == 3, "with its colours"
 
 
-def test_a_layer_that_is_removed_while_it_is_drawn_stays_away(
-    panel: LocalizationsWidget,
-    viewer: Any,
-    image: Any,
-    settle: Callable[[], None],
-    qtbot: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def slow_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each view takes half a second more."""
     draw_it = PlacedMolecules.draw
 
     def slowly(*args: Any, **how: Any) -> Any:
@@ -357,6 +352,16 @@ def test_a_layer_that_is_removed_while_it_is_drawn_stays_away(
         return draw_it(*args, **how)
 
     monkeypatch.setattr(PlacedMolecules, "draw", slowly)
+
+
+@pytest.mark.usefixtures("slow_drawing")
+def test_a_layer_that_is_removed_while_it_is_drawn_stays_away(
+    panel: LocalizationsWidget,
+    viewer: Any,
+    image: Any,
+    settle: Callable[[], None],
+    qtbot: Any,
+) -> None:
     look_at(viewer, 9000, 8000, 2.0)
     qtbot.waitUntil(lambda: panel.shown.view._job is not None, timeout=WAIT_MS)
     qtbot.wait(200)
@@ -379,23 +384,16 @@ def test_a_hidden_layer_waits_until_it_is_seen(
     assert pixel_nm(image) <= 2.4
 
 
+@pytest.mark.usefixtures("slow_drawing")
 def test_the_latest_view_is_drawn(
     panel: LocalizationsWidget,
     viewer: Any,
     image: Any,
     settle: Callable[[], None],
     qtbot: Any,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sizes = []
     image.events.data.connect(lambda: sizes.append(image.data.shape))
-    draw_it = PlacedMolecules.draw
-
-    def slowly(*args: Any, **how: Any) -> Any:
-        time.sleep(0.4)
-        return draw_it(*args, **how)
-
-    monkeypatch.setattr(PlacedMolecules, "draw", slowly)
     for px_nm in (8.0, 4.0, 2.0):
         look_at(viewer, 9000, 8000, px_nm)
         qtbot.wait(250)  # begun, not done

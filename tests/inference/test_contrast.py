@@ -9,10 +9,14 @@ import pytest
 import torch
 
 from napari_deepsmlm._devices import Compute
+from napari_deepsmlm._windows import Windows
 from napari_deepsmlm.inference.hot_pixels import HotPixels
 from napari_deepsmlm.inference.inputs import Groups, read_inputs
 from napari_deepsmlm.inference.pipeline import Pipeline
+from napari_deepsmlm.inference.predicted import Predicted
+from napari_deepsmlm.inference.sinks import MemorySink
 from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import load_model
 
 if TYPE_CHECKING:
@@ -82,6 +86,37 @@ def test_sums_leave_it_out_and_count_it_out(stack: np.ndarray) -> None:
 def test_a_stack_of_nothing_gives_nothing(model_file: Path) -> None:
     image, numbers, n_constant = predicted(model_file, np.full((3, 16, 16), 500, np.uint16))
     assert (image.sum(), len(numbers), n_constant) == (0, 0, 3)
+
+
+@pytest.mark.parametrize("is_localizing", [False, True])
+def test_a_dark_batch_is_one_value_however_large_its_image(
+    is_localizing: bool, model_file: Path, spotter: Callable[..., Path]
+) -> None:
+    model, _ = load_model(spotter() if is_localizing else model_file)
+    model.pixel_size_nm = 100.0
+    frames = np.full((4, 16, 16), 500, np.uint16)
+    (part,) = Pipeline(model, CPU, threshold=0.0).run(open_frames(frames))
+    assert part.is_dark
+    assert part.image.shape == (16 * 8, 16 * 8)
+    assert part.image.strides == (0, 0), "no memory of its own"
+    assert not part.image.any()
+
+
+def test_dark_batches_are_added_to_no_image_and_begin_one() -> None:
+    light, table = np.ones((2, 3), np.float32), Localizations.empty()
+
+    def batch(frame: int, image: np.ndarray) -> Predicted:
+        is_dark = not image.any()
+        return Predicted(frame, 1, 0, (), image, table, is_dark=is_dark)
+
+    dark = np.broadcast_to(np.float32(0), (2, 3))
+    lights = (light, dark, dark, dark, dark, 2 * light)
+    windows = Windows(2, 2)
+    with MemorySink((2, 3), columns=(), windows=windows, n_frames=6) as sink:
+        for frame, image in enumerate(lights):
+            sink.add(batch(frame, image))
+    assert sink.image[:, 0, 0].tolist() == [1, 0, 2]
+    assert sink.molecules == 18
 
 
 def test_hot_pixels_are_replaced_in_every_frame(model_file: Path, stack: np.ndarray) -> None:

@@ -29,7 +29,7 @@ from napari_deepsmlm.models import build_model
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_deepsmlm.inference.pipeline import Predicted
+    from napari_deepsmlm.inference.predicted import Predicted
     from napari_deepsmlm.inference.workers.work import Part, PartDone
     from napari_deepsmlm.io import FrameSource
 

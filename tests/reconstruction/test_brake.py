@@ -11,7 +11,7 @@ import pytest
 from napari_deepsmlm import reconstruct
 from napari_deepsmlm.camera import IdealCamera
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.inference.pipeline import Predicted
+from napari_deepsmlm.inference.predicted import Predicted
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.reconstruction import BrakeError
 from napari_deepsmlm.reconstruction.brake import Brake, Expected

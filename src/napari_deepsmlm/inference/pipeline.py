@@ -6,8 +6,7 @@ import copy
 import logging
 import math
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,6 +14,7 @@ from napari_deepsmlm._devices import free_memory_bytes, kept_memory
 from napari_deepsmlm.inference.hot_pixels import HotPixels
 from napari_deepsmlm.inference.inputs import Groups, read_inputs
 from napari_deepsmlm.inference.light import light_above_background
+from napari_deepsmlm.inference.predicted import Predicted
 from napari_deepsmlm.inference.prefetch import prefetch
 from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
 from napari_deepsmlm.inference.streams import in_lanes, on_device
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from typing import Self
 
-    import numpy as np
     from torch import Tensor
 
     from napari_deepsmlm._devices import Compute
@@ -62,25 +61,6 @@ MAX_BYTES_AHEAD = 128 << 20
 # Tiles are this much larger than the halo: decoding reads neighbouring pixels, and the position of
 # a molecule may lie outside its pixel.
 DECODING_PX = 2
-
-
-@dataclass(slots=True)
-class Predicted:
-    """What one batch of inputs gave."""
-
-    first_frame: int
-    n_frames: int
-    n_constant: int
-    unusable: tuple[int, ...]
-    """Frames that are damaged or hold NaN, and gave nothing."""
-    image: np.ndarray[Any, Any]
-    """(r H, r W) molecules per super-resolution pixel, summed over the batch."""
-    localizations: Localizations
-    """numpy columns, frames counted in the stack, nm."""
-    n_inputs: int = 0
-    """Frames, or sums of them, that the network saw."""
-    light: float = 0.0
-    """Upper limit of the light of molecules in them, in the unit of the network's input."""
 
 
 class Pipeline:
@@ -244,17 +224,21 @@ class Pipeline:
         r = self.upsampling
         shape = (region.shape[0] * r, region.shape[1] * r)
         predicts_image = isinstance(self.model, ImageModel)
-        image = torch.zeros(shape if predicts_image else (), device=frames.device).expand(shape)
+        has_contrast = bool(inputs.has_contrast.any())
+        # One value stands for an image in which nothing is: large ones take longer than networks.
+        size = shape if predicts_image and has_contrast else ()
+        image = torch.zeros(size, device=frames.device).expand(shape)
         found = []
         # Frames without contrast are not given to the network: it would predict noise.
-        for tile in self._tiles(frames, region) if inputs.has_contrast.any() else ():
+        for tile in self._tiles(frames, region) if has_contrast else ():
             for first, part in self._parts(prepared[..., tile.rows, tile.columns]):
                 alive = is_alive[first : first + len(part)]
                 table = self._decoded(part, tile, image[tile.place(region, r)], alive)
                 table = table[alive[table.frame]]
                 found.append(self._placed(table, tile, inputs.first_frame, first, dark))
         table = Localizations.concatenate(found or [Localizations.empty(*self.model.columns)])
-        if not predicts_image:
+        is_dark = not (has_contrast if predicts_image else len(table))
+        if not (predicts_image or is_dark):
             image = self._drawn(table, region)
         table = table.to_numpy()
         return Predicted(
@@ -266,6 +250,7 @@ class Pipeline:
             table if table.is_sorted else table.sort("frame"),
             n_inputs=len(prepared),
             light=self._light(photons, region),
+            is_dark=is_dark,
         )
 
     def _light(self, photons: Tensor, region: Region) -> float:

@@ -17,7 +17,7 @@ from napari_deepsmlm.localizations import Localizations
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_deepsmlm.inference.pipeline import Predicted
+    from napari_deepsmlm.inference.predicted import Predicted
 
     Image = np.ndarray[Any, Any]
 
@@ -85,14 +85,16 @@ class MemorySink:
         for window in windows.around(self._n_done, self._n_frames):
             place = window % len(self._open.images)
             if window < self._n_begun:
-                self._open.add(place, predicted.image)
+                if not predicted.is_dark:
+                    self._open.add(place, predicted.image)
             else:
                 self._open.write(place, predicted.image)
                 self._n_begun = window + 1
         self._n_done += predicted.n_frames
         if self._is_lapse:
             self._finish_images(max(0, (self._n_done - windows.length) // windows.step + 1))
-        self.molecules += float(predicted.image.sum())
+        if not predicted.is_dark:
+            self.molecules += float(predicted.image.sum())
         self.n_localizations += len(predicted.localizations)
         self._keep_table(predicted.localizations)
 

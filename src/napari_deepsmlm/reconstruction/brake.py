@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_deepsmlm.inference.pipeline import Predicted
+    from napari_deepsmlm.inference.predicted import Predicted
     from napari_deepsmlm.mismatch import MismatchTable
 
 # Honest runs reach less than half of these, what braked for a reason more than them; see `Brake`.

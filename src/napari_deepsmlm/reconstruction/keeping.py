@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from napari_deepsmlm.inference.pipeline import Predicted
+    from napari_deepsmlm.inference.predicted import Predicted
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.reconstruction.events import Reconstruction
 

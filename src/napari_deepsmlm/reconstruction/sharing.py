@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator
 
-    from napari_deepsmlm.inference.pipeline import Pipeline, Predicted
+    from napari_deepsmlm.inference.pipeline import Pipeline
+    from napari_deepsmlm.inference.predicted import Predicted
     from napari_deepsmlm.inference.tiles import Region
     from napari_deepsmlm.inference.workers import Crew, Memory, Work
     from napari_deepsmlm.inference.workers.cluster import Cluster

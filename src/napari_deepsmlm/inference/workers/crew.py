@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from concurrent.futures import Executor, Future
 
-    from napari_deepsmlm.inference.pipeline import Predicted
+    from napari_deepsmlm.inference.predicted import Predicted
     from napari_deepsmlm.inference.workers.work import Part, PartDone, Work
 
 LOOK_S = 0.1

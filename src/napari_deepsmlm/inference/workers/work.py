@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_deepsmlm.inference.inputs import Groups
-    from napari_deepsmlm.inference.pipeline import Pipeline, Predicted
+    from napari_deepsmlm.inference.pipeline import Pipeline
+    from napari_deepsmlm.inference.predicted import Predicted
     from napari_deepsmlm.inference.tiles import Region
 
 # A part's images together, and its batches: small enough that Progress and Ctrl-C stay quick.

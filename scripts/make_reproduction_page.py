@@ -12,13 +12,12 @@ listed with its command. Notes of each paper lie in benchmarks/reproduction.
 from __future__ import annotations
 
 import argparse
-import math
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm.reproduction import all_figures, read_outcome
+from napari_deepsmlm.reproduction import all_figures, read_outcome, shown
 
 if TYPE_CHECKING:
     from napari_deepsmlm.reproduction import PaperFigure, Row
@@ -126,15 +125,7 @@ def section(figure: PaperFigure, record: dict[str, Any]) -> str:
 
 def cells(row: Row) -> str:
     """Return a row of a table."""
-    paper = "" if row.paper is None else number(row.paper)
-    return f"| {row.quantity} | {paper} | {number(row.ours)} | {row.unit} | {row.why} |"
-
-
-def number(value: float) -> str:
-    """Return a number as the page shows it."""
-    if not math.isfinite(value):
-        return "not measured"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"| {row.quantity} | {shown(row.paper)} | {shown(row.ours)} | {row.unit} | {row.why} |"
 
 
 if __name__ == "__main__":

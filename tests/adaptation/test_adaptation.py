@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
 from napari_deepsmlm import reconstruct
+from napari_deepsmlm._devices import Compute
 from napari_deepsmlm.adaptation import (
     Adapted,
     AdaptJob,
@@ -32,6 +34,7 @@ from napari_deepsmlm.training.events import Saved, Started, StepDone
 if TYPE_CHECKING:
     from pathlib import Path
 
+CPU = Compute(torch.device("cpu"), torch.float32, "as the test wants it")
 MODEL = "dilated-loc:2d-100nm"
 FEW = {"patch_px": 16, "held_out_frames": 2, "held_out_px": 32}
 SMALL = {"model": MODEL, "pixel_size_nm": 160.0, **FEW}
@@ -158,7 +161,7 @@ def test_a_killed_adaptation_goes_on_from_its_last_save(stack: Any, tmp_path: Pa
 
 
 def test_the_twin_keeps_the_choices_of_the_model_it_begins_with(stack: Any) -> None:
-    own = twin.make_twin(open_frames(stack), options()).experiment
+    own = twin.make_twin(open_frames(stack), options(), CPU).experiment
     assert own.model["cells"] == 1
     assert own.model["decoding"] == "shares"
     assert own.model["photon_max"] >= 1.2 * own.simulation.photons[1]
@@ -183,7 +186,6 @@ def test_the_frame_under_the_slider_is_predicted_before_and_after(stack: Any) ->
         ({"model": "dilated-loc:astigmatic-100nm"}, 60, "reads depth.*calibrate"),
         ({"model": "voxel-regression"}, 60, "2 focal planes|4 focal planes"),
         ({"model": "nothing"}, 60, "No model 'nothing'"),
-        ({}, 60, r"is not known, so there is nothing to train for: give [^.]*\.$"),
     ],
 )
 def test_what_cannot_be_adapted_is_said_in_one_sentence(
@@ -191,6 +193,13 @@ def test_what_cannot_be_adapted_is_said_in_one_sentence(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         list(AdaptJob(stack[:n_frames], options(**changes)).run())
+
+
+def test_frames_of_noise_cannot_be_adapted_to(stack: Any) -> None:
+    noise = np.random.default_rng(0).poisson(400, stack.shape).astype(np.uint16)
+    sentence = r"PSF's width is not known, so there is nothing to train for: give [^.]*\.$"
+    with pytest.raises(ValueError, match=sentence):
+        list(AdaptJob(noise, options()).run())
 
 
 def test_several_planes_cannot_be_adapted(stack: Any) -> None:

@@ -93,8 +93,8 @@ class AdaptJob:
             that cannot be written.
         """
         started = time.monotonic()
-        twin = make_twin(self._frames(), self.options)
         compute = choose_compute(self.options.device, "fp32")
+        twin = make_twin(self._frames(), self.options, compute)
         model = twin.found.load()
         frames = held_out(twin, self.options, model, compute)
         out, is_resumed = _folder(twin.experiment)

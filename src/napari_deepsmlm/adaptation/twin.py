@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from napari_deepsmlm.adaptation.findings import with_findings
 from napari_deepsmlm.camera import IdealCamera
 from napari_deepsmlm.estimation import estimate, know_camera
 from napari_deepsmlm.models import find_model, model_class
 
 if TYPE_CHECKING:
+    from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.adaptation.options import AdaptOptions
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation import Estimate
@@ -41,8 +43,12 @@ class Twin(NamedTuple):
     """To judge: what was measured."""
 
 
-def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
+def make_twin(source: FrameSource, options: AdaptOptions, compute: Compute) -> Twin:
     """Measure a stack and return the training of a model for it.
+
+    Parameters
+    ----------
+    compute : for the model that looks for molecules where frames alone do not tell.
 
     Raises
     ------
@@ -54,6 +60,7 @@ def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     _check(source, found, pixel_size_nm)
     camera = known_camera(source, options)
     measured = estimate(source, pixel_size_nm=pixel_size_nm, camera=camera)
+    measured = with_findings(measured, source, camera, compute)
     base = _base(measured, found.card.network)
     experiment = base.replace(
         model=_own_choices(found.card, base),

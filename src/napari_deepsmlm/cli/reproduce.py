@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,22 +81,9 @@ def _list(figures: Iterable[PaperFigure], *, as_json: bool) -> None:
 
 
 def _table(record: dict[str, Any]) -> Table:
+    from napari_deepsmlm.reproduction import shown
+
     table = Table("", "paper", "ours", "unit", title=record["title"])
     for row in record["rows"]:
-        table.add_row(row["quantity"], _number(row["paper"]), _number(row["ours"]), row["unit"])
+        table.add_row(row["quantity"], shown(row["paper"]), shown(row["ours"]), row["unit"])
     return table
-
-
-def _number(value: float | None) -> str:
-    """Return a number as a table shows it.
-
-    Examples
-    --------
-    >>> _number(453835), _number(0.85312), _number(None), _number(float("nan"))
-    ('453,835', '0.853', '', 'not measured')
-    """
-    if value is None:
-        return ""
-    if not math.isfinite(value):
-        return "not measured"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

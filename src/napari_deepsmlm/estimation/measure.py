@@ -114,6 +114,9 @@ def _values(
             errors |= {"offset_adu": units.offset_error_adu, "gain": units.gain_error * units.gain}
     if light is not None:
         _add_width(found, errors, blinking)
+        if source.pixel_size_nm is not None:
+            per_um2 = 1e6 / source.pixel_size_nm**2
+            found["light_per_um2"] = light.photons * light.density_px * per_um2
     _add_background(found, errors, sample, units, light)
     if light is not None and blinking.is_gaussian and light.chi2 < MAX_CHI2:
         _add_molecules(found, errors, sample, units, light)

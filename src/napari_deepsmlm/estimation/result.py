@@ -43,6 +43,9 @@ class Estimate(FrozenModel):
     photons_percentiles: dict[int, float] = Field({}, description="10, 50 and 90 % of molecules.")
     density_per_um2: float | None = Field(None, description="Emitting molecules, mean of frames.")
     density_percentiles: dict[int, float] = Field({}, description="10, 50 and 90 % of frames.")
+    light_per_um2: float | None = Field(
+        None, description="Of all molecules of a frame, also where photons and density are unknown."
+    )
     offset_adu: float | None = Field(None, description="What the camera adds, ADU.")
     gain: float | None = Field(None, description="ADU per detected photon.")
     drift_nm: float | None = Field(None, description="From first to last frame; None if not seen.")

@@ -1,6 +1,6 @@
 """Tables and figures of the papers, made from scratch, with the paper's numbers beside ours."""
 
-from napari_deepsmlm.reproduction.figure import Outcome, PaperFigure, Row
+from napari_deepsmlm.reproduction.figure import Outcome, PaperFigure, Row, shown
 from napari_deepsmlm.reproduction.job import Done, Started, read_outcome, reproduce
 from napari_deepsmlm.reproduction.registry import all_figures, find_figures
 from napari_deepsmlm.reproduction.scale import Bench, Scale
@@ -17,4 +17,5 @@ __all__ = [
     "find_figures",
     "read_outcome",
     "reproduce",
+    "shown",
 ]

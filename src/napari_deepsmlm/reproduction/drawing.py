@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._palette import GREY, MARKERS, ON_PAPER
+from napari_deepsmlm.reproduction.figure import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +45,7 @@ def beside_paper(rows: Sequence[Row]) -> Callable[[Figure], None]:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         ratios = [row.ours / row.paper for row in both if row.paper]
-        labels = [f"{row.quantity}\n{row.ours:.3g} / {row.paper:.3g} {row.unit}" for row in both]
+        labels = [f"{row.quantity}\n{_pair(row)}" for row in both]
         axes.barh(range(len(both)), ratios, color=ON_PAPER[0])
         axes.axvline(1, color=GREY, linestyle="--")
         axes.set_yticks(range(len(both)), labels, fontsize=7)
@@ -53,6 +54,10 @@ def beside_paper(rows: Sequence[Row]) -> Callable[[Figure], None]:
         axes.spines[["top", "right"]].set_visible(False)
 
     return draw
+
+
+def _pair(row: Row) -> str:
+    return f"{shown(row.ours)} / {shown(row.paper)} {row.unit}"
 
 
 def bars(values: Mapping[str, float], y_label: str) -> Callable[[Figure], None]:

@@ -70,3 +70,18 @@ class PaperFigure:
 def ratio(part: float, whole: float) -> float:
     """Return part / whole, NaN where there is nothing to divide by."""
     return part / whole if whole else math.nan
+
+
+def shown(value: float | None) -> str:
+    """Return a number as tables and pictures show it, nothing for None.
+
+    Examples
+    --------
+    >>> shown(453835), shown(0.85312), shown(None), shown(math.nan)
+    ('453,835', '0.853', '', 'not measured')
+    """
+    if value is None:
+        return ""
+    if not math.isfinite(value):
+        return "not measured"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -58,7 +58,8 @@ def make(bench: Bench) -> Outcome:
                           label=name)  # fmt: skip
             axes.set_xlabel(f"error along {axis} (nm)")
         grid[0].set_ylabel("share per nm")
-        grid[0].legend(frameon=False, fontsize=6)
+        names = grid[0].get_legend_handles_labels()
+        figure.legend(*names, frameon=False, fontsize=8, ncols=2, loc="outside lower center")
 
     return Outcome(tuple(rows), setup, draw)
 

@@ -8,6 +8,7 @@ import math
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from napari_deepsmlm._devices import free_memory_bytes, kept_memory
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.camera import Camera
-    from napari_deepsmlm.inference.inputs import Ints
+    from napari_deepsmlm.inference.inputs import Inputs, Ints
     from napari_deepsmlm.inference.streams import Waiting
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.models import SMLMModel
@@ -214,6 +215,8 @@ class Pipeline:
     @torch.inference_mode()
     def _predict(self, waiting: Waiting, region: Region) -> Predicted:
         inputs, frames = waiting.inputs, waiting.arrived()
+        if not inputs.has_contrast.any():
+            return self._predicted(inputs, region, Localizations.empty(*self.model.columns))
         if self._hot_pixels is not None:
             self._hot_pixels.mend(frames)
         is_alive = torch.from_numpy(inputs.has_contrast).to(self.compute.device)
@@ -221,37 +224,50 @@ class Pipeline:
         read = self.model.frames_in(self.camera, photons, n_frames=_like(inputs.counts, photons))
         prepared = self.model.prepare(self._windows(read))
         dark = self._dark(photons, inputs.counts)
-        r = self.upsampling
-        shape = (region.shape[0] * r, region.shape[1] * r)
-        predicts_image = isinstance(self.model, ImageModel)
-        has_contrast = bool(inputs.has_contrast.any())
-        # One value stands for an image in which nothing is: large ones take longer than networks.
-        size = shape if predicts_image and has_contrast else ()
-        image = torch.zeros(size, device=frames.device).expand(shape)
+        image = None
+        if isinstance(self.model, ImageModel):
+            image = torch.zeros(self._image_shape(region), device=frames.device)
         found = []
-        # Frames without contrast are not given to the network: it would predict noise.
-        for tile in self._tiles(frames, region) if has_contrast else ():
+        for tile in self._tiles(frames, region):
+            core = None if image is None else image[tile.place(region, self.upsampling)]
             for first, part in self._parts(prepared[..., tile.rows, tile.columns]):
+                # Frames without contrast give nothing: what a network predicts of them is noise.
                 alive = is_alive[first : first + len(part)]
-                table = self._decoded(part, tile, image[tile.place(region, r)], alive)
+                table = self._decoded(part, tile, core, alive)
                 table = table[alive[table.frame]]
                 found.append(self._placed(table, tile, inputs.first_frame, first, dark))
-        table = Localizations.concatenate(found or [Localizations.empty(*self.model.columns)])
-        is_dark = not (has_contrast if predicts_image else len(table))
-        if not (predicts_image or is_dark):
+        table = Localizations.concatenate(found)
+        if image is None and len(table):
             image = self._drawn(table, region)
+        return self._predicted(inputs, region, table, image, self._light(photons, region))
+
+    def _predicted(
+        self,
+        inputs: Inputs,
+        region: Region,
+        table: Localizations,
+        image: Tensor | None = None,
+        light: float = 0.0,
+    ) -> Predicted:
+        """Return what a batch gave; without an image nothing is in it."""
+        # One value stands for it then: to add up large images takes longer than networks do.
+        dark = np.broadcast_to(np.float32(0), self._image_shape(region))
         table = table.to_numpy()
         return Predicted(
             inputs.first_frame,
             inputs.n_frames,
             inputs.n_constant,
             inputs.unusable,
-            image.cpu().numpy(),
+            dark if image is None else image.cpu().numpy(),
             table if table.is_sorted else table.sort("frame"),
-            n_inputs=len(prepared),
-            light=self._light(photons, region),
-            is_dark=is_dark,
+            n_inputs=len(inputs.has_contrast),
+            light=light,
+            is_dark=image is None,
         )
+
+    def _image_shape(self, region: Region) -> tuple[int, int]:
+        height, width = region.shape
+        return height * self.upsampling, width * self.upsampling
 
     def _light(self, photons: Tensor, region: Region) -> float:
         """Return the light of the inputs' region above its background, neighbours in time apart."""
@@ -261,13 +277,13 @@ class Pipeline:
         return float(light_above_background(inside).sum())
 
     def _decoded(
-        self, prediction: Tensor, tile: Tile, core: Tensor, is_alive: Tensor
+        self, prediction: Tensor, tile: Tile, core: Tensor | None, is_alive: Tensor
     ) -> Localizations:
-        """Return the molecules of a tile, and add its core to the image of an image model.
+        """Return the molecules of a tile, and add what is predicted to the core of an image.
 
         Frames without contrast add nothing to the image.
         """
-        if not isinstance(self.model, ImageModel):
+        if core is None or not isinstance(self.model, ImageModel):
             return self.model.to_localizations(prediction, self.threshold)
         predicted = self.model.to_image(prediction)
         core += predicted[(is_alive, *tile.core(self.upsampling))].sum(0)
@@ -275,12 +291,11 @@ class Pipeline:
 
     def _drawn(self, table: Localizations, region: Region) -> Tensor:
         """Return the image of a region with its molecules."""
-        pixel, r = self.model.pixel_size_nm, self.upsampling
+        pixel = self.model.pixel_size_nm
         inside = table.with_columns(
             x_nm=table.x_nm - region.x * pixel, y_nm=table.y_nm - region.y * pixel
         )
-        shape = (region.shape[0] * r, region.shape[1] * r)
-        return self._rendering.draw(inside, shape, pixel / r)
+        return self._rendering.draw(inside, self._image_shape(region), pixel / self.upsampling)
 
     def _to_photons(self, frames: Tensor, counts: Ints) -> Tensor:
         if self.camera is None:

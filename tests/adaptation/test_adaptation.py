@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 
 from napari_deepsmlm import reconstruct
-from napari_deepsmlm._devices import Compute
 from napari_deepsmlm.adaptation import (
     Adapted,
     AdaptJob,
@@ -34,7 +32,6 @@ from napari_deepsmlm.training.events import Saved, Started, StepDone
 if TYPE_CHECKING:
     from pathlib import Path
 
-CPU = Compute(torch.device("cpu"), torch.float32, "as the test wants it")
 MODEL = "dilated-loc:2d-100nm"
 FEW = {"patch_px": 16, "held_out_frames": 2, "held_out_px": 32}
 SMALL = {"model": MODEL, "pixel_size_nm": 160.0, **FEW}
@@ -161,7 +158,7 @@ def test_a_killed_adaptation_goes_on_from_its_last_save(stack: Any, tmp_path: Pa
 
 
 def test_the_twin_keeps_the_choices_of_the_model_it_begins_with(stack: Any) -> None:
-    own = twin.make_twin(open_frames(stack), options(), CPU).experiment
+    own = twin.make_twin(open_frames(stack), options()).experiment
     assert own.model["cells"] == 1
     assert own.model["decoding"] == "shares"
     assert own.model["photon_max"] >= 1.2 * own.simulation.photons[1]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
-import torch
 
-from napari_deepsmlm._devices import Compute
 from napari_deepsmlm.adaptation import Adapted, AdaptJob, AdaptOptions, Planned
-from napari_deepsmlm.adaptation.findings import with_findings
+from napari_deepsmlm.adaptation.findings import Findings, look, structure_of, told_by
 from napari_deepsmlm.estimation import Estimate, estimate
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames
@@ -17,7 +16,6 @@ from napari_deepsmlm.io import open_frames
 if TYPE_CHECKING:
     from napari_deepsmlm.io import FrameSource
 
-CPU = Compute(torch.device("cpu"), torch.float32, "as the test wants it")
 PHOTONS, DENSITY = 1500.0, 3.0
 
 
@@ -43,15 +41,22 @@ def movie(crowded: Experiment) -> FrameSource:
 
 
 @pytest.fixture(scope="module")
+def findings(crowded: Experiment, movie: FrameSource) -> Findings:
+    found = look(movie, 100.0, crowded.camera)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
 def measured(crowded: Experiment, movie: FrameSource) -> Estimate:
     found = estimate(movie, pixel_size_nm=100.0, camera=crowded.camera)
     return found.replace(photons=None, photons_percentiles={}, density_percentiles={})
 
 
 def test_photons_and_density_of_crowded_frames_are_told(
-    crowded: Experiment, movie: FrameSource, measured: Estimate
+    measured: Estimate, findings: Findings
 ) -> None:
-    told = with_findings(measured, movie, crowded.camera, CPU)
+    told = told_by(findings, measured)
     assert told.photons == pytest.approx(PHOTONS, rel=0.2)
     assert told.density_per_um2 == pytest.approx(DENSITY, rel=0.2)
     low, middle, high = told.photons_percentiles.values()
@@ -61,29 +66,40 @@ def test_photons_and_density_of_crowded_frames_are_told(
 
 
 def test_the_density_is_at_least_the_light_of_all_over_that_of_one(
-    crowded: Experiment, movie: FrameSource, measured: Estimate
+    measured: Estimate, findings: Findings
 ) -> None:
-    half = with_findings(
-        measured.replace(light_per_um2=2 * PHOTONS * DENSITY), movie, crowded.camera, CPU
-    )
-    assert half.density_per_um2 == pytest.approx(2 * PHOTONS * DENSITY / half.photons)
-    none = with_findings(measured.replace(light_per_um2=None), movie, crowded.camera, CPU)
+    light = 2 * PHOTONS * DENSITY
+    more = told_by(findings, measured.replace(light_per_um2=light))
+    assert more.density_per_um2 == pytest.approx(light / more.photons)
+    none = told_by(findings, measured.replace(light_per_um2=None))
     assert none.density_per_um2 == pytest.approx(DENSITY, rel=0.3)
 
 
-def test_what_is_known_stays(crowded: Experiment, movie: FrameSource, measured: Estimate) -> None:
-    for known in (
-        measured.replace(photons=1000.0),
-        measured.replace(psf_sigma_nm=None),
-        measured.replace(pixel_size_nm=None),
-    ):
-        assert with_findings(known, movie, crowded.camera, CPU) is known
+def test_what_frames_tell_stays(measured: Estimate, findings: Findings) -> None:
+    known = measured.replace(photons=1000.0)
+    assert told_by(findings, known) is known
 
 
-def test_few_molecules_tell_nothing(
-    crowded: Experiment, movie: FrameSource, measured: Estimate
-) -> None:
-    assert with_findings(measured, movie.slice(0, 1), crowded.camera, CPU) is measured
+def test_a_few_molecules_tell_nothing(crowded: Experiment, movie: FrameSource) -> None:
+    assert look(movie.slice(0, 1), 100.0, crowded.camera) is None
+
+
+def test_large_frames_are_looked_at_in_their_middle(crowded: Experiment) -> None:
+    wide = crowded.replace(image_px=(40, 200)).simulate(6, seed=6).stack
+    found = look(open_frames(wide), 100.0, crowded.camera)
+    assert found is not None
+    assert found.area_um2 == pytest.approx(4.0 * 12.8)
+    x, y = found.sites_nm.T
+    assert 3500 < x.min() < 4000
+    assert 16_000 < x.max() < 16_500
+    assert y.max() < 4100
+
+
+def test_the_twin_has_the_structure_of_the_stack(findings: Findings) -> None:
+    structure = structure_of(findings)
+    assert structure == structure_of(findings), "a training that was stopped is found again"
+    points = structure.points_nm()[:, :2]
+    np.testing.assert_allclose(points, findings.sites_nm, atol=0.51)
 
 
 def test_a_short_crowded_movie_can_be_adapted_to() -> None:

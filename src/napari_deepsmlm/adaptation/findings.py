@@ -1,23 +1,27 @@
-"""Findings: the light of a molecule from what a model finds, where frames alone do not tell it.
+"""Findings: what a model for any microscope finds in some frames, and what a twin learns from it.
 
-The fluctuations of crowded frames, or of few ones, tell the light of all molecules together but not
-into how many it is divided. A model that localizes on any microscope finds most of them.
+Frames tell the light of all molecules together, but if they are crowded or few not into how many it
+is divided; and how molecules crowd depends on the structure they sit on. Both are read from what
+is found.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_deepsmlm._devices import choose_compute
+from napari_deepsmlm.adaptation.store import own_folder
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import find_model
+from napari_deepsmlm.simulation.structures import FromTable
 
 if TYPE_CHECKING:
-    from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation import Estimate
     from napari_deepsmlm.io import FrameSource
@@ -28,80 +32,97 @@ PERCENTILES = (10, 50, 90)
 MAX_FRAMES = 40
 MAX_SIDE_PX = 128
 FEWEST = 100
+MAX_SITES = 5000
 
 
-def with_findings(
-    measured: Estimate, source: FrameSource, camera: Camera, compute: Compute
-) -> Estimate:
-    """Return an estimate with photons and density of what is found, where it has none.
+class Findings(NamedTuple):
+    """Molecules of some frames."""
 
-    The density is the light of all molecules over the mean of those found, as some are missed;
-    frames are as unequal as the numbers of molecules found in them. What else is not known, and an
-    estimate with photons, stay as they are; so does one of frames with fewer than 100 molecules.
+    photons: np.ndarray[Any, Any]
+    counts: np.ndarray[Any, Any]
+    """Molecules in each frame."""
+    sites_nm: np.ndarray[Any, Any]
+    """(N, 2) x and y."""
+    area_um2: float
+
+
+def look(source: FrameSource, pixel_size_nm: float, camera: Camera) -> Findings | None:
+    """Return what is found in the middle of up to 40 frames, None if it is next to nothing.
+
+    It is done on the CPU, so that the same stack gives the same findings anywhere.
 
     Parameters
     ----------
-    measured : of the source's frames, with the pixel size and the PSF's width.
     camera : makes ADU photons.
     """
-    pixel_nm = measured.pixel_size_nm
-    if measured.photons is not None or measured.psf_sigma_nm is None or pixel_nm is None:
-        return measured
+    model = find_model(FINDER).load()
+    model.pixel_size_nm = pixel_size_nm
+    pipeline = Pipeline(model, choose_compute("cpu", "fp32"), camera=camera)
     region = _middle(source)
-    frames = _spread(source.n_frames)
-    table = _found(source, frames, region, pixel_nm, camera, compute)
+    n = min(source.n_frames, MAX_FRAMES)
+    frames = [k * source.n_frames // n for k in range(n)]
+    parts = [
+        part.localizations
+        for frame in frames
+        for part in pipeline.run(source, frames=range(frame, frame + 1), region=region)
+    ]
+    table = Localizations.concatenate(parts)
     if len(table) < FEWEST:
+        return None
+    return Findings(
+        np.asarray(table["photons"], np.float64),
+        np.array([len(part) for part in parts]),
+        np.stack([table.x_nm, table.y_nm], 1),
+        math.prod(region.shape) * (pixel_size_nm / 1000) ** 2,
+    )
+
+
+def told_by(findings: Findings, measured: Estimate) -> Estimate:
+    """Return an estimate with photons and density of what was found, where it has none.
+
+    The density is the light of all molecules over the mean of those found, as some are missed;
+    frames are as unequal as the numbers of molecules found in them.
+    """
+    if measured.photons is not None:
         return measured
-    photons = np.asarray(table["photons"], np.float64)
-    counts = np.array([np.count_nonzero(table.frame == frame) for frame in frames])
-    area_um2 = math.prod(region.shape) * (pixel_nm / 1000) ** 2
-    mean, density = float(photons.mean()), float(counts.mean()) / area_um2
+    counts, mean = findings.counts, float(findings.photons.mean())
+    density = float(counts.mean()) / findings.area_um2
     if measured.light_per_um2 is not None:
         density = max(density, measured.light_per_um2 / mean)
     sentence = (
-        f"The frames do not tell the light of a molecule, so it is that of {len(table):,} "
-        f"molecules that {FINDER} finds in {len(frames)} of them: {mean:.0f} photons each, and "
+        f"The frames do not tell the light of a molecule, so it is that of {counts.sum():,} "
+        f"molecules that {FINDER} finds in {len(counts)} of them: {mean:.0f} photons each, and "
         f"{density:.2g} molecules per um² and frame."
     )
     return measured.replace(
         photons=mean,
-        photons_percentiles=_percentiles(photons),
+        photons_percentiles=_percentiles(findings.photons),
         density_per_um2=density,
         density_percentiles=_percentiles(counts / counts.mean() * density),
         sentences=[*measured.sentences, sentence],
     )
 
 
+def structure_of(findings: Findings) -> FromTable:
+    """Return the structure that the molecules sit on, as a table among the user's adapted models.
+
+    Raises
+    ------
+    OSError
+        One sentence: there is no place to write.
+    """
+    sites = np.round(findings.sites_nm).astype(np.float32)
+    if len(sites) > MAX_SITES:
+        sites = sites[np.random.default_rng(0).choice(len(sites), MAX_SITES, replace=False)]
+    # The same name for the same sites: a training that was stopped is found by its experiment.
+    name = hashlib.sha256(sites.tobytes()).hexdigest()[:16]
+    return FromTable.from_points(own_folder("sites") / f"{name}.npy", sites, "random")
+
+
 def _middle(source: FrameSource) -> Region:
     height, width = source.shape[2:]
     y, x = max(0, height - MAX_SIDE_PX) // 2, max(0, width - MAX_SIDE_PX) // 2
     return Region(y, x, min(height, y + MAX_SIDE_PX), min(width, x + MAX_SIDE_PX))
-
-
-def _spread(n_frames: int) -> list[int]:
-    """Return frames evenly spread over the stack."""
-    n = min(n_frames, MAX_FRAMES)
-    return [k * n_frames // n for k in range(n)]
-
-
-def _found(
-    source: FrameSource,
-    frames: list[int],
-    region: Region,
-    pixel_nm: float,
-    camera: Camera,
-    compute: Compute,
-) -> Localizations:
-    model = find_model(FINDER).load()
-    model.pixel_size_nm = pixel_nm
-    pipeline = Pipeline(model, compute, camera=camera)
-    return Localizations.concatenate(
-        [
-            part.localizations
-            for frame in frames
-            for part in pipeline.run(source, frames=range(frame, frame + 1), region=region)
-        ]
-    )
 
 
 def _percentiles(values: np.ndarray[Any, Any]) -> dict[int, float]:

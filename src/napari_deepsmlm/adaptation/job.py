@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from contextlib import closing
@@ -16,13 +15,13 @@ from napari_deepsmlm.adaptation.events import Adapted, Planned, Watched
 from napari_deepsmlm.adaptation.judging import HeldOut, efficiency, held_out, judge
 from napari_deepsmlm.adaptation.pace import steps_between_validations
 from napari_deepsmlm.adaptation.sentences import comparison
-from napari_deepsmlm.adaptation.store import Adaptation, Sample, camera_kind, keep
+from napari_deepsmlm.adaptation.store import Adaptation, Sample, camera_kind, keep, own_folder
 from napari_deepsmlm.adaptation.twin import Twin, make_twin
 from napari_deepsmlm.adaptation.watching import frames_to_watch
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
 from napari_deepsmlm.io import open_frames
-from napari_deepsmlm.models import adapted_folder, load_model
+from napari_deepsmlm.models import load_model
 from napari_deepsmlm.runs import TrainingThread, new_run_folder, unfinished_runs
 from napari_deepsmlm.training.events import Finished
 from napari_deepsmlm.training.preview import preview_images
@@ -94,7 +93,7 @@ class AdaptJob:
         """
         started = time.monotonic()
         compute = choose_compute(self.options.device, "fp32")
-        twin = make_twin(self._frames(), self.options, compute)
+        twin = make_twin(self._frames(), self.options)
         model = twin.found.load()
         frames = held_out(twin, self.options, model, compute)
         out, is_resumed = _folder(twin.experiment)
@@ -234,7 +233,7 @@ def _folder(experiment: Experiment) -> tuple[Path, bool]:
     OSError
         If there is no place to write.
     """
-    parent = adapted_folder() / "runs"
+    parent = own_folder("runs")
     for folder in unfinished_runs(parent):
         try:
             before = Experiment.from_file(folder / EXPERIMENT)
@@ -242,17 +241,7 @@ def _folder(experiment: Experiment) -> tuple[Path, bool]:
             continue
         if _same_but_length(before, experiment):
             return folder, True
-    folder = new_run_folder(parent, experiment.network)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder.parent):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"{parent} cannot be written ({error.strerror}), and adapted models are kept there: "
-            "make room or give it to you."
-        ) from None
-    return folder, False
+    return new_run_folder(parent, experiment.network), False
 
 
 def _same_but_length(a: Experiment, b: Experiment) -> bool:

@@ -7,6 +7,7 @@ suits a stack is looked up with the quick look that warns of mismatches.
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,27 @@ PIXEL_FACTOR, WIDTH_FACTOR, GAIN_FACTOR = 1.03, 1.15, 1.3
 BACKGROUND_FACTOR, PHOTONS_FACTOR, DENSITY_FACTOR = 2.0, 1.7, 1.7
 # A background below this is dark, photons.
 DARK = 5.0
+
+
+def own_folder(name: str) -> Path:
+    """Return a folder among the adapted models, made if it is not there.
+
+    Raises
+    ------
+    OSError
+        One sentence: it cannot be written.
+    """
+    folder = adapted_folder() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"{folder} cannot be written ({error.strerror}), and adapted models are kept there: "
+            "make room or give it to you."
+        ) from None
+    return folder
 
 
 class Sample(FrozenModel):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from napari_deepsmlm.adaptation.findings import with_findings
+from napari_deepsmlm.adaptation.findings import look, structure_of, told_by
 from napari_deepsmlm.camera import IdealCamera
 from napari_deepsmlm.estimation import estimate, know_camera
 from napari_deepsmlm.models import find_model, model_class
+from napari_deepsmlm.simulation.structures import Filaments, Mixture, Uniform
 
 if TYPE_CHECKING:
-    from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.adaptation.options import AdaptOptions
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation import Estimate
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.models import FoundModel, ModelCard
     from napari_deepsmlm.simulation import Simulation
+    from napari_deepsmlm.simulation.structures import FromTable
 
 # Half the rate of training from nothing: after 40 steps both stacks of `docs/adapt.md` are better
 # than at the start.
@@ -27,6 +28,8 @@ FIX_NORM_AFTER = 0.2
 BATCH_SIZE = 2
 VALIDATION_FRAMES = 16
 PATIENCE = 5
+# Shares of the frames on the stack's own structure, with molecules anywhere, and on filaments.
+WEIGHTS = (0.5, 0.2, 0.3)
 # Of a model's own choices these are the data's, or are measured anew.
 NOT_KEPT = ("pixel_size_nm", "threshold")
 
@@ -43,12 +46,8 @@ class Twin(NamedTuple):
     """To judge: what was measured."""
 
 
-def make_twin(source: FrameSource, options: AdaptOptions, compute: Compute) -> Twin:
+def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     """Measure a stack and return the training of a model for it.
-
-    Parameters
-    ----------
-    compute : for the model that looks for molecules where frames alone do not tell.
 
     Raises
     ------
@@ -57,18 +56,21 @@ def make_twin(source: FrameSource, options: AdaptOptions, compute: Compute) -> T
     """
     pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
     found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
-    _check(source, found, pixel_size_nm)
+    pixel_size_nm = _checked(source, found, pixel_size_nm)
     camera = known_camera(source, options)
     measured = estimate(source, pixel_size_nm=pixel_size_nm, camera=camera)
-    measured = with_findings(measured, source, camera, compute)
+    findings = look(source, pixel_size_nm, camera)
+    if findings is not None:
+        measured = told_by(findings, measured)
     base = _base(measured, found.card.network)
+    sites = None if findings is None else structure_of(findings)
     experiment = base.replace(
         model=_own_choices(found.card, base),
-        simulation=_simulation(base.simulation, found.card, options.sum_frames),
+        simulation=_simulation(base.simulation, found.card, options.sum_frames, sites),
         training=_training(base, options),
         start_from=str(found.path),
     )
-    like_data = experiment.replace(simulation=_as_measured(experiment.simulation, measured))
+    like_data = experiment.replace(simulation=_as_measured(experiment.simulation, measured, sites))
     return Twin(found, measured, experiment, like_data)
 
 
@@ -84,7 +86,8 @@ def _base(measured: Estimate, network: str) -> Experiment:
         raise ValueError(str(error).removesuffix(" ".join(measured.sentences)).strip()) from None
 
 
-def _check(source: FrameSource, found: FoundModel, pixel_size_nm: float | None) -> None:
+def _checked(source: FrameSource, found: FoundModel, pixel_size_nm: float | None) -> float:
+    """Return the pixel size of a stack that a model can be adapted to."""
     if not found.card.is_trained:
         raise ValueError(
             f"{found.name} is no network and has nothing to adapt: choose a network (--model "
@@ -106,6 +109,7 @@ def _check(source: FrameSource, found: FoundModel, pixel_size_nm: float | None) 
             f"{source.name} states no pixel size, and without it there is nothing to adapt to: "
             "give it in nm (--pixel-size)."
         )
+    return pixel_size_nm
 
 
 def _own_choices(card: ModelCard, base: Experiment) -> dict[str, Any]:
@@ -117,8 +121,17 @@ def _own_choices(card: ModelCard, base: Experiment) -> dict[str, Any]:
     return {key: value for key, value in own.items() if key in known}
 
 
-def _simulation(simulation: Simulation, card: ModelCard, sum_frames: int) -> Simulation:
-    """Return it for inputs of so many frames, with the blinking that neighbours in time need."""
+def _simulation(
+    simulation: Simulation, card: ModelCard, sum_frames: int, sites: FromTable | None
+) -> Simulation:
+    """Return it for inputs of so many frames, with the blinking that neighbours in time need.
+
+    Half of the frames show the structure of the stack.
+    """
+    if sites is not None:
+        simulation = simulation.replace(
+            structure=Mixture(parts=(sites, Uniform(), Filaments()), weights=WEIGHTS)
+        )
     if card.reads_neighbours and sum_frames == 1:
         recorded = {"blinking": card.blinking} if card.blinking else {}
         values = simulation.model_dump(mode="json") | recorded
@@ -146,7 +159,7 @@ def _training(base: Experiment, options: AdaptOptions) -> Any:
     )
 
 
-def _as_measured(simulation: Simulation, measured: Estimate) -> Simulation:
+def _as_measured(simulation: Simulation, measured: Estimate, sites: FromTable | None) -> Simulation:
     """Return it without the margins that training has around what was measured."""
     photons, density = measured.photons_percentiles, measured.density_percentiles
     changes: dict[str, Any] = {
@@ -154,6 +167,8 @@ def _as_measured(simulation: Simulation, measured: Estimate) -> Simulation:
         "photons": (photons[10], photons[90]),
         "brightness": (1.0, 1.0),
     }
+    if sites is not None:
+        changes["structure"] = sites
     if measured.background is not None:
         changes["background"] = (max(measured.background, 0.0),) * 2
     return simulation.replace(**changes)

@@ -43,7 +43,9 @@ class FromTable(StructureBase):
     kind: Literal["table"] = "table"
     path: Path = Field(description="CSV or .npy file with the sites.")
     crop: Literal["middle", "random"] = Field(
-        "middle", description="Which part of a table larger than the field of view is shown."
+        "middle",
+        description="Which part of a table larger than the field of view is shown; random ones "
+        "have the density on average, and more where there are more sites.",
     )
 
     @field_validator("path")
@@ -91,7 +93,11 @@ class FromTable(StructureBase):
             corner = corner + (uniform((n, 2), 0, 1, generator) - 0.5) * spare
         shown = [_inside(points, each, extent) for each in corner]
         sites = torch.nn.utils.rnn.pad_sequence(shown, batch_first=True)
+        # Sites that a part of this size has on average.
+        area = extent.prod() / torch.maximum(high - low, extent).prod()
+        expected = len(points) * area if self.crop == "random" else None
         return {
+            "expected": expected,
             "points": points,
             "corner": corner,
             "sites": sites,
@@ -108,6 +114,9 @@ class FromTable(StructureBase):
     ) -> tuple[Tensor, Tensor]:
         """Draw sites, each as likely as another; where none is seen no molecule is placed."""
         n_sites = geometry["n_sites"].expand(len(counts))
+        if geometry["expected"] is not None:
+            share = counts * n_sites / geometry["expected"]
+            counts = (share + uniform(tuple(share.shape), 0, 1, generator)).long()
         is_there = slots(counts * (n_sites > 0))
         size = tuple(is_there.shape)
         if size[1] == 0:

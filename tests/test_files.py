@@ -100,6 +100,15 @@ def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_locks.FileLock, "acquire", refuse)
 
 
+def test_a_file_in_the_place_of_a_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        said = pytest.raises(NotADirectoryError, match="there is a file in its place")
+        with said as caught, folder_lock(folder):
+            pass
+        assert str(folder) in str(caught.value)
+
+
 @pytest.mark.usefixtures("no_locks")
 def test_a_folder_is_held_without_locks_too(tmp_path: Path) -> None:
     with folder_lock(tmp_path):

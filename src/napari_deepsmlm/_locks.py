@@ -28,9 +28,16 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
     ------
     FileExistsError
         If a running process holds it. The lock of a process that died is taken over.
+    NotADirectoryError
+        If there is a file in its place.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(
+            f"{folder} cannot be a folder, since there is a file in its place; choose another."
+        ) from None
     release = _acquire(folder)
     if release is None:
         raise FileExistsError(f"{folder} is in use by another run; wait for it or choose another.")

@@ -137,6 +137,11 @@ def test_an_estimate_trains(usual) -> None:
     assert stack.shape == (3, 1, 64, 64)
 
 
+def test_the_pixel_of_the_chip_is_doubted(usual) -> None:
+    (said,) = [s for s in estimate(usual[1], pixel_size_nm=6500).sentences if "6500 nm" in s]
+    assert "divided by the magnification" in said
+
+
 def test_a_network_of_several_planes_is_refused(usual) -> None:
     found = estimate(usual[1], pixel_size_nm=100)
     with pytest.raises(ValueError, match="several focal planes"):

@@ -22,6 +22,8 @@ MAX_ANISOTROPY = 1.1
 DENSE = 1.0
 # Ratio of measured and stated gain that raises no doubt: 1 plus the largest error, 25 %.
 GAIN_TOLERANCE = 1.25
+# Camera pixels in the sample, from oversampled to a few across a spot, with room on both sides.
+PIXELS_IN_SAMPLE_NM = (25.0, 500.0)
 
 
 def describe(
@@ -36,12 +38,30 @@ def describe(
     """Return one sentence or two per subject."""
     return [
         *sample.remarks,
+        *pixel_doubt(found.pixel_size_nm),
         *_on_camera(found, transfer, units),
         *_on_width(found, blinking, light),
         *_on_background(found, units),
         *_on_molecules(found, light),
         *_on_time(found, drift),
     ]
+
+
+def pixel_doubt(pixel_size_nm: float | None) -> Iterator[str]:
+    """Yield a sentence if a known pixel can hardly be that of a camera in the sample.
+
+    Examples
+    --------
+    >>> [sentence[:39] for nm in (None, 100, 6500) for sentence in pixel_doubt(nm)]
+    ['6500 nm can hardly be a camera pixel in']
+    """
+    low, high = PIXELS_IN_SAMPLE_NM
+    if pixel_size_nm is not None and not low <= pixel_size_nm <= high:
+        yield (
+            f"{pixel_size_nm:g} nm can hardly be a camera pixel in the sample, which is usually 60 "
+            "to 200 nm: give the pixel of the chip divided by the magnification; all nm scale with "
+            "it."
+        )
 
 
 def _on_camera(found: Estimate, transfer: PhotonTransfer, units: Units) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_deepsmlm.estimation import KnownCamera, know_camera
+from napari_deepsmlm.estimation import KnownCamera, know_camera, pixel_doubt
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.mismatch import PIXEL_TOLERANCE, Look, pixel_sentence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
 
 SMALLEST_FRAME_PX = 8
-PIXELS_IN_SAMPLE_NM = (25.0, 500.0)
-"""Camera pixels in the sample, from oversampled to a few across a spot, with room on both sides."""
 
 
 class Choice(NamedTuple):
@@ -166,12 +164,8 @@ def _pixel_warnings(pixel_size_nm: float | None, card: ModelCard, name: str) -> 
             f"The file states no pixel size: {trained_nm:g} nm assumed{why}. Give the pixel size "
             "if it differs; all nm scale with it."
         )
-    elif not PIXELS_IN_SAMPLE_NM[0] <= pixel_size_nm <= PIXELS_IN_SAMPLE_NM[1]:
-        yield (
-            f"{pixel_size_nm:g} nm can hardly be a camera pixel in the sample, which is usually 60 "
-            "to 200 nm: give the pixel of the chip divided by the magnification; all nm scale with "
-            "it."
-        )
+    else:
+        yield from pixel_doubt(pixel_size_nm)
     if pixel_size_nm is None or card.is_for_any_pixel:
         return
     if not 1 / PIXEL_TOLERANCE < pixel_size_nm / trained_nm < PIXEL_TOLERANCE:

@@ -46,12 +46,9 @@ def beside_paper(rows: Sequence[Row]) -> Callable[[Figure], None]:
         axes = figure.subplots()
         ratios = [row.ours / row.paper for row in both if row.paper]
         labels = [f"{row.quantity}\n{_pair(row)}" for row in both]
-        axes.barh(range(len(both)), ratios, color=ON_PAPER[0])
+        _lying(axes, ratios, labels)
         axes.axvline(1, color=GREY, linestyle="--")
-        axes.set_yticks(range(len(both)), labels, fontsize=7)
-        axes.invert_yaxis()
         axes.set_xlabel("ours / paper's")
-        axes.spines[["top", "right"]].set_visible(False)
 
     return draw
 
@@ -60,17 +57,23 @@ def _pair(row: Row) -> str:
     return f"{shown(row.ours)} / {shown(row.paper)} {row.unit}"
 
 
-def bars(values: Mapping[str, float], y_label: str) -> Callable[[Figure], None]:
-    """Return what draws one bar for each name."""
+def bars(values: Mapping[str, float], x_label: str) -> Callable[[Figure], None]:
+    """Return what draws one bar for each name; they lie, since names are long."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.bar(range(len(values)), list(values.values()), color=ON_PAPER[0])
-        axes.set_xticks(range(len(values)), list(values), fontsize=7)
-        axes.set_ylabel(y_label)
-        axes.spines[["top", "right"]].set_visible(False)
+        _lying(axes, list(values.values()), list(values))
+        axes.set_xlabel(x_label)
 
     return draw
+
+
+def _lying(axes: Any, lengths: Sequence[float], labels: Sequence[str]) -> None:
+    places = range(len(lengths))
+    axes.barh(places, lengths, color=ON_PAPER[0])
+    axes.set_yticks(places, labels, fontsize=7)
+    axes.invert_yaxis()
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def images(pictures: Mapping[str, Any]) -> Callable[[Figure], None]:

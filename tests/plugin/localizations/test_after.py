@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ import pytest
 from tests.drift.conftest import drifting
 
 from napari_deepsmlm.io import read_history, read_localizations
+from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.plugin.layers.localizations import layer_of
 from napari_deepsmlm.plugin.layers.tables import table_of
+from napari_deepsmlm.plugin.localizations.after_work import Source, link_molecules
 from napari_deepsmlm.plugin.localizations.widget import DELAY_MS, LocalizationsWidget
 
 if TYPE_CHECKING:
@@ -69,6 +72,17 @@ def test_drift_and_links_are_layers_that_can_be_undone(
     linked = viewer.layers["mine, drift corrected, linked"]
     qtbot.waitUntil(lambda: named(linked.name), timeout=WAIT_MS)
     settle()
+    assert "Drift over" not in panel.after.note.text()
+    assert panel.after._shown == []
+    panel.table_box.choose(still)
+    settle()
+    assert "Drift over" in panel.after.note.text(), "each table has its own words and curve"
+    assert len(panel.after._shown) == 2
+    panel.table_box.choose(source)
+    settle()
+    assert panel.after.note.text() == ""
+    panel.table_box.choose(linked)
+    settle()
     panel.save(tmp_path / "out.csv")
     settle()
     assert read_localizations(tmp_path / "out.csv")["detections"].sum() == len(table)
@@ -81,3 +95,9 @@ def test_drift_and_links_are_layers_that_can_be_undone(
     assert panel.shown.layer.name == "mine"
     assert not panel.after.undo_button.isEnabled()
     assert panel.after._shown == []
+
+
+def test_nothing_can_be_linked_where_nothing_is_kept() -> None:
+    source = Source(Localizations.empty(), (), "mine", (0.0, 0.0), {})
+    with pytest.raises(ValueError, match="nothing to link"):
+        list(link_molecules(source, threading.Event()))

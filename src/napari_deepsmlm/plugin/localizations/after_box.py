@@ -28,6 +28,7 @@ class AfterBox(QWidget):
         super().__init__()
         self.done: list[tuple[Layer, Layer | None]] = []
         """Layers that steps have made, and those that they were made of; the last comes last."""
+        self._told: list[Done] = []
         self._colors = ("#262930", "#f0f1f2")
         self.drift_button = button(
             "Drift",
@@ -85,18 +86,23 @@ class AfterBox(QWidget):
     def show_done(self, done: Done, source: Layer | None) -> None:
         """Say what a step has done, and draw its curve."""
         self.done.append((done.layer, source))
-        self.note.tell(" ".join([done.sentence, *done.remarks]))
-        if done.curve is not None:
-            self._draw(done.curve, done.other)
+        self._told.append(done)
+        self.show_of(done.layer)
+
+    def show_of(self, layer: Layer | None) -> None:
+        """Show what the step that made a layer has said; nothing for other layers."""
+        self.note.clear()
+        self._remove_plots()
+        for done in self._told:
+            if done.layer is layer:
+                self.note.tell(" ".join([done.sentence, *done.remarks]))
+                if done.curve is not None:
+                    self._draw(done.curve, done.other)
 
     def forget(self, layers: Any) -> None:
         """Leave out layers that are there no more."""
         self.done = [(made, of) for made, of in self.done if made in layers]
-
-    def clear(self) -> None:
-        """Show nothing more of what was undone."""
-        self.note.clear()
-        self._remove_plots()
+        self._told = [done for done in self._told if done.layer in layers]
 
     def set_colors(self, background: str, text: str) -> None:
         """Take the colours of a theme."""
@@ -114,7 +120,6 @@ class AfterBox(QWidget):
         # loaded by the job that measured the curve: the window does not wait for it
         from napari_deepsmlm.plugin.localizations.drift_plot import drift_plot
 
-        self._remove_plots()
         plot = drift_plot(curve, other)
         plot.set_colors(*self._colors)
         self._plot = plot

@@ -79,7 +79,7 @@ class AfterSteps:
             panel.update_buttons()
             return
         made, source = panel.after.done.pop()
-        panel.after.clear()
+        panel.after.show_of(source)
         if source is not None and source in self._viewer.layers:
             source.visible = True
             panel.table_box.choose(source)

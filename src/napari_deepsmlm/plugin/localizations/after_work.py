@@ -95,6 +95,8 @@ def link_molecules(
     """Yield the table with one row for each molecule."""
     from napari_deepsmlm.linking import link
 
+    if not len(source.table):
+        raise ValueError("No molecule is kept, so there is nothing to link.")
     yield Doing("Linking…")
     found = link(source.table)
     if stopping.is_set():

@@ -196,6 +196,7 @@ class LocalizationsWidget(JobPanel):
         self.render_button.setChecked(False)
         self._opened = self._kept = None
         found = self.table_box.table()
+        self.after.show_of(self.table_box.layer)
         self.shown.take(self.table_box.layer, (0.0, 0.0) if found is None else found[1])
         self.ranges.clear()
         if found is None:

@@ -15,8 +15,11 @@ PACKAGES = ("napari-deepsmlm", "torch", "numpy", "tifffile", "napari", "safetens
 # aborts the whole process.
 QT_PROBE = """
 import qtpy
-print(qtpy.API_NAME, qtpy.QT_VERSION)
+from qtpy.QtCore import qVersion  # of the library that runs, not of the one PyQt was built with
+print(qtpy.API_NAME, qVersion())
 """
+BROKEN_QT = ("6.11.0", "6.11.1")
+"""Versions of Qt with which napari's window does not work."""
 OPENGL_PROBE = """
 from qtpy.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 app = QGuiApplication([])
@@ -89,8 +92,22 @@ def _models() -> Check:
 
 
 def _qt() -> Check:
-    is_ok, found = _try(QT_PROBE)
-    return Check("Qt", is_ok, found, "" if is_ok else "pip install 'napari-deepsmlm[all]'")
+    return qt_check(*_try(QT_PROBE))
+
+
+def qt_check(has_qt: bool, found: str) -> Check:
+    """Return what to say of a Qt.
+
+    Examples
+    --------
+    >>> qt_check(True, "PyQt6 6.11.1").advice
+    'broken for napari: install another version of Qt'
+    """
+    if not has_qt:
+        return Check("Qt", False, found, "pip install 'napari-deepsmlm[all]'")
+    is_broken = found.split()[-1] in BROKEN_QT
+    advice = "broken for napari: install another version of Qt" if is_broken else ""
+    return Check("Qt", not is_broken, found, advice)
 
 
 def _opengl() -> Check:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -32,3 +34,14 @@ def test_threads_take_turns() -> None:
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(work, range(40)))
     assert all(torch.equal(one, found[0]) for one in found)
+
+
+def test_the_first_slope_of_a_process_warns_of_nothing() -> None:
+    code = (
+        "import warnings, torch\n"
+        "from napari_deepsmlm.psf.slopes import slope\n"
+        "warnings.simplefilter('error')\n"
+        "print(slope(torch.sin, torch.zeros(1), torch.ones(1)).item())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "1.0", done.stderr

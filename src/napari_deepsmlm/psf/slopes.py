@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -68,6 +69,8 @@ def slope(function: Callable[[Tensor], Tensor], at: Tensor, direction: Tensor) -
 
     PyTorch keeps one level of this mode for the whole process, so threads take turns.
     """
-    with _one_at_a_time:
+    with _one_at_a_time, warnings.catch_warnings():
+        # PyTorch scripts functions of its own at the first one, and warns of that
+        warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
         change: Tensor = torch.func.jvp(function, (at,), (direction,))[1]
     return change

@@ -496,6 +496,10 @@ def test_all_lines_or_the_one_that_was_clicked(
     profile.table.cellClicked.emit(0, 0)
     assert {one.line for one in profile.plotted()} == {"1"}
     assert viewer.layers["profile lines"].selected_data == {0}
+    profile.table.setCurrentCell(0, 0)
+    for _ in range(2):  # lines in images
+        QTest.keyClick(profile.table, Qt.Key.Key_Down)
+    assert {one.line for one in profile.plotted()} == {"2"}
     profile.form.all_box.value = True
     assert {one.line for one in profile.plotted()} == {"1", "2"}
     assert sum(points.isVisible() for points, _ in profile.plot._pairs) == 4

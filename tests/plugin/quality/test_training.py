@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_deepsmlm.experiment import Experiment
@@ -103,7 +104,8 @@ def test_what_is_near_has_a_sign_and_says_by_how_much(quality: QualityWidget) ->
     first, second = (view.tree.topLevelItem(i) for i in range(2))
     assert first.text(3) == "≈ near"
     assert first.foreground(3) != second.foreground(3)
-    assert "<b>Near.</b> 37 % above the range." in first.toolTip(0)
+    assert "Near. 37 % above the range." in first.toolTip(0)
+    assert first.data(0, Qt.ItemDataRole.AccessibleDescriptionRole).endswith("above the range.")
     assert view.note.text() == "They vary.\nStand out less."
     assert view.lines()[0].endswith("\tnear")
 

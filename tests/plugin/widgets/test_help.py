@@ -112,6 +112,47 @@ def test_a_page_that_was_not_shipped_is_said_so(
     assert "not part of this installation" in window.browser.toPlainText()
 
 
+ONLINE = "https://docs.example.org/deepsmlm"
+
+
+def state_address(label: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the package be found first in an installation that states ONLINE under a label."""
+    info = folder / "site" / "napari_deepsmlm-9.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.4\nName: napari-deepsmlm\nVersion: 9\n"
+        f"Project-URL: Source, https://example.org\nProject-URL: {label}, {ONLINE}/\n"
+    )
+    monkeypatch.syspath_prepend(info.parent)
+
+
+@pytest.mark.parametrize("label", ["Documentation", "Funding"])
+def test_a_page_opens_online_where_the_package_states_an_address(
+    label: str, window: HelpWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
+    state_address(label, tmp_path, monkeypatch)
+    window.follow(QUrl("quickstart.md#in-python"))
+    assert window.online_button.isVisible() == (label == "Documentation")
+    if window.online_button.isVisible():
+        window.online_button.click()
+        window.back_button.click()
+        window.online_button.click()
+        assert opened == [f"{ONLINE}/quickstart/", f"{ONLINE}/train/"]
+
+
+def test_a_page_that_was_not_shipped_is_there_online(
+    window: HelpWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    state_address("Documentation", tmp_path, monkeypatch)
+    monkeypatch.setattr(help_pages, "SHIPPED", tmp_path)
+    monkeypatch.setattr(help_pages, "IN_CHECKOUT", tmp_path)
+    window.show_page("optics")
+    assert "Open online shows it" in window.browser.toPlainText()
+    assert window.online_button.isVisible()
+
+
 def test_the_pages_of_a_wheel_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(help_pages, "SHIPPED", tmp_path)
     (tmp_path / "train.md").write_text("# Shipped")

@@ -8,8 +8,12 @@ import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
+from napari_deepsmlm.plugin.widgets.names import explain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from qtpy.QtGui import QKeyEvent
 
     from napari_deepsmlm.profiles.export import Measurement
 
@@ -30,11 +34,13 @@ class ResultTable(QTableWidget):
     """Results as text, updated in place, so that dragging a line does not flicker."""
 
     chosen = Signal(str)
-    """The name of the line of the row that was clicked."""
+    """The name of the line of the row that was clicked, or gone to by a key."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, len(_TIPS), parent)
         self.setToolTip("<qt>What was measured. Click a row to see its line.</qt>")
+        self.setAccessibleName("What was measured")
+        self.setTabKeyNavigation(False)  # Tab would never come out of the table
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -50,6 +56,13 @@ class ResultTable(QTableWidget):
         self.cellClicked.connect(self._on_click)
         self._headers: list[str] = []
         self.show_results((), "")
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Choose the line of the row to which a key leads, as a click does."""
+        before = self.currentRow()
+        super().keyPressEvent(event)
+        if self.currentRow() != before:
+            self._on_click(self.currentRow(), 0)
 
     def show_results(self, measured: Sequence[Measurement], extra: str) -> None:
         """Fill the rows.
@@ -89,9 +102,7 @@ class ResultTable(QTableWidget):
             self.setItem(row, column, item)
         if item.text() != text:
             item.setText(text)
-        tip = tip or text
-        if item.toolTip() != tip:
-            item.setToolTip(tip)
+        explain(item, tip or text)
 
     def _on_click(self, row: int, column: int) -> None:
         item = self.item(row, 0)

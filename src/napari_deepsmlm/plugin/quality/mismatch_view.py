@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QHeaderView, QLabel, QTreeWidget, QTreeWidgetItem, QV
 
 from napari_deepsmlm._palette import GREEN, GREY, ORANGE, SKY
 from napari_deepsmlm.plugin.widgets.contrast import readable_on
+from napari_deepsmlm.plugin.widgets.names import explain
 from napari_deepsmlm.plugin.widgets.notes import Note
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class MismatchView(QWidget):
         self.tree.setSelectionMode(QTreeWidget.SelectionMode.ExtendedSelection)
         self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.tree.setToolTip("<qt>Hover over a line for what it means.</qt>")
+        self.tree.setAccessibleName("Frames against the training")
         header = self.tree.header()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -80,9 +82,9 @@ class MismatchView(QWidget):
             texts = [_in_lines(row.label), row.text, row.trained_text, words]
             item = QTreeWidgetItem(self.tree, texts)
             item.setForeground(3, QColor(readable_on(color, self._background)))
-            remark = f"<br><b>{row.verdict.capitalize()}.</b> {row.remark}"
+            remark = f"{row.verdict.capitalize()}. {row.remark}"
             for column in range(len(COLUMNS)):
-                item.setToolTip(column, f"<qt>{TIPS[row.name]}{remark}</qt>")
+                explain(item, f"{TIPS[row.name]}\n{remark}", column)
         lines_px = sum(max(self.tree.sizeHintForRow(i), 14) for i in range(len(table.rows)))
         header = self.tree.header()
         head_px = 0 if header is None else header.sizeHint().height()

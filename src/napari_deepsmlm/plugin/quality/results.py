@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm._score_labels import LABELS, TIPS
 from napari_deepsmlm.plugin.quality.mismatch_view import MismatchView
+from napari_deepsmlm.plugin.widgets.names import explain
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import button
 
@@ -101,6 +102,7 @@ class ResultList(QWidget):
         self.tree.setIndentation(10)
         self.tree.setSelectionMode(QTreeWidget.SelectionMode.ExtendedSelection)
         self.tree.setToolTip("<qt>What was measured; hover over a line for what it means.</qt>")
+        self.tree.setAccessibleName("What was measured")
         header = self.tree.header()
         if header is not None:
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -140,7 +142,7 @@ class ResultList(QWidget):
                 _embolden(parents[row.group])
             item = QTreeWidgetItem(parents[row.group], [row.label, row.text])
             for column in (0, 1):
-                item.setToolTip(column, f"<qt>{TIPS.get(row.name, row.label)}</qt>")
+                explain(item, TIPS.get(row.name, row.label), column)
         self.tree.expandAll()
         n_lines = len(self.rows) + len(parents)
         line_px = self.tree.sizeHintForRow(0)

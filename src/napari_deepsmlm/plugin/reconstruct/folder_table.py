@@ -10,6 +10,7 @@ from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_deepsmlm.plugin.widgets.contrast import TONES, readable_on
+from napari_deepsmlm.plugin.widgets.names import explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,8 @@ class FolderTable(QTableWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, len(HEADERS), parent)
         self.setToolTip("<qt>The stacks and what became of them, as in summary.csv.</qt>")
+        self.setAccessibleName("Stacks of the folder")
+        self.setTabKeyNavigation(False)  # Tab would never come out of the table
         self.setHorizontalHeaderLabels(list(HEADERS))
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -97,5 +100,5 @@ class FolderTable(QTableWidget):
                 self.setItem(self._rows[file], column, item)
             if item.text() != text:
                 item.setText(text)
-            item.setToolTip(f"<qt>{told or file}</qt>")
+            explain(item, told or file)
             item.setForeground(QBrush(QColor(self._error_color)) if is_failed else QBrush())

@@ -26,6 +26,7 @@ class ReportBox(FoldedForm):
         )
         self.page = QPlainTextEdit()
         self.page.setReadOnly(True)
+        self.page.setAccessibleName("Report")
         self.page.setFixedHeight(HEIGHT_PX)
         self.rows.addRow(self.page)
         self.hide()

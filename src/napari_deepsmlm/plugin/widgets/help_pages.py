@@ -14,7 +14,7 @@ SHIPPED = Path(__file__).parents[2] / "help"  # of a wheel; pyproject.toml puts 
 IN_CHECKOUT = Path(__file__).parents[4] / "docs"
 NOT_THERE = (
     "# {name}\n\nThe page {name}.md is not part of this installation; "
-    "it is in the folder docs of the source."
+    "it is in the folder docs of the source"
 )
 
 
@@ -29,7 +29,10 @@ def page_path(name: str) -> Path | None:
 def page_text(name: str) -> str:
     """Return a page as Markdown that Qt can show."""
     path = page_path(name)
-    return NOT_THERE.format(name=name) if path is None else for_qt(path.read_text("utf-8"))
+    if path is not None:
+        return for_qt(path.read_text("utf-8"))
+    elsewhere = ", and *Open online* shows it." if online_address(name) else "."
+    return NOT_THERE.format(name=name) + elsewhere
 
 
 def for_qt(markdown: str) -> str:

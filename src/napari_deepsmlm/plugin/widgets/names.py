@@ -1,11 +1,20 @@
-"""Names for screen readers: an editor without one of its own is called as its row is."""
+"""Names for screen readers: an editor is called as its row is, and items say what they mean."""
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractButton, QFormLayout, QLabel, QLayoutItem, QWidget
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QFormLayout,
+    QLabel,
+    QLayoutItem,
+    QTableWidgetItem,
+    QTreeWidgetItem,
+    QWidget,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +32,23 @@ def name_editors(panel: QWidget) -> None:
             for widget in _widgets_of(field):
                 if is_nameless(widget):
                     widget.setAccessibleName(text.text())
+
+
+def explain(item: QTableWidgetItem | QTreeWidgetItem, text: str, column: int = 0) -> None:
+    """Say what an item of a table or a tree means, to who points at it and to screen readers.
+
+    Parameters
+    ----------
+    column : of a tree.
+    """
+    role = Qt.ItemDataRole.AccessibleDescriptionRole
+    tip = f"<qt>{html.escape(text, quote=False)}</qt>".replace("\n", "<br>")
+    if isinstance(item, QTreeWidgetItem):
+        item.setToolTip(column, tip)
+        item.setData(column, role, text)
+    elif item.data(role) != text:
+        item.setToolTip(tip)
+        item.setData(role, text)
 
 
 def is_nameless(widget: QWidget) -> bool:

@@ -61,6 +61,9 @@ class SharedViewer:
         self._viewer.layers.clear()
         let_qt_delete()
         self._restore(self._viewer)
+        # Nor among what tests have imported and kept: that grows, and with it each search.
+        gc.collect()
+        gc.freeze()
 
     def close(self) -> None:
         """Close it, as tests need that want to be alone with a viewer of their own."""

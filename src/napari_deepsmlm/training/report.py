@@ -119,6 +119,9 @@ def _shown(frames: Any) -> list[np.ndarray[Any, Any]]:
 
 
 def _embedded(figure: Figure) -> str:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=110)
+    figure.set_dpi(110)
+    FigureCanvasAgg(figure).print_png(image)  # savefig draws twice
     return "data:image/png;base64," + base64.b64encode(image.getvalue()).decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -33,4 +35,4 @@ def test_labels_lie_inside_and_none_on_another(last: float) -> None:
     ]
     seen = sorted((box for box in shown if 0 < box.y0 < height), key=lambda box: box.y0)
     assert len(seen) >= 1
-    assert all(low.y1 < high.y0 for low, high in zip(seen, seen[1:], strict=False))
+    assert all(low.y1 < high.y0 for low, high in pairwise(seen))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
@@ -10,10 +12,14 @@ from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 
 N = TypeVar("N", bound=nn.Module)
+
+_ARE_WEIGHTS_TO_COME = ContextVar("_ARE_WEIGHTS_TO_COME", default=False)
 
 
 class ConvBlock(nn.Sequential):
@@ -36,7 +42,7 @@ class ConvBlock(nn.Sequential):
             conv = UpsampledConv2d(in_channels, out_channels, factor=factor)
         else:
             conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
-            nn.init.orthogonal_(conv.weight)
+            start_orthogonal(conv.weight)
         super().__init__(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
 
 
@@ -63,7 +69,7 @@ class UpsampledConv2d(nn.Module):
         self.factor = factor
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        nn.init.orthogonal_(self.weight)
+        start_orthogonal(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, factor * H, factor * W)."""
@@ -147,6 +153,22 @@ class PooledRepeatedConv(nn.Module):
             *[between] * (self.factor // 2 - 2),
             between.maximum(last),
         ]
+
+
+@contextmanager
+def weights_to_come() -> Iterator[None]:
+    """Build networks without weights to start from, where those of a file replace them."""
+    token = _ARE_WEIGHTS_TO_COME.set(True)
+    try:
+        yield
+    finally:
+        _ARE_WEIGHTS_TO_COME.reset(token)
+
+
+def start_orthogonal(weight: Tensor) -> None:
+    """Begin with orthogonal weights, in place: of Deep-STORM's, four fifths of the time to load."""
+    if not _ARE_WEIGHTS_TO_COME.get():
+        nn.init.orthogonal_(weight)
 
 
 def to_unit_range(frames: Tensor) -> tuple[Tensor, Tensor]:

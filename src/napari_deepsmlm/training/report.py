@@ -123,5 +123,6 @@ def _embedded(figure: Figure) -> str:
 
     image = io.BytesIO()
     figure.set_dpi(110)
-    FigureCanvasAgg(figure).print_png(image)  # savefig draws twice
+    canvas: Any = FigureCanvasAgg(figure)  # whose methods have no types
+    canvas.print_png(image)  # savefig draws twice
     return "data:image/png;base64," + base64.b64encode(image.getvalue()).decode()

@@ -6,6 +6,7 @@ import re
 import runpy
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,11 +52,16 @@ TARGETS = sorted(
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_shown_command_has_the_options_it_is_shown_with(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
-    depth = 2 if words[0] == "models" else 1
-    shown = CliRunner().invoke(app, [*words[:depth], "--help"], env={"COLUMNS": "200"})
-    assert shown.exit_code == 0
+    shown = help_on(*words[: 2 if words[0] == "models" else 1])
     for option in (word for word in words if word.startswith("--")):
-        assert re.search(rf"{option}\b", shown.output), option
+        assert re.search(rf"{option}\b", shown), option
+
+
+@cache
+def help_on(*command: str) -> str:
+    shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    return shown.output
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -61,6 +61,9 @@ class SharedViewer:
         self._viewer.layers.clear()
         let_qt_delete()
         self._restore(self._viewer)
+        # Nor among what tests have imported and kept: that grows, and with it each search.
+        gc.collect()
+        gc.freeze()
 
     def close(self) -> None:
         """Close it, as tests need that want to be alone with a viewer of their own."""
@@ -94,6 +97,8 @@ class SharedViewer:
         enter(patch.object(QtViewer, "_get_console", lambda *_: _Console()))
         get_settings().reset()
         viewer = Viewer(show=False, show_welcome_screen=False)
+        # It would see every event of every widget, for the sake of menu bars that hide.
+        QApplication.instance().removeEventFilter(viewer.window._qt_window)
         # napari looks for garbage whenever a layer goes: not among all that the viewer is made of.
         gc.collect()
         gc.freeze()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.evaluation.quality import (
@@ -25,6 +24,8 @@ from napari_deepsmlm.io import is_image, open_frames, read_localizations, write_
 from napari_deepsmlm.metrics import decorrelation
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.metrics import ErrorMap
 
@@ -131,6 +132,8 @@ def _sentence(problem: str) -> list[str]:
 
 
 def _curve_tables(quality: Quality) -> dict[str, pd.DataFrame]:
+    import pandas as pd
+
     tables = {}
     frc, found = quality.frc, quality.decorrelation
     if frc is not None and frc.time is not None:

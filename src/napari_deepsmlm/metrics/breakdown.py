@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 
 from napari_deepsmlm.metrics.crlb import crlb
@@ -13,6 +12,7 @@ from napari_deepsmlm.metrics.matching import stacked
 from napari_deepsmlm.metrics.scores import mean_by_group, score_groups
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import ArrayLike
 
     from napari_deepsmlm.camera import Camera
@@ -64,6 +64,8 @@ def score_table(
     ValueError
         If depth is asked for and a table has none, or edges do not ascend.
     """
+    import pandas as pd
+
     true_key, predicted_key = _keys(predicted, truth, by)
     true, wrong, missed = matching.true, matching.false_positive, matching.false_negative
     keys = true_key[true], predicted_key[wrong], true_key[missed]

@@ -16,6 +16,7 @@ from safetensors.torch import save
 
 from napari_deepsmlm._boundary import reading
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm.models.blocks import weights_to_come
 from napari_deepsmlm.models.card import ModelCard
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def _load(path: Path) -> tuple[SMLMModel, ModelCard]:
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{path.name}: weights '{name}' are not finite.")
-    model = build_model(card.network, card.config, source=path.name)
+    with weights_to_come():
+        model = build_model(card.network, card.config, source=path.name)
     expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in tensors.items()}
     if expected != found:

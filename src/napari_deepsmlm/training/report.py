@@ -119,6 +119,10 @@ def _shown(frames: Any) -> list[np.ndarray[Any, Any]]:
 
 
 def _embedded(figure: Figure) -> str:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=110)
+    figure.set_dpi(110)
+    canvas: Any = FigureCanvasAgg(figure)  # whose methods have no types
+    canvas.print_png(image)  # savefig draws twice
     return "data:image/png;base64," + base64.b64encode(image.getvalue()).decode()

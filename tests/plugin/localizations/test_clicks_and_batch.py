@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tests.cli.conftest import call
+from tests.plugin.localizations.conftest import DELAY_MS
 
 from napari_deepsmlm.io import read_history, read_localizations
-from napari_deepsmlm.plugin.localizations.widget import DELAY_MS, LocalizationsWidget
+from napari_deepsmlm.plugin.localizations.widget import LocalizationsWidget
 from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from napari.layers import Shapes
+from tests.plugin.localizations.conftest import DELAY_MS
 
 from napari_deepsmlm.batch.steps.region import RegionStep
 from napari_deepsmlm.io import read_history, read_localizations
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.plugin.layers.localizations import layer_of
 from napari_deepsmlm.plugin.localizations.shapes_box import polygons_of
-from napari_deepsmlm.plugin.localizations.widget import DELAY_MS, LocalizationsWidget
+from napari_deepsmlm.plugin.localizations.widget import LocalizationsWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,6 +10,7 @@ import pytest
 from qtpy.QtCore import QPointF
 from qtpy.QtGui import QEnterEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit
+from tests.plugin.localizations.conftest import DELAY_MS
 
 from napari_deepsmlm.filtering import filter_table
 from napari_deepsmlm.io import read_localizations, table_pixel_size, write_localizations
@@ -17,7 +18,7 @@ from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.plugin.layers import localizations
 from napari_deepsmlm.plugin.layers.localizations import layer_of
 from napari_deepsmlm.plugin.layers.tables import keep_table, table_of
-from napari_deepsmlm.plugin.localizations.widget import DELAY_MS, LocalizationsWidget
+from napari_deepsmlm.plugin.localizations.widget import LocalizationsWidget
 from napari_deepsmlm.render import RenderOptions, draw, draw_mean, field_shape, gaussians
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from napari_deepsmlm.io._storage import ReadOnlyFile
 from napari_deepsmlm.io.tables import headers
@@ -26,6 +25,8 @@ from napari_deepsmlm.localizations import REQUIRED_COLUMNS, Localizations
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
     from napari_deepsmlm.io.tables.meanings import Found
     from napari_deepsmlm.io.tables.programs import Program
@@ -147,6 +148,8 @@ def _read_columns(
 
 
 def _parse(path: Path, layout: TextLayout, decimal: str) -> pd.DataFrame:
+    import pandas as pd
+
     is_whole = layout.is_plain or not layout.is_parsed_bytewise
     source: Any = path if layout.is_plain else None
     if source is None:
@@ -221,6 +224,8 @@ def _numbers(
     name: str, column: pd.Series[Any], cell: str, own: str
 ) -> tuple[npt.NDArray[np.float64], list[str]]:
     """Return a column as numbers; text in one that is not needed becomes NaN, with a remark."""
+    import pandas as pd
+
     if column.dtype.kind in "iuf":
         return column.to_numpy(np.float64), []
     numbers = pd.to_numeric(column.astype(str).where(column.notna()), errors="coerce")

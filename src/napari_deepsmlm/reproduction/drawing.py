@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def curves(
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x_label: str, y_label: str,
-    *, dotted: Sequence[str] = (), marks: Mapping[str, float] | None = None,
+    *, marks: Mapping[str, float] | None = None,
 ) -> Callable[[Figure], None]:  # fmt: skip
     """Return what draws named lines of (x, y); `marks` are the paper's values, across all x."""
 
@@ -26,7 +26,7 @@ def curves(
         axes = figure.subplots()
         for number, (name, (x, y)) in enumerate(lines.items()):
             axes.plot(
-                x, y, ":" if name in dotted else "-", color=ON_PAPER[number % len(ON_PAPER)],
+                x, y, color=ON_PAPER[number % len(ON_PAPER)],
                 marker=MARKERS[number % len(MARKERS)], label=name,
             )  # fmt: skip
         for name, value in (marks or {}).items():

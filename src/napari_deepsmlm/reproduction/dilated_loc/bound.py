@@ -8,24 +8,32 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from napari_deepsmlm._palette import MARKERS, ON_PAPER
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import match, truth_bounds
 from napari_deepsmlm.reproduction.dilated_loc._optics import PSFS, network_for, psfs_of
-from napari_deepsmlm.reproduction.drawing import curves
 from napari_deepsmlm.reproduction.figure import Outcome, PaperFigure, Row
 from napari_deepsmlm.reproduction.movies import HELD_OUT_SEED
 from napari_deepsmlm.simulation.molecules import Emitters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.models import SMLMModel
     from napari_deepsmlm.reproduction.scale import Bench
+
+    Line = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 PHOTONS, BACKGROUND = 5000.0, 50.0
 INNER = 0.8
 """Share of the depths that ratios are of."""
 PAPER_RATIO = 1.2
 FRAMES_AT_ONCE = 10
+HIGHEST_SHOWN = 4.0
+"""Of the largest bound: errors at the ends of a range may be far above it."""
 
 
 class AtDepth(NamedTuple):
@@ -42,7 +50,8 @@ def make(bench: Bench) -> Outcome:
     """Place lone molecules at depths over the whole range of each PSF."""
     n_depths = bench.pick(tiny=2, small=9, full=25)
     n_molecules = bench.pick(tiny=2, small=40, full=3000)
-    rows, lines, words = [], {}, []
+    rows, words = [], []
+    lines: dict[str, Line] = {}
     for name in psfs_of(bench):
         experiment = PSFS[name].experiment
         used = network_for(bench, name)
@@ -70,16 +79,31 @@ def make(bench: Bench) -> Outcome:
             Row(f"{name}: false ones per molecule", None,
                 float(np.mean([one.false_per_molecule for one in seen])), "", "over all depths"),
         ]  # fmt: skip
-        places = depths / 1e3
-        lines[f"{name}, axial"] = (places.tolist(), rmse[:, 2].tolist())
-        lines[f"{name}, bound"] = (places.tolist(), bounds[:, 2].tolist())
+        lines[name] = depths / 1e3, rmse[:, 2], bounds[:, 2]
     setup = (
         f"{n_molecules} lone molecules at each of {n_depths} depths, {PHOTONS:,.0f} photons, "
         f"background {BACKGROUND:g}, seed {HELD_OUT_SEED}. {'; '.join(words)}."
     )
-    dotted = [name for name in lines if name.endswith("bound")]
-    draw = curves(lines, "depth (µm)", "error along z (nm)", dotted=dotted)
-    return Outcome(tuple(rows), setup, draw)
+    return Outcome(tuple(rows), setup, _panels(lines))
+
+
+def _panels(lines: dict[str, Line]) -> Callable[[Figure], None]:
+    """Return what draws depths in um, errors and bounds in nm, a panel for each PSF."""
+
+    def draw(figure: Figure) -> None:
+        grid: Any = figure.subplots(-(-len(lines) // 2), min(len(lines), 2), squeeze=False)
+        for axes, (name, (places, errors, bounds)) in zip(grid.flat, lines.items(), strict=False):
+            axes.plot(places, errors, marker=MARKERS[0], color=ON_PAPER[0], label="error")
+            axes.plot(places, bounds, ":", marker=MARKERS[1], color=ON_PAPER[1], label="bound")
+            axes.set_title(name, fontsize=9)
+            axes.set_ylim(0, HIGHEST_SHOWN * bounds.max())
+            axes.grid(visible=True, color="0.9")
+        names = grid[0, 0].get_legend_handles_labels()
+        figure.legend(*names, frameon=False, fontsize=8, ncols=2, loc="outside upper right")
+        figure.supxlabel("depth (µm)", fontsize=9)
+        figure.supylabel("error along z (nm)", fontsize=9)
+
+    return draw
 
 
 def at_depth(

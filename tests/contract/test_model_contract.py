@@ -344,8 +344,14 @@ def test_molecules_are_found_and_drawn(trained: Trained, seen: Seen) -> None:
 MIRRORED_BADLY = {
     ("dilated-loc:astigmatic-100nm", -1),
     ("dilated-loc:astigmatic-100nm", -2),
+    ("dilated-loc:saddle-2um", -1),
+    ("dilated-loc:tetrapod-3um", -1),
     ("drsn-storm:2d-100nm-x4", -2),
 }
+
+
+# Masks whose lobes lie oblique to the axes: their mirror image is that of the opposite depth.
+MIRRORED_IN_DEPTH = {"dilated-loc:saddle-2um", "dilated-loc:tetrapod-3um"}
 
 
 @pytest.mark.parametrize(("axis", "name"), thinned([(-1, "x_nm"), (-2, "y_nm")], keep=[0]))
@@ -358,6 +364,8 @@ def test_mirrored_frames_give_mirrored_molecules(
     mirrored = trained.finds(np.ascontiguousarray(np.flip(stack, axis))).localizations
     side_nm = stack.shape[axis] * trained.model.pixel_size_nm
     back = mirrored.with_columns(**{name: side_nm - mirrored[name]})
+    if trained.key in MIRRORED_IN_DEPTH:
+        back = back.with_columns(z_nm=-back["z_nm"])
     scores = match(back, plain, lateral_nm=100, axial_nm=1000).scores()
     assert scores["jaccard"] > 0.75
     # An error of half a pixel of the image is 6 nm and more, and mirroring doubles it.

@@ -46,6 +46,7 @@ NOTHING_BLINKS = "Nothing is seen to blink like molecules in the frames that wer
 NO_PHOTONS = "The noise does not tell the camera's gain and offset: give the camera."
 SEVERAL_WIDTHS = "Of a PSF of several widths the light of one molecule cannot be told."
 UNEQUAL = "So many of equal brightness make this light and its flicker; of unequal ones it is more."
+NO_SPOTS = "Images of this PSF are no spots, so they have no width to measure, nor density by it."
 UNSURE = "Too dense, too dim or too few frames to tell the light of one molecule."
 
 
@@ -111,6 +112,8 @@ def measure(
     width = _width(glance)
     background, photons = _background(glance), _photons(glance, trained)
     density = _density(glance, trained, background, sum_frames)
+    if trained is not None and trained.is_engineered:
+        width = density = Measurement(None, remark=NO_SPOTS)
     return {
         "psf_sigma_px": width,
         "psf_sigma_nm": width.times(pixel_size_nm),

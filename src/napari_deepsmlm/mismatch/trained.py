@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Range = tuple[float, float]
 
 N_DEPTHS = 5
+WIDEST_SPOT_PX = 2.5
+"""A little above the widest spot that models for any microscope are trained on."""
 MAX_FITTED = 0.005
 """Molecules in an area of sigma x sigma, above which many overlap and fits of one are wrong."""
 
@@ -42,6 +44,11 @@ class Trained(NamedTuple):
     """Variance of the cameras' light over that of its photons."""
     is_any_pixel: bool = False
     """Whether it was trained on many microscopes: then densities are for a PSF of 1 pixel."""
+
+    @property
+    def is_engineered(self) -> bool:
+        """Whether no depth has the image of a spot, as with a phase mask."""
+        return not self.is_gaussian and self.sigma_px[0] > WIDEST_SPOT_PX
 
     def ranges(self, pixel_size_nm: float, sigma_px: float | None = None) -> dict[str, Range]:
         """Return the ranges by quantity, for data with this camera pixel and width of the PSF.

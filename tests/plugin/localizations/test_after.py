@@ -76,13 +76,16 @@ def test_drift_and_links_are_layers_that_can_be_undone(
     assert "Drift over" not in panel.after.note.text()
     assert panel.after._shown == []
     panel.table_box.choose(still)
+    qtbot.waitUntil(lambda: named(still.name), timeout=WAIT_MS)
     settle()
     assert "Drift over" in panel.after.note.text(), "each table has its own words and curve"
     assert len(panel.after._shown) == 2
     panel.table_box.choose(source)
+    qtbot.waitUntil(lambda: named("mine"), timeout=WAIT_MS)
     settle()
     assert panel.after.note.text() == ""
     panel.table_box.choose(linked)
+    qtbot.waitUntil(lambda: named(linked.name), timeout=WAIT_MS)
     settle()
     panel.save(tmp_path / "out.csv")
     settle()

@@ -62,8 +62,14 @@ def beads_for(name: str, n_frames: int, n_summed: int) -> Beads:
 
 PARTS = ("deep-storm:2d-100nm", "dilated-loc:2d")
 """Those of which a part of sums is tried in every run."""
+# 2 nm off, by its own short training; strict, so that a better one cannot pass unnoticed.
+SHIFTED = {"dilated-loc:tetrapod-3um"}
+TOO_SHORT = pytest.mark.xfail(strict=True, reason="trained too short")
 CASES: list[Any] = [
-    *(pytest.param(name, {}, id=name) for name in built_in_models()),
+    *(
+        pytest.param(name, {}, id=name, marks=[TOO_SHORT] if name in SHIFTED else [])
+        for name in built_in_models()
+    ),
     *(
         pytest.param(
             name,

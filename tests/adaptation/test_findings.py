@@ -9,7 +9,7 @@ import pytest
 
 from napari_deepsmlm.adaptation import Adapted, AdaptJob, AdaptOptions, Planned
 from napari_deepsmlm.adaptation.findings import Findings, look, structure_of, told_by
-from napari_deepsmlm.estimation import Estimate, estimate
+from napari_deepsmlm.estimation import Estimate, estimate, know_camera
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames
 
@@ -82,6 +82,20 @@ def test_what_frames_tell_stays(measured: Estimate, findings: Findings) -> None:
 
 def test_a_few_molecules_tell_nothing(crowded: Experiment, movie: FrameSource) -> None:
     assert look(movie.slice(0, 1), 100.0, crowded.camera) is None
+
+
+def test_a_hot_pixel_is_no_site(crowded: Experiment) -> None:
+    stack = crowded.simulate(24, seed=5).stack.copy()
+    stack[:, 0, 20, 30] = 60_000
+    movie = open_frames(stack)
+
+    def n_there(hot_pixels: Any) -> int:
+        found = look(movie, 100.0, crowded.camera, hot_pixels)
+        assert found is not None
+        return int((np.hypot(*(found.sites_nm - (3050, 2050)).T) < 60).sum())
+
+    assert n_there(()) == 24, "one in each frame"
+    assert n_there(know_camera(movie).hot_pixels) < 12
 
 
 def test_large_frames_are_looked_at_in_their_middle(crowded: Experiment) -> None:

@@ -78,6 +78,15 @@ def test_a_fivefold_background_is_said(name: str, is_known: bool) -> None:
     assert "Train a model" in found[0]
 
 
+@pytest.mark.parametrize("name", ["dilated-loc:saddle-2um", "dilated-loc:tetrapod-3um"])
+def test_a_model_for_a_mask_says_that_images_are_mere_spots(name: str) -> None:
+    psf = {"kind": "gaussian", "pixel_size_nm": 108.0, "sigma_nm": [115.0, 120.0]}
+    values: dict[str, Any] = {"psf": psf, "camera": {"kind": "scmos"}}
+    values["simulation"] = {"density_per_um2": [0.3, 0.3], "photons": [2000.0, 4000.0]}
+    found = judged(name, ds.Experiment.from_dict(values), 0)
+    assert any("pixels wide" in sentence for sentence in found), found
+
+
 def test_a_model_for_sums_knows_the_background_of_many_frames() -> None:
     name = "drsn-storm:2d-100nm-x4"
     experiment = changed(name, background=(50, 50))

@@ -22,6 +22,8 @@ from napari_deepsmlm.models import find_model
 from napari_deepsmlm.simulation.structures import FromTable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation import Estimate
     from napari_deepsmlm.io import FrameSource
@@ -46,7 +48,12 @@ class Findings(NamedTuple):
     area_um2: float
 
 
-def look(source: FrameSource, pixel_size_nm: float, camera: Camera) -> Findings | None:
+def look(
+    source: FrameSource,
+    pixel_size_nm: float,
+    camera: Camera,
+    hot_pixels: Iterable[tuple[int, int, int]] = (),
+) -> Findings | None:
     """Return what is found in the middle of up to 40 frames, None if it is next to nothing.
 
     It is done on the CPU, so that the same stack gives the same findings anywhere.
@@ -54,10 +61,12 @@ def look(source: FrameSource, pixel_size_nm: float, camera: Camera) -> Findings 
     Parameters
     ----------
     camera : makes ADU photons.
+    hot_pixels : (plane, row, column) of pixels that are replaced, as in a reconstruction.
     """
     model = find_model(FINDER).load()
     model.pixel_size_nm = pixel_size_nm
-    pipeline = Pipeline(model, choose_compute("cpu", "fp32"), camera=camera)
+    compute = choose_compute("cpu", "fp32")
+    pipeline = Pipeline(model, compute, camera=camera, hot_pixels=hot_pixels)
     region = _middle(source)
     n = min(source.n_frames, MAX_FRAMES)
     frames = [k * source.n_frames // n for k in range(n)]

@@ -12,7 +12,6 @@ from napari_deepsmlm.simulation.structures import Filaments, Mixture, Uniform
 
 if TYPE_CHECKING:
     from napari_deepsmlm.adaptation.options import AdaptOptions
-    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation import Estimate
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.io import FrameSource
@@ -57,9 +56,10 @@ def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     pixel_size_nm = options.pixel_size_nm or source.pixel_size_nm
     found = find_model(options.model, pixel_size_nm=pixel_size_nm, upsampling=options.upsampling)
     pixel_size_nm = _checked(source, found, pixel_size_nm)
-    camera = known_camera(source, options)
+    known = know_camera(source, options.camera)
+    camera = known.camera or IdealCamera(baseline=0.0)
     measured = estimate(source, pixel_size_nm=pixel_size_nm, camera=camera)
-    findings = look(source, pixel_size_nm, camera)
+    findings = look(source, pixel_size_nm, camera, known.hot_pixels)
     if findings is not None:
         measured = told_by(findings, measured)
     base = _base(measured, found.card.network)
@@ -72,11 +72,6 @@ def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     )
     like_data = experiment.replace(simulation=_as_measured(experiment.simulation, measured, sites))
     return Twin(found, measured, experiment, like_data)
-
-
-def known_camera(source: FrameSource, options: AdaptOptions) -> Camera:
-    """Return the camera that the frames will be reconstructed with."""
-    return know_camera(source, options.camera).camera or IdealCamera(baseline=0.0)
 
 
 def _base(measured: Estimate, network: str) -> Experiment:

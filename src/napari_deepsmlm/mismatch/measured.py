@@ -33,6 +33,8 @@ N_FRAMES, BLOCK_FRAMES = 60, 20
 """How many are looked at, and the fewest that tell anything."""
 REGION_PX = 64
 MAX_CHI2, MAX_ERROR = 2.0, 0.2
+# Images of phase masks are seen 2.1 pixels wide and more, spots of the same pixels 1.0 to 1.3.
+NARROWEST_MASK_PX = 1.7
 # So much of the light of molecules of several widths may be taken for background.
 DEPTH_LIGHT = 0.2
 
@@ -112,7 +114,7 @@ def measure(
     width = _width(glance)
     background, photons = _background(glance), _photons(glance, trained)
     density = _density(glance, trained, background, sum_frames)
-    if trained is not None and trained.is_engineered:
+    if trained is not None and trained.is_engineered and not _are_spots(width):
         width = density = Measurement(None, remark=NO_SPOTS)
     return {
         "psf_sigma_px": width,
@@ -133,6 +135,11 @@ def em_noise(camera: Camera | None, glance: Glance | None) -> Measurement:
     if glance is not None and glance.units.noise.kind == "multiplied":
         return Measurement(None, remark=TWICE_THE_NOISE)
     return Measurement(None, remark=GAIN_ONLY)
+
+
+def _are_spots(width: Measurement) -> bool:
+    """Whether images are so narrow that no mask can have made them."""
+    return width.value is not None and width.value + SIGMAS * width.error < NARROWEST_MASK_PX
 
 
 def _width(glance: Glance) -> Measurement:

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from email.parser import Parser
 from pathlib import Path
 
 import pytest
 import yaml
 from npe2 import PluginManifest
+
+from napari_deepsmlm.plugin.widgets.help_pages import address_among
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_deepsmlm"
@@ -64,6 +67,25 @@ def test_base_dependencies_have_no_qt_binding_and_no_upper_cap(wheel: zipfile.Zi
     assert len(requirements) > 10
     assert not [r for r in requirements if r.lower().startswith(("pyqt6", "pyqt5", "pyside"))]
     assert not [r for r in requirements if "napari[" in r or "<" in r or "==" in r]
+
+
+def test_every_page_that_a_panel_opens_has_an_address_online(wheel: zipfile.ZipFile) -> None:
+    (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    stated = Parser().parsestr(wheel.read(metadata).decode()).get_all("Project-URL") or []
+    address = address_among(stated, "train")
+    (site,) = re.findall(
+        r"https://[\w-]+\.readthedocs\.io", (ROOT / ".readthedocs.yaml").read_text("utf-8")
+    )
+    assert address == f"{site}/en/stable/train/"
+    online = set(re.findall(r"([\w-]+)\.md", (ROOT / "mkdocs.yml").read_text("utf-8")))
+    panels = (ROOT / "src" / "napari_deepsmlm" / "plugin").rglob("*.py")
+    opened = {
+        name
+        for path in panels
+        for name in re.findall(r'help_page(?:: \w+)? = "([\w-]+)"', path.read_text("utf-8"))
+    }
+    assert len(opened) >= 7
+    assert opened <= online
 
 
 def test_manifest_is_found_in_a_normal_install(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from napari_deepsmlm.io import (
     open_frames,
     read_report,
     write_image,
+    write_rgb,
     write_stack,
+    write_volume,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +58,43 @@ def test_other_programs_see_an_ome_tiff_with_axes_and_resolution(
         assert page.get_resolution("MICROMETER") == pytest.approx((10, 10))
     plain = tifffile.imread(tmp_path / "s.tif", key=range(12))
     assert (plain == movie).all()
+
+
+@pytest.mark.parametrize("kind", ["image", "time-lapse", "stack", "volume", "colour"])
+def test_imagej_s_reader_finds_axes_and_pixel_size(tmp_path: Path, movie: Movie, kind: str) -> None:
+    path = tmp_path / "for_imagej.tif"
+    colours = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+    frames: Movie = movie.reshape(6, 2, 16, 24)
+    if kind == "volume":
+        write_volume(path, movie, pixel_size_nm=20, z_step_nm=50)
+    elif kind == "stack":
+        write_stack(path, frames, pixel_size_nm=20)
+    elif kind == "colour":
+        write_rgb(path, colours / 255, pixel_size_nm=20)
+    else:
+        write_image(path, movie if kind == "time-lapse" else movie[0], pixel_size_nm=20)
+    told = {
+        "image": ("YX", movie[0]),
+        "time-lapse": ("TYX", movie),
+        "stack": ("TCYX", frames),
+        "volume": ("ZYX", movie),
+        "colour": ("YXS", colours),
+    }
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.is_ome
+        assert tiff.is_imagej
+        header = tiff.imagej_metadata
+        assert header is not None
+        for which in ("ome", "imagej"):  # tifffile's two readers of such files
+            (series,) = getattr(tiff, f"_series_{which}")()
+            assert series.axes == told[kind][0], which
+            assert (series.asarray() == told[kind][1]).all(), which
+        # ImageJ takes the size from the resolution, in the unit of its own description
+        nm_per_unit = {"cm": 1e7}[header["unit"]]
+        x, y = tiff.pages.first.get_resolution()
+        assert (nm_per_unit / x, nm_per_unit / y) == pytest.approx((20, 20))
+        if kind == "volume":
+            assert header["spacing"] * nm_per_unit == pytest.approx(50)
 
 
 @pytest.mark.parametrize("n_frames", [None, 12])

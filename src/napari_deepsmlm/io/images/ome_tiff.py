@@ -1,4 +1,8 @@
-"""Images and stacks as OME-TIFF, written as they come, with pixel size and report inside."""
+"""Images and stacks as OME-TIFF that ImageJ reads too, written as they come.
+
+Pixel size and report are inside. The first description is OME's, the second ImageJ's, as in files
+of Micro-Manager: each program finds axes and pixel size in the one that it knows.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,7 @@ _OME_TYPES = {
     "float32": "float",
     "float64": "double",
 }
+NM_PER_CM = 1e7
 _CLASSIC_LIMIT = 2**32 - 2**26  # 4 GB less room for pages and description
 _PAGE_BYTES = 256  # a page entry takes less than this
 
@@ -123,13 +128,15 @@ class StackWriter:
         return tifffile.TiffWriter(_handle(self._file, self.path.name), bigtiff=is_big)
 
     def _write_plane(self, plane: Array) -> None:
-        per_cm = 1e7 / self.pixel_size_nm
+        per_cm = NM_PER_CM / self.pixel_size_nm
         self._tiff.write(
             plane,
             photometric="minisblack",
             contiguous=True,
             metadata=None,
-            description=b"OME",  # replaced when the number of frames and the report are known
+            # both replaced when the number of frames and the report are known
+            description=b"OME",
+            extratags=[("ImageDescription", 2, None, b"ImageJ=1.11a", True)],
             resolution=(per_cm, per_cm),
             resolutionunit="CENTIMETER",
             software="napari-deepsmlm",
@@ -163,7 +170,8 @@ class StackWriter:
             self.report,
             self.z_step_nm,
         )
-        _set_description(self._file, self.path.name, xml.encode())
+        imagej = imagej_header((self.n_written, c), self.pixel_size_nm, self.z_step_nm)
+        _set_descriptions(self._file, self.path.name, xml, imagej)
 
 
 class ImageWriter:
@@ -355,13 +363,34 @@ def _ome_xml(
     )
 
 
-def _set_description(file: BinaryIO, name: str, description: bytes) -> None:
-    """Give the first page its final description, at the end of the file."""
+def imagej_header(
+    shape: tuple[int, int], pixel_size_nm: float, z_step_nm: float | None = None
+) -> str:
+    """Return ImageJ's description of (n, C) planes; the TIFF's own pixels per cm are in its unit.
+
+    ImageJ shows such small pixels in um. It holds no pixels of 32-bit integers or 64-bit floats,
+    which only OME readers can open.
+    """
+    n, c = shape
+    axis = "frames" if z_step_nm is None else "slices"
+    lines = ["ImageJ=1.54f", f"images={n * c}", f"channels={c}", f"{axis}={n}"]
+    if n * c > 1:
+        lines += ["hyperstack=true", "mode=grayscale"]
+    lines.append("unit=cm")
+    if z_step_nm is not None:
+        lines.append(f"spacing={z_step_nm / NM_PER_CM!r}")
+    return "\n".join([*lines, ""])
+
+
+def _set_descriptions(file: BinaryIO, name: str, *descriptions: str) -> None:
+    """Give the first page its final descriptions, at the end of the file."""
     import tifffile
 
-    file.seek(0)
-    with tifffile.TiffFile(_handle(file, name)) as tiff:
-        tiff.pages.first.tags["ImageDescription"].overwrite(description)
+    for k, text in enumerate(descriptions):
+        file.seek(0)
+        with tifffile.TiffFile(_handle(file, name)) as tiff:
+            tag = tiff.pages.first.tags.get("ImageDescription", index=k)
+            tag.overwrite(text.encode())
 
 
 def _handle(file: Any, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Colour images as 8-bit RGB OME-TIFF with pixel size and report inside."""
+"""Colour images as 8-bit RGB OME-TIFF that ImageJ reads too, pixel size and report inside."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm.io.images.ome_tiff import NM_PER_CM, imagej_header
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -45,7 +46,8 @@ def write_rgb(
         "PhysicalSizeYUnit": "nm",
         "Description": json.dumps(report or {}, default=str),
     }
-    per_cm = 1e7 / pixel_size_nm
+    per_cm = NM_PER_CM / pixel_size_nm
+    header = imagej_header((1, 1), pixel_size_nm).encode()
     with atomic_write(path) as file:
         tifffile.imwrite(
             tifffile.FileHandle(file, name=Path(path).name),  # its own name is a number
@@ -53,6 +55,7 @@ def write_rgb(
             photometric="rgb",
             ome=True,
             metadata=metadata,
+            extratags=[("ImageDescription", 2, None, header, True)],
             resolution=(per_cm, per_cm),
             resolutionunit="CENTIMETER",
             software="napari-deepsmlm",

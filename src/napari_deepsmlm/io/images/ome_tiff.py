@@ -6,13 +6,10 @@ of Micro-Manager: each program finds axes and pixel size in the one that it know
 
 from __future__ import annotations
 
-import json
 import math
-import uuid
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +18,20 @@ from napari_deepsmlm._boundary import reading
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.io.frames._ome import ome_report
 from napari_deepsmlm.io.frames._pages import PageTable
+from napari_deepsmlm.io.images._descriptions import (
+    NM_PER_CM,
+    OME_TYPES,
+    handle,
+    imagej_header,
+    ome_xml,
+    set_descriptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Array = npt.NDArray[Any]
 
-_OME_TYPES = {
-    **{name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")},
-    "float32": "float",
-    "float64": "double",
-}
-NM_PER_CM = 1e7
 _CLASSIC_LIMIT = 2**32 - 2**26  # 4 GB less room for pages and description
 _PAGE_BYTES = 256  # a page entry takes less than this
 
@@ -125,7 +124,7 @@ class StackWriter:
         per_frame = frames[:1].nbytes + _PAGE_BYTES * frames.shape[1]
         is_big = self._n_expected is None or self._n_expected * per_frame > _CLASSIC_LIMIT
         self._n_limit = None if is_big else max(1, _CLASSIC_LIMIT // per_frame)
-        return tifffile.TiffWriter(_handle(self._file, self.path.name), bigtiff=is_big)
+        return tifffile.TiffWriter(handle(self._file, self.path.name), bigtiff=is_big)
 
     def _write_plane(self, plane: Array) -> None:
         per_cm = NM_PER_CM / self.pixel_size_nm
@@ -162,7 +161,7 @@ class StackWriter:
         if self._form is None or self._file is None:
             raise ValueError(f"{self.path.name}: no frame was written; append at least one.")
         (c, h, w), dtype = self._form
-        xml = _ome_xml(
+        xml = ome_xml(
             (self.n_written, c, h, w),
             dtype,
             self.path.name,
@@ -171,7 +170,7 @@ class StackWriter:
             self.z_step_nm,
         )
         imagej = imagej_header((self.n_written, c), self.pixel_size_nm, self.z_step_nm)
-        _set_descriptions(self._file, self.path.name, xml, imagej)
+        set_descriptions(self._file, self.path.name, xml, imagej)
 
 
 class ImageWriter:
@@ -322,79 +321,8 @@ def _as_4d(name: str, frames: Array) -> Array:
         frames = frames[:, None]  # (T, Y, X) -> (T, 1, Y, X)
     if frames.ndim != 4 or 0 in frames.shape:
         raise ValueError(f"{name}: cannot write shape {frames.shape}; give (T, C, Y, X) pixels.")
-    if frames.dtype.name not in _OME_TYPES:
+    if frames.dtype.name not in OME_TYPES:
         raise ValueError(
             f"{name}: OME-TIFF has no {frames.dtype.name} pixels; convert to uint16 or float32."
         )
     return np.ascontiguousarray(frames)
-
-
-def _ome_xml(
-    shape: tuple[int, int, int, int],
-    dtype: np.dtype[Any],
-    name: str,
-    pixel_size_nm: float,
-    report: dict[str, Any] | None,
-    z_step_nm: float | None,
-) -> str:
-    """Return OME-XML (2016-06 schema) for planes stored C fastest, then T, or then Z."""
-    n, c, h, w = shape
-    t, z = (n, 1) if z_step_nm is None else (1, n)
-    text = "" if report is None else json.dumps(report, ensure_ascii=True, default=str)
-    description = f"<Description>{escape(text)}</Description>" if text else ""
-    size = (
-        f'SizeX="{w}" SizeY="{h}" SizeC="{c}" SizeZ="{z}" SizeT="{t}" '
-        f'PhysicalSizeX="{pixel_size_nm!r}" PhysicalSizeXUnit="nm" '
-        f'PhysicalSizeY="{pixel_size_nm!r}" PhysicalSizeYUnit="nm"'
-    )
-    if z_step_nm is not None:
-        size += f' PhysicalSizeZ="{float(z_step_nm)!r}" PhysicalSizeZUnit="nm"'
-    channels = "".join(f'<Channel ID="Channel:0:{i}" SamplesPerPixel="1"/>' for i in range(c))
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>'
-        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
-        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation='
-        '"http://www.openmicroscopy.org/Schemas/OME/2016-06 '
-        'http://www.openmicroscopy.org/Schemas/OME/2016-06/ome.xsd" '
-        f'UUID="urn:uuid:{uuid.uuid4()}" Creator="napari-deepsmlm">'
-        f'<Image ID="Image:0" Name={quoteattr(name)}>{description}'
-        f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="{_OME_TYPES[dtype.name]}" {size}>'
-        f'{channels}<TiffData IFD="0" PlaneCount="{n * c}"/></Pixels></Image></OME>'
-    )
-
-
-def imagej_header(
-    shape: tuple[int, int], pixel_size_nm: float, z_step_nm: float | None = None
-) -> str:
-    """Return ImageJ's description of (n, C) planes; the TIFF's own pixels per cm are in its unit.
-
-    ImageJ shows such small pixels in um. It holds no pixels of 32-bit integers or 64-bit floats,
-    which only OME readers can open.
-    """
-    n, c = shape
-    axis = "frames" if z_step_nm is None else "slices"
-    lines = ["ImageJ=1.54f", f"images={n * c}", f"channels={c}", f"{axis}={n}"]
-    if n * c > 1:
-        lines += ["hyperstack=true", "mode=grayscale"]
-    lines.append("unit=cm")
-    if z_step_nm is not None:
-        lines.append(f"spacing={z_step_nm / NM_PER_CM!r}")
-    return "\n".join([*lines, ""])
-
-
-def _set_descriptions(file: BinaryIO, name: str, *descriptions: str) -> None:
-    """Give the first page its final descriptions, at the end of the file."""
-    import tifffile
-
-    for k, text in enumerate(descriptions):
-        file.seek(0)
-        with tifffile.TiffFile(_handle(file, name)) as tiff:
-            tag = tiff.pages.first.tags.get("ImageDescription", index=k)
-            tag.overwrite(text.encode())
-
-
-def _handle(file: Any, name: str) -> Any:
-    """Give tifffile the file with a name: a temporary file's own name is a number."""
-    import tifffile
-
-    return tifffile.FileHandle(file, name=name)

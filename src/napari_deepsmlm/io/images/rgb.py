@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepsmlm._files import atomic_write
-from napari_deepsmlm.io.images.ome_tiff import NM_PER_CM, imagej_header
+from napari_deepsmlm.io.images._descriptions import NM_PER_CM, handle, imagej_header
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,7 +50,7 @@ def write_rgb(
     header = imagej_header((1, 1), pixel_size_nm).encode()
     with atomic_write(path) as file:
         tifffile.imwrite(
-            tifffile.FileHandle(file, name=Path(path).name),  # its own name is a number
+            handle(file, Path(path).name),
             np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8),
             photometric="rgb",
             ome=True,

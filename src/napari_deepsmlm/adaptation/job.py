@@ -19,7 +19,7 @@ from napari_deepsmlm.adaptation.store import Adaptation, Sample, camera_kind, ke
 from napari_deepsmlm.adaptation.twin import Twin, make_twin
 from napari_deepsmlm.adaptation.watching import frames_to_watch
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
+from napari_deepsmlm.inference.stopping import Stopped, stoppable_layers
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import load_model
 from napari_deepsmlm.runs import TrainingThread, new_run_folder, unfinished_runs
@@ -99,7 +99,7 @@ class AdaptJob:
         out, is_resumed = _folder(twin.experiment)
         experiment = twin.experiment
         try:
-            with StoppableTorch(self._stopping):
+            with stoppable_layers(self._stopping):
                 before = judge(model, frames)
                 if not self.options.steps:
                     pace = steps_between_validations(experiment, compute)

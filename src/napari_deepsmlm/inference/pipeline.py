@@ -17,7 +17,7 @@ from napari_deepsmlm.inference.inputs import Groups, read_inputs
 from napari_deepsmlm.inference.light import light_above_background
 from napari_deepsmlm.inference.predicted import Predicted
 from napari_deepsmlm.inference.prefetch import prefetch
-from napari_deepsmlm.inference.stopping import StoppableTorch, Stopped
+from napari_deepsmlm.inference.stopping import Stopped, stoppable_layers
 from napari_deepsmlm.inference.streams import in_lanes, on_device
 from napari_deepsmlm.inference.tiles import Region, Tile, tiles
 from napari_deepsmlm.localizations import Localizations
@@ -179,7 +179,7 @@ class Pipeline:
         stopping: threading.Event | None,
     ) -> Iterator[Predicted]:
         def predicted(waiting: Waiting) -> Predicted:
-            with StoppableTorch(stopping):
+            with stoppable_layers(stopping):
                 return self._predict(waiting, region)
 
         with closing(inputs):

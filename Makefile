@@ -25,7 +25,7 @@ SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pyside lint format builtins builtins-pause docs lowest beside dist clean
+.PHONY: help demo test test-all test-pyside coverage lint format builtins builtins-pause docs lowest beside dist clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
@@ -42,10 +42,17 @@ test-all: $(VENV)/.installed-test ## Run the whole suite and the slow tests too 
 	bash scripts/install_system_libraries.sh
 	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python $(PYTEST) -m "slow or not slow" -n $(JOBS) --dist worksteal $(TESTS)
 
-test-pyside: $(VENV)-pyside/.installed ## Run the tests of the panels with PySide6 instead of PyQt6.
+test-pyside: $(VENV)/.installed-test $(VENV)-pyside/.installed ## Run the tests of the panels with PySide6 instead of PyQt6.
 	bash scripts/install_system_libraries.sh
 	QT_API=pyside6 OMP_NUM_THREADS=1 $(SCREEN) $(VENV)-pyside/bin/python $(PYTEST) -o qt_api=pyside6 \
 	  -n $(JOBS) --dist worksteal $(or $(TESTS),tests/plugin)
+
+coverage: $(VENV)/.installed-dev ## Run the suite and report which lines and branches of src it ran, in children too.
+	bash scripts/install_system_libraries.sh
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/coverage run $(PYTEST) -n $(JOBS) --dist worksteal $(TESTS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered
 
 lint: $(VENV)/.installed-dev ## Check format, rules, types, floors and spelling.
 	$(BIN)/ruff format --check .
@@ -87,7 +94,7 @@ dist: $(BIN)/pip ## Build wheel and sdist into dist/, and check what they hold.
 	$(BIN)/python scripts/check_distributions.py dist/*
 
 clean: ## Remove what make has made, the environment included.
-	rm -rf $(VENV) $(VENV)-pyside demo site dist build .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-pyside demo site dist build .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip is the last thing that venv installs, so its presence means a whole environment. An older pip
@@ -101,7 +108,7 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/pip
 	@touch $@ $(if $(filter dev,$*),$(VENV)/.installed-test)
 
 # A second environment that has all of the first but for the Qt binding, which QT_API chooses.
-$(VENV)-pyside/.installed: $(VENV)/.installed-test
+$(VENV)-pyside/.installed: constraints.txt | $(BIN)/pip
 	$(PYTHON) -m venv --without-pip $(VENV)-pyside
 	$(BIN)/python -m pip --python $(VENV)-pyside install --quiet --no-compile -c constraints.txt PySide6-Essentials
 	$(VENV)-pyside/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $@

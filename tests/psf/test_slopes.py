@@ -25,7 +25,7 @@ def test_slopes_are_those_of_finite_differences() -> None:
         torch.testing.assert_close(slopes[..., axis], (after - before) / 0.02, atol=1e-9, rtol=1e-5)
 
 
-def test_threads_take_turns() -> None:
+def test_threads_do_not_disturb_each_other() -> None:
     xyz_nm, psf = 300 + 400 * torch.rand(200, 3), GaussianPSF()
 
     def work(_: int) -> torch.Tensor:
@@ -36,12 +36,18 @@ def test_threads_take_turns() -> None:
     assert all(torch.equal(one, found[0]) for one in found)
 
 
-def test_the_first_slope_of_a_process_warns_of_nothing() -> None:
+def test_first_slopes_and_steps_of_a_process_import_no_compiler() -> None:
     code = (
-        "import warnings, torch\n"
-        "from napari_deepsmlm.psf.slopes import slope\n"
+        "import sys, warnings, torch\n"
+        "from napari_deepsmlm.psf.slopes import value_and_slopes\n"
+        "from napari_deepsmlm.training.optimizer import AdamW\n"
         "warnings.simplefilter('error')\n"
-        "print(slope(torch.sin, torch.zeros(1), torch.ones(1)).item())"
+        "print(value_and_slopes(torch.sin, torch.zeros(1), [torch.ones(1)])[1][0].item())\n"
+        "optimizer = AdamW([torch.ones(1, requires_grad=True)])\n"
+        "optimizer.step()\n"
+        "optimizer.zero_grad()\n"
+        "optimizer.load_state_dict(optimizer.state_dict())\n"
+        "print('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "1.0", done.stderr
+    assert done.stdout.split() == ["1.0", "False"], done.stderr

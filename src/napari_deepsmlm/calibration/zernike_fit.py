@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from napari_deepsmlm.psf.slopes import slope
+from napari_deepsmlm.psf.slopes import value_and_slopes
 from napari_deepsmlm.psf.zernike import MODES, Aberration, coefficient_sets
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def fit_zernike(
     """Return the aberrations that explain an averaged bead stack best.
 
     Levenberg-Marquardt on the Zernike coefficients, the bead's position and its depth, with
-    derivatives by forward-mode automatic differentiation; brightness and background of each
+    derivatives by automatic differentiation; brightness and background of each
     image are solved for in closed form. Starts from no aberrations, and from every published
     set, whichever explains the stack best, because large aberrations have false minima.
     Residuals are weighted as for Poisson noise (Aristov et al. 2018,
@@ -197,5 +197,4 @@ def _levenberg_marquardt(
 
 def _jacobian(residual_of: Callable[[Tensor], Tensor], parameters: Tensor) -> Tensor:
     units = torch.eye(len(parameters), dtype=parameters.dtype)
-    columns = [slope(residual_of, parameters, unit) for unit in units]
-    return torch.stack(columns, dim=1)
+    return torch.stack(value_and_slopes(residual_of, parameters, units)[1], dim=1)

@@ -92,7 +92,7 @@ def fisher_information(
     I_ij = sum over pixels of (dmu/di)(dmu/dj) / variance, exact for Poisson noise (Ober et al.
     2004, doi:10.1016/S0006-3495(04)74193-4). Read noise adds to the variance of each pixel, which
     is the Poisson approximation of Huang et al. 2013 (doi:10.1038/nmeth.2488); an EMCCD's random
-    gain doubles it. Derivatives come from forward-mode automatic differentiation in float64.
+    gain doubles it. Derivatives come from automatic differentiation in float64.
 
     Parameters
     ----------

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch import Tensor
 
     from napari_deepsmlm.psf.base import PSF
 
 AXES = ("x_nm", "y_nm", "z_nm")
-_one_at_a_time = threading.RLock()
 
 
 class Images(NamedTuple):
@@ -38,7 +35,7 @@ def images_and_slopes(
 ) -> Images:
     """Return images of one photon, each in a frame of its own, and their slopes.
 
-    Derivatives come from forward-mode automatic differentiation, so this works for any PSF.
+    Derivatives come from automatic differentiation, so this works for any PSF.
 
     Parameters
     ----------
@@ -58,19 +55,26 @@ def images_and_slopes(
     # Molecules are independent, so one change moves them all: one derivative, not one for each.
     none = xyz_nm.new_zeros(4)
     units = dict(zip((*AXES, "sigma_nm"), torch.eye(4).to(none), strict=True))
-    # The first call, outside of the differentiation, fills the tables that PSFs keep.
-    images = image(none)
-    slopes = [slope(image, none, units[name]) for name in names]
+    images, slopes = value_and_slopes(image, none, [units[name] for name in names])
     return Images(images, torch.stack(slopes, dim=-1))
 
 
-def slope(function: Callable[[Tensor], Tensor], at: Tensor, direction: Tensor) -> Tensor:
-    """Return the derivative of a function along a direction, in forward mode.
+def value_and_slopes(
+    function: Callable[[Tensor], Tensor], at: Tensor, directions: Iterable[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Return a function's value and its derivatives along directions, each as large as the value.
 
-    PyTorch keeps one level of this mode for the whole process, so threads take turns.
+    What goes back through the function, from weights of its value to a gradient, is linear in the
+    weights; so its own derivative by them leads forward. PyTorch's forward mode gives the same,
+    but imports its compiler first, which takes longer than PyTorch itself.
     """
-    with _one_at_a_time, warnings.catch_warnings():
-        # PyTorch scripts functions of its own at the first one, and warns of that
-        warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
-        change: Tensor = torch.func.jvp(function, (at,), (direction,))[1]
-    return change
+    with torch.enable_grad():
+        place = at.detach().requires_grad_()
+        value = function(place)
+        weights = torch.zeros_like(value, requires_grad=True)
+        gradient = torch.autograd.grad((weights * value).sum(), place, create_graph=True)[0]
+        slopes = [
+            torch.autograd.grad(gradient @ direction, weights, retain_graph=True)[0]
+            for direction in directions
+        ]
+    return value.detach(), slopes

@@ -92,7 +92,7 @@ def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
 
 
 class _WeightedRows(torch.autograd.Function):
-    """One pass over the table; forward-mode derivatives too, which `embedding_bag` lacks."""
+    """One pass over the table; second derivatives too, which `embedding_bag` lacks."""
 
     @staticmethod
     def forward(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
@@ -102,21 +102,10 @@ class _WeightedRows(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
         rows, index, _ = inputs
         ctx.save_for_backward(rows, index)
-        ctx.save_for_forward(rows, index)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
-        rows, index = ctx.saved_tensors
-        parts = [
-            torch.einsum("nkd,nd->nk", rows[i], g)
-            for i, g in zip(index.split(64), gradient.split(64), strict=True)
-        ]
-        return None, None, torch.cat(parts) if parts else gradient.new_zeros(index.shape)
-
-    @staticmethod
-    def jvp(ctx: Any, _rows: None, _index: None, weight: Tensor) -> Tensor:
-        rows, index = ctx.saved_tensors
-        return functional.embedding_bag(index, rows, per_sample_weights=weight, mode="sum")
+        return None, None, _RowProducts.apply(*ctx.saved_tensors, gradient)  # type: ignore[no-untyped-call]
 
     @staticmethod
     def vmap(
@@ -126,6 +115,24 @@ class _WeightedRows(torch.autograd.Function):
         weight = _leading(weight, in_dims[2], info.batch_size)
         image = weighted_rows(rows, index.flatten(0, 1), weight.flatten(0, 1))
         return image.unflatten(0, (info.batch_size, -1)), 0
+
+
+class _RowProducts(torch.autograd.Function):
+    """The way back: each row that was taken, times what came back for their sum."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, index: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, index)
+        parts = [
+            torch.einsum("nkd,nd->nk", rows[i], g)
+            for i, g in zip(index.split(64), gradient.split(64), strict=True)
+        ]
+        return torch.cat(parts) if parts else gradient.new_zeros(index.shape)
+
+    @staticmethod
+    def backward(ctx: Any, weight: Tensor) -> tuple[None, None, Tensor]:
+        rows, index = ctx.saved_tensors
+        return None, None, weighted_rows(rows, index, weight)
 
 
 def _leading(values: Tensor, dim: int | None, n: int) -> Tensor:

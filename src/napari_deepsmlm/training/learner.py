@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from napari_deepsmlm.models.blocks import channels_last
+from napari_deepsmlm.training.optimizer import AdamW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +44,7 @@ class Learner:
         self.compute = compute
         self.model = channels_last(model.to(compute.device))
         self.average = copy.deepcopy(model).requires_grad_(False).eval()
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self._forward = ranks.wrap(self.model)

@@ -304,9 +304,10 @@ class Trained(NamedTuple):
 def trained(request: pytest.FixtureRequest) -> Trained:
     """Return each built-in model in turn."""
     model, card = load_model(built_in_models()[request.param])
-    # One for many microscopes is tried on an ordinary one.
-    experiment = Experiment.from_dict(card.experiment).replace(image_px=(32, 40), variety=None)
-    return Trained(request.param, model, experiment)
+    # One for many microscopes is tried on an ordinary one, a large PSF in frames that hold it.
+    experiment = Experiment.from_dict(card.experiment).replace(variety=None)
+    side = max(32, getattr(experiment.psf, "patch_px", 0))
+    return Trained(request.param, model, experiment.replace(image_px=(side, side + 8)))
 
 
 class Seen(NamedTuple):
@@ -336,7 +337,8 @@ def test_nothing_is_found_where_nothing_is(trained: Trained) -> None:
 def test_molecules_are_found_and_drawn(trained: Trained, seen: Seen) -> None:
     _, truth, result = seen
     assert len(result.localizations) > 0.3 * len(truth)
-    assert result.image.sum() == pytest.approx(len(truth), rel=0.5)
+    if trained.key not in ARE_LIGHT:
+        assert result.image.sum() == pytest.approx(len(truth), rel=0.5)
     assert_agreement(trained.model, result)
 
 
@@ -344,14 +346,20 @@ def test_molecules_are_found_and_drawn(trained: Trained, seen: Seen) -> None:
 MIRRORED_BADLY = {
     ("dilated-loc:astigmatic-100nm", -1),
     ("dilated-loc:astigmatic-100nm", -2),
-    ("dilated-loc:saddle-2um", -1),
-    ("dilated-loc:tetrapod-3um", -1),
+    ("dilated-loc:tetrapod-6um", -1),
     ("drsn-storm:2d-100nm-x4", -2),
+    ("drsn-storm:2d-x8", -1),
 }
 
 
 # Masks whose lobes lie oblique to the axes: their mirror image is that of the opposite depth.
-MIRRORED_IN_DEPTH = {"dilated-loc:saddle-2um", "dilated-loc:tetrapod-3um"}
+MIRRORED_IN_DEPTH = {
+    "dilated-loc:saddle-2um",
+    "dilated-loc:tetrapod-3um",
+    "dilated-loc:tetrapod-6um",
+}
+# Light of molecules of any brightness, as their cards say: how many they are is not told by it.
+ARE_LIGHT = {"drsn-storm:2d-x4", "drsn-storm:2d-x8"}
 
 
 @pytest.mark.parametrize(("axis", "name"), thinned([(-1, "x_nm"), (-2, "y_nm")], keep=[0]))

@@ -92,7 +92,7 @@ def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
 
 
 class _WeightedRows(torch.autograd.Function):
-    """One pass over the table; second derivatives too, which `embedding_bag` lacks."""
+    """One pass over the table; forward and second derivatives too, which `embedding_bag` lacks."""
 
     @staticmethod
     def forward(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
@@ -102,10 +102,16 @@ class _WeightedRows(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
         rows, index, _ = inputs
         ctx.save_for_backward(rows, index)
+        ctx.save_for_forward(rows, index)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
         return None, None, _RowProducts.apply(*ctx.saved_tensors, gradient)  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def jvp(ctx: Any, _rows: None, _index: None, weight: Tensor) -> Tensor:
+        rows, index = ctx.saved_tensors
+        return functional.embedding_bag(index, rows, per_sample_weights=weight, mode="sum")
 
     @staticmethod
     def vmap(

@@ -443,7 +443,7 @@ def test_only_models_of_the_network_can_be_started_from(train: TrainWidget) -> N
     assert offered() == ["deep-storm:2d-100nm", "deep-storm:2d"]
     network = train.form.network_box
     network.value = "drsn-storm"
-    assert offered() == ["drsn-storm:2d-100nm-x4"]
+    assert offered() == [f"drsn-storm:{name}" for name in ("2d-100nm-x4", "2d-x4", "2d-x8")]
     assert train.form.experiment().network == "drsn-storm"
 
 

@@ -86,7 +86,7 @@ def test_ctrl_c_stops_training_cleanly_and_it_resumes(config: Path, tmp_path: Pa
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     told, log = process.communicate(timeout=60)
-    assert process.returncode == 0, log.decode()
+    assert process.returncode == 130, log.decode()
     summary = json.loads(told)
     assert summary["reason"] == "stopped"
     assert not (run / ".in-use").exists()

@@ -1,8 +1,8 @@
 """Findings: what a model for any microscope finds in some frames, and what a twin learns from it.
 
 Frames tell the light of all molecules together, but if they are crowded or few not into how many it
-is divided; and how molecules crowd depends on the structure they sit on. Both are read from what
-is found.
+is divided; near the noise not even how wide they are; and how molecules crowd depends on the
+structure they sit on. All three are read from what is found.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import numpy as np
 
 from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm.adaptation.store import own_folder
+from napari_deepsmlm.adaptation.widths import FoundWidth, width_of
+from napari_deepsmlm.drift import without_beads
+from napari_deepsmlm.estimation import plus_minus
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.localizations import Localizations
@@ -22,7 +25,7 @@ from napari_deepsmlm.models import find_model
 from napari_deepsmlm.simulation.structures import FromTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation import Estimate
@@ -31,14 +34,19 @@ if TYPE_CHECKING:
 # Knows every pixel size and width, and states photons.
 FINDER = "dilated-loc:2d"
 PERCENTILES = (10, 50, 90)
-MAX_FRAMES = 40
+# Frames that are looked at, and up to how many more while there are too few molecules for a
+# structure.
+MAX_FRAMES, MAX_ROUNDS = 40, 5
 MAX_SIDE_PX = 128
-FEWEST = 100
+# Fewer molecules tell nothing, or no structure.
+FEWEST, FEWEST_SITES = 20, 100
 MAX_SITES = 5000
+# Relative error of a width above which that of molecules is taken if it is told better.
+POOR_WIDTH = 0.1
 
 
 class Findings(NamedTuple):
-    """Molecules of some frames."""
+    """Molecules of some frames, those of beads left out."""
 
     photons: np.ndarray[Any, Any]
     counts: np.ndarray[Any, Any]
@@ -46,6 +54,10 @@ class Findings(NamedTuple):
     sites_nm: np.ndarray[Any, Any]
     """(N, 2) x and y."""
     area_um2: float
+    width: FoundWidth | None = None
+    """Of the PSF, if enough molecules stand alone."""
+    remarks: tuple[str, ...] = ()
+    """What was left out."""
 
 
 def look(
@@ -56,7 +68,8 @@ def look(
 ) -> Findings | None:
     """Return what is found in the middle of up to 40 frames, None if it is next to nothing.
 
-    It is done on the CPU, so that the same stack gives the same findings anywhere.
+    Where molecules are few it is up to 200 frames. It is done on the CPU, so that the same stack
+    gives the same findings anywhere.
 
     Parameters
     ----------
@@ -68,26 +81,66 @@ def look(
     compute = choose_compute("cpu", "fp32")
     pipeline = Pipeline(model, compute, camera=camera, hot_pixels=hot_pixels)
     region = _middle(source)
-    n = min(source.n_frames, MAX_FRAMES)
-    frames = [k * source.n_frames // n for k in range(n)]
-    parts = [
-        part.localizations
-        for frame in frames
-        for part in pipeline.run(source, frames=range(frame, frame + 1), region=region)
-    ]
-    table = Localizations.concatenate(parts)
+    parts: dict[int, Localizations] = {}
+    for frames in _rounds(source.n_frames):
+        for frame in frames:
+            found = pipeline.run(source, frames=range(frame, frame + 1), region=region)
+            parts[frame] = Localizations.concatenate(part.localizations for part in found)
+        if sum(map(len, parts.values())) >= FEWEST_SITES:
+            break
+    looked_at = sorted(parts)
+    table = Localizations.concatenate(parts[frame] for frame in looked_at)
+    # Frames by their order: beads are known by being in most of those that were looked at.
+    table = table.with_columns(frame=np.searchsorted(looked_at, table.frame))
+    table, remarks = without_beads(table)
     if len(table) < FEWEST:
         return None
+    images = _images(source, looked_at, region)
     return Findings(
         np.asarray(table["photons"], np.float64),
-        np.array([len(part) for part in parts]),
+        np.bincount(table.frame, minlength=len(looked_at)),
         np.stack([table.x_nm, table.y_nm], 1),
         math.prod(region.shape) * (pixel_size_nm / 1000) ** 2,
+        width_of(images, table, pixel_size_nm, (region.y, region.x)),
+        tuple(remarks),
     )
 
 
 def told_by(findings: Findings, measured: Estimate) -> Estimate:
-    """Return an estimate with photons and density of what was found, where it has none.
+    """Return an estimate with the width, photons and density of what was found, where it has none.
+
+    A width that the frames tell worse than the molecules counts as none.
+    """
+    told = measured.replace(sentences=[*measured.sentences, *findings.remarks])
+    return _with_light(findings, _with_width(findings, told))
+
+
+def _with_width(findings: Findings, measured: Estimate) -> Estimate:
+    sigma, found = measured.psf_sigma_px, findings.width
+    if found is None or measured.pixel_size_nm is None:
+        return measured
+    if sigma is not None:
+        error = measured.errors["psf_sigma_px"] / sigma
+        if error <= max(POOR_WIDTH, found.error_px / found.sigma_px):
+            return measured
+    pixel_nm = measured.pixel_size_nm
+    in_nm = plus_minus(found.sigma_px * pixel_nm, found.error_px * pixel_nm)
+    sentence = (
+        f"The frames do not tell the PSF's width, so it is that of the mean image of {found.n} "
+        f"lone molecules that {FINDER} finds: σ {in_nm} nm, the error of their places taken off."
+    )
+    errors = {"psf_sigma_px": found.error_px, "psf_sigma_nm": found.error_px * pixel_nm}
+    return measured.replace(
+        psf_sigma_px=found.sigma_px,
+        psf_sigma_nm=found.sigma_px * pixel_nm,
+        psf_sigma_range_nm=None,
+        errors={**measured.errors, **errors},
+        sentences=[*measured.sentences, sentence],
+    )
+
+
+def _with_light(findings: Findings, measured: Estimate) -> Estimate:
+    """Return it with the photons and density of what was found, where it has none.
 
     The density is the light of all molecules over the mean of those found, as some are missed;
     frames are as unequal as the numbers of molecules found in them.
@@ -112,20 +165,39 @@ def told_by(findings: Findings, measured: Estimate) -> Estimate:
     )
 
 
-def structure_of(findings: Findings) -> FromTable:
+def structure_of(findings: Findings) -> FromTable | None:
     """Return the structure that the molecules sit on, as a table among the user's adapted models.
+
+    None if they are too few to show one.
 
     Raises
     ------
     OSError
         One sentence: there is no place to write.
     """
+    if len(findings.sites_nm) < FEWEST_SITES:
+        return None
     sites = np.round(findings.sites_nm).astype(np.float32)
     if len(sites) > MAX_SITES:
         sites = sites[np.random.default_rng(0).choice(len(sites), MAX_SITES, replace=False)]
     # The same name for the same sites: a training that was stopped is found by its experiment.
     name = hashlib.sha256(sites.tobytes()).hexdigest()[:16]
     return FromTable.from_points(own_folder("sites") / f"{name}.npy", sites, "random")
+
+
+def _rounds(n_frames: int) -> Iterator[list[int]]:
+    """Yield the frames of each round, every round spread over the stack."""
+    n = min(n_frames, MAX_FRAMES * MAX_ROUNDS)
+    frames = [k * n_frames // n for k in range(n)]
+    n_rounds = math.ceil(n / MAX_FRAMES)
+    for k in range(n_rounds):
+        yield frames[k::n_rounds]
+
+
+def _images(source: FrameSource, frames: list[int], region: Region) -> np.ndarray[Any, Any]:
+    """(T, H, W) of the first plane."""
+    place = (0, 0, slice(region.y, region.y_end), slice(region.x, region.x_end))
+    return np.stack([source.read(frame, frame + 1)[place] for frame in frames]).astype(np.float32)
 
 
 def _middle(source: FrameSource) -> Region:

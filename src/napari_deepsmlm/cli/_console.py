@@ -34,26 +34,34 @@ P = ParamSpec("P")
 out = Console()
 err = Console(stderr=True)
 STDERR = 2
+# As of a program that Ctrl-C ends: 128 and the number of the signal.
+STOPPED = 130
+
+_stopped = threading.Event()
 
 
 def add_command(group: typer.Typer, name: str, function: Callable[P, None], example: str) -> None:
     """Register a command whose errors become one line and an exit code.
 
-    2: the input or the call is wrong. 1: an error of ours, with its traceback in the log.
+    2: the input or the call is wrong. 1: an error of ours, with its traceback in the log. 130: it
+    was stopped, also where what was done until then is kept.
     """
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             with _sigterm_as_ctrl_c(), running(name, function, kwargs):
+                _stopped.clear()
                 function(*args, **kwargs)
         except (ValueError, OSError, FloatingPointError) as error:
             raise _exit(sentence_of(error), 2) from None
         except KeyboardInterrupt:
-            raise _exit("Stopped.", 130) from None
+            raise _exit("Stopped.", STOPPED) from None
         except Exception as error:
             logging.getLogger(__name__).exception("internal error")
             raise _exit(f"Internal error: {line_of(error)}", 1) from None
+        if _stopped.is_set():
+            raise typer.Exit(STOPPED)
 
     group.command(name, epilog=f"Example: {example}")(run)
 
@@ -78,14 +86,19 @@ def progress(what: str) -> Iterator[Callable[..., None]]:
 
 
 @contextmanager
-def stop_on_ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) asks the job to end and save, the second interrupts it."""
+def stop_on_ctrl_c(stop: Callable[[], None], *, is_end: bool = False) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) asks the job to end and save, the second interrupts it.
+
+    The command then ends with exit code 130, unless Ctrl-C is how it ends (`is_end`).
+    """
 
     def ask(number: int, frame: Any) -> None:
         # Not through rich: the signal may have come in the middle of its printing or importing.
         os.write(STDERR, b"\nStopping and saving; once more to interrupt.\n")
         for which in previous:
             signal.signal(which, signal.default_int_handler)
+        if not is_end:
+            _stopped.set()
         stop()
 
     previous = {which: signal.signal(which, ask) for which in (signal.SIGINT, signal.SIGTERM)}

@@ -60,8 +60,10 @@ def read_frame_range(text: str | None) -> tuple[int, int | None]:
         start, stop = int(first or 0), int(last) if last else None
     except ValueError:
         colon = ""
-    if not colon:
-        raise ValueError(f"--frames takes A:B with whole numbers, such as 0:500; got '{text}'.")
+    if not colon or start < 0 or (stop or 0) < 0:
+        raise ValueError(
+            f"--frames takes A:B with whole numbers counted from 0, such as 0:500; got '{text}'."
+        )
     return start, stop
 
 

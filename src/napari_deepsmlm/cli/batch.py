@@ -114,7 +114,7 @@ def batch(
     if adapt is not None:
         recipe = recipe.from_dict({**dict(recipe), "adapt_minutes": adapt}, source="options")
     job = BatchJob(recipe, out_folder, watch=watch, settle_s=settle)
-    finished = _run(job)
+    finished = _run(job, is_watching=watch)
     assert isinstance(finished, BatchFinished)  # noqa: S101 - the last event of every batch
     if as_json:
         print_json(_plain(finished))
@@ -127,8 +127,6 @@ def batch(
             f"{n} of {len(finished.asked)} stacks failed; {finished.summary} says why. The same "
             "command tries them again."
         )
-    if finished.is_stopped and not watch:
-        raise KeyboardInterrupt
 
 
 def _recipe(inputs: list[str], out_folder: Path, *, resume: bool) -> tuple[Recipe, list[str]]:
@@ -169,10 +167,10 @@ def _with_steps(recipe: Recipe, where: str | None, sr_pixel: float | None) -> Re
     return recipe.from_dict({**dict(recipe), "steps": (*recipe.steps, *steps)}, source="options")
 
 
-def _run(job: BatchJob) -> BatchFinished | None:
+def _run(job: BatchJob, *, is_watching: bool) -> BatchFinished | None:
     """Do it, telling on stderr what happens, and return how it ended."""
     finished = None
-    with progress("Batch") as show, stop_on_ctrl_c(job.stop):
+    with progress("Batch") as show, stop_on_ctrl_c(job.stop, is_end=is_watching):
         for event in job.run():
             finished = _tell(event, show)
     return finished

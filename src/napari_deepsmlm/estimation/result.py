@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # Training uses ranges around what was measured, because the next movie differs: relative margins of
 # width, photons and background, and a factor on the density. A focus 100 nm off widens a PSF by
-# 5 %; photons are stated up to an error of 25 % (`measure.MAX_ERROR`).
+# 5 %, and a width that is told worse has its error as margin; photons are stated up to an error of
+# 25 % (`measure.MAX_ERROR`).
 SIGMA_MARGIN, PHOTON_MARGIN, BACKGROUND_MARGIN, DENSITY_MARGIN = 0.05, 0.25, 0.5, 1.5
 # Factor on all photons of a training frame: laser power differs by up to √2 between movies.
 BRIGHTNESS = (0.7, 1.4)
@@ -114,7 +115,9 @@ class Estimate(FrozenModel):
     def _sigma_range(self) -> tuple[float, float]:
         assert self.psf_sigma_nm is not None  # noqa: S101 - required before
         low, high = self.psf_sigma_range_nm or (self.psf_sigma_nm, self.psf_sigma_nm)
-        return _rounded(low * (1 - SIGMA_MARGIN)), _rounded(high * (1 + SIGMA_MARGIN))
+        error = self.errors.get("psf_sigma_nm", 0.0) / self.psf_sigma_nm
+        margin = max(SIGMA_MARGIN, error)
+        return _rounded(low * (1 - margin)), _rounded(high * (1 + margin))
 
     def _simulation(self) -> dict[str, Any]:
         photons, density = self.photons_percentiles, self.density_percentiles

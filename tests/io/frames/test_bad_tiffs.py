@@ -465,3 +465,10 @@ def fuzz_open(path: Path) -> None:
     for t in {0, source.n_frames // 2, source.n_frames - 1}:
         source.read(t, t + 1)
     source.close()
+
+
+def test_frames_of_one_pixel_are_too_small_and_not_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "pixel.tif"
+    tifffile.imwrite(path, np.full((30, 1, 1), 7, np.uint16), photometric="minisblack")
+    with pytest.raises(ValueError, match=r"pixel\.tif: frames of 1 x 1 pixels are too small"):
+        open_frames(path)

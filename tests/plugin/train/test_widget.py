@@ -255,7 +255,7 @@ def test_runs_of_the_command_line_go_on_here_until_they_are_over(
     folders = [runs / "2026-11-20_1400_a", runs / "2026-11-20_1500_b"]
     for folder in folders:
         words = ("train", tmp_path / "mine.yaml", "--out", folder, "--device", "cpu")
-        assert call_and_ctrl_c(*words, once=folder / RECORD).exit_code == 0
+        assert call_and_ctrl_c(*words, once=folder / RECORD).exit_code == 130
     train = open_train()
     assert train.resume_box.folder == folders[1]
     train.resume_box.resume_button.click()
@@ -277,7 +277,7 @@ def test_a_run_is_handed_from_the_command_line_to_the_panel_and_back(
     tiny(ENDLESS).to_file(tmp_path / "mine.yaml")
     folder = runs / "2026-11-20_1400_a"
     begun = ("train", tmp_path / "mine.yaml", "--out", folder, "--device", "cpu")
-    assert call_and_ctrl_c(*begun, once=folder / BEST).exit_code == 0
+    assert call_and_ctrl_c(*begun, once=folder / BEST).exit_code == 130
     at_first = steps_of(folder)
     train = open_train()
     assert train.resume_box.folder == folder

@@ -374,6 +374,8 @@ def _cut_short(
     """Say how many frames are there and how to get at them."""
     if n_complete == 0 and not missing:
         return f"{table.name}: cut short: not one frame is complete; fetch or export it again."
+    if table.frame_shape == (total, 1):  # frames of one pixel are written as one page
+        return f"{table.name}: frames of 1 x 1 pixels are too small; give the raw movie."
     count = f"{n_complete} of {total} frames are complete"
     if total is None:
         count = f"after {n_complete} complete frames {table.problem}"

@@ -50,9 +50,8 @@ test-pyside: $(VENV)/.installed-test $(VENV)-pyside/.installed ## Run the tests 
 coverage: $(VENV)/.installed-dev ## Run the suite and report which lines and branches of src it ran, in children too.
 	bash scripts/install_system_libraries.sh
 	$(BIN)/coverage erase
-	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/coverage run $(PYTEST) -n $(JOBS) --dist worksteal $(TESTS)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --skip-covered
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/coverage run $(PYTEST) -n $(JOBS) --dist worksteal $(TESTS); \
+	  status=$$?; $(BIN)/coverage combine --quiet; $(BIN)/coverage report --skip-covered; exit $$status
 
 lint: $(VENV)/.installed-dev ## Check format, rules, types, floors and spelling.
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,7 +82,8 @@ def test_a_card_knows_what_its_model_is(name: str) -> None:
     assert card.title == model.title
     assert card.reads_depth == (model.is_3d and model.n_planes == 1)
     assert card.reads_neighbours == (model.context > 0)
-    assert card.is_for_any_pixel == ("variety" in card.experiment and name.endswith(":2d"))
+    is_general = re.fullmatch(r"[\w-]+:2d(-x\d)?", name) is not None
+    assert card.is_for_any_pixel == ("variety" in card.experiment and is_general)
     assert not card.is_adapted
     assert card.psf is not None
     assert card.psf == card.experiment["psf"]

@@ -337,9 +337,20 @@ def test_nothing_is_found_where_nothing_is(trained: Trained) -> None:
 def test_molecules_are_found_and_drawn(trained: Trained, seen: Seen) -> None:
     _, truth, result = seen
     assert len(result.localizations) > 0.3 * len(truth)
-    if trained.key not in ARE_LIGHT:
-        assert result.image.sum() == pytest.approx(len(truth), rel=0.5)
     assert_agreement(trained.model, result)
+
+
+# Known misses, strict as those below: light of molecules of any brightness, as their cards say, so
+# that how many they are is not told by it.
+ARE_LIGHT = {"drsn-storm:2d-x4", "drsn-storm:2d-x8"}
+
+
+def test_an_image_counts_its_molecules(
+    trained: Trained, seen: Seen, request: pytest.FixtureRequest
+) -> None:
+    if trained.key in ARE_LIGHT:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="its image is light"))
+    assert seen.result.image.sum() == pytest.approx(len(seen.truth), rel=0.5)
 
 
 # Known misses of models with short trainings: strict, so that a better one cannot pass unnoticed.
@@ -358,8 +369,6 @@ MIRRORED_IN_DEPTH = {
     "dilated-loc:tetrapod-3um",
     "dilated-loc:tetrapod-6um",
 }
-# Light of molecules of any brightness, as their cards say: how many they are is not told by it.
-ARE_LIGHT = {"drsn-storm:2d-x4", "drsn-storm:2d-x8"}
 
 
 @pytest.mark.parametrize(("axis", "name"), thinned([(-1, "x_nm"), (-2, "y_nm")], keep=[0]))

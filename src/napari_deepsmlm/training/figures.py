@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Room for 0.00012 on the left and the longest name on the right. Measured at each drawing
 # ("constrained") it is half of the time.
 _MARGINS = {"left": 0.11, "right": 0.69, "bottom": 0.07, "top": 0.96, "hspace": 0.08}
+_LABEL_IN = 0.3  # room in inches for the name of a row of pictures
 
 
 def training_figure(history: Mapping[str, Sequence[float]]) -> Figure:
@@ -67,8 +68,12 @@ def frames_figure(frames: Sequence[Image], images: Sequence[Image]) -> Figure:
     from matplotlib.figure import Figure
 
     n = len(frames)
-    figure = Figure(figsize=(3 * n, 6), layout="constrained", facecolor="white")
-    rows = figure.subplots(2, n, squeeze=False)
+    width = 3 * n + _LABEL_IN
+    figure = Figure(figsize=(width, 6), facecolor="white")
+    edges = {"left": _LABEL_IN / width, "right": 0.995, "bottom": 0.01, "top": 0.99}
+    rows = figure.subplots(
+        2, n, squeeze=False, gridspec_kw={**edges, "wspace": 0.03, "hspace": 0.03}
+    )
     limits = np.percentile(np.stack(frames), (0.5, 99.8)), (0.0, bright_limit(np.stack(images)))
     for row, pictures, (low, high) in zip(rows, (frames, images), limits, strict=True):
         for axes, picture in zip(row, pictures, strict=True):

@@ -38,6 +38,14 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_power_cut() -> Iterator[None]:
+    """No test cuts the power, so what it writes need not be on the disk before it goes on."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("os.fsync", lambda _: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_data_of_the_person_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered, of cameras or adapted models, but what a test makes."""

@@ -31,7 +31,8 @@ print(json.dumps([usual, kept, faults_of_blocks()]))
 
 # As a pipeline does: in a thread, blocks larger than glibc's heap of a thread.
 CHILD_WITH_A_THREAD = """
-import json, resource, sys, threading, torch
+import resource, sys, threading
+import numpy as np
 from napari_deepsmlm._devices import kept_memory, share_one_heap
 
 if sys.argv[1:]:
@@ -41,7 +42,7 @@ def work():
     for n_blocks in (30, 10):  # the first ones make room
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         for _ in range(n_blocks):
-            torch.empty(20 << 20).zero_()
+            np.empty(20 << 20, np.float32).fill(0)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 with kept_memory():

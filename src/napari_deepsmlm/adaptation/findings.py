@@ -20,6 +20,7 @@ from napari_deepsmlm.drift import without_beads
 from napari_deepsmlm.estimation import plus_minus
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
+from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import find_model
 from napari_deepsmlm.simulation.structures import FromTable
@@ -81,27 +82,37 @@ def look(
     compute = choose_compute("cpu", "fp32")
     pipeline = Pipeline(model, compute, camera=camera, hot_pixels=hot_pixels)
     region = _middle(source)
-    parts: dict[int, Localizations] = {}
+    per_batch = pipeline.per_batch(source, region)
+    images: dict[int, np.ndarray[Any, Any]] = {}
+    tables: list[Localizations] = []
     for frames in _rounds(source.n_frames):
-        for frame in frames:
-            found = pipeline.run(source, frames=range(frame, frame + 1), region=region)
-            parts[frame] = Localizations.concatenate(part.localizations for part in found)
-        if sum(map(len, parts.values())) >= FEWEST_SITES:
+        for first in range(0, len(frames), per_batch):
+            numbers = frames[first : first + per_batch]
+            read = np.concatenate([source.read(number, number + 1) for number in numbers])
+            images.update(zip(numbers, _part(read[:, 0], region), strict=True))
+            for part in pipeline.run(open_frames(read), region=region):
+                table = part.localizations
+                tables.append(table.with_columns(frame=np.take(numbers, table.frame)))
+        if sum(map(len, tables)) >= FEWEST_SITES:
             break
-    looked_at = sorted(parts)
-    table = Localizations.concatenate(parts[frame] for frame in looked_at)
+    looked_at = sorted(images)
+    table = Localizations.concatenate(tables)
     # Frames by their order: beads are known by being in most of those that were looked at.
-    table = table.with_columns(frame=np.searchsorted(looked_at, table.frame))
+    table = table.with_columns(frame=np.searchsorted(looked_at, table.frame)).sort("frame")
     table, remarks = without_beads(table)
     if len(table) < FEWEST:
         return None
-    images = _images(source, looked_at, region)
     return Findings(
         np.asarray(table["photons"], np.float64),
         np.bincount(table.frame, minlength=len(looked_at)),
         np.stack([table.x_nm, table.y_nm], 1),
         math.prod(region.shape) * (pixel_size_nm / 1000) ** 2,
-        width_of(images, table, pixel_size_nm, (region.y, region.x)),
+        width_of(
+            np.stack([images[number] for number in looked_at]),
+            table,
+            pixel_size_nm,
+            (region.y, region.x),
+        ),
         tuple(remarks),
     )
 
@@ -194,10 +205,9 @@ def _rounds(n_frames: int) -> Iterator[list[int]]:
         yield frames[k::n_rounds]
 
 
-def _images(source: FrameSource, frames: list[int], region: Region) -> np.ndarray[Any, Any]:
-    """(T, H, W) of the first plane."""
-    place = (0, 0, slice(region.y, region.y_end), slice(region.x, region.x_end))
-    return np.stack([source.read(frame, frame + 1)[place] for frame in frames]).astype(np.float32)
+def _part(frames: np.ndarray[Any, Any], region: Region) -> np.ndarray[Any, Any]:
+    """(T, H, W) -> a copy of the region."""
+    return frames[:, region.y : region.y_end, region.x : region.x_end].astype(np.float32)
 
 
 def _middle(source: FrameSource) -> Region:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.quality.limits_tab import LimitsTab
     from napari_deepsmlm.plugin.quality.widget import QualityWidget
 
-MODEL = "deep-storm:2d-100nm"
+MODEL = "dilated-loc:2d-100nm"
 WAIT_MS = 120_000
 DENSITIES, PHOTONS = (0.5, 2.0), (1000.0, 5000.0)
 

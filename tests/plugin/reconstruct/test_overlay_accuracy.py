@@ -60,7 +60,15 @@ def beads_for(name: str, n_frames: int, n_summed: int) -> Beads:
     return Beads(frames.astype(np.uint16), places, pixel)
 
 
-PARTS = ("deep-storm:2d-100nm", "dilated-loc:2d")
+ALWAYS = {
+    "deep-storm:2d",
+    "dilated-loc:2d",
+    "dilated-loc:tetrapod-3um",
+    "drsn-storm:2d-x4",
+    "voxel-regression:quad-plane-192nm",
+}
+"""One of each network, with and without depth; their like are tried in `make test-all`."""
+PARTS = ("deep-storm:2d", "dilated-loc:2d")
 """Those of which a part of sums is tried in every run."""
 # 2 to 9 nm off, by their own short training; strict, so that a better one cannot pass unnoticed.
 SHIFTED = {
@@ -72,7 +80,15 @@ SHIFTED = {
 TOO_SHORT = pytest.mark.xfail(strict=True, reason="trained too short")
 CASES: list[Any] = [
     *(
-        pytest.param(name, {}, id=name, marks=[TOO_SHORT] if name in SHIFTED else [])
+        pytest.param(
+            name,
+            {},
+            id=name,
+            marks=[
+                *([TOO_SHORT] if name in SHIFTED else []),
+                *([] if name in ALWAYS else [pytest.mark.slow]),
+            ],
+        )
         for name in built_in_models()
     ),
     *(

@@ -23,6 +23,7 @@ import napari_deepsmlm as ds
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import match, truth_bounds
 from napari_deepsmlm.models import find_model
+from napari_deepsmlm.simulation.structures import Mixture
 
 LIGHT = {"photons": [1200.0, 1800.0], "background": [20.0, 20.0]}
 BUNDLE = {
@@ -50,17 +51,7 @@ IN_FOCUS: dict[str, dict[str, Any]] = {
         "structure": {"kind": "uniform"}, "density_per_um2": [0.3, 0.3], **LIGHT,
     },
 }  # fmt: skip
-DEEP = {"kind": "uniform", "z_nm": [-600.0, 600.0]}
 BRIGHT = {"photons": [5000.0, 5000.0], "background": [50.0, 50.0]}
-IN_DEPTH: dict[str, dict[str, Any]] = {
-    "tubes, 1/um2": {
-        "structure": {"kind": "microtubules", "z_nm": [-500.0, 500.0]},
-        "density_per_um2": [1.0, 1.0],
-        **BRIGHT,
-    },
-    "uniform, 1/um2": {"structure": DEEP, "density_per_um2": [1.0, 1.0], **BRIGHT},
-    "uniform, 0.05/um2": {"structure": DEEP, "density_per_um2": [0.05, 0.05], **BRIGHT},
-}
 SHOWN = {
     "n_true_positive": "{:.0f}",
     "jaccard": "{:.3f}",
@@ -93,12 +84,38 @@ def experiments(model_name: str) -> dict[str, ds.Experiment]:
             for density in (0.1, 0.331, 1.0)
         }
     values = card.experiment
+    samples = in_depth(ds.Experiment.from_dict(values)) if model.is_3d else IN_FOCUS
     optics = {name: values[name] for name in ("psf", "camera")}
     if not model.is_3d:
         optics["psf"] = {**optics["psf"], "sigma_nm": [103.0, 117.0]}
     return {
         name: ds.Experiment.from_dict({**optics, "simulation": simulation}, source=name)
-        for name, simulation in (IN_DEPTH if model.is_3d else IN_FOCUS).items()
+        for name, simulation in samples.items()
+    }
+
+
+def in_depth(trained: ds.Experiment) -> dict[str, dict[str, Any]]:
+    """Return samples in six sevenths of the depth, at a third of the largest density, of training.
+
+    Tubes lie in five sevenths. The last sample is sparse, whatever the model was trained for.
+    """
+    simulation = trained.simulation
+    structure = simulation.structure
+    uniform = structure.parts[0] if isinstance(structure, Mixture) else structure
+    deepest, crowded = uniform.z_nm[1], round(simulation.density_per_um2[1] / 3, 2)
+    tubes = {"kind": "microtubules", "z_nm": [-5 / 7 * deepest, 5 / 7 * deepest]}
+    anywhere = {"kind": "uniform", "z_nm": [-6 / 7 * deepest, 6 / 7 * deepest]}
+    return {
+        f"{words}, {density:g}/um2": {
+            "structure": kind,
+            "density_per_um2": [density, density],
+            **BRIGHT,
+        }
+        for words, kind, density in (
+            ("tubes", tubes, crowded),
+            ("uniform", anywhere, crowded),
+            ("uniform", anywhere, 0.05),
+        )
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import napari_deepsmlm as ds
+from napari_deepsmlm.camera import IdealCamera
 from napari_deepsmlm.estimation import Estimate, estimate
 
 if TYPE_CHECKING:
@@ -105,15 +106,22 @@ def test_gain_and_offset_are_read_from_the_noise(usual) -> None:
 
 
 def test_a_wrong_gain_is_said(usual) -> None:
-    from napari_deepsmlm.camera import IdealCamera
-
     found = estimate(usual[1], pixel_size_nm=100, camera=IdealCamera(gain=5.0))
     assert any("check the camera" in sentence for sentence in found.sentences)
 
 
-def test_an_emccd_is_recognised_where_two_numbers_were_given() -> None:
-    from napari_deepsmlm.camera import IdealCamera
+def test_a_camera_may_be_named(usual) -> None:
+    stack = usual[1]
+    unknown = estimate(stack, pixel_size_nm=100)
+    assert estimate(stack, pixel_size_nm=100, camera="auto") == unknown
+    assert estimate(stack, pixel_size_nm=100, camera="scmos-qe95").photons != unknown.photons
+    as_photons = estimate(stack, pixel_size_nm=100, camera="none")
+    assert as_photons == estimate(stack, pixel_size_nm=100, camera=IdealCamera(baseline=0.0))
+    with pytest.raises(ValueError, match="no-such-camera"):
+        estimate(stack, pixel_size_nm=100, camera="no-such-camera")
 
+
+def test_an_emccd_is_recognised_where_two_numbers_were_given() -> None:
     experiment, stack, truth = movie(110, 20, 2000, 1.0, camera="challenge-emccd")
     gain = experiment.camera.adu_per_photon
     found = estimate(stack, pixel_size_nm=100, camera=IdealCamera(gain=gain))
@@ -287,8 +295,6 @@ def test_an_estimate_survives_a_file(usual, tmp_path: Path) -> None:
 
 def test_the_real_stack_gives_what_is_known_of_it(real_stack: Path) -> None:
     """About 225 molecules per frame, 100 nm pixels, baseline 100, 0.5 photons per ADU."""
-    from napari_deepsmlm.camera import IdealCamera
-
     found = estimate(real_stack, pixel_size_nm=100, camera=IdealCamera(baseline=100, gain=2))
     assert found.density_per_um2 * 6.4**2 == pytest.approx(225, rel=0.1)
     assert found.psf_sigma_nm == pytest.approx(110.5, rel=SIGMA)  # 106 to 115 in its training

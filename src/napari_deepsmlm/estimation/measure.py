@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_deepsmlm.camera import IdealCamera, find_camera
 from napari_deepsmlm.estimation.correlation import measure_blinking
 from napari_deepsmlm.estimation.drift import measure_drift
 from napari_deepsmlm.estimation.noise import photon_transfer
@@ -18,8 +20,6 @@ from napari_deepsmlm.estimation.units import light_in_units, to_light
 from napari_deepsmlm.io import open_frames
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation.correlation import Blinking
     from napari_deepsmlm.estimation.light import Light
@@ -49,7 +49,7 @@ def estimate(
     frames: FrameSource | Array | str | Path | Any,
     *,
     pixel_size_nm: float | None = None,
-    camera: Camera | None = None,
+    camera: Camera | str | Path | None = None,
 ) -> Estimate:
     """Return camera offset and gain, background, PSF width, photons, density and drift of a movie.
 
@@ -61,8 +61,9 @@ def estimate(
     ----------
     frames : raw frames in ADU, anything `open_frames` takes; of several planes the first.
     pixel_size_nm : camera pixel; from the file if not given. Without, lengths stay unknown.
-    camera : makes ADU photons; if not given, gain and offset are read from the noise as far as
-        that goes.
+    camera : makes ADU photons, also by the name of a preset or a file; "none" takes the numbers as
+        photons. If not given, or "auto", gain and offset are read from the noise as far as that
+        goes.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def estimate(
     sample = levelled(sample)
     blinking = measure_blinking(sample.frames)
     transfer = photon_transfer(flat, blinking if blinking.is_seen else None)
-    units, light = light_in_units(sample, blinking, transfer, camera)
+    units, light = light_in_units(sample, blinking, transfer, _named(camera))
     found = _values(source, sample, blinking, units, light)
     drift = measure_drift(sample.frames)
     if drift.is_seen and source.pixel_size_nm is not None:
@@ -93,6 +94,15 @@ def estimate(
     result = Estimate(**found)
     sentences = describe(result, sample, blinking, transfer, units, light, drift)
     return result.replace(sentences=sentences)
+
+
+def _named(camera: Camera | str | Path | None) -> Camera | None:
+    """Return the camera of that name; None if it is not known."""
+    if not isinstance(camera, str | Path):
+        return camera
+    if camera == "none":
+        return IdealCamera(baseline=0.0)
+    return None if camera == "auto" else find_camera(camera)
 
 
 def _values(

@@ -108,6 +108,17 @@ def model_file(untrained_file: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(untrained_file, tmp_path))
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As many as each worker has, so that nothing is added up in another order."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def small_movie() -> tuple[np.ndarray, object]:
     """Twelve frames of 16 x 24 pixels and their molecules."""

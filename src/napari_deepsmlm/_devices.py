@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
-_USUAL_TRIM_THRESHOLD, _USUAL_MMAP_MAX = 128 << 10, 1 << 16
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8  # of glibc's malloc.h
+_USUAL_TRIM_THRESHOLD, _USUAL_TOP_PAD, _USUAL_MMAP_MAX = 128 << 10, 128 << 10, 1 << 16
+_HEAP_BYTES = 64 << 20  # of a thread's heap, which is given back once all of it is free
 _keepers = 0  # who asked for memory to be kept, and has not ended
 _keepers_lock = threading.Lock()
 
@@ -141,9 +142,11 @@ def _count_keepers(change: int) -> None:
         if _keepers:
             libc.mallopt(_M_MMAP_MAX, 0)
             libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+            libc.mallopt(_M_TOP_PAD, 2 * _HEAP_BYTES)  # so much is to stay free, so none is
         else:
             libc.mallopt(_M_MMAP_MAX, _USUAL_MMAP_MAX)
             libc.mallopt(_M_TRIM_THRESHOLD, _USUAL_TRIM_THRESHOLD)
+            libc.mallopt(_M_TOP_PAD, _USUAL_TOP_PAD)
             libc.malloc_trim(0)
 
 

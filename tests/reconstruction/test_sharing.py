@@ -10,24 +10,13 @@ import numpy as np
 import psutil
 import pytest
 import tifffile
-import torch
 
 import napari_deepsmlm as ds
 from napari_deepsmlm.cli import app
 from napari_deepsmlm.reconstruction import Finished, Progress, ReconstructJob, ReconstructOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """As many as each worker has, so that nothing is added up in another order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_deepsmlm._devices import choose_computes
 from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm._words import sentence_of
 from napari_deepsmlm.batch.events import (
@@ -25,6 +24,7 @@ from napari_deepsmlm.batch.stacks import ENDINGS, Found, Stack, StackFinder, abs
 from napari_deepsmlm.batch.summary import SUMMARY_NAME, SUMMARY_WORDS, write_summary
 from napari_deepsmlm.batch.watching import SETTLE_S, Stillness, wake_ups
 from napari_deepsmlm.models import find_model
+from napari_deepsmlm.reconstruction import check_sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +84,8 @@ class BatchJob:
         ValueError
             If there is no stack at all and none is waited for, no such model or device.
         OSError
-            If the folder is in use by another run, or cannot be written.
+            If the folder is in use by another run, or cannot be written, or if nobody answers at
+            the address of the scheduler.
         """
         found = self._finder.find()
         if not self._watch:
@@ -93,8 +94,7 @@ class BatchJob:
             _check(step, number)
         options = self.recipe.reconstruct
         find_model(options.model, upsampling=options.upsampling)  # now, not once for each stack
-        if options.scheduler is None:
-            choose_computes(options.device, options.precision)
+        check_sharing(options)
         with folder_lock(self.out):
             self._keep_recipe()
             self._folders = Folders(self.out)

@@ -174,7 +174,7 @@ def reconstruct(
     else:
         _tell(report, verdict, out_folder)
     if report.problem:
-        raise OSError(f"Not all frames could be read; what was done until then is in {out_folder}.")
+        raise OSError(f"Not all frames were done; what was done until then is in {out_folder}.")
 
 
 def _run(job: ReconstructJob) -> Report:

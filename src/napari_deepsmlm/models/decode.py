@@ -131,19 +131,24 @@ def highest_cells(probability: Tensor, *, candidate: float = 0.3, second: float 
     return (is_highest | (probability > second)) * shared.clamp(max=1)
 
 
+MOST_APART = 80.0
+"""Half a square of standard deviations."""
+
+
 class Shares(NamedTuple):
     """Molecules as weighted means of neighbouring cells."""
 
     mass: Tensor
     """(M,) probability of each molecule: what its cells say together, at most 1."""
     cells: Tensor
-    """(M, 9) cells that have a part in it, as indices of the candidates; -1: none."""
+    """(M, 9) cells that have a part in it, as indices of the N candidates; N: none."""
     weights: Tensor
     """(M, 9) parts of the cells, of sum 1."""
 
     def mean(self, values: Tensor) -> Tensor:
         """(N, D) values of the candidates -> (M, D) of the molecules."""
-        mean: Tensor = (self.weights[..., None] * values[self.cells]).sum(1)
+        padded = functional.pad(values, (0, 0, 0, 1))
+        mean: Tensor = (self.weights[..., None] * _at(padded, self.cells)).sum(1)
         return mean
 
 
@@ -180,41 +185,33 @@ def share_out(
     is_bead : (N,) candidates that are brighter than a molecule; none if not given.
     one_place : cells; a bead is found once within this.
     """
-    near = _neighbours(*cell)
-    n = len(probability)
+    near, n = _neighbours(*cell), len(probability)
+    left = functional.pad(probability, (0, 1))  # here and below, the last entry is of no cell
     # No more than all that the cells around hold can be collected: most cells never become one.
-    around = (probability[near] * (near >= 0)).sum(1)
+    around = _at(left, near).sum(1)
     own = torch.nonzero((around >= threshold) & (probability > 0))[:, 0]
-    near = near[own]
-    variance = sigma.square().mean(1)
-    between = (variance[near] + variance[own, None]).clamp(min=least_distance**2)
-    apart = (position[near] - position[own, None]).square().sum(-1)
-    same = torch.exp(-apart / (2 * between)) * (near >= 0)
-    left, placed = probability.clone(), torch.full_like(position, math.inf)
-    rank, sides = near.new_empty(n + 1), torch.arange(9, device=near.device)
+    near = _at(near, own)
+    same = _sameness(position, sigma, own, near, least_distance)
+    placed, sides = position.new_full((n + 1, 2), math.inf), torch.arange(9, device=near.device)
+    has_beads = is_bead is not None and bool(is_bead.any())
     found = [Shares(left[:0], near[:0], same[:0])]
     for _ in range(rounds):
-        part = same * left[near]
+        part = same * _at(left, near)
         mass = part.sum(1)
         # What is left only gets less, so who has too little now will never have enough.
         can = torch.nonzero((mass >= threshold) & (mass > 0) & (left[own] > 0))[:, 0]
         if not len(can):
             break
-        own, near, same, part, mass = (x[can] for x in (own, near, same, part, mass))
-        rank.fill_(n)  # its last entry, which -1 points at, is of no cell
-        rank[own[mass.argsort(descending=True, stable=True)]] = torch.arange(
-            len(own), device=own.device
-        )
-        first = torch.nonzero(rank[own] == rank[near].amin(1))[:, 0]
-        collected, cells, share = mass[first], near[first], same[first]
-        shares = Shares(collected.clamp(max=1), cells, part[first] / collected[:, None])
+        own, near, same, part, mass = (_at(x, can) for x in (own, near, same, part, mass))
+        first = torch.nonzero(_are_greatest(mass, own, near, n))[:, 0]
+        collected, cells, share, part_taken = (_at(x, first) for x in (mass, near, same, part))
+        shares = Shares(collected.clamp(max=1), cells, part_taken / collected[:, None])
         taken = left.new_zeros(n + 1, 9)  # of each cell, by each of those around it
         taken[cells, sides] = share / collected.clamp(min=1)[:, None]
-        left = left * (1 - taken[:-1].sum(1)).clamp(min=0)
-        if is_bead is not None:
+        left = left * (1 - taken.sum(1)).clamp(min=0)
+        if is_bead is not None and has_beads:
             place = shares.mean(position)
-            before = placed[cells].where((cells >= 0)[..., None], math.inf)
-            away = (before - place[:, None]).square().sum(-1).amin(1)
+            away = (placed[cells] - place[:, None]).square().sum(-1).amin(1)
             is_new = (away >= one_place**2) | ~is_bead[own[first]]
             placed[own[first]] = place
             shares = Shares(*(column[is_new] for column in shares))
@@ -222,16 +219,45 @@ def share_out(
     return Shares(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
+def _sameness(
+    position: Tensor, sigma: Tensor, own: Tensor, near: Tensor, least_distance: float
+) -> Tensor:
+    """(M, 9) how surely candidates `near` (M, 9) speak of the same place as `own` (M,)."""
+    variance = functional.pad(sigma.square().mean(1), (0, 1))
+    between = (_at(variance, near) + variance[own, None]).clamp(min=least_distance**2)
+    apart = torch.zeros_like(between)
+    for along in functional.pad(position.T, (0, 1)):
+        apart += (_at(along, near) - along[own, None]).square()
+    # Where positions are far apart a product with it is 0 all the same, which takes exp ten times
+    # as long to work out.
+    return torch.exp(-(apart / (2 * between)).clamp(max=MOST_APART))
+
+
+def _are_greatest(mass: Tensor, own: Tensor, near: Tensor, n: int) -> Tensor:
+    """(M,) which of `own` have more mass than all `near` (M, 9) of them; of equals the first."""
+    masses = mass.new_zeros(n + 1)
+    masses[own] = mass
+    around = _at(masses, near)
+    has_equal_before = (around[:, :4] == mass[:, None]).any(1)
+    return (mass == around.amax(1)) & ~has_equal_before
+
+
+def _at(values: Tensor, places: Tensor) -> Tensor:
+    """Return values[places], which would take a CPU three times as long."""
+    return values.index_select(0, places.flatten()).view(*places.shape, *values.shape[1:])
+
+
 def _neighbours(frame: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """(N,) sorted places of candidates -> (N, 9) indices of those in the 3x3 around, or -1."""
-    if len(frame) == 0:
+    """(N,) sorted places of candidates -> (N, 9) indices of those in the 3x3 around, or N."""
+    n = len(frame)
+    if n == 0:
         return frame.new_zeros(0, 9)
-    step = torch.arange(3, device=frame.device)
-    shape = (int(frame.max()) + 1, int(row.max()) + 3, int(column.max()) + 3)
-    index = frame.new_full(shape, -1)
-    index[frame, row + 1, column + 1] = torch.arange(len(frame), device=frame.device)
-    rows = (row[:, None] + step)[:, :, None]
-    return index[frame[:, None, None], rows, (column[:, None] + step)[:, None]].flatten(1)
+    rows, columns = int(row.max()) + 3, int(column.max()) + 3
+    index = frame.new_full(((int(frame.max()) + 1) * rows * columns,), n)
+    place = (frame * rows + row + 1) * columns + column + 1
+    index[place] = torch.arange(n, device=frame.device)
+    step = torch.arange(-1, 2, device=frame.device)
+    return _at(index, place[:, None] + (step[:, None] * columns + step).flatten())
 
 
 def counting_scale(found: Tensor, truth: Localizations) -> float | None:
@@ -328,8 +354,8 @@ def _near_pairs(
     step = torch.arange(-1, 2, device=voxel.device)
     steps = torch.cartesian_prod(step, step, step)
     steps = (steps[:, 0] * (H + 2) + steps[:, 1]) * (W + 2) + steps[:, 2]
-    neighbour = padded[place[:, None] + steps[steps != 0]]  # (N, 26)
+    neighbour = _at(padded, place[:, None] + steps[steps != 0])  # (N, 26)
     one, which = torch.nonzero(neighbour >= 0, as_tuple=True)
     other = neighbour[one, which]
-    is_near = (position[other] - position[one]).square().sum(-1) < distance**2
+    is_near = (_at(position, other) - _at(position, one)).square().sum(-1) < distance**2
     return one[is_near], other[is_near]

@@ -24,6 +24,8 @@ LAYERS = ((16, 5), (32, 5), (64, 3), (128, 3), (64, 3), (32, 3), (16, 3))
 HEAD_KERNEL = 3
 # Voxels fainter than this are no part of a molecule that is merged from several.
 FAINTEST_PART = 0.1
+# Of logits, more than any rounding of a probability.
+MARGIN = 0.01
 
 
 class VoxelRegressionConfig(ModelConfig):
@@ -232,10 +234,8 @@ class VoxelRegression(SMLMModel):
         threshold = self.config.threshold if threshold is None else threshold
         coordinates, logits = prediction.split(self._channels, 1)
         least = min(threshold, FAINTEST_PART) if self.config.merge else threshold
-        probability = logits.sigmoid()
-        voxel = torch.nonzero(probability > least)  # (N, 4): frame, plane, row, column
+        voxel, probability = _likely(logits, least)
         frame, plane, row, column = voxel.unbind(1)
-        probability = probability[frame, plane, row, column]
         inside = coordinates.unflatten(1, (3, -1))[frame, :, plane, row, column]
         position = inside + torch.stack([column, row, plane], 1)  # (N, 3) voxel sides
         if not self.is_3d:
@@ -266,6 +266,20 @@ class VoxelRegression(SMLMModel):
     def for_inference(self) -> Self:
         """Fold batch norm where it comes right after the convolution."""
         return fold_batch_norm(self)
+
+
+def _likely(logits: Tensor, least: float) -> tuple[Tensor, Tensor]:
+    """Return (N, 4) frame, plane, row and column of voxels above a probability, and theirs (N,).
+
+    Nearly all lie far below it, so that only the probabilities of the others are worked out.
+    """
+    floor = torch.tensor(least).logit() - MARGIN
+    voxel = torch.nonzero(logits > floor.to(logits.device))
+    seen = logits[voxel.unbind(1)]
+    # Not side by side: what a value comes to would depend on how many there are, by the last bit.
+    probability = torch.stack([seen, seen], 1)[:, 0].sigmoid()
+    is_likely = probability > least
+    return voxel[is_likely], probability[is_likely]
 
 
 def _layer(in_channels: int, out_channels: int, kernel: int, order: str) -> nn.Sequential:

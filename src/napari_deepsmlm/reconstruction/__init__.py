@@ -16,6 +16,7 @@ from napari_deepsmlm.reconstruction.keeping import refuse_results
 from napari_deepsmlm.reconstruction.options import ReconstructOptions
 from napari_deepsmlm.reconstruction.preview import Preview, PreviewMaker
 from napari_deepsmlm.reconstruction.report import QualityFigures, Report
+from napari_deepsmlm.reconstruction.sharing import check_sharing
 
 __all__ = [
     "PIXEL_TOLERANCE",
@@ -32,6 +33,7 @@ __all__ = [
     "Reconstruction",
     "Report",
     "adapt_options",
+    "check_sharing",
     "find_for",
     "reconstruct",
     "refuse_results",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_deepsmlm._devices import Compute, choose_computes
+from napari_deepsmlm._words import counted
 
 if TYPE_CHECKING:
     import threading
@@ -42,7 +43,7 @@ class Sharing(NamedTuple):
     def in_words(self) -> str:
         """Return what stands before the device in a report: nothing for this process alone."""
         if self.cluster is not None:
-            return f"{self.n_workers} workers of {self.cluster.address} on "
+            return f"{counted(self.n_workers, 'worker')} of {self.cluster.address} on "
         others = [str(compute.device) for compute in self.computes[1:]]
         if not others:
             return ""
@@ -107,6 +108,19 @@ def share(options: ReconstructOptions, source: FrameSource | None = None) -> Sha
     computes = choose_computes(options.device, options.precision)
     n_workers = max(options.workers or 1, len(computes))
     return Sharing(tuple(computes[k % len(computes)] for k in range(n_workers)))
+
+
+def check_sharing(options: ReconstructOptions) -> None:
+    """Refuse what nobody could predict with, before there are frames.
+
+    Raises
+    ------
+    ValueError, OSError
+        As :func:`share`.
+    """
+    sharing = share(options)
+    if sharing.cluster is not None:
+        sharing.cluster.close()
 
 
 def absolute(frames: Any) -> Any:

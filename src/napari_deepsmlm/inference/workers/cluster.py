@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,17 +68,11 @@ class Cluster:
         path = None if source is None or source.path is None else str(source.path.absolute())
         try:
             seen = client.submit(_look, device, precision, path, pure=False).result(WORKERS_S)
-        except (ImportError, AttributeError) as error:
-            client.close()
-            raise ValueError(
-                f"The workers of {address} lack napari-deepsmlm {version('napari-deepsmlm')} "
-                f"({error}): install it in their environment."
-            ) from None
-        except Exception:
-            client.close()
-            raise
+        except Exception as error:  # noqa: BLE001 - raised in a sentence, or as it is
+            _close(client)
+            raise _no_answer(address, error) from None
         if seen["version"] != version("napari-deepsmlm") or not seen["sees_file"]:
-            client.close()
+            _close(client)
             raise ValueError(_unfit(address, seen["version"], path))
         n_workers = max(1, len(client.nthreads()))
         return cls(address, client, seen["compute"], (device, precision), n_workers)
@@ -85,6 +81,10 @@ class Cluster:
         """Return its workers, who have been told what to do."""
         return ClusterCrew(self, work)
 
+    def close(self) -> None:
+        """Disconnect; a crew does that itself when it goes."""
+        _close(self.client)
+
 
 class ClusterCrew(ExecutorCrew):
     """The workers of a cluster. The scheduler gives the parts of one that has gone to others."""
@@ -92,7 +92,7 @@ class ClusterCrew(ExecutorCrew):
     def __init__(self, cluster: Cluster, work: Work) -> None:
         import dask
 
-        self._client = cluster.client
+        self._client, self._address = cluster.client, cluster.address
         with dask.config.set(_QUIET):
             # A task, not scattered data: those would be lost with the worker that holds them.
             told = self._client.submit(_told, work, *cluster.choice, pure=False)
@@ -104,13 +104,33 @@ class ClusterCrew(ExecutorCrew):
         done = self._executor.submit(_do_there, self._work, part)
         self._futures = [*(f for f in self._futures if not f.done()), done]
         answer: Future[PartDone] = Future()
-        done.add_done_callback(lambda future: _hand_on(future, answer, part))
+        done.add_done_callback(partial(self._hand_on, answer=answer, part=part))
         return answer
 
     def close(self, *, at_once: bool) -> None:
         """Take back what is not done, and disconnect."""
         super().close(at_once=at_once)
-        self._client.close()
+        _close(self._client)
+
+    def _hand_on(self, done: Future[PartDone], *, answer: Future[PartDone], part: Part) -> None:
+        """Say in a sentence what dask says in its own way when workers or the scheduler go."""
+        from distributed.scheduler import KilledWorker
+
+        which = f"before frames {part.frames.start}:{part.frames.stop} were done"
+        try:
+            answer.set_result(done.result())
+        except (KilledWorker, CancelledError) as error:
+            is_lost = isinstance(error, CancelledError) and self._client.status != "running"
+            answer.set_exception(
+                WorkerLostError(
+                    f"The dask scheduler at {self._address} was lost {which}: look whether it runs."
+                    if is_lost
+                    else f"The cluster's workers ended {which}, most often for want of memory "
+                    f"({type(error).__name__}): give them more."
+                )
+            )
+        except Exception as error:  # noqa: BLE001 - handed on, whatever it is
+            answer.set_exception(error)
 
 
 def _connect(address: str) -> Any:
@@ -133,7 +153,7 @@ def _connect(address: str) -> Any:
     try:
         client.wait_for_workers(1, timeout=WORKERS_S)
     except TimeoutError:
-        client.close()
+        _close(client)
         raise OSError(
             f"The dask scheduler at {address} has no workers after {WORKERS_S} s: start some."
         ) from None
@@ -150,22 +170,35 @@ def _unfit(address: str, there: str, path: str | None) -> str:
     return f"The workers of {address} do not see {path}: put the stack on a disk that they share."
 
 
-def _hand_on(done: Future[PartDone], answer: Future[PartDone], part: Part) -> None:
-    """Say in a sentence what dask says in its own way when workers go again and again."""
+def _no_answer(address: str, error: Exception) -> Exception:
+    """Return in a sentence why no worker said what it is."""
     from distributed.scheduler import KilledWorker
 
-    try:
-        answer.set_result(done.result())
-    except (KilledWorker, CancelledError) as error:
-        first, last = part.frames.start, part.frames.stop
-        answer.set_exception(
-            WorkerLostError(
-                f"The cluster's workers ended before frames {first}:{last} were done, most often "
-                f"for want of memory ({type(error).__name__}): give them more."
-            )
+    if isinstance(error, ImportError | AttributeError):
+        return ValueError(
+            f"The workers of {address} lack napari-deepsmlm {version('napari-deepsmlm')} "
+            f"({error}): install it in their environment."
         )
-    except Exception as error:  # noqa: BLE001 - handed on, whatever it is
-        answer.set_exception(error)
+    if isinstance(error, TimeoutError):
+        return OSError(
+            f"No worker of {address} answered in {WORKERS_S} s: they may be busy with other work."
+        )
+    if isinstance(error, KilledWorker | CancelledError):
+        return OSError(
+            f"The workers of {address} ended before one answered ({type(error).__name__})."
+        )
+    return error
+
+
+def _close(client: Any) -> None:
+    """Disconnect, without the words of dask where the scheduler is lost: we have said it."""
+    log = logging.getLogger("distributed.client")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        client.close()
+    finally:
+        log.setLevel(before)
 
 
 # -- what runs on a worker -----------------------------------------------------------------------

@@ -148,7 +148,7 @@ def adapt(choices: argparse.Namespace) -> None:
     take(choices.out / "adapt_brake.png")
     panel.adapting.minutes_box.value = choices.minutes
     click(panel.brake_box.adapt_button)
-    wait_until(lambda: "now" in panel.adapting.note.text() or not panel.is_busy, 3000)
+    wait_until(lambda: panel.bar.value() > 0.6 * panel.bar.maximum() or not panel.is_busy, 3000)
     take(choices.out / "adapt_running.png")
     wait_until(lambda: not panel.is_busy and panel.save_button.isEnabled(), 3000)
     wait_until(lambda: not panel.is_busy, 3000)

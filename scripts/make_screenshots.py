@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import napari
 import numpy as np
 import torch
-from _table_pictures import drift, localizations
+from _table_pictures import drift, localizations, regions
 from _window import (
     PLUGIN,
     SIZE,
@@ -45,6 +45,7 @@ PANELS = (
     "profile",
     "localizations",
     "drift",
+    "regions",
     "quality",
     "calibrate",
     "opening",
@@ -73,6 +74,7 @@ def main() -> None:
             "profile": profile,
             "localizations": localizations,
             "drift": drift,
+            "regions": regions,
             "opening": opening,
             "quality": quality,
             "calibrate": calibrate,

@@ -39,7 +39,7 @@ class CameraForm(LongNamesBox):
         self._presets: Mapping[str, Any] = {}
         self._fields: dict[str, Fields] = {}
         self._kept: dict[str, Any] = {}
-        rows.addRow(wide_row("Camera", self, label_share=2))
+        rows.addRow(wide_row("Camera", self, label_share=24))
         self.currentIndexChanged.connect(self._on_choice)
 
     def fill(self, presets: Mapping[str, Any]) -> None:

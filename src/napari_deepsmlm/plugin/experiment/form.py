@@ -140,7 +140,7 @@ class ExperimentForm(QWidget):
         self.load_button = button("Load…", "Fill in everything from an experiment file (YAML).")
         self.load_button.clicked.connect(self._on_load)
         self.save_button = button("Save…", "Write everything to an experiment file (YAML).")
-        self.rows.addRow(wide_row("Preset", self.source_box.native, label_share=2))
+        self.rows.addRow(wide_row("Preset", self.source_box.native, label_share=24))
         buttons = QHBoxLayout()
         buttons.addWidget(self.load_button)
         buttons.addWidget(self.save_button)

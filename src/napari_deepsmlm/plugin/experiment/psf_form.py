@@ -50,7 +50,7 @@ class PsfForm(LongNamesBox):
         )
         self.load_button.clicked.connect(self._on_load)
         rows.insertRow(
-            rows.rowCount() - len(self.fields.editors), wide_row("PSF", self, label_share=2)
+            rows.rowCount() - len(self.fields.editors), wide_row("PSF", self, label_share=24)
         )
         rows.addRow("", self.load_button)
         rows.addRow(self.note)

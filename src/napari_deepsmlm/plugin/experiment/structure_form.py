@@ -42,7 +42,7 @@ class StructureForm(LongNamesBox):
         super().__init__(parent)
         make_calm(self)
         self.setToolTip("<qt>Where the molecules sit.</qt>")
-        rows.addRow(wide_row("Structure", self, label_share=2))
+        rows.addRow(wide_row("Structure", self, label_share=24))
         self.more = FoldedForm("More about the structure", "Its sizes, distances and depths.")
         self._known = _known_structures()
         self._loaded: Structure | None = None

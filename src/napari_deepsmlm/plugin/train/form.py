@@ -202,9 +202,9 @@ class TrainForm(QWidget):
 
     def _add_network(self, kit: TrainingKit) -> None:
         self._networks = [(network.title, name) for name, network in kit.networks.items()]
-        self._rows.addRow(wide_row("Network", self.network_box.native, label_share=2))
+        self._rows.addRow(wide_row("Network", self.network_box.native, label_share=24))
         self.network_box.reset_choices()
-        self._rows.addRow(wide_row("Start from", self.start_box, label_share=2))
+        self._rows.addRow(wide_row("Start from", self.start_box, label_share=24))
         self._rows.addRow(self.network_note)
         self.start_box.failed.connect(self.failed)
         self.start_box.offer(self.network_box.value, list(kit.models))

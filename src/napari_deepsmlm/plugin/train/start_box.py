@@ -43,8 +43,8 @@ class StartBox(LongNamesBox):
         self.addItem(FROM_SCRATCH, None)
         for model in self._models:
             if model.network == network:
-                title = f"{model.title}, {model.pixel_size_nm:g} nm pixels"
-                self.addItem(title, model.key)
+                pixels = "any pixel" if model.is_for_any_pixel else f"{model.pixel_size_nm:g} nm"
+                self.addItem(f"{model.title}, {pixels}", model.key)
                 self.setItemData(self.count() - 1, model.key, Qt.ItemDataRole.ToolTipRole)
         self.insertSeparator(self.count())
         self.addItem(LOAD_FILE)

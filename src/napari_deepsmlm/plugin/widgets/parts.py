@@ -184,8 +184,8 @@ def wide_row(label: str, widget: QWidget, *, label_share: int = 0) -> QHBoxLayou
 
     Parameters
     ----------
-    label_share : of nine parts, what the label takes, so that such rows stand below each other; 0:
-        what it needs.
+    label_share : percent of the row that the label takes, so that editors stand below each other;
+        0: what it needs.
     """
     row, title = QHBoxLayout(), QLabel(label)
     row.setSpacing(12)
@@ -193,7 +193,7 @@ def wide_row(label: str, widget: QWidget, *, label_share: int = 0) -> QHBoxLayou
     title.setToolTip(widget.toolTip())
     widget.setAccessibleName(label)
     row.addWidget(title, label_share)
-    row.addWidget(widget, 9 - label_share)
+    row.addWidget(widget, 100 - label_share)
     return row
 
 

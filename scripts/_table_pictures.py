@@ -64,8 +64,8 @@ def regions(choices: argparse.Namespace) -> None:
     viewer, panel = opened(blurred_truth())
     panel.shapes.draw()
     shapes = viewer.layers.selection.active
-    shapes.add(ELLIPSE_NM, shape_type="ellipse", face_color="transparent")
-    shapes.add(POLYGON_NM, shape_type="polygon", face_color="transparent")
+    shapes.add([np.array(ELLIPSE_NM)], shape_type="ellipse", face_color="transparent")
+    shapes.add([np.array(POLYGON_NM)], shape_type="polygon", face_color="transparent")
     shapes.selected_data = set()
     shapes.mode = "pan_zoom"
     viewer.canvas.overlays.scale_bar.visible = True

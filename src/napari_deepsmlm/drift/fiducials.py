@@ -26,7 +26,9 @@ FEWEST_FRAMES = 20
 RADIUS_NM = 150.0
 """What is so near to a bead is of the bead."""
 CORE_NM = 60.0
-"""Its positions are nearer to each other; molecules that lie densely are as many around that."""
+"""Its positions are nearer to each other."""
+MOST_AROUND = 0.5
+"""Of as many as there, up to twice as far from it; along dense fibres, and where they cross, 1."""
 MAX_BEADS = 100
 _SMOOTHING_FRAMES = 25
 
@@ -130,7 +132,7 @@ def _beads(xy: Array, frame: Array, seen: Array, n_seen: float) -> list[Array]:
         apart = np.hypot(*(xy[near] - centre).T)
         core, around = near[apart < CORE_NM], near[(apart >= CORE_NM) & (apart < 2 * CORE_NM)]
         n_frames = len(np.unique(frame[core])) + (seen[core] - 1).sum()
-        if n_frames < n_seen or seen[around].sum() > seen[core].sum():
+        if n_frames < n_seen or seen[around].sum() > MOST_AROUND * seen[core].sum():
             continue
         beads.append(near[apart < RADIUS_NM])
         centres.append(centre)

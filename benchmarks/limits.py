@@ -36,7 +36,7 @@ MODELS = (
 )
 HEAD = """# Limits of the built-in models
 
-Down to which brightness and up to which density each built-in model works, beside the Cramér-Rao
+Down to which brightness and up to which density the built-in models work, beside the Cramér-Rao
 bound. Every picture is that of `deepsmlm limits MODEL`: frames are simulated on the microscope that
 the model was trained for (a model for any microscope: on a usual one), with {densities} molecules
 per frame and µm², {photons} photons each and {backgrounds} background photons per pixel, about
@@ -45,8 +45,9 @@ the SMLM Challenge. With so few molecules a Jaccard index is certain to about 0.
 about a tenth. For microscopes that a model was not trained for see [any microscope](conditions.md).
 
 The bound is that of lone molecules: crowded ones cannot reach it. Image networks, which draw a
-picture, are judged by the molecules that are read from it; DRSN-STORM, which reads sums of frames,
-is on the page of [any microscope](conditions.md) instead. This page is made by `python
+picture, are judged by the molecules that are read from it. DRSN-STORM, which reads sums of frames,
+is on the page of [any microscope](conditions.md) instead, and the three models for phase masks are
+beside their [paper](reproduction.md#dilatedloc). This page is made by `python
 benchmarks/limits.py`; `deepsmlm limits` does the same for a model or a microscope of yours, and in
 napari the tab *Limits* of [Quality](quality.md) for the model chosen there.
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.localizations.widget import LocalizationsWidget
 
 DRIFT_NM = (260.0, -180.0)  # of the sample, from the first frame to the last
+ELLIPSE_NM = [(500, 1600), (500, 4200), (2700, 4200), (2700, 1600)]  # y, x of its box
+POLYGON_NM = [(3000, 3300), (2500, 5200), (5600, 6000), (5300, 4000)]
 
 
 def localizations(choices: argparse.Namespace) -> None:
@@ -53,6 +55,27 @@ def drift(choices: argparse.Namespace) -> None:
     viewer.layers[1].visible = False
     show_below(panel.after._shown[-1])
     take(choices.out / "drift.png")
+    print(panel.after.note.text())
+    viewer.close()
+
+
+def regions(choices: argparse.Namespace) -> None:
+    """Keep the molecules inside two shapes, and look at them in depth."""
+    viewer, panel = opened(blurred_truth())
+    panel.shapes.draw()
+    shapes = viewer.layers.selection.active
+    shapes.add([np.array(ELLIPSE_NM)], shape_type="ellipse", face_color="transparent")
+    shapes.add([np.array(POLYGON_NM)], shape_type="polygon", face_color="transparent")
+    shapes.selected_data = set()
+    shapes.mode = "pan_zoom"
+    viewer.canvas.overlays.scale_bar.visible = True
+    wait_until_settled(panel)
+    take(choices.out / "regions.png")
+    click(panel.after.depth_button)
+    wait_until(lambda: len(viewer.layers) == 4)
+    wait_until_settled(panel)
+    viewer.scene.camera.angles = (-10.0, 35.0, -40.0)
+    take(choices.out / "molecules_3d.png")
     print(panel.after.note.text())
     viewer.close()
 

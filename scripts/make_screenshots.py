@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import napari
 import numpy as np
 import torch
-from _table_pictures import drift, localizations
+from _table_pictures import drift, localizations, regions
 from _window import (
     PLUGIN,
     SIZE,
@@ -45,6 +45,7 @@ PANELS = (
     "profile",
     "localizations",
     "drift",
+    "regions",
     "quality",
     "calibrate",
     "opening",
@@ -73,6 +74,7 @@ def main() -> None:
             "profile": profile,
             "localizations": localizations,
             "drift": drift,
+            "regions": regions,
             "opening": opening,
             "quality": quality,
             "calibrate": calibrate,
@@ -148,7 +150,7 @@ def adapt(choices: argparse.Namespace) -> None:
     take(choices.out / "adapt_brake.png")
     panel.adapting.minutes_box.value = choices.minutes
     click(panel.brake_box.adapt_button)
-    wait_until(lambda: "now" in panel.adapting.note.text() or not panel.is_busy, 3000)
+    wait_until(lambda: panel.bar.value() > 0.6 * panel.bar.maximum() or not panel.is_busy, 3000)
     take(choices.out / "adapt_running.png")
     wait_until(lambda: not panel.is_busy and panel.save_button.isEnabled(), 3000)
     wait_until(lambda: not panel.is_busy, 3000)
@@ -290,6 +292,7 @@ def profile(choices: argparse.Namespace) -> None:
     viewer = new_viewer(choices.stack)
     dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
     wait_until(lambda: panel.is_ready)
+    has_looked(panel)
     click(panel.run_button)
     wait_until(lambda: not panel.is_busy)
     viewer.window.remove_dock_widget(dock)
@@ -316,6 +319,7 @@ def quality(choices: argparse.Namespace) -> None:
     viewer = new_viewer(choices.stack)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
     wait_until(lambda: panel.is_ready)
+    has_looked(panel)
     click(panel.run_button)
     wait_until(lambda: not panel.is_busy)
     viewer.window.remove_dock_widget(panel)

@@ -151,6 +151,7 @@ def measure(film: Film, _: float) -> napari.Viewer:
     viewer.window.resize(*SIZE)
     choose_in_menu("Plugins", "Deep SMLM", "Reconstruct")
     panel = panel_of("ReconstructWidget")
+    has_looked(panel)
     film.say("How good is it? First, a reconstruction.")
     film.click(panel.run_button)
     wait_until(lambda: panel.is_busy)

@@ -190,6 +190,20 @@ def test_a_bead_is_known_and_a_crowd_is_none() -> None:
     assert find_beads(many) == []
 
 
+@pytest.mark.parametrize("degrees", [20, 45, 90])
+def test_dense_fibres_that_cross_are_no_bead(degrees: float) -> None:
+    """Where they cross, a molecule is seen in most frames."""
+    rng, n = np.random.default_rng(degrees), 8000
+    along, across = rng.uniform(-3000, 3000, (2, n)), rng.normal(0, 15, (2, n))
+    turn = np.deg2rad(degrees)
+    x = np.concatenate([along[0], along[1] * np.cos(turn) - across[1] * np.sin(turn)])
+    y = np.concatenate([across[0], along[1] * np.sin(turn) + across[1] * np.cos(turn)])
+    table = Localizations(frame=rng.integers(300, size=2 * n), x_nm=x, y_nm=y)
+    assert len(np.unique(table.frame[np.hypot(x, y) < 60])) > 150
+    assert find_beads(table) == []
+    assert find_beads(table[y < 30]) == []  # cut off beside the crossing, as a shape does
+
+
 def test_a_bead_is_known_in_a_linked_table() -> None:
     table, is_bead = crowd_with_a_bead()
     linked = link(table).table

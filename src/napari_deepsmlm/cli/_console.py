@@ -17,6 +17,7 @@ from typing import Any, ParamSpec
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,6 +25,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from napari_deepsmlm._words import line_of, sentence_of
 from napari_deepsmlm.cli._commands import running
@@ -38,6 +40,21 @@ STDERR = 2
 STOPPED = 130
 
 _stopped = threading.Event()
+
+
+class NamesTable(Table):
+    """A table with a column of names, which are to be typed again and so never cut short."""
+
+    def __init__(self, *headers: str, names: str) -> None:
+        super().__init__(*headers)
+        self._names = self.columns[headers.index(names)]
+        self._names.overflow, self._names.width = "fold", 1
+
+    def add_row(self, *cells: Any, **style: Any) -> None:
+        """Append a row; the column of names grows to its longest word."""
+        super().add_row(*cells, **style)
+        longest = Measurement.get(out, out.options, [*self._names.cells][-1]).minimum
+        self._names.width = max(self._names.width or 1, longest)
 
 
 def add_command(group: typer.Typer, name: str, function: Callable[P, None], example: str) -> None:

@@ -20,8 +20,8 @@ def demo(out_folder: OutFolder = Path("demo"), as_json: JsonFlag = False) -> Non
     quality = report["quality"]
     out.print(
         f"{report['frames']} frames in {report['seconds']:.1f} s "
-        f"({report['frames_per_second']:.1f} frames/s): {quality['molecules']:.0f} molecules, "
-        f"{quality['true_molecules']} true ones; NMSE {quality['nmse_percent']:.1f} %."
+        f"({report['frames_per_second']:.1f} frames/s): {quality['molecules']:,.0f} molecules, "
+        f"{quality['true_molecules']:,} true ones; NMSE {quality['nmse_percent']:.1f} %."
     )
     for name, path in files.items():
         out.print(f"  {name:15} {path}", highlight=False, soft_wrap=True)

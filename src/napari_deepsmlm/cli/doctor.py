@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
-from napari_deepsmlm.cli._console import out, print_json
+from napari_deepsmlm.cli._console import NamesTable, out, print_json
 from napari_deepsmlm.cli._options import JsonFlag
 
 
@@ -16,7 +14,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     if as_json:
         print_json({check.name: check._asdict() for check in checks})
         return
-    table = Table("", "what", "found", "what to do")
+    table = NamesTable("", "what", "found", "what to do", names="found")
     for check in checks:
         table.add_row("[green]ok[/]" if check.is_ok else "[red]no[/]", *check[:1], *check[2:])
     out.print(table)

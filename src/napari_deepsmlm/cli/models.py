@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from napari_deepsmlm._words import counted
-from napari_deepsmlm.cli._console import out, print_json
+from napari_deepsmlm.cli._console import NamesTable, out, print_json
 from napari_deepsmlm.cli._options import JsonFlag, read_stack_shape
 
 if TYPE_CHECKING:
@@ -43,12 +43,14 @@ def list_models(as_json: JsonFlag = False) -> None:
         lists = {kind: [_info(n, c) for n, c in each.items()] for kind, each in kinds.items()}
         print_json({**lists, "networks": [*networks]})
         return
-    table = Table("model", "pixel nm", "upsampling", "trained on")
+    table = NamesTable("model", "pixel nm", "upsampling", "trained on", names="model")
     for name, card in (cards | adapted | imported | untrained).items():
         info = _info(name, card)
         upsampling = "" if card.upsampling is None else str(card.upsampling)
         pixel = "any" if card.is_for_any_pixel else f"{card.pixel_size_nm:g}"
-        table.add_row(name, pixel, upsampling, _in_brief(info["trained_on"]))
+        table.add_row(
+            name, pixel, upsampling, _in_brief(info["trained_on"].removeprefix("Trained on "))
+        )
     out.print(table)
     out.print("Networks to train: " + ", ".join(sorted(networks)))
 
@@ -183,9 +185,9 @@ def _cards(paths: Mapping[str, Path]) -> dict[str, ModelCard]:
 
 
 def _in_brief(text: str) -> str:
-    """Return the first sentence, cut after a word where it is longer than 60 characters."""
+    """Return the first sentence, cut after a word where it is longer than 44 characters."""
     sentence, stop, _ = text.partition(". ")
-    return shorten(sentence + stop.strip(), 60, placeholder=" …")
+    return shorten(sentence + stop.strip(), 44, placeholder=" …")
 
 
 def _info(name: str, card: ModelCard, parameters: int | None = None) -> dict[str, Any]:

@@ -26,7 +26,11 @@ FEWEST_FRAMES = 20
 RADIUS_NM = 150.0
 """What is so near to a bead is of the bead."""
 CORE_NM = 60.0
-"""Its positions are nearer to each other; molecules that lie densely are as many around that."""
+"""Its positions are nearer to each other."""
+FEW_AROUND, MOST_AROUND = 0.2, 0.5
+"""Of as many as there, up to twice as far from it; along dense fibres, and where they cross, 1."""
+MORE_FRAMES = 1.1
+"""Times those that as many molecules are seen in by chance: a bead is there once in a frame."""
 MAX_BEADS = 100
 _SMOOTHING_FRAMES = 25
 
@@ -44,8 +48,8 @@ def follow_fiducials(sample: Sample) -> Path:
     """
     first = correlate(sample.thinned()).xyz_nm
     still = sample.xyz_nm - first[sample.frame]
-    n_seen = LEAST_SHARE * (sample.n_frames - int(sample.frame[0]))
-    beads = _beads(still[:, :2], sample.frame, np.ones(len(still)), n_seen)
+    n_all = sample.n_frames - int(sample.frame[0])
+    beads = _beads(still[:, :2], sample.frame, np.ones(len(still)), n_all)
     if not beads:
         raise ValueError(
             f"No molecule is seen in {LEAST_SHARE:.0%} of the frames, so there are no beads to "
@@ -93,7 +97,7 @@ def find_beads(table: Localizations) -> list[Array]:
     if n_frames < FEWEST_FRAMES:
         return []
     xy = np.stack([np.asarray(table[name], float)[where] for name in ("x_nm", "y_nm")], axis=1)
-    return [where[rows] for rows in _beads(xy, frame, seen, LEAST_SHARE * n_frames)]
+    return [where[rows] for rows in _beads(xy, frame, seen, n_frames)]
 
 
 def without_beads(table: Localizations) -> tuple[Localizations, list[str]]:
@@ -110,14 +114,15 @@ def without_beads(table: Localizations) -> tuple[Localizations, list[str]]:
     ]
 
 
-def _beads(xy: Array, frame: Array, seen: Array, n_seen: float) -> list[Array]:
+def _beads(xy: Array, frame: Array, seen: Array, n_all: int) -> list[Array]:
     """Return the rows of each bead, the most often seen first.
 
     Parameters
     ----------
     seen : (N,) how many frames a row stands for.
-    n_seen : frames that a bead is seen in at least.
+    n_all : frames in which it might have been.
     """
+    n_seen = LEAST_SHARE * n_all
     beads: list[Array] = []
     centres: list[Array] = []
     for crowd, near in _crowded(xy, seen, n_seen / 4):  # a bead may lie on the corner of four cells
@@ -130,7 +135,10 @@ def _beads(xy: Array, frame: Array, seen: Array, n_seen: float) -> list[Array]:
         apart = np.hypot(*(xy[near] - centre).T)
         core, around = near[apart < CORE_NM], near[(apart >= CORE_NM) & (apart < 2 * CORE_NM)]
         n_frames = len(np.unique(frame[core])) + (seen[core] - 1).sum()
-        if n_frames < n_seen or seen[around].sum() > seen[core].sum():
+        share_around = seen[around].sum() / max(seen[core].sum(), 1.0)
+        by_chance = n_all * -math.expm1(-seen[core].sum() / n_all)
+        is_by_chance = n_frames < MORE_FRAMES * by_chance
+        if n_frames < n_seen or share_around > (FEW_AROUND if is_by_chance else MOST_AROUND):
             continue
         beads.append(near[apart < RADIUS_NM])
         centres.append(centre)

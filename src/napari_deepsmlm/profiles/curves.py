@@ -103,7 +103,7 @@ def _ring(position: Floats, form: Floats) -> Floats:
 MODELS: dict[Model, Curve] = {
     "gauss": Curve("one line, a Gaussian", ("centre", "sigma"), _gauss),
     "two-gauss": Curve(
-        "two lines, Gaussians of one width", ("centre", "sigma", "distance"), _two_gauss, n_shapes=2
+        "two lines of one width", ("centre", "sigma", "distance"), _two_gauss, n_shapes=2
     ),
     "flat": Curve(
         "an evenly filled slab, blurred", ("centre", "sigma", "size"), _flat, size="width"

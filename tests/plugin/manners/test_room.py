@@ -5,20 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from napari.qt import get_current_stylesheet
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QAbstractScrollArea,
+    QComboBox,
     QGraphicsView,
     QLabel,
     QPushButton,
     QScrollBar,
+    QStyle,
+    QStyleOptionComboBox,
     QTabBar,
     QTabWidget,
     QWidget,
 )
 from tests.plugin.manners.panels import EDITORS, PANELS, describe, parents
+
+from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
 
 if TYPE_CHECKING:
     from tests.plugin.manners.panels import Open
@@ -39,6 +45,7 @@ def test_nothing_is_cut_off_on_a_small_laptop(
     assert panel.minimumSizeHint().width() <= WIDEST_PX
     assert panel.minimumSizeHint().height() <= SCREEN[1] - 150
     panel.setParent(None)  # by itself, in the room that the dock gives it
+    panel.setStyleSheet(get_current_stylesheet() + panel.styleSheet())
     assert not all_cut_off(panel, qtbot, 370, SCREEN[1] - 120)
 
 
@@ -142,7 +149,26 @@ def room_of(widget: QWidget, panel: QWidget) -> QWidget:
 def is_too_narrow(widget: QWidget) -> bool:
     if isinstance(widget, QAbstractButton):
         return widget.width() < widget.fontMetrics().horizontalAdvance(widget.text())
+    if isinstance(widget, QComboBox):
+        return room_for_text(widget) < widest_text(widget)
     if not isinstance(widget, QLabel):
         return False
     is_low = bool(widget.text()) and widget.height() < widget.fontMetrics().height()
     return is_low or (not widget.wordWrap() and widget.width() < widget.sizeHint().width() - 1)
+
+
+def room_for_text(box: QComboBox) -> int:
+    """Pixels that the style leaves for what is chosen."""
+    style, option = box.style(), QStyleOptionComboBox()
+    assert style is not None
+    box.initStyleOption(option)
+    kind, part = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
+    return style.subControlRect(kind, option, part, box).width()
+
+
+def widest_text(box: QComboBox) -> int:
+    """Pixels that the longest of the offered texts needs, as it is shown when chosen."""
+    texts = [box.itemText(index) for index in range(box.count())]
+    if isinstance(box, LongNamesBox):
+        texts = []
+    return max(map(box.fontMetrics().horizontalAdvance, texts), default=0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from napari.qt import get_current_stylesheet
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
@@ -94,6 +95,26 @@ def test_the_result_says_which_model_and_camera(
     assert "frames_background,2" in (tmp_path / "quality.csv").read_text()
 
 
+def test_no_label_is_cut_beside_long_numbers(quality: QualityWidget, qtbot: Any) -> None:
+    view = quality.results.mismatch
+    wide = Measurement(1.105, 0.021), (150.0, 15_000.0)
+    view.show_table(
+        MismatchTable(MODEL, [Row(name, "cannot be told", *wide, "") for name in NAMES])
+    )
+    view.setParent(None)
+    view.setStyleSheet(get_current_stylesheet())
+    view.resize(330, 600)  # the panel on a small laptop, less margins and scroll bar
+    view.show()
+    qtbot.waitExposed(view)
+    room = view.tree.columnWidth(0) - 6  # Qt's margins of a text
+    lines = [
+        line for i in range(len(NAMES)) for line in view.tree.topLevelItem(i).text(0).splitlines()
+    ]
+    cut = [each for each in lines if view.tree.fontMetrics().horizontalAdvance(each) > room]
+    view.hide()
+    assert not cut
+
+
 def test_what_is_near_has_a_sign_and_says_by_how_much(quality: QualityWidget) -> None:
     view = quality.results.mismatch
     row = Row(
@@ -119,7 +140,7 @@ def test_a_chosen_model_needs_no_result_and_gets_what_is_entered(
     rows.choose("drsn-storm:2d-100nm-x4")
     assert not rows.camera_box.native.isHidden()
     rows._fields.fill({"sum_frames": 4})
-    rows.camera_box.value = "baseline and gain below"
+    rows.camera_box.value = "baseline and gain"
     rows.camera_box.photons_per_adu.value = 1 / experiment.camera.adu_per_photon
     run()
     table = quality.results.mismatch.table

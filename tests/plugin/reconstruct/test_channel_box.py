@@ -59,7 +59,7 @@ def test_the_colour_that_is_read_is_shown_with_its_molecules_on_it(
 ) -> None:
     viewer.open(two, plugin="napari-deepsmlm")
     panel.form.model_box.load_file(spotter())
-    panel.form.camera_box.value = "none: ADU are photons"
+    panel.form.camera_box.value = "none: ADU = photons"
     panel.form.channel_box.value = 2
     assert viewer.dims.current_step[1] == 1
     run()

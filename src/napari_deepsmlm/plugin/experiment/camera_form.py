@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from napari_deepsmlm.plugin.forms.rows import Fields, editable
 from napari_deepsmlm.plugin.widgets.editors import make_calm
 from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
+from napari_deepsmlm.plugin.widgets.parts import wide_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ class CameraForm(LongNamesBox):
         self._presets: Mapping[str, Any] = {}
         self._fields: dict[str, Fields] = {}
         self._kept: dict[str, Any] = {}
-        rows.addRow("Camera", self)
+        rows.addRow(wide_row("Camera", self, label_share=24))
         self.currentIndexChanged.connect(self._on_choice)
 
     def fill(self, presets: Mapping[str, Any]) -> None:

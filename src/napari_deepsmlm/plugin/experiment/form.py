@@ -13,7 +13,7 @@ from napari_deepsmlm.plugin.experiment.psf_form import PsfForm
 from napari_deepsmlm.plugin.experiment.structure_form import StructureForm
 from napari_deepsmlm.plugin.forms.rows import Fields, FoldedForm, editable
 from napari_deepsmlm.plugin.widgets.editors import choice
-from napari_deepsmlm.plugin.widgets.parts import add_row, button
+from napari_deepsmlm.plugin.widgets.parts import button, wide_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +140,7 @@ class ExperimentForm(QWidget):
         self.load_button = button("Load…", "Fill in everything from an experiment file (YAML).")
         self.load_button.clicked.connect(self._on_load)
         self.save_button = button("Save…", "Write everything to an experiment file (YAML).")
-        add_row(self.rows, self.source_box)
+        self.rows.addRow(wide_row("Preset", self.source_box.native, label_share=24))
         buttons = QHBoxLayout()
         buttons.addWidget(self.load_button)
         buttons.addWidget(self.save_button)

@@ -12,7 +12,7 @@ from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.widgets.editors import make_calm
 from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
 from napari_deepsmlm.plugin.widgets.notes import Note
-from napari_deepsmlm.plugin.widgets.parts import button
+from napari_deepsmlm.plugin.widgets.parts import button, wide_row
 
 if TYPE_CHECKING:
     from napari_deepsmlm.psf import AnyPSF
@@ -49,7 +49,9 @@ class PsfForm(LongNamesBox):
             "cspline files of SMAP and DECODE serve too), or one described in a YAML file.",
         )
         self.load_button.clicked.connect(self._on_load)
-        rows.insertRow(rows.rowCount() - len(self.fields.editors), "PSF", self)
+        rows.insertRow(
+            rows.rowCount() - len(self.fields.editors), wide_row("PSF", self, label_share=24)
+        )
         rows.addRow("", self.load_button)
         rows.addRow(self.note)
         self.fields.changed.connect(self.changed)

@@ -9,6 +9,7 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from napari_deepsmlm.plugin.forms.rows import Fields, FoldedForm, editable
 from napari_deepsmlm.plugin.widgets.editors import make_calm
 from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
+from napari_deepsmlm.plugin.widgets.parts import wide_row
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QFormLayout, QWidget
@@ -41,7 +42,7 @@ class StructureForm(LongNamesBox):
         super().__init__(parent)
         make_calm(self)
         self.setToolTip("<qt>Where the molecules sit.</qt>")
-        rows.addRow("Structure", self)
+        rows.addRow(wide_row("Structure", self, label_share=24))
         self.more = FoldedForm("More about the structure", "Its sizes, distances and depths.")
         self._known = _known_structures()
         self._loaded: Structure | None = None

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.plugin.layers.chooser import LayerList
 
-UNKNOWN = "not known: ADU as photons"
 AUTO = "auto: file or noise"
-NONE = "none: ADU are photons"
-BY_NUMBERS = "baseline and gain below"
+NONE = "none: ADU = photons"
+BY_NUMBERS = "baseline and gain"
 LARGEST = 65_535.0
 TOOLTIP = (
     "What turns the numbers in the file (ADU) into photons. This model needs it for photons and "
@@ -41,7 +40,7 @@ class CameraBox(ComboBox):
     """
 
     def __init__(
-        self, *, unknown: str = UNKNOWN, is_auto: bool = False, tooltip: str = TOOLTIP
+        self, *, unknown: str = NONE, is_auto: bool = False, tooltip: str = TOOLTIP
     ) -> None:
         self._unknown = AUTO if is_auto else unknown
         self._is_auto = is_auto

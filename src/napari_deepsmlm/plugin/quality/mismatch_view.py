@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from napari_deepsmlm.mismatch import MismatchTable
 
 COLUMNS = ("", "frames", "trained", "")
-LONGEST_LABEL = 15
-"""Characters of a line: the unit of a longer label goes below."""
+LONGEST_LABEL = 11
+"""Characters of a line: the rest of a longer label goes below."""
 # Okabe and Ito's colours, told apart by all eyes; the words say the same.
 VERDICTS = {
     "inside": ("✓ inside", SKY),
@@ -111,4 +112,4 @@ class MismatchView(QWidget):
 
 
 def _in_lines(label: str) -> str:
-    return label if len(label) <= LONGEST_LABEL else label.replace(" (", "\n(", 1)
+    return "\n".join(wrap(label.replace("photons/px", "per px"), LONGEST_LABEL))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QWidget
 
 from napari_deepsmlm.plugin.forms.camera_box import CameraBox
 from napari_deepsmlm.plugin.forms.model_box import LOAD_FILE
@@ -14,7 +14,9 @@ from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.layers.world import provenance
 from napari_deepsmlm.plugin.library.choices import ModelChoice
 from napari_deepsmlm.plugin.widgets.editors import make_calm
+from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
 from napari_deepsmlm.plugin.widgets.notes import Note
+from napari_deepsmlm.plugin.widgets.parts import wide_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +51,7 @@ class TrainingRows(QObject):
         self._models: list[ModelChoice] = []
         self._chosen = 0
         self._fields: Fields | None = None
-        self.box, self.note = QComboBox(), Note()  # its last entry opens a file: not in magicgui
+        self.box, self.note = LongNamesBox(), Note()  # its last entry opens a file
         make_calm(self.box)
         self.box.setToolTip(
             "<qt>The model whose training the camera frames are held against: pixel size, PSF "
@@ -72,7 +74,7 @@ class TrainingRows(QObject):
 
         self._models = list(models)
         self._list_models()
-        rows.addRow("Model", self.box)
+        rows.addRow(wide_row("Model", self.box))
         rows.addRow(self.note)
         self.camera_box.follow(self._frames_box)
         self.camera_box.add_to(rows, cameras)

@@ -36,7 +36,7 @@ from napari_deepsmlm.plugin.reconstruct.sample_model import sample_model
 from napari_deepsmlm.plugin.widgets.editors import Number, choice, make_narrow
 from napari_deepsmlm.plugin.widgets.frame_numbers import COUNTED, FIRST_SHOWN
 from napari_deepsmlm.plugin.widgets.notes import Note
-from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
+from napari_deepsmlm.plugin.widgets.parts import add_row, show_row, wide_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,6 @@ class ReconstructForm(QWidget):
         self.channel_box = ChannelBox()
         self.channel_box.changed.connect(self._on_channel)
         self.model_box = ModelBox()
-        self.model_box.setAccessibleName("Model")
         self.camera_box = CameraBox(is_auto=True)
         self.camera_finder = CameraFinder(self)
         self.adapted_finder = AdaptedFinder(self)
@@ -233,7 +232,7 @@ class ReconstructForm(QWidget):
         self._rows.addRow("Region", self.region_box)
         self._rows.addRow(self.region_box.note)
         add_row(self._rows, self._editors["sum_frames"])
-        self._rows.addRow(self._model_row())
+        self._rows.addRow(wide_row("Model", self.model_box))
         self._rows.addRow(self.model_box.note)
         add_row(self._rows, self._editors[UPSAMPLING])
         self.camera_box.add_to(self._rows, library.cameras)
@@ -245,14 +244,6 @@ class ReconstructForm(QWidget):
             add_row(self._folded.rows, self._editors[name])
         self._rows.addRow(self.compute_note)
         self._rows.addRow(self._folded)
-
-    def _model_row(self) -> QHBoxLayout:
-        """Return a row that leaves more room for a name than the others do."""
-        row = QHBoxLayout()
-        row.setSpacing(12)
-        row.addWidget(QLabel("Model"))
-        row.addWidget(self.model_box, 1)
-        return row
 
     def _frames_row(self) -> QHBoxLayout:
         row = QHBoxLayout()

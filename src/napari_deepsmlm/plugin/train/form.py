@@ -16,7 +16,7 @@ from napari_deepsmlm.plugin.train.recorded_form import RecordedForm
 from napari_deepsmlm.plugin.train.start_box import StartBox
 from napari_deepsmlm.plugin.widgets.editors import PathEdit, choice
 from napari_deepsmlm.plugin.widgets.notes import Note
-from napari_deepsmlm.plugin.widgets.parts import add_row, show_row
+from napari_deepsmlm.plugin.widgets.parts import add_row, show_row, wide_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,9 +202,9 @@ class TrainForm(QWidget):
 
     def _add_network(self, kit: TrainingKit) -> None:
         self._networks = [(network.title, name) for name, network in kit.networks.items()]
-        add_row(self._rows, self.network_box)
+        self._rows.addRow(wide_row("Network", self.network_box.native, label_share=24))
         self.network_box.reset_choices()
-        self._rows.addRow("Start from", self.start_box)
+        self._rows.addRow(wide_row("Start from", self.start_box, label_share=24))
         self._rows.addRow(self.network_note)
         self.start_box.failed.connect(self.failed)
         self.start_box.offer(self.network_box.value, list(kit.models))

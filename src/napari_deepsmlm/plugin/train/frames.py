@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtGui import QFontMetricsF, QImage, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_deepsmlm._palette import ORANGE, SKY
@@ -184,10 +184,12 @@ class PreviewGrid(QWidget):
 
 
 class _SparseAxis(pg.AxisItem):  # type: ignore[misc]
-    """An axis with two to four numbers, which may have five digits each."""
+    """An axis with two to four numbers, which may have five digits each and stay apart."""
 
     def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
-        least = max(high - low, 1e-9) / 4
+        font = QFontMetricsF(self.style.get("tickFont") or self.font())
+        room = font.horizontalAdvance(f"{high:.0f}  ") / max(size, 1.0)
+        least = max(high - low, 1e-9) * min(max(1 / 4, room), 1.0)
         decade = 10.0 ** math.floor(math.log10(least))
         return [(next(n * decade for n in (1, 2, 4, 5, 10) if n * decade >= least), 0.0)]
 

@@ -43,8 +43,7 @@ class StartBox(LongNamesBox):
         self.addItem(FROM_SCRATCH, None)
         for model in self._models:
             if model.network == network:
-                title = f"{model.title}, {model.pixel_size_nm:g} nm pixels"
-                self.addItem(title, model.key)
+                self.addItem(_title(model), model.key)
                 self.setItemData(self.count() - 1, model.key, Qt.ItemDataRole.ToolTipRole)
         self.insertSeparator(self.count())
         self.addItem(LOAD_FILE)
@@ -114,3 +113,11 @@ class StartBox(LongNamesBox):
         if path:
             self.choose(path)
             self.chosen.emit(self.key)
+
+
+def _title(model: ModelChoice) -> str:
+    """Return a model's name with its pixel, unless it says that itself."""
+    if model.is_for_any_pixel:
+        return f"{model.title}, any pixel"
+    pixel = f"{model.pixel_size_nm:g}"
+    return model.title if f"{pixel}nm" in model.title else f"{model.title}, {pixel} nm"

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QWidget,
+)
 
 from napari_deepsmlm.plugin.widgets.editors import parts_of
 
@@ -169,6 +177,24 @@ def add_row(form: QFormLayout, editor: Widget) -> None:
     label = form.labelForField(editor.native)
     if label is not None:
         label.setToolTip(editor.tooltip or "")
+
+
+def wide_row(label: str, widget: QWidget, *, label_share: int = 0) -> QHBoxLayout:
+    """Return a row that leaves more room for long names than the rows of a form do.
+
+    Parameters
+    ----------
+    label_share : percent of the row that the label takes, so that editors stand below each other;
+        0: what it needs.
+    """
+    row, title = QHBoxLayout(), QLabel(label)
+    row.setSpacing(12)
+    title.setBuddy(widget)
+    title.setToolTip(widget.toolTip())
+    widget.setAccessibleName(label)
+    row.addWidget(title, label_share)
+    row.addWidget(widget, 100 - label_share)
+    return row
 
 
 def show_row(form: QFormLayout | None, widget: QWidget, is_shown: bool) -> None:

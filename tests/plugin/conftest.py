@@ -11,8 +11,10 @@ import napari.settings
 import numpy as np
 import pytest
 import torch
+from napari.settings import NapariSettings
 from napari.settings._plugin_config_generator import plugin_configuration_generator
 from napari.utils._proxies import PublicOnlyProxy
+from npe2 import PluginManifest
 from tests.plugin.shared_viewer import SharedViewer, wait_for_workers
 
 from napari_deepsmlm import known_cameras
@@ -23,6 +25,7 @@ from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from importlib.metadata import EntryPoint
 
 WAIT_MS = 60_000
 
@@ -54,6 +57,23 @@ def own_settings(
     napari.settings._clear_plugin_settings_cache()
     yield
     napari.settings._clear_plugin_settings_cache()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_once() -> Iterator[None]:
+    """Manifests are read once, not for each viewer; napari writes its own preferences nowhere."""
+    read = PluginManifest._from_entrypoint
+    known: dict[str, PluginManifest] = {}
+
+    def from_entrypoint(entry_point: EntryPoint, *more: Any) -> PluginManifest:
+        if entry_point.value not in known:
+            known[entry_point.value] = read(entry_point, *more)
+        return known[entry_point.value]
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(PluginManifest, "_from_entrypoint", staticmethod(from_entrypoint))
+        monkeypatch.setattr(NapariSettings, "_maybe_save", lambda _: None)
+        yield
 
 
 @pytest.fixture(scope="session")

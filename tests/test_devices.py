@@ -51,6 +51,34 @@ with kept_memory():
     thread.join()
 """
 
+# Two blocks that do not fit into one heap of a thread: the other heap is all free in between.
+CHILD_WITH_TWO_HEAPS = """
+import ctypes, json, resource, threading
+from napari_deepsmlm._devices import kept_memory
+
+libc = ctypes.CDLL(None)
+libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+
+def filled(n_bytes):
+    return ctypes.memset(libc.malloc(n_bytes), 1, n_bytes)
+
+def faults_of_a_block():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    libc.free(filled(40 << 20))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def work():
+    filled(40 << 20)
+    print(json.dumps([faults_of_a_block() for _ in range(3)]))
+
+ctypes.memset.restype = ctypes.c_void_p
+with kept_memory():
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+"""
+
 glibc_only = pytest.mark.skipif(
     not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc",
     reason="other systems have allocators of their own",
@@ -73,3 +101,11 @@ def test_with_one_heap_a_thread_keeps_blocks_of_any_size() -> None:
         for words in ([], ["shared"])
     )
     assert apart > 5 * shared
+
+
+@glibc_only
+def test_a_thread_keeps_all_its_heaps() -> None:
+    words = [sys.executable, "-c", CHILD_WITH_TWO_HEAPS]
+    told = subprocess.run(words, capture_output=True, check=True, text=True)
+    first, *_, last = json.loads(told.stdout)
+    assert first > 5 * last

@@ -96,8 +96,8 @@ class Localizations:
     def concatenate(cls, tables: Iterable[Localizations]) -> Localizations:
         """Stack tables with the same columns, in the order given."""
         parts = list(tables)
-        if not parts:
-            return cls.empty()
+        if len(parts) < 2:
+            return parts[0] if parts else cls.empty()
         names = parts[0].names
         for part in parts[1:]:
             if set(part.names) != set(names):

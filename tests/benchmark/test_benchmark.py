@@ -66,10 +66,12 @@ def test_the_command_line_measures_and_writes(
     monkeypatch.setitem(pipeline.PIXELS_PER_BATCH, "cpu", 1)  # one frame at a time
     monkeypatch.setattr(measuring, "PEAK_SIDE", 64)
     command = ["benchmark", "voxel-regression", "--quick", "--device", "cpu", "--json"]
-    done = CliRunner().invoke(app, [*command, "--threads", "1", "--out", str(tmp_path)])
+    more = ["--threads", "1", "--precision", "fp32", "--precision", "bf16", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, [*command, *more])
     assert done.exit_code == 0, done.output
     plain = json.loads(done.stdout)
-    speed = plain["networks"]["voxel-regression"]
+    assert list(plain["networks"]) == ["voxel-regression, fp32", "voxel-regression, bf16"]
+    speed = plain["networks"]["voxel-regression, fp32"]
     for name in ("ms_per_frame_64", "ms_per_frame_128", "pipeline_frames_per_second"):
         assert speed[name] > 0
     assert speed["ms_per_frame_128"] > speed["network_ms_per_frame_64"]
@@ -79,7 +81,8 @@ def test_the_command_line_measures_and_writes(
     )
     assert list(speed["frames_per_second_by_threads"]) == ["1"]
     with (tmp_path / "benchmark.csv").open(encoding="utf-8") as file:
-        (row,) = csv.DictReader(file)
+        row, half = csv.DictReader(file)
+    assert (row["precision"], half["precision"]) == ("fp32", "bf16")
     assert float(row["ms_per_frame_64"]) == pytest.approx(speed["ms_per_frame_64"])
     assert (tmp_path / "benchmark.png").stat().st_size > 10_000
 

@@ -42,7 +42,7 @@ class BenchmarkOptions(FrozenModel):
 
     networks: tuple[str, ...] = Field((), description="Networks or built-in models; all if none.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
-    precision: str = Field("auto", description="auto, fp32, bf16.")
+    precisions: tuple[str, ...] = Field(("auto",), description="auto, fp32, bf16; in turn.")
     rounds: int = Field(3, ge=1, le=1000, description="Times that everything is run in turn.")
     seconds_each: float = Field(
         30.0, gt=0, description="No further round of a network after so many seconds."
@@ -85,11 +85,11 @@ class NetworkSpeed(FrozenModel):
 
 
 class Measured(NamedTuple):
-    """A network is done."""
+    """A network is done, in one precision."""
 
     speed: NetworkSpeed
     n_done: int
-    n_networks: int
+    n_runs: int
     machine: dict[str, Any]
 
 
@@ -101,13 +101,14 @@ def run_benchmark(options: BenchmarkOptions) -> Iterator[Measured]:
     ValueError
         If there is no such network or device.
     """
-    compute = choose_compute(options.device, options.precision)
+    computes = [choose_compute(options.device, precision) for precision in options.precisions]
     names = options.networks or tuple(available_models())
     found = [find_model(name) for name in names]
-    machine = _machine(compute)
-    for n, one in enumerate(found, 1):
+    machines = [_machine(compute) for compute in computes]
+    runs = [(one, *run) for run in zip(computes, machines, strict=True) for one in found]
+    for n, (one, compute, machine) in enumerate(runs, 1):
         bench = _Bench(one.name, one.load(), _experiment(one.card.experiment, one.name), compute)
-        yield Measured(bench.measured(options, machine["peak_gflops"]), n, len(found), machine)
+        yield Measured(bench.measured(options, machine["peak_gflops"]), n, len(runs), machine)
 
 
 class _Bench:

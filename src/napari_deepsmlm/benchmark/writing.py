@@ -12,34 +12,41 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from napari_deepsmlm.benchmark.measuring import NetworkSpeed
+    from napari_deepsmlm.benchmark.measuring import Measured
 
 CSV_NAME, PICTURE_NAME = "benchmark.csv", "benchmark.png"
 
 
-def write_speeds(speeds: Sequence[NetworkSpeed], machine: dict[str, Any], folder: Path) -> None:
-    """Write `benchmark.csv`, a row for each network, and `benchmark.png`."""
+def names_of(measured: Sequence[Measured]) -> list[str]:
+    """Return the networks, with the precision where it is not the same for all."""
+    speeds = [one.speed for one in measured]
+    are_alike = len({speed.precision for speed in speeds}) == 1
+    return [s.network if are_alike else f"{s.network}, {s.precision}" for s in speeds]
+
+
+def write_speeds(measured: Sequence[Measured], folder: Path) -> None:
+    """Write `benchmark.csv`, a row for each network and precision, and `benchmark.png`."""
     folder.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
-    rows = [{**speed.model_dump(mode="json"), **machine} for speed in speeds]
+    rows = [{**one.speed.model_dump(mode="json"), **one.machine} for one in measured]
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
     with atomic_write(folder / CSV_NAME) as file:
         file.write(text.getvalue().encode())
     picture = io.BytesIO()
-    _drawn(speeds, machine).savefig(picture, format="png", dpi=150)
+    _drawn(measured).savefig(picture, format="png", dpi=150)
     with atomic_write(folder / PICTURE_NAME) as file:
         file.write(picture.getvalue())
 
 
-def _drawn(speeds: Sequence[NetworkSpeed], machine: dict[str, Any]) -> Any:
+def _drawn(measured: Sequence[Measured]) -> Any:
     """Draw time per frame, as published and ours with their ratio, and what the pipeline keeps."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     time_axes, share_axes = figure.subplots(1, 2)
-    names = [speed.network for speed in speeds]
+    speeds, names = [one.speed for one in measured], names_of(measured)
     places = range(len(speeds))
     pairs = (
         (
@@ -75,5 +82,6 @@ def _drawn(speeds: Sequence[NetworkSpeed], machine: dict[str, Any]) -> Any:
     share_axes.set(ylabel="pipeline / bare network", xticks=places)
     for axes in (time_axes, share_axes):
         axes.set_xticklabels(names, rotation=15)
-    figure.suptitle(f"{machine['device']} ({machine['name']}), {machine['precision']}")
+    machine, precisions = measured[0].machine, dict.fromkeys(s.precision for s in speeds)
+    figure.suptitle(f"{machine['device']} ({machine['name']}), {', '.join(precisions)}")
     return figure

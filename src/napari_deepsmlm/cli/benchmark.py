@@ -19,7 +19,9 @@ def benchmark(
         list[str] | None, typer.Argument(help="Networks or built-in models; default: all networks.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16.")] = "auto",
+    precision: Annotated[
+        list[str] | None, typer.Option(help="auto, fp32, bf16; may be repeated.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Medians of so many rounds.")] = 3,
     frames: Annotated[int, typer.Option(min=1, help="Frames of 64 x 64 of the pipeline.")] = 32,
     seconds: Annotated[
@@ -44,13 +46,13 @@ def benchmark(
     adds up images; its efficiency is its speed over that of the bare network.
     """
     from napari_deepsmlm.benchmark import BenchmarkOptions, run_benchmark
-    from napari_deepsmlm.benchmark.writing import write_speeds
+    from napari_deepsmlm.benchmark.writing import names_of, write_speeds
 
     options = BenchmarkOptions.from_dict(
         {
             "networks": tuple(networks or ()),
             "device": device,
-            "precision": precision,
+            "precisions": tuple(precision or ("auto",)),
             "rounds": QUICK_ROUNDS if quick else rounds,
             "seconds_each": QUICK_SECONDS if quick else seconds,
             "frames": QUICK_FRAMES if quick else frames,
@@ -59,26 +61,27 @@ def benchmark(
         },
         source="options",
     )
-    speeds = []
+    measured = []
     with progress("Measuring") as show:
-        for measured in run_benchmark(options):
-            speeds.append(measured.speed)
-            show(measured.n_done, measured.n_networks, measured.speed.network)
+        for one in run_benchmark(options):
+            measured.append(one)
+            show(one.n_done, one.n_runs, one.speed.network)
     if out_folder is not None:
-        write_speeds(speeds, measured.machine, out_folder)
+        write_speeds(measured, out_folder)
+    named = list(zip(names_of(measured), [one.speed for one in measured], strict=True))
     if as_json:
-        networks_plain = {speed.network: speed.model_dump(mode="json") for speed in speeds}
-        print_json({"machine": measured.machine, "networks": networks_plain})
+        plain = {name: speed.model_dump(mode="json") for name, speed in named}
+        print_json({"machine": measured[0].machine, "networks": plain})
         return
-    machine = measured.machine
-    err.print(
-        f"{machine['device']} ({machine['name']}), {machine['threads']} threads, "
-        f"{machine['precision']}, {machine['peak_gflops']:.0f} GFLOP/s in a matrix product"
-    )
+    for machine in {one.machine["precision"]: one.machine for one in measured}.values():
+        err.print(
+            f"{machine['device']} ({machine['name']}), {machine['threads']} threads, "
+            f"{machine['precision']}, {machine['peak_gflops']:.0f} GFLOP/s in a matrix product"
+        )
     table = Table("network", "ms, 64²", "published", "ms, 128²", "published", "frames/s", "share")
-    for speed in speeds:
+    for name, speed in named:
         table.add_row(
-            speed.network,
+            name,
             f"{speed.ms_per_frame_64:.1f}",
             f"{speed.published_ms_per_frame_64:.1f}",
             f"{speed.ms_per_frame_128:.1f}",

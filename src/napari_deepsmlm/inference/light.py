@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FAINT_SHARE = 0.1
 BOX_PX = 3
 # Squares that are enough for the quantile; larger frames use every second, third ... square.
-ENOUGH_PLACES = 1 << 10
+ENOUGH_PLACES = 1 << 9
 
 
 def light_above_background(frames: Tensor) -> Tensor:

@@ -234,7 +234,8 @@ class Pipeline:
                 # Frames without contrast give nothing: what a network predicts of them is noise.
                 alive = is_alive[first : first + len(part)]
                 table = self._decoded(part, tile, core, alive)
-                table = table[alive[table.frame]]
+                if not inputs.has_contrast.all():
+                    table = table[alive[table.frame]]
                 found.append(self._placed(table, tile, inputs.first_frame, first, dark))
         table = Localizations.concatenate(found)
         if image is None and len(table):

@@ -46,12 +46,14 @@ def histogram(
     """
     image: Tensor | None = None
     # float64: a float32 that counts by ones stops at 2**24
+    is_exact = weights is None and len(table) < 1 << 24
+    dtype = torch.float32 if is_exact else torch.float64
     for start in range(0, max(len(table), 1), ROWS_PER_STEP):
         raise_if(stopping)
         part = table[start : start + ROWS_PER_STEP]
         y, x = in_pixels(part, sr_pixel_nm, corner_px)
         if image is None:
-            image = torch.zeros(shape[0] * shape[1], dtype=torch.float64, device=x.device)
+            image = torch.zeros(shape[0] * shape[1], dtype=dtype, device=x.device)
         is_inside = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])  # false for NaN
         pixel = y[is_inside].long() * shape[1] + x[is_inside].long()
         if weights is None:

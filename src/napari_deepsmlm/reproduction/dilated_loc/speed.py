@@ -28,7 +28,7 @@ def make(bench: Bench) -> Outcome:
         options = BenchmarkOptions(
             networks=(MODEL,),
             device=bench.device,
-            precision="fp32",
+            precisions=("fp32",),
             rounds=bench.pick(tiny=1, small=3, full=20),
             frames=bench.pick(tiny=1, small=16, full=1000),
         )

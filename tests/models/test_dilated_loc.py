@@ -390,6 +390,16 @@ def test_shares_take_no_more_probability_than_there_is() -> None:
     assert shares.mass.min() >= 0.05
 
 
+def test_of_two_cells_that_are_equal_the_first_becomes_the_molecule() -> None:
+    cell = (torch.tensor([0, 0, 1]), torch.tensor([2, 2, 2]), torch.tensor([3, 4, 3]))
+    position = torch.tensor([[4.0, 2.5], [4.0, 2.5], [3.5, 2.5]])
+    probability = torch.tensor([0.4, 0.4, 0.2])
+    shares = share_out(probability, position, torch.full((3, 2), 0.5), cell, threshold=0.1)
+    assert shares.cells[:, 4].tolist() == [0, 2]
+    torch.testing.assert_close(shares.mass, torch.tensor([0.8, 0.2]))
+    torch.testing.assert_close(shares.mean(position), position[[0, 2]])
+
+
 @pytest.mark.parametrize(("photons", "n"), [(1.5, 1), (0.5, 2)])
 def test_what_is_brighter_than_a_molecule_is_found_once(photons: float, n: int) -> None:
     """All cells around a bead are sure of it; two molecules may well be at one place."""

@@ -360,8 +360,11 @@ def test_an_image_counts_its_molecules(
 MIRRORED_BADLY = {
     ("dilated-loc:astigmatic-100nm", -1),
     ("dilated-loc:astigmatic-100nm", -2),
+    ("dilated-loc:saddle-2um", -2),
+    ("dilated-loc:tetrapod-3um", -2),
     ("dilated-loc:tetrapod-6um", -1),
-    ("drsn-storm:2d-100nm-x4", -2),
+    ("dilated-loc:tetrapod-6um", -2),
+    ("drsn-storm:2d-x4", -2),
     ("drsn-storm:2d-x8", -1),
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tests.cli.conftest import call
+from tests.sweeps import thinned
 
 from napari_deepsmlm.camera import camera_preset
 from napari_deepsmlm.export import (
@@ -23,6 +24,8 @@ from napari_deepsmlm.models import build_model, built_in_models, find_model, sav
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ALWAYS = "dilated-loc:2d"
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -66,8 +69,8 @@ def test_the_camera_is_in_the_graph(tmp_path: Path) -> None:
     assert json.loads(metadata(tmp_path / "adu.onnx")["camera"])["kind"] == "scmos"
 
 
-@pytest.mark.slow  # each is traced, and run on frames of two sizes
-@pytest.mark.parametrize("name", built_in_models())
+# Each is traced, and run on frames of two sizes.
+@pytest.mark.parametrize("name", thinned(names := [*built_in_models()], [names.index(ALWAYS)]))
 def test_every_built_in_model_is_the_same_in_onnxruntime(name: str, tmp_path: Path) -> None:
     assert (
         export_onnx(ExportedGraph(find_model(name)), tmp_path / "m.onnx").largest_difference < 1e-4

@@ -211,7 +211,9 @@ def merged_kernel(weight: Tensor, factor: int) -> Tensor:
     falls_on = weight.new_zeros(3, factor + 2)
     for i in range(3):
         falls_on[i, 2 - i : 2 - i + factor] = 1
-    merged = weight.transpose(0, 1).flatten(2) @ torch.kron(falls_on, falls_on)
+    # A Kronecker product, which ONNX has not.
+    square = (falls_on[:, None, :, None] * falls_on[:, None]).reshape(9, -1)
+    merged = weight.transpose(0, 1).flatten(2) @ square
     kernel: Tensor = merged.unflatten(-1, (factor + 2, factor + 2))
     return kernel.contiguous(memory_format=torch.channels_last)
 
@@ -244,6 +246,8 @@ def in_channels_last(x: Tensor) -> Tensor:
     `memory_format` leaves the strides of a single channel as they are, and then what it is
     concatenated with is not in this order.
     """
+    if torch.onnx.is_in_onnx_export():  # programs that read it have orders of their own
+        return x
     B, C, H, W = x.shape
     return x.permute(0, 2, 3, 1).flatten(1).view(B, H, W, C).permute(0, 3, 1, 2)
 

@@ -80,16 +80,26 @@ def to_robust_range(frames: Tensor) -> tuple[Tensor, Tensor]:
     span : (B, 1, 1, 1) what they were divided by; 0 for constant frames, which become 0.
     """
     above = frames - background_level(frames)
-    H, W = frames.shape[-2:]
+    H, W = (int(side) for side in frames.shape[-2:])  # plain numbers, also while traced
     around = functional.pad(above, (1, 1, 1, 1), mode="replicate")
     nine = [around[..., i : i + H, j : j + W] for i in range(3) for j in range(3)]
-    bright = torch.stack(nine).median(0).values.flatten(1).quantile(BRIGHT_SHARE, 1)
+    middle = torch.stack(nine).kthvalue(5, dim=0).values.flatten(1)
+    bright = _quantile(middle, BRIGHT_SHARE, H * W)
     # Differences of neighbours are noise and little else.
     differences = (frames[..., 1:] - frames[..., :-1]).abs().flatten(1)
-    noise = differences.median(1).values / (NORMAL_MAD * math.sqrt(2))
+    median = differences.kthvalue((H * (W - 1) + 1) // 2, dim=1).values
+    noise = median / (NORMAL_MAD * math.sqrt(2))
     span = bright.maximum(LEAST_SPAN * noise)[:, None, None, None]
     scaled = torch.where(span > 0, above / span, torch.zeros_like(above))
     return CLIPPED * torch.asinh(scaled / CLIPPED), span
+
+
+def _quantile(values: Tensor, share: float, n: int) -> Tensor:
+    """(B, n) -> (B,) as torch's own, which ONNX has not."""
+    below, part = divmod(share * (n - 1), 1)
+    first = values.kthvalue(int(below) + 1, dim=1).values
+    second = values.kthvalue(min(int(below) + 2, n), dim=1).values
+    return first + part * (second - first)
 
 
 def background_level(frames: Tensor) -> Tensor:

@@ -88,7 +88,10 @@ def _models() -> Check:
             load_model(path)
     except (ValueError, OSError) as error:
         return Check("built-in models", False, str(error), "install the package again")
-    return Check("built-in models", bool(names), ", ".join(names) or "none", "")
+    found = f"{len(names)}, which all load: deepsmlm models list" if names else "none"
+    return Check(
+        "built-in models", bool(names), found, "" if names else "install the package again"
+    )
 
 
 def _qt() -> Check:
@@ -104,7 +107,8 @@ def qt_check(has_qt: bool, found: str) -> Check:
     'broken for napari: install another version of Qt'
     """
     if not has_qt:
-        return Check("Qt", False, found, "pip install 'napari-deepsmlm[all]'")
+        advice = "only the window needs it: pip install 'napari-deepsmlm[all]'"
+        return Check("Qt", False, found, advice)
     is_broken = found.split()[-1] in BROKEN_QT
     advice = "broken for napari: install another version of Qt" if is_broken else ""
     return Check("Qt", not is_broken, found, advice)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -30,7 +32,7 @@ from napari_deepsmlm.cli import (
     train,
     trust,
 )
-from napari_deepsmlm.cli._console import add_command
+from napari_deepsmlm.cli._console import add_command, out
 
 app = typer.Typer(
     name="deepsmlm",
@@ -39,6 +41,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        out.print(f"napari-deepsmlm {version('napari-deepsmlm')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback(help=app.info.help)
+def every_command(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_say_version, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
+    """Take what stands before the name of a command."""
+
+
 models_app = typer.Typer(help="The models at hand.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 

@@ -43,18 +43,20 @@ _stopped = threading.Event()
 
 
 class NamesTable(Table):
-    """A table with a column of names, which are to be typed again and so never cut short."""
+    """A table with a column whose words are to be typed again; words of others may be broken."""
 
-    def __init__(self, *headers: str, names: str) -> None:
+    def __init__(self, *headers: str, names: str, least_width: int = 1) -> None:
         super().__init__(*headers)
+        for column in self.columns:
+            column.overflow = "fold"
         self._names = self.columns[headers.index(names)]
-        self._names.overflow, self._names.width = "fold", 1
+        self._names.width = least_width
 
     def add_row(self, *cells: Any, **style: Any) -> None:
         """Append a row; the column of names grows to its longest word."""
         super().add_row(*cells, **style)
         longest = Measurement.get(out, out.options, [*self._names.cells][-1]).minimum
-        self._names.width = max(self._names.width or 1, longest)
+        self._names.width = max(self._names.width or 0, longest)
 
 
 def add_command(group: typer.Typer, name: str, function: Callable[P, None], example: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
+
 from napari_deepsmlm.cli._console import NamesTable, out, print_json
 from napari_deepsmlm.cli._options import JsonFlag
 
@@ -14,7 +16,8 @@ def doctor(as_json: JsonFlag = False) -> None:
     if as_json:
         print_json({check.name: check._asdict() for check in checks})
         return
-    table = NamesTable("", "what", "found", "what to do", names="found")
+    table = NamesTable("", "what", "found", "what to do", names="what to do", least_width=26)
     for check in checks:
-        table.add_row("[green]ok[/]" if check.is_ok else "[red]no[/]", *check[:1], *check[2:])
+        told = map(escape, (check.name, check.found, check.advice))  # an extra in brackets
+        table.add_row("[green]ok[/]" if check.is_ok else "[red]no[/]", *told)
     out.print(table)

@@ -9,6 +9,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from napari_deepsmlm._words import counted
@@ -70,7 +71,7 @@ def model_info(
     table = Table("field", "value", show_header=False)
     for key, value in info.items():
         text = value if isinstance(value, str) else json.dumps(value, indent=1)
-        table.add_row(key, text)
+        table.add_row(key, escape(text))
     out.print(table)
 
 

@@ -6,6 +6,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_deepsmlm.plugin.widgets.editors import choice
 from napari_deepsmlm.plugin.widgets.long_names import LongNamesBox
 
 if TYPE_CHECKING:
@@ -77,3 +78,15 @@ def test_every_built_in_model_can_be_read_in_a_narrow_panel(
         box.setCurrentIndex(index)
         assert box.shown_name == name
     panel.close()
+
+
+def test_a_list_of_layers_shows_both_ends_too(box: LongNamesBox, qtbot: Any) -> None:
+    plain = choice([LONG], tooltip="A list as most are.").native
+    qtbot.addWidget(plain)
+    box.setCurrentIndex(1)
+    for each in (plain, box):
+        each.setStyleSheet("")
+        each.resize(160, 30)
+        each.show()
+        qtbot.waitExposed(each)
+    assert plain.grab().toImage() == box.grab().toImage()

@@ -12,6 +12,8 @@ from qtpy.QtCore import QEvent, QLocale, QObject, Qt
 from qtpy.QtGui import QIntValidator
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QLabel, QSizePolicy, QWidget
 
+from napari_deepsmlm.plugin.widgets.long_names import BothEnds, LongNamesBox
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -179,6 +181,8 @@ def make_calm(widget: QWidget) -> None:
     widget.setStyleSheet(f"min-width: {LEAST_WIDTH_PX}px;")  # napari's own is wider
     widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     widget.installEventFilter(_NoWheel(widget))
+    if isinstance(widget, QComboBox) and not isinstance(widget, LongNamesBox):
+        widget.installEventFilter(BothEnds(widget))
 
 
 def make_narrow(box: QAbstractSpinBox) -> None:

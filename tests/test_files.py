@@ -24,8 +24,14 @@ posix_only = pytest.mark.skipif(os.name == "nt", reason="a matter of POSIX file 
 
 
 def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # Without what measures coverage, which could not write either.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=own,
     )
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from napari_deepsmlm.adaptation import AdaptJob, AdaptOptions, Planned
-from napari_deepsmlm.adaptation.findings import Findings, look, told_by
+from napari_deepsmlm.adaptation import AdaptOptions
+from napari_deepsmlm.adaptation.findings import Findings, told_by
+from napari_deepsmlm.adaptation.twin import make_twin
 from napari_deepsmlm.adaptation.widths import FoundWidth, width_of
 from napari_deepsmlm.estimation import estimate
 from napari_deepsmlm.experiment import Experiment
@@ -93,12 +94,11 @@ def test_places_of_nothing_tell_no_width() -> None:
 def test_frames_near_the_noise_can_be_adapted_to() -> None:
     experiment = near_the_noise(110.0, photons=330.0)
     movie = open_frames(experiment.simulate(40, seed=6).stack, pixel_size_nm=100.0)
-    measured = estimate(movie, camera=experiment.camera)
-    assert measured.psf_sigma_nm is None
-    found = look(movie, 100.0, experiment.camera)
-    assert found is not None
-    result = told_by(found, measured)
+    assert estimate(movie, camera=experiment.camera).psf_sigma_nm is None
+    options = {"model": "dilated-loc:2d", "camera": experiment.camera, "steps": 1}
+    result = make_twin(movie, AdaptOptions.from_dict(options)).estimate
     assert result.psf_sigma_nm is not None
+    assert "do not tell the PSF's width" in " ".join(result.sentences)
     error = result.errors["psf_sigma_nm"]
     assert error < 0.15 * result.psf_sigma_nm
     assert abs(result.psf_sigma_nm - 110) < 2 * error
@@ -121,14 +121,3 @@ def test_a_width_that_frames_tell_stays_and_a_poor_one_does_not() -> None:
     assert told_by(found, poor).psf_sigma_px == 1.3
     without = found._replace(width=None)
     assert told_by(without, poor).psf_sigma_px == measured.psf_sigma_px
-
-
-def test_a_job_begins_where_the_frames_tell_no_width() -> None:
-    stack = near_the_noise(110.0, photons=330.0).simulate(40, seed=6).stack
-    assert estimate(stack, pixel_size_nm=100.0).psf_sigma_nm is None
-    values = {"model": "dilated-loc:2d", "pixel_size_nm": 100.0, "steps": 1, "patch_px": 16}
-    small = {"held_out_frames": 2, "held_out_px": 32}
-    job = AdaptJob(stack, AdaptOptions.from_dict({**values, **small}))
-    planned = next(event for event in job.run() if isinstance(event, Planned))
-    assert "do not tell the PSF's width" in " ".join(planned.sentences)
-    job.stop()

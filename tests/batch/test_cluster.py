@@ -124,6 +124,7 @@ def test_a_batch_of_which_a_worker_is_killed_gives_the_same(
         check_sharing(by(cluster, made).reconstruct)
 
 
+@pytest.mark.slow  # three more processes
 @pytest.mark.usefixtures("one_thread")
 def test_a_batch_of_which_the_scheduler_is_killed_keeps_what_is_done(
     cluster: Cluster, made: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -300,7 +300,17 @@ class Trained(NamedTuple):
         )
 
 
-@pytest.fixture(params=sorted(built_in_models()), scope="module")
+# The network and the code of x4, at four times its work.
+TAKES_LONG = "drsn-storm:2d-x8"
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name == TAKES_LONG else [])
+        for name in sorted(built_in_models())
+    ],
+    scope="module",
+)
 def trained(request: pytest.FixtureRequest) -> Trained:
     """Return each built-in model in turn."""
     model, card = load_model(built_in_models()[request.param])

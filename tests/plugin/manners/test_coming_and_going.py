@@ -113,6 +113,7 @@ class Watch:
 viewer = napari.Viewer(show=False)
 viewer.add_image(np.ones((20, 64, 64)), scale=(1, 100, 100), units=("pixel", "nm", "nm"))
 sys.meta_path.insert(0, Watch())
+import napari_deepsmlm.plugin.opening.readers
 for name in sys.argv[1:]:
     viewer.window.add_plugin_dock_widget("napari-deepsmlm", name)
     print(f"{name} is open.", flush=True)

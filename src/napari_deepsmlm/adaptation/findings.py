@@ -21,6 +21,7 @@ from napari_deepsmlm.estimation import plus_minus
 from napari_deepsmlm.inference.pipeline import Pipeline
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.io import open_frames
+from napari_deepsmlm.linking import LinkOptions, link
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import find_model
 from napari_deepsmlm.simulation.structures import FromTable
@@ -53,12 +54,18 @@ class Findings(NamedTuple):
     counts: np.ndarray[Any, Any]
     """Molecules in each frame."""
     sites_nm: np.ndarray[Any, Any]
-    """(N, 2) x and y."""
-    area_um2: float
+    """(N, 2) x and y, one for each molecule, in however many frames it shines."""
+    corners_nm: np.ndarray[Any, Any]
+    """(2, 2) x and y of the first and the last corner of what was looked at."""
     width: FoundWidth | None = None
     """Of the PSF, if enough molecules stand alone."""
     remarks: tuple[str, ...] = ()
     """What was left out."""
+
+    @property
+    def area_um2(self) -> float:
+        """What was looked at."""
+        return float(np.prod(self.corners_nm[1] - self.corners_nm[0])) / 1e6
 
 
 def look(
@@ -105,8 +112,8 @@ def look(
     return Findings(
         np.asarray(table["photons"], np.float64),
         np.bincount(table.frame, minlength=len(looked_at)),
-        np.stack([table.x_nm, table.y_nm], 1),
-        math.prod(region.shape) * (pixel_size_nm / 1000) ** 2,
+        _places(table),
+        pixel_size_nm * np.array([(region.x, region.y), (region.x_end, region.y_end)], float),
         width_of(
             np.stack([images[number] for number in looked_at]),
             table,
@@ -179,7 +186,8 @@ def _with_light(findings: Findings, measured: Estimate) -> Estimate:
 def structure_of(findings: Findings) -> FromTable | None:
     """Return the structure that the molecules sit on, as a table among the user's adapted models.
 
-    None if they are too few to show one.
+    None if they are too few to show one. Beyond what was looked at it goes on as in a mirror, as
+    frames are lit by molecules around them too.
 
     Raises
     ------
@@ -188,12 +196,33 @@ def structure_of(findings: Findings) -> FromTable | None:
     """
     if len(findings.sites_nm) < FEWEST_SITES:
         return None
-    sites = np.round(findings.sites_nm).astype(np.float32)
+    sites = findings.sites_nm
     if len(sites) > MAX_SITES:
         sites = sites[np.random.default_rng(0).choice(len(sites), MAX_SITES, replace=False)]
+    sites = np.round(_mirrored(sites, findings.corners_nm)).astype(np.float32)
     # The same name for the same sites: a training that was stopped is found by its experiment.
     name = hashlib.sha256(sites.tobytes()).hexdigest()[:16]
     return FromTable.from_points(own_folder("sites") / f"{name}.npy", sites, "random")
+
+
+def _places(table: Localizations) -> np.ndarray[Any, Any]:
+    """(N, 2) x and y of molecules, those that shine in several frames in a row once."""
+    linked = link(table, LinkOptions(dark_frames=0)).table
+    return np.stack([linked.x_nm, linked.y_nm], 1)
+
+
+def _mirrored(
+    sites_nm: np.ndarray[Any, Any], corners_nm: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """(N, 2) places within corners -> (9 N, 2), mirrored on all sides."""
+    low, high = corners_nm
+    for axis in (0, 1):
+        mirror = np.eye(2)[axis]
+        flipped = sites_nm * (1 - 2 * mirror)
+        sites_nm = np.concatenate(
+            [sites_nm, flipped + 2 * low * mirror, flipped + 2 * high * mirror]
+        )
+    return sites_nm
 
 
 def _rounds(n_frames: int) -> Iterator[list[int]]:

@@ -100,14 +100,20 @@ class Scene:
         n_frames: float,
         generator: torch.Generator,
     ) -> Molecules:
-        """Give molecules a place, a brightness and a width; leave out those without a place."""
+        """Give molecules a place, a brightness and a width; leave out those without a place.
+
+        Where a structure has more molecules in view than were asked for, they shine at the times
+        of others.
+        """
         xyz_nm, is_there = self.simulation.structure.place(
             geometry, on.counts, generator, n_frames=n_frames
         )
         size = tuple(is_there.shape)
+        slot = torch.arange(size[1], device=on.counts.device) % on.counts.clamp(min=1)[:, None]
+        slot = slot[..., None]
         return Molecules(
-            start=on.start[:, : size[1]],
-            stop=on.stop[:, : size[1]],
+            start=on.start.take_along_dim(slot, 1),
+            stop=on.stop.take_along_dim(slot, 1),
             is_there=is_there,
             xyz_nm=self._in_frame(xyz_nm),
             flux=self._flux(size, generator),

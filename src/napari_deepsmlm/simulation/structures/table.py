@@ -85,6 +85,8 @@ class FromTable(StructureBase):
     ) -> Geometry:
         """Choose the part of the table that is seen, and list the sites in it."""
         points = torch.from_numpy(self.points_nm()).to(generator.device)
+        order = torch.randperm(len(points), generator=generator, device=generator.device)
+        points = points[order]  # `place` takes them from all over
         extent = points.new_tensor([extent_nm[1], extent_nm[0]])
         low, high = points[:, :2].amin(0), points[:, :2].amax(0)
         corner = ((low + high - extent) / 2).expand(n, -1)
@@ -112,7 +114,10 @@ class FromTable(StructureBase):
         *,
         n_frames: float | Tensor = 1.0,
     ) -> tuple[Tensor, Tensor]:
-        """Draw sites, each as likely as another; where none is seen no molecule is placed."""
+        """Draw sites, each as likely as another; where none is seen no molecule is placed.
+
+        Of the molecules of a frame no two have one site, as far as the sites reach.
+        """
         n_sites = geometry["n_sites"].expand(len(counts))
         if geometry["expected"] is not None:
             share = counts * n_sites / geometry["expected"]
@@ -121,7 +126,11 @@ class FromTable(StructureBase):
         size = tuple(is_there.shape)
         if size[1] == 0:
             return torch.zeros(*size, 3, device=counts.device), is_there
-        which = (uniform(size, 0, 1, generator) * n_sites[:, None]).long()
+        # As many groups of sites as molecules in a frame, and one of each.
+        n_groups = (counts / n_frames).ceil().clamp(min=1).long()[:, None]
+        group = torch.arange(size[1], device=counts.device) % n_groups
+        first, end = (k * n_sites[:, None] // n_groups for k in (group, group + 1))
+        which = first + (uniform(size, 0, 1, generator) * (end - first)).long()
         which = which.minimum((n_sites[:, None] - 1).clamp(min=0))
         sites = geometry["sites"].expand(len(counts), -1).gather(1, which)
         xyz_nm: Tensor = geometry["points"][sites].clone()

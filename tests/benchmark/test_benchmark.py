@@ -67,7 +67,8 @@ def test_the_command_line_measures_and_writes(
     monkeypatch.setitem(pipeline.PIXELS_PER_BATCH, "cpu", 1)  # one frame at a time
     monkeypatch.setattr(measuring, "PEAK_SIDE", 64)
     command = ["benchmark", "voxel-regression", "--quick", "--device", "cpu", "--json"]
-    more = ["--threads", "1", "--precision", "fp32", "--precision", "bf16", "--out", str(tmp_path)]
+    more = ["--side", "64", "--side", "128", "--molecules", "0", "--length", "4"]
+    more += ["--threads", "1", "--precision", "fp32", "--precision", "bf16", "--out", str(tmp_path)]
     done = CliRunner().invoke(app, [*command, *more])
     assert done.exit_code == 0, done.output
     plain = json.loads(done.stdout)
@@ -81,6 +82,10 @@ def test_the_command_line_measures_and_writes(
         2 * 205_632 * 4096 / 1e9, rel=0.01
     )
     assert list(speed["frames_per_second_by_threads"]) == ["1"]
+    assert list(speed["frames_per_second_by_molecules"]) == ["0"]
+    assert list(speed["frames_per_second_by_frames"]) == ["4"]
+    small, large = speed["frames_per_second_by_side"].values()
+    assert small > 1.5 * large > 0
     with (tmp_path / "benchmark.csv").open(encoding="utf-8") as file:
         row, half = csv.DictReader(file)
     assert (row["precision"], half["precision"]) == ("fp32", "bf16")

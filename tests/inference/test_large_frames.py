@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from napari_deepsmlm.inference.pipeline import is_out_of_memory
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import ImageModel, build_model, built_in_models, find_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CPU = choose_compute("cpu", "fp32")
 NAMES = sorted(built_in_models())
@@ -37,6 +41,34 @@ with torch.inference_mode():
     model.predict(model.prepare(largest))
 print(peak_memory_mb() - before)
 """
+
+WHOLE = """
+import sys
+import numpy as np
+import napari_deepsmlm as ds
+from napari_deepsmlm._devices import peak_memory_mb
+name, folder = sys.argv[1:]
+camera = {"kind": "scmos", "baseline": 100.0, "e_per_adu": 1.0}
+peaks = []
+for side in (64, 2048):
+    frame = np.random.default_rng(0).poisson(120, (1, side, side)).astype(np.uint16)
+    frame[:, 10::20, 10::20] += 400
+    frame[:, 11::20, 10::20] += 300
+    result = ds.reconstruct(frame, name, pixel_size_nm=100, camera=camera, out=f"{folder}/{side}")
+    assert result.localizations.frame.size > side * side / 1000
+    peaks.append(peak_memory_mb())
+print(peaks[1] - peaks[0])
+"""
+
+
+@pytest.mark.slow  # minutes
+@pytest.mark.parametrize("name", ["dilated-loc:2d", "deep-storm:2d"])
+def test_a_frame_of_2048_pixels_squared_takes_less_than_two_gigabytes_from_file_to_file(
+    name: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", WHOLE, name, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout.splitlines()[-1]) < 2000
 
 
 @pytest.mark.slow  # a recursive network on a long frame

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import platform
-import statistics
-import time
-from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,16 +11,18 @@ import torch
 from pydantic import Field
 
 from napari_deepsmlm._base import FrozenModel
-from napari_deepsmlm._devices import choose_compute, kept_memory
+from napari_deepsmlm._devices import choose_compute
+from napari_deepsmlm.benchmark import scaling
 from napari_deepsmlm.benchmark.fd_deeploc import FDDeepLocLike
 from napari_deepsmlm.benchmark.published import as_published
+from napari_deepsmlm.benchmark.timing import in_turn
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.inference import Pipeline
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import ImageModel, available_models, find_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
@@ -36,8 +34,6 @@ MOLECULES = 200  # in a frame of 64 x 64
 BESIDE = "dilated-loc"
 """The network that the U-Net like FD-DeepLoc stands beside."""
 PEAK_SIDE = 2048
-FRAMES_TIMES = 4
-"""So often each of several processes gets the frames of the pipeline."""
 
 
 class BenchmarkOptions(FrozenModel):
@@ -55,6 +51,9 @@ class BenchmarkOptions(FrozenModel):
     )
     threads: tuple[int, ...] = Field((), description="Also measure with so many threads.")
     workers: tuple[int, ...] = Field((), description="Also measure with so many processes.")
+    sides: tuple[int, ...] = Field((), description="Also frames of so many pixels squared.")
+    molecules: tuple[int, ...] = Field((), description="Also so many in 64 x 64 pixels.")
+    lengths: tuple[int, ...] = Field((), description="Also movies of so many frames.")
 
 
 class NetworkSpeed(FrozenModel):
@@ -81,6 +80,9 @@ class NetworkSpeed(FrozenModel):
     share_of_peak_64: float
     pipeline_frames_per_second: float
     pipeline_efficiency: float
+    frames_per_second_by_side: dict[int, float]
+    frames_per_second_by_molecules: dict[int, float]
+    frames_per_second_by_frames: dict[int, float]
     frames_per_second_by_threads: dict[int, float]
     frames_per_second_by_workers: dict[int, float]
     fd_deeploc_like_ms_per_frame_64: float | None = None
@@ -144,7 +146,7 @@ class _Bench:
                 plain[f"unet_{side}"] = partial(unet, frames[:, :1].float())
         ours["pipeline"] = lambda: list(self.pipeline.run(source))
         ours["bare"] = lambda: self._bare(source)
-        seconds = _in_turn(
+        seconds = in_turn(
             plain, ours, options.rounds, self.compute.device, seconds=options.seconds_each
         )
         ms = {
@@ -174,15 +176,36 @@ class _Bench:
             share_of_peak_64=gflop / (1e-3 * ms["network_64"]) / peak_gflops,
             pipeline_frames_per_second=source.n_frames / seconds["pipeline"],
             pipeline_efficiency=seconds["bare"] / seconds["pipeline"],
-            frames_per_second_by_threads=self._by_threads(options.threads, source),
-            frames_per_second_by_workers=self._by_workers(options, source),
+            **self._scaling(options, source),
             **values,
         )
 
-    def _stack(self, side: int) -> np.ndarray[Any, Any]:
-        """Return frames of 200 molecules in 64 x 64 pixels, or as dense a larger one."""
-        um2 = (side * self.known.psf.pixel_size_nm * 1e-3) ** 2
-        density = MOLECULES * (side / 64) ** 2 / um2
+    def _scaling(self, options: BenchmarkOptions, source: Any) -> dict[str, Any]:
+        """Return frames per second of the pipeline against all that was asked for."""
+        rounds, seconds = options.rounds, options.seconds_each
+        movies = {
+            "side": {n: self._movie(options.frames, side=n) for n in options.sides},
+            "molecules": {n: self._movie(options.frames, molecules=n) for n in options.molecules},
+            "frames": {m.n_frames: m for m in map(self._movie, options.lengths)},
+        }
+        found = {
+            f"frames_per_second_by_{name}": scaling.by_movie(
+                self.pipeline, of, rounds=rounds, seconds=seconds
+            )
+            for name, of in movies.items()
+        }
+        found["frames_per_second_by_threads"] = scaling.by_threads(
+            self.pipeline, options.threads, source
+        )
+        found["frames_per_second_by_workers"] = scaling.by_workers(
+            self.pipeline, options.workers, source, rounds=rounds, seconds=seconds
+        )
+        return found
+
+    def _stack(self, side: int, molecules: float = MOLECULES) -> np.ndarray[Any, Any]:
+        """Return frames of so many molecules in 64 x 64 pixels, or as dense larger ones."""
+        um2 = (64 * self.known.psf.pixel_size_nm * 1e-3) ** 2
+        density = molecules / um2
         simulation = self.known.simulation.replace(density_per_um2=(density, density))
         known = self.known.replace(image_px=(side, side), simulation=simulation)
         n_frames = min(self._per_batch(side), 32)
@@ -191,10 +214,12 @@ class _Bench:
     def _per_batch(self, side: int) -> int:
         return max(1, self.pipeline._pixels_per_batch // (side * side * self.fast.work_per_px))
 
-    def _movie(self, n_frames: int) -> Any:
-        """Return a source of the frames in turn; a slow network gets fewer."""
-        n_frames = max(2, n_frames // max(1, self.fast.work_per_px // 16))
-        stack = self.stacks[64]
+    def _movie(self, n_frames: int, *, side: int = 64, molecules: float = MOLECULES) -> Any:
+        """Return a source of the frames in turn; a slow network, and large ones, get fewer."""
+        work = max(1, self.fast.work_per_px // 16) * (side / 64) ** 2
+        n_frames = max(2, round(n_frames / max(1, work)))
+        known = (side, molecules) == (64, MOLECULES)
+        stack = self.stacks[64] if known else self._stack(side, molecules)
         return open_frames(stack[np.arange(n_frames) % len(stack)])
 
     @torch.inference_mode()
@@ -219,92 +244,12 @@ class _Bench:
             self.fast.predict(self.fast.prepare(batch[: min(left, len(batch))]))
             left -= len(batch)
 
-    def _by_threads(self, numbers: tuple[int, ...], source: Any) -> dict[int, float]:
-        before, rates = torch.get_num_threads(), {}
-        try:
-            for n in numbers:
-                torch.set_num_threads(n)
-                run = {"": lambda: list(self.pipeline.run(source))}
-                taken = _in_turn({}, run, 1, self.compute.device)
-                rates[n] = source.n_frames / taken[""]
-        finally:
-            torch.set_num_threads(before)
-        return rates
-
-    def _by_workers(self, options: BenchmarkOptions, source: Any) -> dict[int, float]:
-        """Measure once each has done a part: starting processes is no matter of long movies."""
-        with ExitStack() as stack:
-            runs = {str(n): stack.enter_context(self._shared(n, source)) for n in options.workers}
-            seconds = _in_turn(
-                runs, {}, options.rounds, torch.device("cpu"), seconds=options.seconds_each
-            )
-        n_frames = FRAMES_TIMES * source.n_frames
-        return {n: n * n_frames / seconds[str(n)] for n in options.workers}
-
-    @contextmanager
-    def _shared(self, n_workers: int, source: Any) -> Iterator[Callable[[], object]]:
-        """Start processes, and give what lets them predict the frames so many times each."""
-        from napari_deepsmlm.inference.tiles import Region
-        from napari_deepsmlm.inference.workers import LocalCrew, Work, parts_of
-
-        frames = source.read(0, source.n_frames)
-        movie = open_frames(np.concatenate([frames] * FRAMES_TIMES * n_workers))
-        work = Work(
-            self.pipeline, None, range(movie.n_frames), None, Region(0, 0, *movie.shape[-2:])
-        )
-        parts = list(parts_of(work, movie, n_workers=n_workers, carries_frames=True))
-        crew = LocalCrew(work, [self.compute] * n_workers)
-        try:
-            begun: set[str] = set()
-            while len(begun) < n_workers:
-                firsts = [crew.submit(parts[0]) for _ in range(n_workers)]
-                begun |= {first.result().worker for first in firsts}
-            yield lambda: [done.result() for done in [crew.submit(part) for part in parts]]
-        finally:
-            crew.close(at_once=True)
-
 
 def _experiment(values: Any, name: str) -> Experiment:
     """Return the microscope that a model was trained for, one of them if there were many."""
     if not values:
         return Experiment()
     return Experiment.from_dict(values, source=name).replace(variety=None)
-
-
-def _in_turn(
-    plain: Mapping[str, Callable[[], object]],
-    ours: Mapping[str, Callable[[], object]],
-    rounds: int,
-    device: torch.device,
-    *,
-    seconds: float = math.inf,
-) -> dict[str, float]:
-    """Return the median seconds of each, run in turn, ours with the memory kept as pipelines do.
-
-    The first round, which warms up, counts only if the time is over after it.
-    """
-    times: list[dict[str, float]] = []
-    begun = time.perf_counter()
-    while len(times) <= rounds:
-        taken = {name: _seconds(run, device) for name, run in plain.items()}
-        with kept_memory():
-            if ours:  # pages are cleared once in a run of the pipeline
-                _seconds(list(ours.values())[-1], device)
-            taken |= {name: _seconds(run, device) for name, run in ours.items()}
-        times.append(taken)
-        if time.perf_counter() - begun > seconds:
-            break
-    counted = times[1:] or times
-    return {name: statistics.median(taken[name] for taken in counted) for name in counted[0]}
-
-
-@torch.inference_mode()
-def _seconds(run: Callable[[], object], device: torch.device) -> float:
-    started = time.perf_counter()
-    run()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started
 
 
 def _gflop(run: Callable[[], object]) -> float:
@@ -318,7 +263,7 @@ def _gflop(run: Callable[[], object]) -> float:
 def _machine(compute: Compute) -> dict[str, Any]:
     """Return what was measured on, with the speed of a large matrix product as its peak."""
     one = torch.rand(PEAK_SIDE, PEAK_SIDE).to(compute.device, compute.dtype)
-    seconds = _in_turn({"": lambda: one @ one}, {}, 3, compute.device)[""]
+    seconds = in_turn({"": lambda: one @ one}, {}, 3, compute.device)[""]
     name = platform.processor() or platform.machine()
     if compute.device.type == "cuda":
         name = torch.cuda.get_device_name(compute.device)

@@ -12,9 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from napari_deepsmlm.benchmark.measuring import Measured
+    from napari_deepsmlm.benchmark.measuring import Measured, NetworkSpeed
 
 CSV_NAME, PICTURE_NAME = "benchmark.csv", "benchmark.png"
+AGAINST = {
+    "side": "pixels on a side",
+    "molecules": "molecules in 64 x 64 pixels",
+    "frames": "frames of the movie",
+    "threads": "threads",
+    "workers": "processes",
+}
+"""What frames per second may have been measured against."""
 
 
 def names_of(measured: Sequence[Measured]) -> list[str]:
@@ -41,12 +49,20 @@ def write_speeds(measured: Sequence[Measured], folder: Path) -> None:
 
 
 def _drawn(measured: Sequence[Measured]) -> Any:
-    """Draw time per frame, as published and ours with their ratio, and what the pipeline keeps."""
+    """Draw time per frame, as published and ours with their ratio, and what the pipeline keeps.
+
+    Below, frames per second against all that was asked for.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    time_axes, share_axes = figure.subplots(1, 2)
     speeds, names = [one.speed for one in measured], names_of(measured)
+    against = [key for key in AGAINST if any(_rates(speed, key) for speed in speeds)]
+    n_rows = 2 if against else 1
+    figure = Figure(figsize=(9, 3.6 * n_rows), layout="constrained")
+    rows = figure.subfigures(n_rows, 1, squeeze=False)[:, 0]
+    time_axes, share_axes = rows[0].subplots(1, 2)
+    if against:
+        _draw_rates(rows[1], speeds, names, against)
     places = range(len(speeds))
     pairs = (
         (
@@ -85,3 +101,23 @@ def _drawn(measured: Sequence[Measured]) -> Any:
     machine, precisions = measured[0].machine, dict.fromkeys(s.precision for s in speeds)
     figure.suptitle(f"{machine['device']} ({machine['name']}), {', '.join(precisions)}")
     return figure
+
+
+def _draw_rates(
+    figure: Any, speeds: Sequence[NetworkSpeed], names: Sequence[str], against: Sequence[str]
+) -> None:
+    """Draw frames per second, a line for each network, in as many axes as there are keys."""
+    axes = figure.subplots(1, len(against), squeeze=False)[0]
+    for key, plot in zip(against, axes, strict=True):
+        for speed, name in zip(speeds, names, strict=True):
+            rates = sorted(_rates(speed, key).items())
+            plot.plot([n for n, _ in rates], [rate for _, rate in rates], "o-", label=name)
+        plot.set(xlabel=AGAINST[key], yscale="log")
+    axes[0].set_ylabel("frames/s of the pipeline")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize="small", loc="outside upper center", ncols=4)
+
+
+def _rates(speed: NetworkSpeed, key: str) -> dict[int, float]:
+    rates: dict[int, float] = getattr(speed, f"frames_per_second_by_{key}")
+    return rates

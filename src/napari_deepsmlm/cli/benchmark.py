@@ -34,6 +34,15 @@ def benchmark(
     workers: Annotated[
         list[int] | None, typer.Option(min=1, help="Also with so many processes; may be repeated.")
     ] = None,
+    side: Annotated[
+        list[int] | None, typer.Option(min=16, help="Also frames of so many pixels squared.")
+    ] = None,
+    molecules: Annotated[
+        list[int] | None, typer.Option(min=0, help="Also so many molecules in 64 x 64 pixels.")
+    ] = None,
+    length: Annotated[
+        list[int] | None, typer.Option(min=1, help="Also movies of so many frames.")
+    ] = None,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Folder for benchmark.csv and benchmark.png.")
     ] = None,
@@ -58,6 +67,9 @@ def benchmark(
             "frames": QUICK_FRAMES if quick else frames,
             "threads": tuple(threads or ()),
             "workers": tuple(workers or ()),
+            "sides": tuple(side or ()),
+            "molecules": tuple(molecules or ()),
+            "lengths": tuple(length or ()),
         },
         source="options",
     )

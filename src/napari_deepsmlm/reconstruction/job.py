@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_deepsmlm.estimation import KnownCamera
+    from napari_deepsmlm.inference.predicted import Predicted
     from napari_deepsmlm.inference.tiles import Region
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.mismatch import MismatchTable
@@ -140,6 +141,13 @@ class ReconstructJob:
             is_judged = False
             losses = Losses()
             memory = Memory()
+
+            def taken(predicted: Predicted) -> tuple[int, int]:
+                """Add it up, and let go of its image, which may be a gigabyte."""
+                sink.add(predicted)
+                brake.add(predicted)
+                return predicted.n_frames, predicted.n_constant
+
             predictions = choice.sharing.predict(
                 choice.pipeline,
                 source,
@@ -151,14 +159,12 @@ class ReconstructJob:
                 stopping=self._stopping,
             )
             with closing(predictions):
-                for predicted in losses.until_unreadable(predictions):
-                    sink.add(predicted)
-                    brake.add(predicted)
+                for n_more, n_flat in map(taken, losses.until_unreadable(predictions)):
                     if brake.can_judge and not is_judged:
                         is_judged = True
                         warnings += self._braked(choice, brake.objection())
-                    done += predicted.n_frames
-                    n_constant += predicted.n_constant
+                    done += n_more
+                    n_constant += n_flat
                     seconds = time.perf_counter() - started
                     yield Progress(done, len(frames), seconds, sink.n_localizations)
                     if self._stopping.is_set():

@@ -25,7 +25,7 @@ SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pyside coverage lint format builtins builtins-pause docs lowest beside dist clean
+.PHONY: help demo test test-all test-pyside test-gpu coverage lint format builtins builtins-pause docs lowest beside dist clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
@@ -46,6 +46,11 @@ test-pyside: $(VENV)/.installed-test $(VENV)-pyside/.installed ## Run the tests 
 	bash scripts/install_system_libraries.sh
 	QT_API=pyside6 OMP_NUM_THREADS=1 $(SCREEN) $(VENV)-pyside/bin/python $(PYTEST) -o qt_api=pyside6 \
 	  -n $(JOBS) --dist worksteal $(or $(TESTS),tests/plugin)
+
+test-gpu: $(VENV)/.installed-test ## Run what needs a CUDA GPU, then the benchmark there, into gpu/ (ten minutes).
+	bash scripts/install_system_libraries.sh
+	$(SCREEN) $(BIN)/python $(PYTEST) -m gpu $(TESTS)
+	$(BIN)/deepsmlm benchmark --device cuda --precision fp32 --precision bf16 --side 64 --side 256 --out gpu
 
 coverage: $(VENV)/.installed-dev ## Run the suite and report which lines and branches of src it ran, in children too.
 	bash scripts/install_system_libraries.sh
@@ -93,7 +98,7 @@ dist: $(BIN)/pip ## Build wheel and sdist into dist/, and check what they hold.
 	$(BIN)/python scripts/check_distributions.py dist/*
 
 clean: ## Remove what make has made, the environment included.
-	rm -rf $(VENV) $(VENV)-pyside demo site dist build .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-pyside demo gpu site dist build .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip is the last thing that venv installs, so its presence means a whole environment. An older pip

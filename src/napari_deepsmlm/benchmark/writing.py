@@ -107,7 +107,7 @@ def _draw_rates(
     figure: Any, speeds: Sequence[NetworkSpeed], names: Sequence[str], against: Sequence[str]
 ) -> None:
     """Draw frames per second, a line for each network, in as many axes as there are keys."""
-    axes = figure.subplots(1, len(against), squeeze=False)[0]
+    axes = figure.subplots(1, len(against), sharey=True, squeeze=False)[0]
     for key, plot in zip(against, axes, strict=True):
         for speed, name in zip(speeds, names, strict=True):
             rates = sorted(_rates(speed, key).items())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from napari_deepsmlm.adaptation.findings import look, structure_of, told_by
+from napari_deepsmlm.adaptation.crowding import as_crowded
+from napari_deepsmlm.adaptation.findings import FINDER, look, structure_of, told_by
 from napari_deepsmlm.camera import IdealCamera
 from napari_deepsmlm.estimation import estimate, know_camera
 from napari_deepsmlm.models import find_model, model_class
@@ -60,10 +61,21 @@ def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     camera = known.camera or IdealCamera(baseline=0.0)
     measured = estimate(source, pixel_size_nm=pixel_size_nm, camera=camera)
     findings = look(source, pixel_size_nm, camera, known.hot_pixels)
-    if findings is not None:
-        measured = told_by(findings, measured)
+    if findings is None:
+        return _twin(found, measured, options, None)
+    sites = structure_of(findings)
+    told = told_by(findings, measured)
+    if sites is not None and measured.photons is None and told.photons is not None:
+        told = as_crowded(
+            told, findings, FINDER, lambda e: _twin(found, e, options, sites).like_data
+        )
+    return _twin(found, told, options, sites)
+
+
+def _twin(
+    found: FoundModel, measured: Estimate, options: AdaptOptions, sites: FromTable | None
+) -> Twin:
     base = _base(measured, found.card.network)
-    sites = None if findings is None else structure_of(findings)
     experiment = base.replace(
         model=_own_choices(found.card, base),
         simulation=_simulation(base.simulation, found.card, options.sum_frames, sites),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 from contextlib import ExitStack
 from copy import copy
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import numpy as np
@@ -15,13 +16,20 @@ from napari._qt._qapp_model.qactions import init_qactions
 from napari._qt.dialogs.qt_notification import NapariQtNotification
 from napari._qt.qt_viewer import QtViewer
 from napari._qt.threads.status_checker import StatusChecker
+from napari._qt.widgets.qt_viewer_buttons import QtViewerPushButton
 from napari._qt.widgets.qt_viewer_dock_widget import QtViewerDockWidget
+from napari.components import ViewerModel
 from napari.plugins import _initialize_plugins
 from napari.settings import get_settings
 from napari.utils.events import EventedModel
+from napari.utils.events.event import EventEmitter
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
 from qtpy.QtWidgets import QApplication, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
 
 APP_NAME = "app of the shared viewer"
 WAIT_MS = 60_000
@@ -58,7 +66,7 @@ class SharedViewer:
             return
         wait_for_workers()
         self._remove_docks(self._viewer.window._qt_window)
-        self._viewer.layers.clear()
+        clear(self._viewer)
         let_qt_delete()
         self._restore(self._viewer)
         # Nor among what tests have imported and kept: that grows, and with it each search.
@@ -95,6 +103,8 @@ class SharedViewer:
         enter(patch.object(NapariApplication, "get_app_model", return_value=app))
         enter(patch.object(StatusChecker, "start", lambda *_: None))
         enter(patch.object(QtViewer, "_get_console", lambda *_: _Console()))
+        enter(patch.object(QtViewerPushButton, "_refresh_qss", lambda _: None))
+        enter(patch.object(EventEmitter, "_check_signature", staticmethod(takes_event)))
         get_settings().reset()
         viewer = Viewer(show=False, show_welcome_screen=False)
         # It would see every event of every widget, for the sake of menu bars that hide.
@@ -128,6 +138,8 @@ class SharedViewer:
         for emitter, callbacks in self._listeners:
             for callback in [each for each in emitter.callbacks if each not in callbacks]:
                 emitter.disconnect(callback)
+        positions = self._settings["application"]["plugin_widget_positions"]
+        get_settings().application.plugin_widget_positions = dict(positions)  # docks change them
         if get_settings().model_dump() != self._settings:  # which is quicker than to set them all
             get_settings().reset()
         for model, values in self._at_first:
@@ -144,6 +156,20 @@ class _Console(QWidget):
     def _update_theme(self, *_: object) -> None: ...
 
 
+_check_signature = EventEmitter._check_signature
+_known: dict[CodeType | type, bool] = {}
+
+
+def takes_event(callback: Callable[..., Any]) -> bool:
+    """As napari finds out, but once for each function: a layer has hundreds of callbacks."""
+    kind = getattr(callback, "__code__", type(callback))
+    if kind is partial or hasattr(callback, "__wrapped__"):
+        return _check_signature(callback)
+    if kind not in _known:
+        _known[kind] = _check_signature(callback)
+    return _known[kind]
+
+
 def plain_values(model: EventedModel) -> dict[str, Any]:
     """Return what can be set of a model, without the models in it."""
     fields = type(model).model_fields
@@ -157,6 +183,13 @@ def plain_values(model: EventedModel) -> dict[str, Any]:
 
 def is_equal(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(np.all(one == other))
+
+
+def clear(viewer: Viewer) -> None:
+    """Remove all layers, and fit the dims to none once, not to those left after each."""
+    with patch.object(ViewerModel, "_on_layers_change", lambda _: None):
+        viewer.layers.clear()
+    viewer._on_layers_change()
 
 
 def emitters(viewer: Any) -> list[Any]:

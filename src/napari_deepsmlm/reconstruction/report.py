@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +166,7 @@ def make_report(
         inputs=_inputs(source, options),
         camera=choice.camera,
         model=_model(choice),
-        versions=_versions(),
+        versions=dict(_versions()),
         device=f"{choice.sharing.in_words}{compute.device}, {compute.precision} ({compute.reason})",
         frames=n_frames,
         seconds=round(seconds, 3),
@@ -219,6 +220,7 @@ def _model(choice: Choice) -> ReportedModel:
     )
 
 
+@cache
 def _versions() -> dict[str, str]:
     packages = ("napari-deepsmlm", "torch", "numpy", "tifffile")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -1,4 +1,4 @@
-"""Beads lie at one place in the raw and in the super-resolved layer, with every built-in model.
+"""Beads lie at one place in the raw and in the super-resolved layer, with the built-in models.
 
 A network misses each bead by a few nm, now to one side and now to the other; what is left of it in
 the mean over many beads at all places in a pixel is where the layer lies. A convention that is
@@ -28,42 +28,50 @@ if TYPE_CHECKING:
 TOLERANCE_PX = 0.1
 SIDE_PX, SPACING_PX, REACH_PX = 64, 8, 2.0
 CAMERA = IdealCamera(baseline=100, gain=1)
-LOCALIZING = [
-    name for name in built_in_models() if name.split(":")[0] not in ("deep-storm", "drsn-storm")
+# Where one bead lies whose light a mask spreads is known to three pixels only: it takes thousands.
+NAMES = [
+    name for name in built_in_models() if not any(mask in name for mask in ("saddle", "tetrapod"))
 ]
+LOCALIZING = [name for name in NAMES if name.split(":")[0] not in ("deep-storm", "drsn-storm")]
 
 
 class Beads(NamedTuple):
-    """Frames of well separated beads, and where they are."""
+    """A wide field of well separated beads, and where they are."""
 
     stack: np.ndarray
     """(T, C, H, W) ADU."""
     places_px: np.ndarray
-    """(T, N, 2) rows and columns, counted from the outer corner of the first pixel."""
+    """(N, 2) rows and columns, counted from the outer corner of the first pixel."""
     pixel_nm: float
 
 
-def beads_for(name: str, n_frames: int, n_summed: int) -> Beads:
-    """Return beads as the model was trained on; each is in `n_summed` frames, its light divided."""
+def beads_for(name: str, n_fields: int, n_summed: int) -> Beads:
+    """Return beads as the model was trained on, of so many fields of a network's usual size.
+
+    The fields lie side by side, so that they are reconstructed at once. Each bead is in `n_summed`
+    frames, its light divided.
+    """
     experiment = Experiment.from_dict(read_card(built_in_models()[name]).experiment, source="card")
     psf, simulation = experiment.psf, experiment.simulation
     pixel, rng = psf.pixel_size_nm, np.random.default_rng(1)
     centres = np.arange(SPACING_PX, SIDE_PX - SPACING_PX // 2, SPACING_PX)
     grid = np.stack(np.meshgrid(centres, centres, indexing="ij"), -1).reshape(-1, 2)
-    places = grid + rng.uniform(-REACH_PX, REACH_PX, (n_frames, *grid.shape))
+    places = grid + rng.uniform(-REACH_PX, REACH_PX, (n_fields, *grid.shape))
     xyz = np.zeros((*places.shape[:2], 3), np.float32)
     xyz[..., :2] = places[..., ::-1] * pixel
     photons = torch.full(places.shape[:2], float(np.mean(simulation.photons)) / n_summed)
     light = psf.render(torch.from_numpy(xyz), photons, (SIDE_PX, SIDE_PX)).numpy()
     background = np.mean(simulation.background) / n_summed
     frames = rng.poisson(np.repeat(light, n_summed, axis=0) + background) + CAMERA.baseline
-    return Beads(frames.astype(np.uint16), places, pixel)
+    fields = frames.astype(np.uint16).reshape(n_fields, n_summed, *frames.shape[1:])
+    places[..., 1] += SIDE_PX * np.arange(n_fields)[:, None]
+    return Beads(np.concatenate(list(fields), axis=-1), places.reshape(-1, 2), pixel)
 
 
 ALWAYS = {
     "deep-storm:2d",
     "dilated-loc:2d",
-    "dilated-loc:tetrapod-3um",
+    "dilated-loc:astigmatic-100nm",
     "drsn-storm:2d-x4",
     "voxel-regression:quad-plane-192nm",
 }
@@ -71,13 +79,7 @@ ALWAYS = {
 PARTS = ("deep-storm:2d", "dilated-loc:2d")
 """Those of which a part of sums is tried in every run."""
 # 2 to 9 nm off, by their own short training; strict, so that a better one cannot pass unnoticed.
-SHIFTED = {
-    "dilated-loc:tetrapod-3um",
-    "dilated-loc:tetrapod-6um",
-    "drsn-storm:2d-x4",
-    "drsn-storm:2d-x8",
-}
-SHIFTED_MOST = "dilated-loc:tetrapod-6um"
+SHIFTED = {"drsn-storm:2d-x4", "drsn-storm:2d-x8"}
 TOO_SHORT = pytest.mark.xfail(strict=True, reason="trained too short")
 CASES: list[Any] = [
     *(
@@ -90,29 +92,26 @@ CASES: list[Any] = [
                 *([] if name in ALWAYS else [pytest.mark.slow]),
             ],
         )
-        for name in built_in_models()
+        for name in NAMES
     ),
     *(
         pytest.param(
             name,
-            {"sum_frames": 3, "region": (7, 12, 61, 58)},
+            {"sum_frames": 3},
             id=f"{name}-part-of-sums",
             marks=[
                 *([TOO_SHORT] if name in SHIFTED else []),
                 *([] if name in PARTS else [pytest.mark.slow]),
             ],
         )
-        for name in built_in_models()
+        for name in NAMES
     ),
     *(
         pytest.param(
             name,
             {"upsampling": 5},
             id=f"{name}-x5",
-            marks=[
-                *([TOO_SHORT] if name == SHIFTED_MOST else []),
-                *([] if name == LOCALIZING[0] else [pytest.mark.slow]),
-            ],
+            marks=[] if name == LOCALIZING[0] else [pytest.mark.slow],
         )
         for name in LOCALIZING
     ),
@@ -121,24 +120,21 @@ CASES: list[Any] = [
 
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_beads_are_at_one_place_in_both_layers(name: str, options: dict[str, Any]) -> None:
-    n_summed = options.get("sum_frames", 1)
     # So many that the mean of 0.4 pixels by chance is known to 0.03.
-    n_frames = {"drsn-storm": 2}.get(name.split(":")[0], 8)
-    beads = beads_for(name, n_frames, n_summed)
+    n_fields = {"drsn-storm": 2}.get(name.split(":")[0], 8)
+    n_summed = options.get("sum_frames", 1)
+    beads = beads_for(name, n_fields, n_summed)
     viewer = ViewerModel()
     stack = beads.stack[:, 0] if beads.stack.shape[1] == 1 else beads.stack
     raw = viewer.add_image(stack, translate=(0.0,) * (stack.ndim - 2) + (3.0, -5.0))
     chosen = ReconstructOptions(
         model=name, pixel_size_nm=beads.pixel_nm, camera=CAMERA, precision="fp32", **options
     )
-    offsets = []
-    for number, places in enumerate(beads.places_px):
-        frames = (number * n_summed, (number + 1) * n_summed)
-        one = chosen.replace(frame_range=frames)
-        sr = reconstructed(viewer, raw, one)
-        offsets.append(offsets_px(raw, sr, places, one.region))
-    mean = np.concatenate(offsets).mean(axis=0)
-    assert len(np.concatenate(offsets)) > 30
+    if n_summed > 1:  # a part of the field, at no corner of it
+        chosen = chosen.replace(region=(7, 12, SIDE_PX - 3, stack.shape[-1] - 6))
+    offsets = offsets_px(raw, reconstructed(viewer, raw, chosen), beads.places_px, chosen.region)
+    assert len(offsets) > 30
+    mean = offsets.mean(axis=0)
     assert np.abs(mean).max() < TOLERANCE_PX, f"{mean} super-resolved pixels"
 
 
@@ -159,7 +155,7 @@ def offsets_px(
     raw: Layer, sr: Layer, places: np.ndarray, region: tuple[int, int, int, int] | None
 ) -> np.ndarray:
     """Return (N, 2) differences in the world, in super-resolved pixels, of the beads inside."""
-    y, x, y_end, x_end = region or (0, 0, SIDE_PX, SIDE_PX)
+    y, x, y_end, x_end = region or (0, 0, *raw.data.shape[-2:])
     lowest, highest = np.array([y, x]) + 3, np.array([y_end, x_end]) - 3
     is_inside = ((places > lowest) & (places < highest)).all(axis=1)
     sr_pixel_nm = float(sr.scale[-1])

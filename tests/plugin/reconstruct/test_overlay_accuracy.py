@@ -1,4 +1,4 @@
-"""Beads lie at one place in the raw and in the super-resolved layer, with the built-in models.
+"""Beads lie at one place in the raw and in the super-resolved layer, with every built-in model.
 
 A network misses each bead by a few nm, now to one side and now to the other; what is left of it in
 the mean over many beads at all places in a pixel is where the layer lies. A convention that is
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 TOLERANCE_PX = 0.1
+# Where one bead lies whose light a mask spreads is known to three pixels only, their mean to 0.2.
+TOLERANCE_OF_MASKS_PX = 0.5
 SIDE_PX, SPACING_PX, REACH_PX = 64, 8, 2.0
 CAMERA = IdealCamera(baseline=100, gain=1)
-# Where one bead lies whose light a mask spreads is known to three pixels only: it takes thousands.
-NAMES = [
-    name for name in built_in_models() if not any(mask in name for mask in ("saddle", "tetrapod"))
+LOCALIZING = [
+    name for name in built_in_models() if name.split(":")[0] not in ("deep-storm", "drsn-storm")
 ]
-LOCALIZING = [name for name in NAMES if name.split(":")[0] not in ("deep-storm", "drsn-storm")]
 
 
 class Beads(NamedTuple):
@@ -92,7 +92,7 @@ CASES: list[Any] = [
                 *([] if name in ALWAYS else [pytest.mark.slow]),
             ],
         )
-        for name in NAMES
+        for name in built_in_models()
     ),
     *(
         pytest.param(
@@ -104,7 +104,7 @@ CASES: list[Any] = [
                 *([] if name in PARTS else [pytest.mark.slow]),
             ],
         )
-        for name in NAMES
+        for name in built_in_models()
     ),
     *(
         pytest.param(
@@ -135,7 +135,9 @@ def test_beads_are_at_one_place_in_both_layers(name: str, options: dict[str, Any
     offsets = offsets_px(raw, reconstructed(viewer, raw, chosen), beads.places_px, chosen.region)
     assert len(offsets) > 30
     mean = offsets.mean(axis=0)
-    assert np.abs(mean).max() < TOLERANCE_PX, f"{mean} super-resolved pixels"
+    has_mask = "saddle" in name or "tetrapod" in name
+    tolerance = TOLERANCE_OF_MASKS_PX if has_mask else TOLERANCE_PX
+    assert np.abs(mean).max() < tolerance, f"{mean} super-resolved pixels"
 
 
 def reconstructed(viewer: ViewerModel, raw: Layer, options: ReconstructOptions) -> Layer:

@@ -43,7 +43,7 @@ class Movie(NamedTuple):
     """A simulated stack and its molecules."""
 
     stack: np.ndarray[Any, Any]
-    """(T, C, H, W) ADU, uint16."""
+    """(T, C, H, W) ADU, uint16 where they are whole numbers."""
     truth: Localizations
 
 
@@ -205,7 +205,7 @@ class Experiment(FrozenModel):
         if n_frames < 1:
             raise ValueError(f"n_frames must be at least 1, got {n_frames}.")
         chunks = list(self.movie(n_frames, seed, activations))
-        stack = np.concatenate([chunk.frames.numpy().astype(np.uint16) for chunk in chunks])
+        stack = np.concatenate([chunk.frames.numpy().astype(self.camera.dtype) for chunk in chunks])
         return Movie(stack, Localizations.concatenate([chunk.truth for chunk in chunks]).to_numpy())
 
     def write_movie(
@@ -245,7 +245,7 @@ class Experiment(FrozenModel):
                 if table is None:
                     table = LocalizationWriter(out / TABLE_NAME, truth.names)
                     open_table.enter_context(table)
-                stack.append(frames.numpy().astype(np.uint16))
+                stack.append(frames.numpy().astype(self.camera.dtype))
                 table.append(truth)
                 n_done += len(frames)
                 if on_frames is not None:

@@ -19,10 +19,14 @@ MODEL = "dilated-loc:2d-100nm"
 
 @pytest.fixture
 def offset(tmp_path: Path) -> Path:
-    """A stack whose offset, taken for light, is above any background the model was trained on."""
+    """A stack whose offset, taken for light, is above any background the model was trained on.
+
+    It has a hot pixel.
+    """
     values = {"camera": {"kind": "scmos", "baseline": 900.0}, "image_px": [24, 24]}
     path = tmp_path / "offset.tif"
     stack = Experiment.from_dict(values).simulate(6, seed=1).stack
+    stack[:, 0, 12, 12] = 60_000
     write_stack(path, stack, pixel_size_nm=100.0)
     return path
 
@@ -34,6 +38,7 @@ def test_what_cannot_be_is_exit_code_2_and_force_goes_on(offset: Path, tmp_path:
     assert stopped.exit_code == 2
     assert "molecules per frame were found" in said
     assert "--adapt 5" in said
+    assert said.index("warning: 1 hot pixel was replaced") < said.index("error: ")
     assert not list((tmp_path / "out").glob("*.*"))
     forced = call(*words, "--force", "--json")
     assert forced.exit_code == 0, forced.output

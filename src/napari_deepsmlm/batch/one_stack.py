@@ -21,6 +21,7 @@ from napari_deepsmlm.batch.steps import Stage
 from napari_deepsmlm.io import read_localizations
 from napari_deepsmlm.io.result_files import REPORT_NAME, RESULT_NAMES, TABLE_NAME
 from napari_deepsmlm.reconstruction import (
+    BrakeError,
     Finished,
     Progress,
     ReconstructJob,
@@ -105,7 +106,8 @@ class StackWork:
         except InterruptedError:
             self._end("stopped", "Stopped before it was done.")
         except (ValueError, OSError, FloatingPointError) as error:
-            self._end("failed", sentence_of(error))
+            warnings = error.warnings if isinstance(error, BrakeError) else ()
+            self._end("failed", sentence_of(error), warnings=warnings)
         except Exception as error:
             logger.exception("internal error at %s", self._stack.path)
             self._end("failed", f"Internal error: {line_of(error)}")
@@ -234,9 +236,9 @@ class StackWork:
         )
         self._record = self._record.replace(row=row)
 
-    def _end(self, state: str, error: str) -> None:
+    def _end(self, state: str, error: str, **values: Any) -> None:
         with suppress(OSError):  # a full disk: the summary will say so
-            self._write(row=self._updated(state=state, error=error))
+            self._write(row=self._updated(state=state, error=error, **values))
 
     def _row(self, **values: Any) -> StackRow:
         return StackRow(file=str(self._stack.path), folder=self._folder.name, **values)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from pydantic import Field
 
@@ -19,6 +21,9 @@ class CameraBase(FrozenModel, ABC):
 
     baseline: float = Field(100.0, ge=0, description="Offset that the camera adds, ADU.")
     bits: int = Field(16, ge=8, le=16, description="Bits of the analogue-digital converter.")
+    step_adu: float = Field(
+        1.0, ge=0, description="Between neighbouring numbers; 0 if they are not rounded."
+    )
 
     @property
     @abstractmethod
@@ -26,9 +31,19 @@ class CameraBase(FrozenModel, ABC):
         """Mean ADU above the baseline for one photon (of a pixel without maps)."""
 
     @property
-    def full_scale_adu(self) -> int:
-        """The largest value: a pixel that shows it is saturated."""
-        return int(2**self.bits - 1)
+    def full_scale_adu(self) -> float:
+        """The largest value: a pixel that shows it is saturated. Numbers not rounded have none."""
+        return (2**self.bits - 1) * self.step_adu or math.inf
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What holds its numbers."""
+        return np.dtype(np.uint16 if self.step_adu == 1 else np.float32)
+
+    @property
+    def rounding_adu2(self) -> float:
+        """What rounding down adds to the variance where read noise spreads the signal."""
+        return self.step_adu**2 / 12
 
     def draw_origin_px(
         self, n: int, shape: tuple[int, int], generator: torch.Generator
@@ -48,7 +63,7 @@ class CameraBase(FrozenModel, ABC):
         origin_px: Tensor | None = None,
         n_frames: Tensor | None = None,
     ) -> Tensor:
-        """Return one noisy exposure, ADU as whole float numbers in [0, 2^bits - 1].
+        """Return one noisy exposure, ADU as whole float numbers of steps in [0, 2^bits - 1].
 
         Parameters
         ----------
@@ -59,8 +74,8 @@ class CameraBase(FrozenModel, ABC):
         n_frames : (B,) for sums of so many exposures of (B, C, H, W) frames: `photons` are those
             of all, and baseline, spurious charge and read variance come once for each. Electrons
             of sums are Poisson and Gamma variables as those of single frames are, so sums are
-            drawn in one go. Where read noise spreads the signal, rounding down takes half an ADU
-            of each and adds 1/12 ADU squared. Single exposures do not saturate.
+            drawn in one go. Where read noise spreads the signal, rounding down takes half a step
+            of each and adds 1/12 step squared. Single exposures do not saturate.
         """
 
     @abstractmethod
@@ -76,15 +91,15 @@ class CameraBase(FrozenModel, ABC):
         With (B,) n_frames, (B, C, H, W) `adu` are sums of so many frames and hold as many
         baselines; the photons are those of the sum.
 
-        The converter rounds down, so the mean over exposures is half an ADU low where read noise
-        spreads the signal over several ADU, as in every camera.
+        The converter rounds down, so the mean over exposures is half a step low where read noise
+        spreads the signal over several steps, as in every camera.
         """
 
     @abstractmethod
     def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
         """Return the variance of an exposure in units of photons squared, saturation apart.
 
-        It is that of `to_photons(expose(photons))`, with 1/12 ADU squared for rounding down
+        It is that of `to_photons(expose(photons))`, with 1/12 step squared for rounding down
         where read noise spreads the signal.
 
         Parameters
@@ -131,9 +146,15 @@ class CameraBase(FrozenModel, ABC):
         return photons / slope + constant / slope**2
 
     def digitize(self, adu: Tensor, baseline: float | Tensor, n_frames: float | Tensor) -> Tensor:
-        """Return whole ADU upon the baseline, no more than `n_frames` full scales."""
+        """Return whole steps upon the baseline, no more than `n_frames` full scales.
+
+        Numbers that are not rounded are not cut off either.
+        """
+        if self.step_adu == 0:
+            return adu + baseline
         full_scale = torch.as_tensor(self.full_scale_adu * n_frames, device=adu.device)
-        return torch.floor(adu + baseline).clamp_(min=0).minimum(full_scale)
+        steps = ((adu + baseline) / self.step_adu).floor_().clamp_(min=0)
+        return steps.mul_(self.step_adu).minimum(full_scale)
 
 
 def per_image(n_frames: Tensor | None) -> float | Tensor:

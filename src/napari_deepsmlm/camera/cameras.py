@@ -117,16 +117,16 @@ class _Sensor(CameraBase):
         return photons - frames * self.spurious_e / self.quantum_efficiency
 
     def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
-        """Return (excess · λ + (σ² + (e per ADU)² / 12) / G²) / QE², λ the mean of electrons."""
+        """Return (excess · λ + (σ² + (e per step)² / 12) / G²) / QE², λ the mean of electrons."""
         pixels = self._pixels(photons, origin_px)
         mean_e = self.quantum_efficiency * photons + self.spurious_e
-        after_e2 = pixels.read_noise_e**2 + pixels.e_per_adu**2 / 12
+        after_e2 = pixels.read_noise_e**2 + pixels.e_per_adu**2 * self.rounding_adu2
         electrons = self._excess * mean_e + after_e2 / self._multiplication**2
         return electrons / self.quantum_efficiency**2
 
     def _pixels(self, frames: Tensor, origin_px: Tensor | None) -> Pixels:
         if self.maps is None:
-            return Pixels(self.e_per_adu, self.baseline, self.read_noise_e)
+            return Pixels(self.e_per_adu, self.baseline, self.read_noise_e, self.step_adu)
         if frames.ndim < 2:
             raise ValueError(f"A camera with maps needs (..., H, W) frames, got {frames.shape}.")
         shape = (frames.shape[-2], frames.shape[-1])
@@ -135,7 +135,8 @@ class _Sensor(CameraBase):
         read_noise_e: float | Tensor = self.read_noise_e
         if "variance" in maps:
             read_noise_e = maps["variance"].sqrt() * e_per_adu
-        return Pixels(e_per_adu, maps.get("offset", self.baseline), read_noise_e)
+        baseline = maps.get("offset", self.baseline)
+        return Pixels(e_per_adu, baseline, read_noise_e, self.step_adu)
 
     def _collect(
         self, photons: Tensor, generator: torch.Generator | None, n_frames: Tensor | None
@@ -280,7 +281,9 @@ class AdditiveNoise(CameraBase):
 
     def variance(self, photons: Tensor, *, origin_px: Tensor | None = None) -> Tensor:
         """Return the variances of both noises and of rounding down, the same for any light."""
-        constant = self.poisson_photons + self.gaussian_photons**2 + 1 / (12 * self.gain**2)
+        constant = (
+            self.poisson_photons + self.gaussian_photons**2 + self.rounding_adu2 / self.gain**2
+        )
         return torch.full_like(photons, constant)
 
     @property
@@ -296,7 +299,7 @@ class AdditiveNoise(CameraBase):
         n_frames: Tensor | None = None,
     ) -> Tensor:
         """Return photons that are as noisy where there is only background: Gaussian noise added."""
-        more = self.gaussian_photons**2 + 1 / (12 * self.gain**2)
+        more = self.gaussian_photons**2 + self.rounding_adu2 / self.gain**2
         return photons + more * per_image(n_frames)
 
 

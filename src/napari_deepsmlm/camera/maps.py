@@ -29,22 +29,25 @@ class Pixels(NamedTuple):
     baseline: float | Tensor
     """ADU."""
     read_noise_e: float | Tensor
+    step_adu: float = 1.0
 
     def summed(self, n_frames: float | Tensor) -> Pixels:
         """Return what sums of n_frames, (B, 1, 1, 1), show when they are rounded down once.
 
-        Rounding each of them takes half an ADU and adds 1/12 ADU squared where read noise spreads
-        the signal over several ADU; without read noise it is left as it is.
+        Rounding each of them takes half a step and adds 1/12 step squared where read noise
+        spreads the signal over several steps; without read noise it is left as it is.
         """
         if isinstance(n_frames, float):
             return self
         more = n_frames - 1
         noise = torch.as_tensor(self.read_noise_e, device=n_frames.device)
-        rounding_e2 = more * (noise > 0) * self.e_per_adu**2 / 12
+        rounded = more * (noise > 0) * self.step_adu  # times a step
+        rounding_e2 = rounded * self.step_adu * self.e_per_adu**2 / 12
         return Pixels(
             self.e_per_adu,
-            n_frames * self.baseline - more * (noise > 0) / 2,
+            n_frames * self.baseline - rounded / 2,
             (n_frames * noise.square() + rounding_e2).sqrt(),
+            self.step_adu,
         )
 
 

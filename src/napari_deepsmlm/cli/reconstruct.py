@@ -124,6 +124,7 @@ def reconstruct(
     """
     from napari_deepsmlm.io import open_frames
     from napari_deepsmlm.reconstruction import (
+        BrakeError,
         ReconstructJob,
         ReconstructOptions,
         adapt_options,
@@ -164,7 +165,11 @@ def reconstruct(
         done = adapted(source, adapt_options(options, adapt))
         options, remarks = with_adapted(options, done), remarks_of(done)
     job = ReconstructJob(source, options, out=out_folder, remarks=remarks, overwrite=overwrite)
-    report = _run(job)
+    try:
+        report = _run(job)
+    except BrakeError as error:
+        print_warnings(error.warnings)  # they may be why
+        raise
     print_warnings(report.warnings)
     if not report.frames:
         raise KeyboardInterrupt  # stopped before there was anything

@@ -18,6 +18,7 @@ from napari_deepsmlm.estimation.noise import (
     usual_offset,
 )
 from napari_deepsmlm.estimation.sample import Sample, levelled
+from napari_deepsmlm.estimation.steps import step_adu
 from napari_deepsmlm.estimation.survey import (
     is_scaled,
     is_signed_by_imagej,
@@ -195,7 +196,7 @@ def kind_of_name(source: FrameSource) -> Kind | None:
 
 
 def _sample(tiles: Array) -> Sample:
-    return Sample(tiles, (0,) * len(tiles), (0, 0), (), is_raw=True, saturated=0.0)
+    return Sample(tiles, (0,) * len(tiles), (0, 0), (), is_raw=True, saturated=0.0, step_adu=1.0)
 
 
 def _loose(seen: Glimpse, noise: NoisyCamera) -> NoisyCamera:
@@ -234,7 +235,7 @@ def _offset(
         offset = noise.zero_adu + USUAL_READ_E**2 * gain
         error = math.hypot(noise.zero_error_adu, USUAL_READ_E**2 * gain)
     else:
-        offset, error = usual_offset(_transfer(noise))
+        offset, error = usual_offset(_transfer(noise), step_adu(values))
     # Only read noise takes pixels below the offset: 95 % of them lie above it less that noise.
     highest = float(np.percentile(values, 5)) + MAX_READ_E * gain
     if offset > highest:

@@ -25,7 +25,8 @@ from napari_deepsmlm.estimation.camera_noise import (
 from napari_deepsmlm.estimation.glimpse import Glimpse, glimpse
 from napari_deepsmlm.estimation.hot_pixels import find_hot_pixels
 from napari_deepsmlm.estimation.sentences import plus_minus
-from napari_deepsmlm.estimation.survey import above_the_data, oddities
+from napari_deepsmlm.estimation.steps import step_adu
+from napari_deepsmlm.estimation.survey import above_the_data, oddities, values_of
 from napari_deepsmlm.known_cameras import kind_of_stack, recall
 
 if TYPE_CHECKING:
@@ -136,11 +137,21 @@ def know_camera(source: FrameSource, wanted: Camera | str | Path | None = "auto"
     seen = glimpse(source)
     hot_pixels = tuple(find_hot_pixels(seen.frames)) if seen.blocks else ()
     noise = noise_of(seen, hot_pixels)
-    known = _chosen(source, wanted, seen, noise)
+    known = _in_steps_of(seen, _chosen(source, wanted, seen, noise))
     odd = oddities(seen, wants_raw=known.source == "estimated")
     of_frames = (*odd, *_on_hot(hot_pixels))
     warnings = (*known.warnings, *_doubts(known, seen, noise), *of_frames)
     return replace(known, hot_pixels=hot_pixels, warnings=warnings, frame_warnings=of_frames)
+
+
+def _in_steps_of(seen: Glimpse, known: KnownCamera) -> KnownCamera:
+    """Return it with the steps of the frames: rescaled ones were not rounded to whole numbers."""
+    if known.camera is None or not seen.blocks:
+        return known
+    step = step_adu(values_of(seen))
+    if step == known.camera.step_adu:
+        return known
+    return replace(known, camera=known.camera.replace(step_adu=step))
 
 
 def _chosen(

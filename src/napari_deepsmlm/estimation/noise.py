@@ -143,21 +143,26 @@ def stated_noise(camera: Camera) -> Noise:
     if camera.kind == "additive":
         return Noise("shot", 1.0, camera.gaussian_photons**2)
     multiplication = camera.em_gain if camera.kind == "emccd" else 1.0
-    after_e2 = camera.read_noise_e**2 + camera.e_per_adu**2 / 12
+    after_e2 = camera.read_noise_e**2 + camera.e_per_adu**2 * camera.rounding_adu2
     read = after_e2 / (camera.quantum_efficiency * multiplication) ** 2
     kind: Literal["shot", "multiplied"] = "multiplied" if camera.kind == "emccd" else "shot"
     return Noise(kind, camera.quantum_efficiency, read)
 
 
-def usual_offset(transfer: PhotonTransfer) -> tuple[float, float]:
+def usual_offset(transfer: PhotonTransfer, step_adu: float = 1.0) -> tuple[float, float]:
     """Return offset and its error, ADU, for read noise as cameras have it.
 
     Read noise moves the zero of the line below the offset, by read variance / gain. Where the line
     allows 100 ADU, the usual setting, that is taken.
+
+    Parameters
+    ----------
+    step_adu : between neighbouring numbers of the frames.
     """
     gain = transfer.slope
-    low = transfer.zero_adu - 3 * transfer.zero_error_adu - 0.5
-    high = transfer.zero_adu + MAX_READ_E**2 * gain + 3 * transfer.zero_error_adu + 0.5
+    reach = 3 * transfer.zero_error_adu + step_adu / 2
+    low = transfer.zero_adu - reach
+    high = transfer.zero_adu + MAX_READ_E**2 * gain + reach
     error = (high - low) / 4
     if low <= USUAL_OFFSET_ADU <= high:
         return USUAL_OFFSET_ADU, error

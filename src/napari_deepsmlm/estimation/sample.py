@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepsmlm._words import counted
+from napari_deepsmlm.estimation.steps import step_adu
 
 if TYPE_CHECKING:
     from napari_deepsmlm.io import FrameSource
@@ -45,6 +46,8 @@ class Sample:
     """Whether the numbers can be a camera's: noise says something about photons then."""
     saturated: float
     """Share of pixels at the largest value."""
+    step_adu: float
+    """Between neighbouring numbers; 0 if they are not rounded."""
 
     @property
     def n_frames(self) -> int:
@@ -118,6 +121,7 @@ def take_sample(
         (*remarks, *oddities),
         is_raw=not oddities,
         saturated=saturated,
+        step_adu=step_adu(kept),
     )
 
 

@@ -22,6 +22,8 @@ MAX_ANISOTROPY = 1.1
 DENSE = 1.0
 # Ratio of measured and stated gain that raises no doubt: 1 plus the largest error, 25 %.
 GAIN_TOLERANCE = 1.25
+# Gains of frames between 0 and 1 need six decimals.
+MAX_DECIMALS = 6
 # Camera pixels in the sample, from oversampled to a few across a spot, with room on both sides.
 PIXELS_IN_SAMPLE_NM = (25.0, 500.0)
 
@@ -194,5 +196,5 @@ def plus_minus(value: float, error: float) -> str:
     >>> plus_minus(110.234, 1.17), plus_minus(1542.3, 54.0), plus_minus(0.4213, 0.0312)
     ('110.2 ± 1.2', '1542 ± 54', '0.421 ± 0.031')
     """
-    decimals = 3 if error <= 0 else min(max(1 - math.floor(math.log10(error)), 0), 4)
+    decimals = 3 if error <= 0 else min(max(1 - math.floor(math.log10(error)), 0), MAX_DECIMALS)
     return f"{value:.{decimals}f} ± {error:.{decimals}f}"

@@ -64,7 +64,7 @@ def above_the_data(camera: Camera, seen: Glimpse) -> list[str]:
         read_e = (camera.poisson_photons + camera.gaussian_photons**2) ** 0.5
     e_per_adu = getattr(camera, "e_per_adu", None) or 1 / camera.adu_per_photon
     values = values_of(seen)
-    lowest = camera.baseline - REACH_SDS * read_e / e_per_adu - 1
+    lowest = camera.baseline - REACH_SDS * read_e / e_per_adu - camera.step_adu
     share = float((values < lowest).mean())
     if share < TOO_MANY_BELOW:
         return []

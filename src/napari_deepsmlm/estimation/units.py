@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+MeasuredKind = Literal["shot", "multiplied"]
 # Widths for which light is measured: a narrower or wider covariance is not that of molecules.
 NARROWEST_PX, WIDEST_PX = 0.45, 6.0
 # A camera without electron multiplication is ruled out if its fit has a chi squared (per degree of
@@ -54,7 +55,7 @@ class Units(NamedTuple):
         """The camera to train with: of two given numbers may come an EMCCD."""
         camera = self.camera
         if camera is not None and camera.kind == "ideal" and self.noise.kind == "multiplied":
-            return emccd_of(self.gain, camera.baseline)
+            return emccd_of(self.gain, camera.baseline).replace(step_adu=camera.step_adu)
         return camera
 
     def blinking(self, measured: Blinking) -> Blinking:
@@ -80,7 +81,8 @@ def light_in_units(
     if camera is not None:
         choices = [_given(camera, transfer)]
     elif transfer.is_line and sample.is_raw:
-        choices = [_measured(transfer, "shot"), _measured(transfer, "multiplied")]
+        kinds: tuple[MeasuredKind, ...] = ("shot", "multiplied")
+        choices = [_measured(transfer, kind, sample.step_adu) for kind in kinds]
     else:
         choices = [_unknown(sample, transfer)]
     if not blinking.is_seen or not NARROWEST_PX < blinking.sigma_px < WIDEST_PX:
@@ -97,17 +99,18 @@ def _measured_in(sample: Sample, blinking: Blinking, units: Units) -> Light:
 
 
 def to_light(sample: Sample, units: Units) -> Array:
-    """Return (B, T, H, W) light, offset removed, the half ADU of rounding down put back."""
+    """Return (B, T, H, W) light, offset removed, the half step of rounding down put back."""
     maps = getattr(units.camera, "maps", None)
     if maps is None:
         # Whole numbers of an ideal camera lose nothing.
-        half = 0.0 if units.camera is None or units.camera.kind == "ideal" else 0.5
+        is_whole = units.camera is None or units.camera.kind == "ideal"
+        half = 0.0 if is_whole else sample.step_adu / 2
         offset = units.offset_adu or 0.0
         return np.asarray((sample.frames - np.float32(offset - half)) / np.float32(units.gain))
     import torch
 
     assert units.camera is not None  # noqa: S101 - it has maps
-    flat = torch.from_numpy(sample.frames.reshape(-1, 1, *sample.shape)) + 0.5
+    flat = torch.from_numpy(sample.frames.reshape(-1, 1, *sample.shape)) + sample.step_adu / 2
     place = torch.tensor([sample.origin_px])
     photons = units.camera.to_photons(flat, origin_px=place)
     return photons.reshape(sample.frames.shape).numpy()
@@ -143,12 +146,12 @@ def _given(camera: Camera, transfer: PhotonTransfer) -> Units:
     )
 
 
-def _measured(transfer: PhotonTransfer, kind: Literal["shot", "multiplied"]) -> Units:
+def _measured(transfer: PhotonTransfer, kind: MeasuredKind, step_adu: float) -> Units:
     """Units of a camera whose noise shows its gain: detected photons."""
     error = math.hypot(transfer.slope_error / transfer.slope, GAIN_SYSTEMATIC[kind])
     if kind == "multiplied":
         gain, offset = transfer.slope / 2, transfer.zero_adu
-        camera: Camera = emccd_of(gain, offset)
+        camera: Camera = emccd_of(gain, offset).replace(step_adu=step_adu)
         return Units(
             camera,
             Noise(kind, 1.0, 0.0),
@@ -159,13 +162,14 @@ def _measured(transfer: PhotonTransfer, kind: Literal["shot", "multiplied"]) -> 
             is_photons=True,
             is_given=False,
         )
-    offset, offset_error = usual_offset(transfer)
+    offset, offset_error = usual_offset(transfer, step_adu)
     gain = transfer.slope
     camera = SCMOS(
         quantum_efficiency=1.0,
         e_per_adu=1 / gain,
         read_noise_e=USUAL_READ_E,
         baseline=max(offset, 0.0),
+        step_adu=step_adu,
     )
     read_variance = max((offset - transfer.zero_adu) / gain, 0.0)
     return Units(

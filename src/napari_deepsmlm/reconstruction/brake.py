@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from napari_deepsmlm.inference.predicted import Predicted
     from napari_deepsmlm.mismatch import MismatchTable
@@ -33,11 +33,13 @@ class BrakeError(ValueError):
     Attributes
     ----------
     reason : the one sentence.
+    warnings : what was known of the frames before, which may be why.
     """
 
-    def __init__(self, reason: str, *ways_out: str) -> None:
+    def __init__(self, reason: str, *ways_out: str, warnings: Iterable[str] = ()) -> None:
         super().__init__(" ".join(filter(None, (reason, *ways_out))))
         self.reason = reason
+        self.warnings = tuple(warning for warning in warnings if warning not in ways_out)
 
 
 class Expected(NamedTuple):

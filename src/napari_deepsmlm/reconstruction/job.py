@@ -162,7 +162,7 @@ class ReconstructJob:
                 for n_more, n_flat in map(taken, losses.until_unreadable(predictions)):
                     if brake.can_judge and not is_judged:
                         is_judged = True
-                        warnings += self._braked(choice, brake.objection())
+                        warnings += self._braked(choice, brake.objection(), warnings)
                     done += n_more
                     n_constant += n_flat
                     seconds = time.perf_counter() - started
@@ -170,7 +170,7 @@ class ReconstructJob:
                     if self._stopping.is_set():
                         break
             if done and not is_judged:
-                warnings += self._braked(choice, brake.objection())
+                warnings += self._braked(choice, brake.objection(), warnings)
             if n_constant:
                 warnings.append(f"{n_constant} of {done} frames have no contrast and gave nothing.")
             warnings += self._counted(choice, sink)
@@ -207,12 +207,13 @@ class ReconstructJob:
             is_counted=not is_image or self.options.sum_frames == 1,
         )
 
-    def _braked(self, choice: Choice, objection: str) -> list[str]:
+    def _braked(self, choice: Choice, objection: str, warnings: list[str]) -> list[str]:
         """Return what cannot be as a warning if the job is to go on all the same, else raise it."""
         if not objection:
             return []
         if not self.options.force:
-            raise BrakeError(objection, offer_for(self.source, choice.found), WAY_OUT)
+            offer = offer_for(self.source, choice.found)
+            raise BrakeError(objection, offer, WAY_OUT, warnings=warnings)
         return [f"{objection} The result cannot be right; it was asked for all the same."]
 
     def _counted(self, choice: Choice, sink: MemorySink) -> list[str]:

@@ -49,7 +49,8 @@ class CameraForm(LongNamesBox):
         self._presets = presets
         cameras: tuple[type[Camera], ...] = (SCMOS, EMCCD, IdealCamera, AdditiveNoise)
         for kind, camera in zip(OWN, cameras, strict=True):
-            self._fields[kind] = Fields(camera, editable(camera), self._rows, self)
+            names = editable(camera, besides=("step_adu",))
+            self._fields[kind] = Fields(camera, names, self._rows, self)
             self._fields[kind].changed.connect(self.changed)
             self._kept[kind] = camera()
         for name in presets:
@@ -80,7 +81,7 @@ class CameraForm(LongNamesBox):
         """Choose a camera: the preset that it is, or its kind by its numbers."""
         same = [name for name, preset in self._presets.items() if preset == camera]
         if not same:
-            self._kept[camera.kind] = camera  # its maps, which have no editor
+            self._kept[camera.kind] = camera  # its maps and steps, which have no editor
             self._fields[camera.kind].fill(dict(camera))
         self.setCurrentIndex(self.findText(same[0]) if same else self.findData(camera.kind))
         self._on_choice()

@@ -298,7 +298,6 @@ class ReconstructWidget(JobPanel):
             self._overlay.remove()
             self._overlay = None
             self.status_note.clear()
-            self.message_note.clear()
             self.brake_box.ask(event.reason)
 
     def _show_progress(self, progress: Progress) -> None:

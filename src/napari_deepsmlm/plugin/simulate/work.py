@@ -34,7 +34,7 @@ class Simulated:
     experiment: Experiment
     seed: int
     stack: np.ndarray[Any, Any]
-    """(T, C, H, W) ADU, uint16."""
+    """(T, C, H, W) ADU, uint16 where they are whole numbers."""
     truth: Localizations
 
 
@@ -56,7 +56,7 @@ def simulate_live(
 
     shape = (n_frames, experiment.psf.n_planes, *experiment.image_px)
     check_memory(shape)
-    stack = np.zeros(shape, np.uint16)
+    stack = np.zeros(shape, experiment.camera.dtype)
     generator = torch.Generator().manual_seed(seed)
     movie = experiment.simulator().movie(n_frames, experiment.image_px, generator, CHUNK)
     truth, n_done = [], 0

@@ -28,6 +28,8 @@ STILL_RISING = 1.04
 NARROWEST_PX, WIDEST_PX = 0.4, 8.0
 # Largest root mean square difference from the covariance of a Gaussian, as a share of its height.
 MAX_MISFIT = 0.015
+# Errors by which a misfit must be beyond that, to be called so.
+SIGMAS = 3.0
 # Distances up to which pixels are correlated, first and second try. The autocorrelation of a PSF is
 # √2 times as wide as the PSF: at 4.5 widths of the PSF exp(-4.5^2 / 4) = 0.006 of it is left. So 7
 # px serve widths up to (7 - 1) / 4.5 = 1.3 px, and 20 px up to 4.2 px.
@@ -46,6 +48,8 @@ class Blinking(NamedTuple):
     power_error: float
     misfit: float
     """Root mean square difference to a Gaussian PSF beyond chance, as a share of the height."""
+    misfit_error: float
+    """By chance, which of few molecules is as large as the misfit itself."""
     lag: int
     """Number of frames after which frames are independent."""
     memory: float
@@ -62,6 +66,11 @@ class Blinking(NamedTuple):
     def is_gaussian(self) -> bool:
         """Whether the PSF is a Gaussian of about one width."""
         return self.misfit < MAX_MISFIT
+
+    @property
+    def has_several_widths(self) -> bool:
+        """Whether it is beyond doubt that the PSF is no Gaussian of about one width."""
+        return self.misfit - SIGMAS * self.misfit_error > MAX_MISFIT
 
 
 def measure_blinking(frames: Array) -> Blinking:
@@ -81,24 +90,20 @@ def measure_blinking(frames: Array) -> Blinking:
         reach = wanted
         maps = _autocovariances(frames, lag, reach)
         sigma, power, level = _fit(maps.mean(axis=0), reach)
-    parts = np.array([_fit(part, reach)[:2] for part in _jackknifed(maps)])
+    parts = np.array([_fit(part, reach) for part in _jackknifed(maps)])
     n_parts = len(parts)
     errors = np.sqrt((n_parts - 1) * parts.var(axis=0))
-    mean = maps.mean(axis=0)
-    model = power * np.outer(*2 * [autocorrelation(_distances(reach), sigma)]) + level
-    is_far = _is_off_centre(reach)
-    height = max(power * autocorrelation(np.zeros(1), sigma)[0] ** 2, 1e-30)
-    chance = maps.var(axis=0)[is_far].mean() / max(len(maps) - 1, 1)
-    misfit = max(((mean - model)[is_far] ** 2).mean() - chance, 0.0)
+    misfit, misfit_error = _misfit(maps, parts, reach)
     return Blinking(
         sigma_px=sigma,
         sigma_error_px=float(errors[0]),
         power=power,
         power_error=float(errors[1]),
-        misfit=math.sqrt(misfit) / height,
+        misfit=misfit,
+        misfit_error=misfit_error,
         lag=lag,
         memory=memory,
-        anisotropy=_anisotropy(mean - level, reach),
+        anisotropy=_anisotropy(maps.mean(axis=0) - level, reach),
     )
 
 
@@ -190,6 +195,30 @@ def _fit(covariance: Array, reach: int) -> tuple[float, float, float]:
     found = minimize_scalar(lambda x: solve(x)[1] / scale, bounds=bounds, method="bounded")
     power, level = solve(found.x)[0]
     return math.exp(found.x), float(power), float(level)
+
+
+def _misfit(maps: Array, parts: Array, reach: int) -> tuple[float, float]:
+    """Return the difference to a Gaussian beyond chance, as a share of its height, and its error.
+
+    Parameters
+    ----------
+    maps : (P, 2R+1, 2R+1).
+    parts : (P, 3) width, power and level of all parts but one.
+    """
+    is_far = _is_off_centre(reach)
+    chance = maps.var(axis=0)[is_far].mean() / max(len(maps) - 1, 1)
+
+    def beyond(mean: Array, fitted: Array) -> float:
+        sigma, power, level = fitted
+        shape = autocorrelation(_distances(reach), sigma)
+        height = max(power * autocorrelation(np.zeros(1), sigma)[0] ** 2, 1e-30)
+        left = float(((mean - power * np.outer(shape, shape) - level)[is_far] ** 2).mean())
+        return math.sqrt(max(left - float(chance), 0.0)) / float(height)
+
+    mean = maps.mean(axis=0)
+    without = [beyond(*one) for one in zip(_jackknifed(maps), parts, strict=True)]
+    error = math.sqrt((len(parts) - 1) * float(np.var(without)))
+    return beyond(mean, np.array(_fit(mean, reach))), error
 
 
 def _jackknifed(maps: Array) -> Array:

@@ -26,6 +26,7 @@ from napari_deepsmlm.estimation.glimpse import Glimpse, glimpse
 from napari_deepsmlm.estimation.hot_pixels import find_hot_pixels
 from napari_deepsmlm.estimation.sentences import plus_minus
 from napari_deepsmlm.estimation.steps import step_adu
+from napari_deepsmlm.estimation.still_spots import find_still_spots, in_words
 from napari_deepsmlm.estimation.survey import above_the_data, oddities, values_of
 from napari_deepsmlm.known_cameras import kind_of_stack, recall
 
@@ -139,7 +140,7 @@ def know_camera(source: FrameSource, wanted: Camera | str | Path | None = "auto"
     noise = noise_of(seen, hot_pixels)
     known = _in_steps_of(seen, _chosen(source, wanted, seen, noise))
     odd = oddities(seen, wants_raw=known.source == "estimated")
-    of_frames = (*odd, *_on_hot(hot_pixels))
+    of_frames = (*odd, *_on_hot(hot_pixels), *_on_still(seen, hot_pixels))
     warnings = (*known.warnings, *_doubts(known, seen, noise), *of_frames)
     return replace(known, hot_pixels=hot_pixels, warnings=warnings, frame_warnings=of_frames)
 
@@ -255,6 +256,17 @@ def _doubts(known: KnownCamera, seen: Glimpse, noise: NoisyCamera) -> list[str]:
         f"{stated[0].upper()}{stated[1:]}, but the noise of the frames says {by_noise:.2g}: "
         "check the camera, or let it be estimated (camera auto); photons are wrong by that factor."
     ]
+
+
+def _on_still(seen: Glimpse, hot_pixels: tuple[tuple[int, int, int], ...]) -> list[str]:
+    """Say so if bright spots of the first plane never go dark; hot pixels are told apart."""
+    if not seen.blocks:
+        return []
+    hot = {(row, column) for plane, row, column in hot_pixels if plane == 0}
+    spots = find_still_spots(seen.frames[:, 0])
+    return in_words(
+        [s for s in spots if all(max(abs(s.row - y), abs(s.column - x)) > 1 for y, x in hot)]
+    )
 
 
 def _on_hot(hot_pixels: tuple[tuple[int, int, int], ...]) -> list[str]:

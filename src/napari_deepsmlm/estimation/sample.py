@@ -6,9 +6,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from napari_deepsmlm._words import counted
+from napari_deepsmlm.estimation.hot_pixels import find_hot_pixels
+from napari_deepsmlm.estimation.saturation import saturation_of
 from napari_deepsmlm.estimation.steps import step_adu
+from napari_deepsmlm.estimation.still_spots import (
+    find_still_spots,
+    in_words,
+    region_without,
+)
+from napari_deepsmlm.inference.hot_pixels import HotPixels
 
 if TYPE_CHECKING:
     from napari_deepsmlm.io import FrameSource
@@ -25,8 +34,7 @@ FAINT_PERCENT = 4
 READ_BYTES = 32 << 20
 FEWEST_FRAMES = 5
 SMALLEST_PX = 16
-# Shares of pixels at the largest value and at zero above which the statistics are spoilt.
-TOO_MANY_SATURATED = 0.001
+# Share of pixels at zero above which the statistics are spoilt.
 TOO_MANY_ZERO = 0.05
 
 
@@ -107,20 +115,27 @@ def take_sample(
         )
     if n_planes > 1:
         remarks.append(f"Of {source.layout.describe()} the first one was measured.")
-    saturated = _saturated(kept, source.dtype)
-    if saturated > TOO_MANY_SATURATED:
+    cut_off = saturation_of(kept)
+    if cut_off.is_too_much:
         remarks.append(
-            f"{100 * saturated:.2g} % of all pixels are saturated: bright molecules are cut off, "
-            "so photons come out too low; record with less light or a lower gain."
+            f"{100 * cut_off.share:.2g} % of all pixels are saturated: bright molecules are cut "
+            "off, so photons come out too low; record with less light or a lower gain."
         )
     oddities = list(_oddities(kept, source.dtype))
+    kept = _without_hot_pixels(kept)
+    spots = find_still_spots(kept.reshape(-1, *kept.shape[2:]))
+    remarks += in_words(
+        [s._replace(row=s.row + rows.start, column=s.column + columns.start) for s in spots]
+    )
+    part = region_without(spots, (kept.shape[2], kept.shape[3]), SMALLEST_PX)
+    kept = kept[:, :, *part]
     return Sample(
         kept,
         tuple(starts),
-        (rows.start, columns.start),
+        (rows.start + part[0].start, columns.start + part[1].start),
         (*remarks, *oddities),
         is_raw=not oddities,
-        saturated=saturated,
+        saturated=cut_off.share,
         step_adu=step_adu(kept),
     )
 
@@ -215,13 +230,15 @@ def _scope(source: FrameSource, frames: Array, region: tuple[slice, slice]) -> l
     return [f"Measured on {n_seen:,} of {counted(n_frames, 'frame')}."]
 
 
-def _saturated(frames: Array, dtype: np.dtype[Any]) -> float:
-    """Share of pixels at a full scale: of the number format, or of 10 to 16 bits."""
-    high = float(frames.max())
-    scales = {2.0**bits - 1 for bits in (10, 11, 12, 14, 16)}
-    if dtype.kind in "ui":
-        scales.add(float(np.iinfo(dtype).max))
-    return float((frames == high).mean()) if high in scales else 0.0
+def _without_hot_pixels(frames: Array) -> Array:
+    """Return (B, T, H, W) frames in which neighbours stand for hot pixels."""
+    flat = frames.reshape(-1, 1, *frames.shape[2:])
+    hot = find_hot_pixels(flat)
+    if not hot:
+        return frames
+    mended = torch.from_numpy(flat.copy())
+    HotPixels(hot, (1, *frames.shape[2:])).mend(mended)
+    return mended.numpy().reshape(frames.shape)
 
 
 def _oddities(frames: Array, dtype: np.dtype[Any]) -> list[str]:

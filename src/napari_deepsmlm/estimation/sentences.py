@@ -116,7 +116,7 @@ def _on_width(found: Estimate, blinking: Blinking, light: Light | None) -> Itera
         spread = f" (80 % of molecules {widths[0]:.0f} to {widths[1]:.0f})" if widths else ""
         yield f"PSF width σ {width} nm{spread}."
     ratio = max(blinking.anisotropy, 1 / blinking.anisotropy)
-    if not blinking.is_gaussian or ratio > MAX_ANISOTROPY:
+    if blinking.has_several_widths or ratio > MAX_ANISOTROPY:
         yield (
             "The PSF is not a Gaussian of one width (molecules at several depths, or an "
             "engineered PSF): take the width as an average, and calibrate with beads for 3-D."

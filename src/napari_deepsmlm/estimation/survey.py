@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_deepsmlm.estimation.saturation import saturation_of
+
 if TYPE_CHECKING:
     from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation.glimpse import Glimpse
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 MAX_LOOKED_AT = 1 << 20
-# Shares of pixels above which a warning is given: below the offset, at the largest value, at zero.
-TOO_MANY_BELOW, TOO_MANY_SATURATED, TOO_MANY_ZERO = 0.01, 0.001, 0.05
+# Shares of pixels above which a warning is given: below the offset, at zero.
+TOO_MANY_BELOW, TOO_MANY_ZERO = 0.01, 0.05
 # Pixels further below the offset than this many standard deviations of read noise are not noise.
 REACH_SDS = 4.0
 # ImageJ adds this to signed 16-bit numbers.
@@ -31,7 +33,7 @@ def oddities(seen: Glimpse, *, wants_raw: bool = False) -> list[str]:
     if not seen.blocks:
         return []
     values = values_of(seen)
-    found = [*_on_saturation(values, seen.dtype)]
+    found = [*_on_saturation(seen)]
     if seen.dtype.itemsize == 1:
         found.append(
             "The frames have 8 bits: they were rescaled or compressed after the camera, so photons "
@@ -108,16 +110,14 @@ def is_signed_by_imagej(values: Array, dtype: np.dtype[Any]) -> bool:
     return bool(low > SIGNED_OFFSET - 2_000 and middle < SIGNED_OFFSET + 8_000)
 
 
-def _on_saturation(values: Array, dtype: np.dtype[Any]) -> list[str]:
-    """Say so if many pixels are at a full scale: of the number format, or of 10 to 16 bits."""
-    high = float(values.max())
-    scales = {2.0**bits - 1 for bits in (10, 11, 12, 14, 16)}
-    if dtype.kind in "ui":
-        scales.add(float(np.iinfo(dtype).max))
-    share = float((values == high).mean())
-    if high not in scales or share < TOO_MANY_SATURATED:
+def _on_saturation(seen: Glimpse) -> list[str]:
+    """Say so if many pixels of the first plane are cut off."""
+    step = max(1, seen.frames[:, 0].size // MAX_LOOKED_AT)
+    found = saturation_of(seen.frames[::step, 0])
+    if not found.is_too_much:
         return []
     return [
-        f"{100 * share:.2g} % of the pixels are saturated ({high:g} ADU): bright molecules are cut "
-        "off there, so their photons come out too low; record with less light or a lower gain."
+        f"{100 * found.share:.2g} % of the pixels are saturated ({found.highest:g} ADU): bright "
+        "molecules are cut off there, so their photons come out too low; record with less light or "
+        "a lower gain."
     ]

@@ -239,7 +239,7 @@ def _lacks_depth(card: ModelCard, glance: Glance | None, trained: Trained | None
     is_flat = not card.is_trained if trained is None else trained.is_gaussian
     if glance is None or not is_flat:
         return False
-    return glance.blinking.is_seen and not glance.blinking.is_gaussian
+    return glance.blinking.is_seen and glance.blinking.has_several_widths
 
 
 def _by_pixels(rows: list[Row], trained: Trained | None) -> list[Row]:

@@ -205,3 +205,12 @@ def test_the_twin_of_rescaled_frames_looks_like_them(scaled: np.ndarray) -> None
     for percent in (5, 50, 99):
         expected = np.percentile(scaled[:40, :, :40, :40], percent)
         assert np.percentile(stack, percent) == pytest.approx(expected, rel=0.2)
+
+
+def test_means_of_bright_frames_are_not_cut_off_at_a_quarter(stack: np.ndarray) -> None:
+    bright = stack.astype(np.float32) + 20_000
+    means = bright.reshape(15, 4, *bright.shape[1:]).mean(axis=1)
+    assert step_adu(means) == 0.25
+    known = know_camera(open_frames(means))
+    assert known.camera is not None
+    assert known.camera.step_adu == 0

@@ -149,7 +149,10 @@ def _in_steps_of(seen: Glimpse, known: KnownCamera) -> KnownCamera:
     """Return it with the steps of the frames: rescaled ones were not rounded to whole numbers."""
     if known.camera is None or not seen.blocks:
         return known
-    step = step_adu(values_of(seen))
+    values = values_of(seen)
+    step = step_adu(values)
+    if step < 1 and values.max() > (2**known.camera.bits - 1) * step:
+        step = 0.0  # means of frames, whose full scale is not so many steps
     if step == known.camera.step_adu:
         return known
     return replace(known, camera=known.camera.replace(step_adu=step))

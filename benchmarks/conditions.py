@@ -1,19 +1,22 @@
 """How a model does on any microscope: conditions and traps that training has never seen.
 
     python benchmarks/conditions.py [MODEL...] [--quick] [--only NAME...] [--camera auto|true|none]
-        [--adapt MINUTES] [--seeds 1 2] [--json FILE] [--picture FILE] [--page FILE]
-    python benchmarks/conditions.py --from FILE [FILE...] [--picture FILE] [--page FILE]
+        [--adapt MINUTES] [--seeds 1 2] [--json FILE] [--picture FILE]
+    python benchmarks/conditions.py --from FILE [FILE...] [--json FILE] [--picture FILE]
 
 Stacks come from a simulator of its own (`judging/`). Every model is run as a person runs it who
 states the pixel size and nothing else, beside a single-emitter maximum-likelihood fitter that
 knows camera and width and takes its best threshold in hindsight, and beside the Cramér-Rao bound.
-The table of conditions is in `judging/grid.py`; `judge_model` is for other programs.
+The table of conditions is in `judging/grid.py`; `judge_model` is for other programs. The page of
+the documentation is made from verdicts by scripts/make_conditions_page.py, and names the commands
+that made these.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -23,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from judging.grid import QUICK
 from judging.judge import Row, Verdict, judge_model, needs_sums, verdict_of
-from judging.page import draw, write
+from judging.page import draw
 from judging.parts import merged
 from judging.sums import SumRow
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "Verdict", "judge_model", "main"]
 
-BUILT_IN = ("dilated-loc:2d-100nm", "deep-storm:2d-100nm", "drsn-storm:2d-100nm-x4")
+BUILT_IN = ("dilated-loc:2d", "deep-storm:2d", "drsn-storm:2d-x4")
 
 
 def main() -> None:
@@ -49,8 +52,6 @@ def main() -> None:
         _write_json(verdicts, chosen.json)
     if chosen.picture:
         draw(verdicts, chosen.picture)
-    if chosen.page:
-        write(verdicts, "images/conditions.png", chosen.page)
 
 
 def _arguments() -> argparse.Namespace:
@@ -68,7 +69,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--label", help="heading of these models instead of what was stated")
     parser.add_argument("--json", type=Path, help="write all verdicts there")
     parser.add_argument("--picture", type=Path, help="write the heat map there")
-    parser.add_argument("--page", type=Path, help="write the page of the documentation there")
     return parser.parse_args()
 
 
@@ -145,8 +145,10 @@ def print_row(row: Row | SumRow) -> None:
 
 def print_verdict(verdict: Verdict) -> None:
     """Print the numbers of a model."""
+    # Traps alone have marks, and no score.
+    score = "no score" if math.isnan(verdict.score) else f"score {verdict.score:.1f}"
     print(
-        f"== {verdict.model}, camera {verdict.camera}: score {verdict.score:.1f}, marks passed "
+        f"== {verdict.model}, camera {verdict.camera}: {score}, marks passed "
         f"{verdict.n_passed} of {len(verdict.marks)}, worst {verdict.worst} (missed by "
         f"{verdict.worst_miss_percent:.0f} %), {verdict.cpu_seconds:.0f} s of processor time\n",
         flush=True,

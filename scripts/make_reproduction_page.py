@@ -4,14 +4,16 @@
 
 The results of FOLDER, where `deepsmlm reproduce ... --out FOLDER` was run, are first taken over
 into benchmarks/results/reproduction, and their pictures into docs/images. The page then has every
-figure: the paper's number beside ours, why they may differ, and the command; what was never made is
-listed with its command. Notes of each paper lie in benchmarks/reproduction.
+figure: the paper's number beside ours, why they may differ, the training, and the command; what was
+never made is listed with its command. Notes of each paper lie in benchmarks/reproduction, the hours
+of models of the queue in benchmarks/results/score_over_hours.csv.
 `--check` only says whether the page is what would be written.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import shutil
 import sys
 from pathlib import Path
@@ -41,6 +43,22 @@ on the spot, and the paper's number stands beside ours. `deepsmlm reproduce --li
 `--full` makes them as large as in the paper, for hours or days; without it they are small, and say
 so. This page is made from their results by `python scripts/make_reproduction_page.py`; further
 measurements name the script of `benchmarks/` that makes them.
+"""
+HOURS = ROOT / "benchmarks" / "results" / "score_over_hours.csv"
+BEFORE_THE_QUEUE = {
+    "deep-storm:2d-100nm": 1.6,
+    "dilated-loc:2d-100nm": 1.2,
+    "dilated-loc:astigmatic-100nm": 1.3,
+    "drsn-storm:2d-100nm-x4": 0.8,
+    "voxel-regression:quad-plane-192nm": 0.5,
+}
+"""Core hours of models that were trained before there was a queue."""
+TRAINING = """## What was trained for each claim
+
+Hours and minutes of training are those of one core; for a network that was trained for the figure
+they are steps, and minutes by the clock of a machine with other work. The papers trained for hours
+on a GPU. "Judged in" is processor time without that of training.
+
 """
 SCALES = {"small": "small", "full": "as in the paper", "tiny": "a trial that means nothing"}
 
@@ -75,7 +93,7 @@ def take_over(folder: Path) -> None:
 def page() -> str:
     """Return the page."""
     figures = all_figures().values()
-    parts = [HEAD]
+    parts = [HEAD, training_of_all()]
     for paper, title in TITLES.items():
         parts.append(f"## {title}\n")
         missing = []
@@ -111,7 +129,9 @@ def section(figure: PaperFigure, record: dict[str, Any]) -> str:
             f"*{figure.claim}*",
             "",
             f"`deepsmlm reproduce {figure.key}{full} --out FOLDER` ({SCALES[record['scale']]}, "
-            f"{record['cpu_seconds'] / 60:.1f} minutes of a core). {record['setup']}",
+            f"{spent(record['cpu_seconds'])} of a core). {record['setup']}",
+            "",
+            f"Networks: {training(record)}.",
             "",
             "| | paper | ours | | why they may differ |",
             "| --- | ---: | ---: | --- | --- |",
@@ -125,7 +145,49 @@ def section(figure: PaperFigure, record: dict[str, Any]) -> str:
 
 def cells(row: Row) -> str:
     """Return a row of a table."""
-    return f"| {row.quantity} | {shown(row.paper)} | {shown(row.ours)} | {row.unit} | {row.why} |"
+    ours = shown(row.ours, row.instead)
+    return f"| {row.quantity} | {shown(row.paper)} | {ours} | {row.unit} | {row.why} |"
+
+
+def training_of_all() -> str:
+    """Return for every claim what was trained for it, and for how long."""
+    lines = ["| claim | command | training | judged in |", "| --- | --- | --- | ---: |"]
+    for figure in all_figures().values():
+        path = RESULTS / f"{figure.paper}-{figure.name}.json"
+        if path.exists():
+            record = read_outcome(path)
+            lines.append(
+                f"| {TITLES[figure.paper]}: {figure.claim} | `{figure.key}` | {training(record)} | "
+                f"{spent(record['cpu_seconds'])} |"
+            )
+    return TRAINING + "\n".join(lines) + "\n"
+
+
+def training(record: dict[str, Any]) -> str:
+    """Return the networks of a figure, built in or trained for it, with their training."""
+    core_hours = hours_of_models()
+    words = []
+    for name, how in record["networks"].items():
+        if how:
+            start = next((each for each in core_hours if f"from {each}," in how), None)
+            earlier = f" after {core_hours[start]:g} hours" if start else ""
+            words.append(f"{how}{earlier} ({name})")
+        else:
+            words.append(f"built-in `{name}`, {core_hours[name]:g} hours")
+    return "; ".join(words) or "none"
+
+
+def hours_of_models() -> dict[str, float]:
+    """Return the core hours that went into each built-in model."""
+    with HOURS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    published = {row["model"]: row["core_hours"] for row in rows if row["is_published"] == "True"}
+    return BEFORE_THE_QUEUE | {name: round(float(each), 1) for name, each in published.items()}
+
+
+def spent(seconds: float) -> str:
+    """Return a time in words, seconds below a minute."""
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.1f} minutes"
 
 
 if __name__ == "__main__":

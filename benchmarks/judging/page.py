@@ -6,24 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from judging.grid import ALL, TRAPS, Condition
-from judging.optics import Gaussian
+from judging import tables
+from judging.grid import ALL, TRAPS
+from judging.missed import missed, reasons
+from judging.tables import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     Verdicts = Sequence[dict[str, Any]]
-
-_WORSE_RGB = (0.75, 0.1, 0.1)
-
-
-def short_name(verdict: dict[str, Any]) -> str:
-    """Return a heading for a column."""
-    name = str(verdict["model"]).rsplit("/", 1)[-1].removesuffix(".safetensors")
-    stated = {"auto": "camera not stated", "true": "camera stated", "none": "ADU as photons"}
-    label = verdict.get("label") or stated[verdict["camera"]]
-    return f"{name}, {label}"
 
 
 def localizing(verdicts: Verdicts) -> Verdicts:
@@ -75,21 +67,32 @@ def _column(verdict: dict[str, Any], names: list[str], value: Any) -> list[float
     return means
 
 
-def write(verdicts: Verdicts, picture: str, path: Path) -> None:
-    """Write the page from verdicts; `picture` is its path as the page sees it."""
-    shown = localizing(verdicts)
+def write(verdicts: Verdicts, picture: str, path: Path, *, more: str = "") -> None:
+    """Write the page from verdicts; `picture` is its path as the page sees it, `more` its end."""
+    path.write_text(page(verdicts, picture, more=more), encoding="utf-8")
+
+
+def page(verdicts: Verdicts, picture: str, *, more: str = "") -> str:
+    """Return the page; `more` is put at its end."""
+    shown, summed = localizing(verdicts), summing(verdicts)
     parts = [
         _INTRODUCTION,
         _summary(verdicts),
         f"![Efficiency of every model on every condition]({picture})",
         _BEFORE,
         _EXPLANATION,
-        "## Conditions\n\n" + _conditions(shown),
-        "## Traps\n\n" + _traps(shown),
+        "## Missed marks\n\n" + _MISSED,
+        missed(verdicts),
+        reasons(verdicts),
+        "## Conditions\n\n" + tables.conditions(shown),
+        "## Traps\n\n" + tables.traps(shown),
+        "## Counts and stated errors\n\n" + _COUNTS,
+        tables.counts(shown),
     ]
-    if summing(verdicts):
-        parts.append("## Sums of frames\n\n" + _sums(summing(verdicts)))
-    path.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
+    if summed:
+        parts += ["## Sums of frames\n\n" + _SUMS, tables.sum_scores(summed), tables.sums(summed)]
+    parts += ["## What was said\n\n" + _SAID, tables.said(verdicts), more]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 def _summary(verdicts: Verdicts) -> str:
@@ -98,7 +101,7 @@ def _summary(verdicts: Verdicts) -> str:
     )
     lines = [head, "| --- | ---: | ---: | ---: | --- | ---: | ---: |"]
     lines += [
-        f"| {short_name(one)} | {len(one['rows'])} | {one['score']:.1f} | "
+        f"| {short_name(one)} | {len(one['rows'])} | {tables.number(one['score'], '.1f')} | "
         f"{one['n_passed']} of {one['n_marks']} | {one['worst']} | "
         f"{one['worst_miss_percent']:.0f} % | {one['cpu_seconds']:.0f} s |"
         for one in verdicts
@@ -106,104 +109,44 @@ def _summary(verdicts: Verdicts) -> str:
     return "\n".join(lines)
 
 
-def _conditions(verdicts: Verdicts) -> str:
-    names = [name for name in ALL if name not in TRAPS]
-    models = [f"{short_name(one)}: JI / RMSE nm" for one in verdicts]
-    heads = ["condition", "what", "fitter: JI / RMSE nm", "bound nm", *models]
-    lines = _heads(heads)
-    for name in names:
-        rows = [_row(one, name) for one in verdicts]
-        first = next((row for row in rows if row is not None), None)
-        if first is None:
-            continue
-        cells = [name, describe(ALL[name]), _pair(first["fitter"])]
-        cells.append(_number(100 - first["best_efficiency"], ".1f"))
-        cells += ["" if row is None else _pair(row["scores"]) for row in rows]
-        lines.append(_line(cells))
-    return "\n".join(lines)
-
-
-def _traps(verdicts: Verdicts) -> str:
-    heads = ["trap", "what", "measure", "fitter", *map(short_name, verdicts)]
-    lines = _heads(heads)
-    for name, (_, what) in TRAPS.items():
-        rows = [_row(one, name) for one in verdicts]
-        first = next((row for row in rows if row is not None), None)
-        if first is None:
-            continue
-        is_empty = ALL[name].is_empty
-        measure = "false molecules per µm² and frame" if is_empty else "recall without → with; JI"
-        cell = _false if is_empty else _recalls
-        cells = [name, what, measure, cell(first, "fitter", "fitter_without_trap")]
-        cells += ["" if row is None else cell(row, "scores", "without_trap") for row in rows]
-        lines.append(_line(cells))
-    return "\n".join(lines)
-
-
-def _sums(verdicts: Verdicts) -> str:
-    heads = ["stack", "model", "NMSE", "fitter's NMSE", "line, nm", "fitter's", "true"]
-    lines = _heads(heads)
-    for one in verdicts:
-        for row in one["rows"]:
-            keys = ("nmse_percent", "fitter_nmse_percent", "fwhm_nm", "fitter_fwhm_nm")
-            numbers = [_number(row[key], ".0f") for key in (*keys, "true_fwhm_nm")]
-            numbers[:2] = [f"{number} %" for number in numbers[:2]]
-            lines.append(_line([row["condition"], short_name(one), *numbers]))
-    return "\n".join(lines)
-
-
-def describe(condition: Condition) -> str:
-    """Return a condition in words."""
-    optics = condition.optics
-    spot = (
-        f"Gaussian of {optics.sigma_nm:g} nm"
-        if isinstance(optics, Gaussian)
-        else f"NA {optics.numerical_aperture:g} at {optics.wavelength_nm:g} nm"
-    )
-    uneven = "" if condition.unevenness == "even" else f" ({condition.unevenness})"
-    return (
-        f"{condition.pixel_nm:g} nm pixels, {spot}, {condition.photons:,g} photons on "
-        f"{condition.background:,g}{uneven}, {condition.density_per_um2:.2g} per µm², "
-        f"{condition.structure}, {condition.sensor.kind}"
-    )
-
-
-def _row(verdict: dict[str, Any], name: str) -> dict[str, Any] | None:
-    return next((row for row in verdict["rows"] if row["condition"] == name), None)
-
-
-def _pair(scores: dict[str, Any]) -> str:
-    return f"{_number(scores['jaccard'], '.2f')} / {_number(scores['rmse_nm'], '.0f')}"
-
-
-def _recalls(row: dict[str, Any], now: str, before: str) -> str:
-    without = _number(row[before].get("recall"), ".2f")
-    scores = row[now]
-    return f"{without} → {_number(scores['recall'], '.2f')}; {_number(scores['jaccard'], '.2f')}"
-
-
-def _false(row: dict[str, Any], now: str, _: str) -> str:
-    return _number(row[now]["false_per_um2"], ".3f")
-
-
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None or not np.isfinite(value) else f"{value:{form}}"
-
-
-def _heads(heads: list[str]) -> list[str]:
-    return [_line(heads), "|" + " --- |" * len(heads)]
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
 _INTRODUCTION = """# Any microscope
 
 How the built-in models do on microscopes that they were not trained for, and that nobody
-described to them: only the pixel size is stated. This page is made by `python
-benchmarks/conditions.py`.
+described to them: only the pixel size is stated. `python scripts/make_conditions_page.py` makes
+this page from the verdicts in benchmarks/results/conditions, which these commands have made:
+
+```sh
+python benchmarks/conditions.py dilated-loc:2d deep-storm:2d dilated-loc:2d-100nm \\
+  deep-storm:2d-100nm drsn-storm:2d-x4 drsn-storm:2d-x8 \\
+  --json benchmarks/results/conditions/not-stated.json
+python benchmarks/conditions.py dilated-loc:2d --adapt 5 --label "after --adapt 5" \\
+  --only "dim near the noise" "65 nm crowded" "bright crowded" "160 nm crowded EMCCD" \\
+  clusters medium \\
+  --json benchmarks/results/conditions/adapted.json
+```
+
+"Before" was judged by the same stacks and marks with the program of then; `--camera none` of this
+one comes nearest to it.
 """
+
+_MISSED = """\
+By how much, in percent: of the share that was wanted, for efficiencies in points, and 100 where
+nothing was found."""
+
+_COUNTS = """\
+Molecules found / true ones, then the spread of errors over the errors that the model states (its
+z-scores): 1 if these are right, above 1 if they are too small, as where molecules overlap.
+Deep-STORM states none."""
+
+_SUMS = """\
+The score of a network for sums is the mean over five stacks of 100 less the NMSE of its image in
+percent, which is how right the image is. The queue that trains them chooses by the mean of that
+and of how narrow lines are, 100 for lines as narrow as the true molecules on the same pixels: an
+image that is right but for lines that are too wide has a good score by the first. The same verdicts
+by both:"""
+
+_SAID = """\
+Every sentence that a run put into its report and on the screen, in full."""
 
 _BEFORE = """\
 Columns named "before" are the first built-in models while ADU counted as photons unless a camera
@@ -223,7 +166,8 @@ with the random gain of their register, CCDs.
   not below 0. Molecules are matched within 250 nm, 450 nm away from the border. Truth that stands
   out by less than five standard deviations of the background's noise under the best filter counts
   as nothing, found or not.
-- **Score** is the mean efficiency over all conditions without the traps.
+- **Score** is the mean efficiency over all conditions without the traps; for sums of frames it is
+  [100 less the NMSE](#sums-of-frames).
 - **Marks**: an efficiency no worse than the fitter's (by a point or more); JI of 0.95 for sparse
   molecules and 0.80 for up to 3 per µm², where the brightest pixel of a molecule is eight or more
   standard deviations of its noise above the background; for lone molecules (no other within six

@@ -25,11 +25,12 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     rows = {(row["condition"], row["seed"]): row for part in parts for row in part["rows"]}
     marks = {(mark["condition"], mark["demand"]): mark for part in parts for mark in part["marks"]}
     worst = max(marks.values(), key=lambda mark: mark["miss_percent"])
+    counted = [_worth(row) for row in rows.values() if not row.get("trap")]
     return {
         **parts[-1],
         "rows": list(rows.values()),
         "marks": list(marks.values()),
-        "score": float(np.mean([_worth(row) for row in rows.values() if not row.get("trap")])),
+        "score": float(np.mean(counted)) if counted else None,
         "worst": worst["condition"],
         "worst_miss_percent": worst["miss_percent"],
         "n_passed": sum(mark["miss_percent"] == 0 for mark in marks.values()),

@@ -4,7 +4,16 @@ from napari_deepsmlm.benchmark.measuring import (
     BenchmarkOptions,
     Measured,
     NetworkSpeed,
+    counted_gflop,
     run_benchmark,
 )
+from napari_deepsmlm.benchmark.published import as_published
 
-__all__ = ["BenchmarkOptions", "Measured", "NetworkSpeed", "run_benchmark"]
+__all__ = [
+    "BenchmarkOptions",
+    "Measured",
+    "NetworkSpeed",
+    "as_published",
+    "counted_gflop",
+    "run_benchmark",
+]

@@ -154,8 +154,8 @@ class _Bench:
             for name, taken in seconds.items()
             if "_" in name
         }
-        published_gflop = _gflop(lambda: self.published(prepared[64][:1].float()))
-        gflop = _gflop(lambda: self.fast.predict(prepared[64][:1]))
+        published_gflop = counted_gflop(lambda: self.published(prepared[64][:1].float()))
+        gflop = counted_gflop(lambda: self.fast.predict(prepared[64][:1]))
         values: dict[str, Any] = {}
         for side in SIDES:
             values[f"batch_{side}"] = self.batches[side]
@@ -252,7 +252,8 @@ def _experiment(values: Any, name: str) -> Experiment:
     return Experiment.from_dict(values, source=name).replace(variety=None)
 
 
-def _gflop(run: Callable[[], object]) -> float:
+def counted_gflop(run: Callable[[], object]) -> float:
+    """Return the operations, in 1e9, of products and convolutions; a multiply-add is two."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -23,6 +23,7 @@ class Row:
     paper : None where the paper shows it in a picture or in words only.
     ours : NaN where it could not be measured; `why` says why.
     why : why both may differ, or what was measured where the paper has no number.
+    instead : what stands in place of ours where that is NaN.
     """
 
     quantity: str
@@ -30,6 +31,7 @@ class Row:
     ours: float
     unit: str = ""
     why: str = ""
+    instead: str = "not measured"
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ def ratio(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
-def shown(value: float | None) -> str:
-    """Return a number as tables and pictures show it, nothing for None.
+def shown(value: float | None, instead: str = "not measured") -> str:
+    """Return a number as tables and pictures show it, nothing for None, `instead` for NaN.
 
     Examples
     --------
@@ -83,5 +85,5 @@ def shown(value: float | None) -> str:
     if value is None:
         return ""
     if not math.isfinite(value):
-        return "not measured"
+        return instead
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

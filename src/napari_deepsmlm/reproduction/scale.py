@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from napari_deepsmlm.models import built_in_models, find_model, load_model
+from napari_deepsmlm.models import find_model, load_model
 from napari_deepsmlm.training.events import StepDone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from napari_deepsmlm.experiment import Experiment
@@ -49,6 +51,14 @@ class Bench:
     device: str = "auto"
     tell: Callable[[float, float, str], None] = lambda done, total, what: None
     is_stopped: bool = field(default=False)
+    networks: dict[str, str] = field(default_factory=dict)
+    """Those that were asked for since `begin`, and how those trained for a figure were."""
+    training_cpu_seconds: float = field(default=0.0)
+    """Of training since `begin`, none where all was trained before."""
+
+    def begin(self) -> None:
+        """Forget what earlier figures were made with."""
+        self.networks, self.training_cpu_seconds = {}, 0.0
 
     def pick(self, *, tiny: T, small: T, full: T) -> T:
         """Return the value of the scale."""
@@ -68,13 +78,8 @@ class Bench:
         """Return a model of the package."""
         found = find_model(name)
         assert found.path is not None  # noqa: S101 - networks have files
+        self.networks[found.name] = ""
         return Used(found.load(), found.path, f"built-in {found.name}")
-
-    def built_in_or_trained(self, name: str, experiment: Experiment, steps: int) -> Used:
-        """Return a model of the package, or train one where it has none of that name."""
-        if name in built_in_models():
-            return self.built_in(name)
-        return self.trained(name.replace(":", "-"), experiment, steps)
 
     def trained(self, key: str, experiment: Experiment, steps: int) -> Used:
         """Return the network of an experiment after so many steps.
@@ -90,18 +95,31 @@ class Bench:
         experiment = experiment.replace(training=training)
         out = self.models / f"{key}-{steps}-steps"
         trainer = experiment.trainer(out, device=self.device)
-        for event in trainer.run(resume=trainer.can_resume):
-            if isinstance(event, StepDone):
-                self.tell(event.step, steps, f"training {key}")
-                if self.is_stopped:
-                    trainer.stop()
+        with self._training_time():
+            for event in trainer.run(resume=trainer.can_resume):
+                if isinstance(event, StepDone):
+                    self.tell(event.step, steps, f"training {key}")
+                    if self.is_stopped:
+                        trainer.stop()
         if self.is_stopped:
             raise Stopped
         path = out / "best.safetensors"
+        model, card = load_model(path)
         batch = experiment.training.batch_size
         start = experiment.start_from or "random weights"
         words = f"{experiment.network} trained from {start}, {steps:,} steps of {batch}"
-        return Used(load_model(path)[0], path, words)
+        minutes = card.training_record["minutes"]
+        self.networks[key] = (
+            f"{steps:,} steps of {batch} x {experiment.training.patch_px}² from {start}, "
+            f"{minutes:.1f} minutes"
+        )
+        return Used(model, path, words)
+
+    @contextmanager
+    def _training_time(self) -> Iterator[None]:
+        began = time.process_time()
+        yield
+        self.training_cpu_seconds += time.process_time() - began
 
 
 def _tiny(experiment: Experiment) -> Experiment:

@@ -27,6 +27,12 @@ DENSE = {"density_per_um2": [5.0, 5.0], "photons": [500.0, 500.0], "background":
 BUILT_IN = "deep-storm:2d-100nm"
 PAPER_FOUND = 0.95
 RECORDED_SEED = 1
+COUNTED = "the paper counts molecules that ThunderSTORM found in the single frames, here all count"
+WHY = {
+    "PSF known": f"{COUNTED}; the same steps on simulated frames find as many, so recorded frames "
+    "cost nothing",
+    "PSF wider than assumed": f"{COUNTED}, and their light is spread over twice the area",
+}
 
 
 def make(bench: Bench) -> Outcome:
@@ -42,11 +48,15 @@ def make(bench: Bench) -> Outcome:
         models: dict[str, Path] = {"built-in model": bench.built_in(BUILT_IN).path}
         key = optics.lower().replace(" ", "-")
         models["trained on simulated frames"] = bench.trained(
-            "deep-storm-simulated", _training(None), steps
+            "deep-storm-simulated", _training(ASSUMED), steps
         ).path
+        if psf is not ASSUMED:
+            models["trained on simulated frames of the true PSF"] = bench.trained(
+                f"deep-storm-simulated-{key}", _training(psf), steps
+            ).path
         recorded = _recorded(bench, psf, n_recorded, key)
         models["trained on recorded frames"] = bench.trained(
-            f"deep-storm-recorded-{key}", _training(recorded), steps
+            f"deep-storm-recorded-{key}", _training(ASSUMED, recorded), steps
         ).path
         for name, model in models.items():
             bench.says(f"judging {name}")
@@ -54,8 +64,9 @@ def make(bench: Bench) -> Outcome:
             stated = PAPER_FOUND if name == "trained on recorded frames" else None
             rows += [
                 Row(f"{optics}, {name}: found", stated, scores["recall"], "",
-                    "the paper counts molecules that ThunderSTORM found in the single frames"),
-                Row(f"{optics}, {name}: of what is found, right", None, scores["precision"]),
+                    WHY.get(optics, "") if stated else "not in the paper"),
+                Row(f"{optics}, {name}: of what is found, right", None, scores["precision"], "",
+                    "not in the paper"),
             ]  # fmt: skip
     setup = (
         f"{n_recorded} sparse frames of 128 x 128 pixels stand for a recording; their molecules "
@@ -73,10 +84,10 @@ def _experiment(psf: dict[str, Any], simulation: dict[str, Any], **more: Any) ->
     return Experiment.from_dict(values)
 
 
-def _training(experimental: dict[str, Any] | None) -> Experiment:
+def _training(psf: dict[str, Any], experimental: dict[str, Any] | None = None) -> Experiment:
     training = {"batch_size": 8, "learning_rate": 5e-4, "averaging": 0.98, "precision": "bf16"}
     return _experiment(
-        ASSUMED, DENSE, start_from=BUILT_IN, training=training, experimental=experimental
+        psf, DENSE, start_from=BUILT_IN, training=training, experimental=experimental
     )
 
 

@@ -8,11 +8,11 @@ from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.reproduction.movies import varied
 
 if TYPE_CHECKING:
-    from napari_deepsmlm.reproduction.scale import Bench, Used
+    from napari_deepsmlm.reproduction.scale import Bench
 
 
 class Optics(NamedTuple):
-    """A PSF: the preset that simulates it, and the built-in model for it, if there is one."""
+    """A PSF: the preset that simulates it, and the built-in model for it."""
 
     preset: str
     model: str
@@ -44,14 +44,6 @@ def training_for(experiment: Experiment, bench: Bench) -> Experiment:
     if bench.scale == "full":
         training = training.replace(batch_size=10, patch_px=128, learning_rate=8e-4)
     return wide.replace(training=training)
-
-
-def network_for(bench: Bench, name: str) -> Used:
-    """Return the built-in model for a PSF, or one that is trained for it here."""
-    optics = PSFS[name]
-    steps = bench.pick(tiny=1, small=200, full=PAPER_STEPS)
-    experiment = training_for(optics.experiment, bench)
-    return bench.built_in_or_trained(optics.model, experiment, steps)
 
 
 def psfs_of(bench: Bench) -> list[str]:

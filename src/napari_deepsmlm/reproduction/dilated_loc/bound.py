@@ -11,7 +11,7 @@ import torch
 from napari_deepsmlm._palette import MARKERS, ON_PAPER
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import match, truth_bounds
-from napari_deepsmlm.reproduction.dilated_loc._optics import PSFS, network_for, psfs_of
+from napari_deepsmlm.reproduction.dilated_loc._optics import PSFS, psfs_of
 from napari_deepsmlm.reproduction.figure import Outcome, PaperFigure, Row
 from napari_deepsmlm.reproduction.movies import HELD_OUT_SEED
 from napari_deepsmlm.simulation.molecules import Emitters
@@ -54,7 +54,7 @@ def make(bench: Bench) -> Outcome:
     lines: dict[str, Line] = {}
     for name in psfs_of(bench):
         experiment = PSFS[name].experiment
-        used = network_for(bench, name)
+        used = bench.built_in(PSFS[name].model)
         words.append(f"{name}: {used.words}")
         low, high = experiment.psf.depth_range_nm or (0.0, 0.0)
         depths = np.linspace(low, high, n_depths)
@@ -149,5 +149,5 @@ def at_depth(
 FIGURE = PaperFigure(
     "dilated-loc", "bound", "DilatedLoc: errors over depth and the bound",
     "Fig. 3: 25 depths of 3,000 lone molecules each, near the Cramér-Rao bound for all four PSFs.",
-    make, trains=True,
+    make,
 )  # fmt: skip

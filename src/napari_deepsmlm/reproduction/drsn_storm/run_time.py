@@ -22,24 +22,28 @@ def make(bench: Bench) -> Outcome:
     sums = bench.pick(tiny=(10,), small=(10, 50), full=(10, 50, 500, 1000))
     experiment = Experiment.from_preset("microtubules")
     bench.says("Deep-STORM, frame by frame")
-    deep_storm, drsn = NETWORKS["Deep-STORM"], NETWORKS["DRSN-STORM"]
+    used = {name: bench.built_in(model) for name, model in NETWORKS.items()}
+    deep_storm, drsn = used["Deep-STORM"].path, used["DRSN-STORM"].path
     seen(experiment, deep_storm, 2)  # what is loaded once is not counted
     whole = seen(experiment, deep_storm, n_frames).seconds
-    rows = [Row(f"Deep-STORM, {n_frames} single frames", None, whole, "s")]
+    rows = [Row(f"Deep-STORM, {n_frames} single frames", None, whole, "s",
+                "the paper: a GPU, and other sizes")]  # fmt: skip
     times = {"Deep-STORM\nsingle frames": whole}
     seen(experiment, drsn, 10, sum_frames=10)
     for n_summed in sums:
         bench.says(f"DRSN-STORM, sums of {n_summed}")
         seconds = seen(experiment, drsn, n_frames, sum_frames=n_summed).seconds
         rows += [
-            Row(f"DRSN-STORM, sums of {n_summed}", None, seconds, "s"),
+            Row(f"DRSN-STORM, sums of {n_summed}", None, seconds, "s",
+                "the paper: a GPU, and other sizes"),
             Row(f"sums of {n_summed}: less time than Deep-STORM", PAPER_LESS,
                 1 - seconds / whole, "", "the paper: at least; x4 here against x8 frame by frame"),
         ]  # fmt: skip
         times[f"DRSN-STORM\nsums of {n_summed}"] = seconds
     setup = (
         f"{n_frames} frames of bundled microtubules, 64 x 64 pixels, seed {HELD_OUT_SEED}, on the "
-        "same device in turn, reading and images included."
+        "same device in turn, reading and images included; "
+        f"{' and '.join(one.words for one in used.values())}."
     )
     return Outcome(tuple(rows), setup, bars(times, "seconds for the stack"))
 

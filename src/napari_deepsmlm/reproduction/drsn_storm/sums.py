@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.reproduction.movies import Seen
     from napari_deepsmlm.reproduction.scale import Bench
 
-NETWORKS = {"DRSN-STORM": "drsn-storm:2d-100nm-x4", "Deep-STORM": "deep-storm:2d-100nm"}
+NETWORKS = {"DRSN-STORM": "drsn-storm:2d-x4", "Deep-STORM": "deep-storm:2d"}
 PAPER_FWHM_NM = {
     ("DRSN-STORM", 10): 28.2,
     ("DRSN-STORM", 50): 33.2,
@@ -38,16 +38,17 @@ HALF_LENGTH_NM = 700.0
 
 def make(bench: Bench) -> Outcome:
     """Draw the same sums with both networks."""
-    sums = bench.pick(tiny=(10,), small=(10, 50), full=(10, 50, 500, 1000))
-    n_frames = bench.pick(tiny=10, small=100, full=1000)
+    sums = bench.pick(tiny=(10,), small=(10, 50, 500, 1000), full=(10, 50, 500, 1000))
+    n_frames = bench.pick(tiny=10, small=1000, full=1000)
+    networks = {name: bench.built_in(model) for name, model in NETWORKS.items()}
     experiment = lines(2, DISTANCE_NM, density_per_um2=2.0)
     rows: list[Row] = []
     pictures: dict[str, Any] = {}
     for n_summed in sums:
         measured = {}
-        for name, model in NETWORKS.items():
+        for name, used in networks.items():
             bench.says(f"{name}, sums of {n_summed}")
-            movie = seen(experiment, model, n_frames, sum_frames=n_summed)
+            movie = seen(experiment, used.path, n_frames, sum_frames=n_summed)
             measured[name] = on_line(movie)
             at = f"{name}, sums of {n_summed}"
             light, gaps = measured[name]
@@ -55,9 +56,9 @@ def make(bench: Bench) -> Outcome:
                 Row(f"{at}: FWHM of a line", PAPER_FWHM_NM.get((name, n_summed)),
                     fwhm_nm(movie, shift_nm=DISTANCE_NM / 2), "nm",
                     "the paper's lines are of an image with pixels of 20 nm, ours of "
-                    f"{movie.sr_pixel_nm:g} nm; {model} is one model for all sums"),
+                    f"{movie.sr_pixel_nm:g} nm; {NETWORKS[name]} is one model for all sums"),
                 Row(f"{at}: light on the line / true", None, light, "",
-                    "molecules per pixel over those of the truth"),
+                    "molecules per pixel over those of the truth; a picture in the paper"),
                 Row(f"{at}: share of the line that is a gap", None, gaps, "",
                     f"below {100 * GAP:.0f} % of the line's mean; seen in pictures in the paper"),
             ]  # fmt: skip
@@ -67,10 +68,11 @@ def make(bench: Bench) -> Outcome:
             Row(f"sums of {n_summed}: light on the line, DRSN-STORM / Deep-STORM",
                 PAPER_INTENSITY_GAIN, gain, "", "the paper: at least 20 % more")
         )  # fmt: skip
+    words = " and ".join(used.words for used in networks.values())
     setup = (
         f"Two lines without width {DISTANCE_NM:g} nm apart, {n_frames} frames of 32 x 32 pixels of "
         "100 nm, 2 molecules per µm² of the field, 2,250-2,750 photons, background 20, seed "
-        f"{HELD_OUT_SEED}; built-in {' and '.join(NETWORKS.values())}, both on the same sums."
+        f"{HELD_OUT_SEED}; {words}, both on the same sums."
     )
     return Outcome(tuple(rows), setup, images(pictures))
 

@@ -44,6 +44,13 @@ OPTIONS_OF = {
     }
     for name in SCRIPTS
 }
+TESTED = sorted(
+    {
+        where
+        for page in PAGES
+        for where in re.findall(r"make test TESTS=([\w./-]+)", page.read_text("utf-8"))
+    }
+)
 TARGETS = sorted(
     {target for line in shell_lines() for target in re.findall(r"^make ([a-z-]+)", line)}
 )
@@ -82,3 +89,10 @@ def test_a_shown_script_starts(
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_shown_target_is_in_the_makefile(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("where", TESTED)
+def test_where_a_page_says_that_tests_are_there_are_some(where: str) -> None:
+    path = ROOT / where
+    files = [path] if path.is_file() else path.rglob("test_*.py")
+    assert any(re.search(r"(?m)^def test_", file.read_text("utf-8")) for file in files)

@@ -12,7 +12,7 @@ import pytest
 from napari_deepsmlm.profiles import PixelGrid, fit_profile, line_profile
 from napari_deepsmlm.reproduction import Bench, find_figures, read_outcome, reproduce
 from napari_deepsmlm.reproduction.deep_storm.accuracy import densest
-from napari_deepsmlm.reproduction.deep_storm.lines import dip_of
+from napari_deepsmlm.reproduction.deep_storm.lines import as_two, dip_of
 from napari_deepsmlm.reproduction.voxel_wise.adjacency import adjacency
 from napari_deepsmlm.reproduction.voxel_wise.movie import beads_of, masked
 
@@ -59,6 +59,19 @@ def test_the_dip_between_two_lines_is_that_of_two_gaussians(distance_sigma: floa
     peak = 1 + math.exp(-0.5 * distance_sigma**2)
     middle = 2 * math.exp(-0.5 * (distance_sigma / 2) ** 2)
     assert dip_of(fit) == pytest.approx(1 - middle / peak, abs=0.01)
+
+
+def test_a_fit_that_found_another_distance_has_not_resolved_two_lines() -> None:
+    x_nm = np.arange(-500.0, 501, 5)
+    grid = PixelGrid((0.0, 0.0), (5.0, 0.0), (0.0, 5.0))
+    profile = sum(np.exp(-0.5 * ((x_nm - at) / 20) ** 2) for at in (-50, 50))
+    image = np.tile(profile, (9, 1))
+    fit = fit_profile(line_profile(image, ((20, 0), (20, 1000)), grid=grid), "two-gauss")
+    distance, dip = as_two(fit, 100)
+    assert distance == pytest.approx(100, abs=2)
+    assert dip > 0.2
+    assert all(math.isnan(value) for value in as_two(fit, 50))
+    assert all(math.isnan(value) for value in as_two(None, 50))
 
 
 def test_the_densest_that_works_lies_between_what_was_measured() -> None:

@@ -31,6 +31,7 @@ PHOTONS, BACKGROUND = 5000.0, 50.0
 INNER = 0.8
 """Share of the depths that ratios are of."""
 PAPER_RATIO = 1.2
+ENDS = "a picture in the paper; spots are widest there"
 FRAMES_AT_ONCE = 10
 HIGHEST_SHOWN = 4.0
 """Of the largest bound: errors at the ends of a range may be far above it."""
@@ -78,6 +79,10 @@ def make(bench: Bench) -> Outcome:
                 "over all depths"),
             Row(f"{name}: false ones per molecule", None,
                 float(np.mean([one.false_per_molecule for one in seen])), "", "over all depths"),
+            Row(f"{name}: molecules found at the ends of the range", None,
+                float(np.mean([seen[0].found, seen[-1].found])), "", ENDS),
+            Row(f"{name}: RMSE / bound, axial, at the ends of the range", None,
+                float(np.mean((rmse / bounds)[[0, -1], 2])), "", ENDS),
         ]  # fmt: skip
         lines[name] = depths / 1e3, rmse[:, 2], bounds[:, 2]
     setup = (

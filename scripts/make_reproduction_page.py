@@ -55,9 +55,10 @@ BEFORE_THE_QUEUE = {
 """Core hours of models that were trained before there was a queue."""
 TRAINING = """## What was trained for each claim
 
-Hours and minutes of training are those of one core; for a network that was trained for the figure
-they are steps, and minutes by the clock of a machine with other work. The papers trained for hours
-on a GPU. "Judged in" is processor time without that of training.
+`deepsmlm reproduce COMMAND --out FOLDER` makes each. Hours and minutes of training are those of
+one core; for a network that was trained for the figure they are steps, and minutes by the clock of
+a machine with other work. The papers trained for hours on a GPU. "Judged in" is processor time
+without that of training.
 
 """
 SCALES = {"small": "small", "full": "as in the paper", "tiny": "a trial that means nothing"}
@@ -170,10 +171,10 @@ def training(record: dict[str, Any]) -> str:
     for name, how in record["networks"].items():
         if how:
             start = next((each for each in core_hours if f"from {each}," in how), None)
-            earlier = f" after {core_hours[start]:g} hours" if start else ""
+            earlier = f" after {core_hours[start]:.1f} hours" if start else ""
             words.append(f"{how}{earlier} ({name})")
         else:
-            words.append(f"built-in `{name}`, {core_hours[name]:g} hours")
+            words.append(f"built-in `{name}`, {core_hours[name]:.1f} hours")
     return "; ".join(words) or "none"
 
 

@@ -77,7 +77,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     axes = figure.subplots()
     for number, model in enumerate(dict.fromkeys(row["model"] for row in rows)):
         mine = [row for row in rows if row["model"] == model]
-        color, marker = ON_PAPER[number % len(ON_PAPER)], MARKERS[number % len(MARKERS)]
+        turn = number // len(ON_PAPER)  # where colours come again, markers are others
+        color, marker = ON_PAPER[number % len(ON_PAPER)], MARKERS[(number + turn) % len(MARKERS)]
         hours = [float(row["core_hours"]) for row in mine]
         scores = [float(row["score"]) for row in mine]
         axes.plot(hours, scores, color=color, linewidth=1)

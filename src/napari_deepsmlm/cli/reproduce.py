@@ -85,5 +85,7 @@ def _table(record: dict[str, Any]) -> Table:
 
     table = Table("", "paper", "ours", "unit", title=record["title"])
     for row in record["rows"]:
-        table.add_row(row["quantity"], shown(row["paper"]), shown(row["ours"]), row["unit"])
+        table.add_row(
+            row["quantity"], shown(row["paper"]), shown(row["ours"], row["instead"]), row["unit"]
+        )
     return table

@@ -30,7 +30,7 @@ PAPER_FWHM_NM = {
     ("Deep-STORM", 50): 36.0,
 }
 ONE_FOR_ALL = {
-    "DRSN-STORM": "one model for all sums, pixels and cameras, whose training has hardly begun",
+    "DRSN-STORM": "one model for all sums, pixels and cameras, with little training so far",
     "Deep-STORM": "made for single frames, of up to 9 molecules per µm²",
 }
 LIGHT = {
@@ -76,7 +76,7 @@ def make(bench: Bench) -> Outcome:
         rows.append(
             Row(f"sums of {n_summed}: light on the line, DRSN-STORM / Deep-STORM",
                 PAPER_INTENSITY_GAIN, gain, "",
-                "the paper: at least 20 % more, by networks trained on the same sums")
+                "the paper: at least 20 % more; here both are models for any microscope")
         )  # fmt: skip
     words = " and ".join(used.words for used in networks.values())
     setup = (

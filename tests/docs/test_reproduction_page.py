@@ -27,3 +27,17 @@ def test_no_table_is_without_a_command() -> None:
         for table in re.finditer(r"(?m)^\s*\|[ -]", part):
             before = part[: table.start()]
             assert re.search(r"`(deepsmlm|python|make) [a-z]", before), part[:80]
+
+
+def test_every_number_has_a_reason_beside_it() -> None:
+    for table in PAGE.split("why they may differ |")[1:]:
+        rows = table.partition("\n\n")[0].splitlines()[2:]
+        assert rows
+        assert [row for row in rows if not row.split(" | ")[-1].strip(" |")] == []
+
+
+def test_every_claim_is_there_with_its_training() -> None:
+    claims = PAGE.partition("## What was trained for each claim")[2].partition("\n## ")[0]
+    for key in all_figures():
+        (row,) = [line for line in claims.splitlines() if f"| `{key}` |" in line]
+        assert re.search(r"hours|steps of", row), key

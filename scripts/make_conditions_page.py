@@ -2,8 +2,9 @@
 
     python scripts/make_conditions_page.py [--check]
 
-Verdicts lie in benchmarks/results/conditions; the page names the commands that made them. Scores
-over hours of training come from benchmarks/results/score_over_hours.csv, which
+Verdicts lie in benchmarks/results/conditions; the page names the commands that made them. One model
+that was judged again is taken over by `benchmarks/conditions.py --from OLD.json NEW.json --json
+OLD.json`. Scores over hours of training come from benchmarks/results/score_over_hours.csv, which
 scripts/score_over_hours.py fills. `--check` only says whether the page is what would be written.
 """
 

@@ -18,7 +18,20 @@ def merged(verdicts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for one in verdicts:
         groups.setdefault((one["model"], one["camera"], one.get("label")), []).append(one)
-    return [_joined(parts) if len(parts) > 1 else parts[0] for parts in groups.values()]
+    joined = map(_still_of_use, groups.values())
+    return [_joined(parts) if len(parts) > 1 else parts[0] for parts in joined]
+
+
+def _still_of_use(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the parts without those of which all was judged again later."""
+    kept: list[dict[str, Any]] = []
+    later: set[tuple[str, int]] = set()
+    for part in reversed(parts):
+        judged = {(row["condition"], row["seed"]) for row in part["rows"]}
+        if not kept or judged - later:
+            kept.insert(0, part)
+        later |= judged
+    return kept
 
 
 def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -42,6 +42,13 @@ def test_parts_without_a_score_are_joined_without_one(traps_alone: Verdict) -> N
     assert joined["score"] is None
 
 
+def test_a_verdict_of_which_all_was_judged_again_is_gone(traps_alone: Verdict) -> None:
+    row = {"condition": "bead", "seed": 1, "trap": "bead", "scores": {"efficiency": 50.0}}
+    old = {**traps_alone.to_dict(), "rows": [row], "cpu_seconds": 1000.0}
+    new = {**traps_alone.to_dict(), "rows": [row], "cpu_seconds": 7.0}
+    assert merged([old, new]) == [new]
+
+
 def test_what_the_queue_judged_is_taken_over_once(tmp_path: Path) -> None:
     script = runpy.run_path(str(ROOT / "scripts" / "score_over_hours.py"))
     one = {

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.models import SMLMModel
 
 # Molecules that are tried, over those that are found.
-FACTORS = (0.8, 1.1, 1.5, 2.1, 3.0)
+FACTORS = (0.9, 1.6, 2.8)
 FRAMES, SIDE_PX = 16, 48
 LEAST_SLOPE = 0.2
 # Those that are found are the brighter ones: some have half the light of the dimmest tenth of them.
@@ -49,10 +49,12 @@ def as_crowded(
     like : the experiment of an estimate.
     """
     seen = _Seen(float(findings.counts.mean()) / findings.area_um2, findings.photons.mean())
+    if seen.per_um2 == 0:
+        return measured
     model = find_model(finder).load()
     tried = [_with(measured, findings, factor, 1.0) for factor in FACTORS]
     found = [_found(model, like(one)) for one in tried]
-    if not seen.per_um2 > 0 or not all(one.per_um2 > 0 for one in found):
+    if not all(one.per_um2 > 0 for one in found):
         return measured
     # Frames are few, so a line through all of them tells more than the nearest two.
     factors = np.log(FACTORS)
@@ -61,9 +63,7 @@ def as_crowded(
         return measured
     factor = np.clip((math.log(seen.per_um2) - level) / slope, factors[0], factors[-1])
     brighter = np.polyval(np.polyfit(factors, [math.log(one.photons) for one in found], 1), factor)
-    right = _with(
-        measured, findings, float(np.exp(factor)), float(seen.photons / np.exp(brighter))
-    )
+    right = _with(measured, findings, float(np.exp(factor)), float(seen.photons / np.exp(brighter)))
     sentence = (
         f"As some of crowded molecules are not found, and some are two: {right.photons:.0f} "
         f"photons each, and {right.density_per_um2:.2g} per um² and frame, as then simulated "

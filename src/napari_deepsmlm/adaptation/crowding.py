@@ -1,14 +1,14 @@
-"""Crowding: how many molecules there are, for as many to be found as are found in the stack.
+"""Crowding: the molecules of which as many are found, and as bright ones, as in the stack.
 
-Of crowded molecules a part is never found, and the light of those found is not that of all. So the
-twin is made with more and with fewer molecules, of the same light together, and the number is taken
-at which as many are found in it as in the stack.
+Of crowded molecules a part is never found, and two that are taken for one are as bright as both. So
+the twin is made with more and with fewer molecules, and those are taken of which the finder makes
+what it makes of the stack. What level and gain the camera has does not matter then.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.models import SMLMModel
 
-# Molecules that are tried, over those of the first estimate.
-FACTORS = (0.5, 0.7, 1.0, 1.4, 2.0)
+# Molecules that are tried, over those that are found.
+FACTORS = (0.9, 1.6, 2.8)
 FRAMES, SIDE_PX = 16, 48
 LEAST_SLOPE = 0.2
+# Those that are found are the brighter ones: some have half the light of the dimmest tenth of them.
+DIMMEST = 0.5
 SEED = 77_100_000
 """Of frames that neither train nor judge."""
 
@@ -38,47 +40,62 @@ def as_crowded(
     finder: str,
     like: Callable[[Estimate], Experiment],
 ) -> Estimate:
-    """Return an estimate with the density, and the photons, at which as many are found; it says so.
+    """Return an estimate with the molecules of which that is found which is in the stack.
+
+    Where frames are too crowded to tell, it is the same.
 
     Parameters
     ----------
-    measured : knows photons and density about.
     like : the experiment of an estimate.
     """
-    wanted = float(findings.counts.mean()) / findings.area_um2
+    seen = _Seen(float(findings.counts.mean()) / findings.area_um2, findings.photons.mean())
+    if seen.per_um2 == 0:
+        return measured
     model = find_model(finder).load()
-    found = [_found_per_um2(model, like(_scaled(measured, factor))) for factor in FACTORS]
-    if not (wanted > 0 and min(found) > 0):
+    tried = [_with(measured, findings, factor, 1.0) for factor in FACTORS]
+    found = [_found(model, like(one)) for one in tried]
+    if not all(one.per_um2 > 0 for one in found):
         return measured
     # Frames are few, so a line through all of them tells more than the nearest two.
-    slope, level = np.polyfit(np.log(FACTORS), np.log(found), 1)
+    factors = np.log(FACTORS)
+    slope, level = np.polyfit(factors, [math.log(one.per_um2) for one in found], 1)
     if slope < LEAST_SLOPE:  # so crowded that more are not more found
         return measured
-    factor = math.exp((math.log(wanted) - level) / slope)
-    counted = _scaled(measured, min(max(factor, FACTORS[0]), FACTORS[-1]))
+    factor = np.clip((math.log(seen.per_um2) - level) / slope, factors[0], factors[-1])
+    brighter = np.polyval(np.polyfit(factors, [math.log(one.photons) for one in found], 1), factor)
+    right = _with(measured, findings, float(np.exp(factor)), float(seen.photons / np.exp(brighter)))
     sentence = (
-        f"As some of crowded molecules are not found: {counted.photons:.0f} photons each, and "
-        f"{counted.density_per_um2:.2g} per um² and frame, as then as many are found in simulated "
-        "frames."
+        f"As some of crowded molecules are not found, and some are two: {right.photons:.0f} "
+        f"photons each, and {right.density_per_um2:.2g} per um² and frame, as then simulated "
+        "frames show what these do."
     )
-    return counted.replace(sentences=[*measured.sentences, sentence])
+    return right.replace(sentences=[*measured.sentences, sentence])
 
 
-def _scaled(measured: Estimate, factor: float) -> Estimate:
-    """Return it with so many times the molecules, and the same light together."""
-    assert measured.photons is not None  # noqa: S101 - known about
-    assert measured.density_per_um2 is not None  # noqa: S101
+class _Seen(NamedTuple):
+    """What is found in frames."""
+
+    per_um2: float
+    photons: float
+    """Mean of a molecule."""
+
+
+def _with(measured: Estimate, findings: Findings, more: float, brighter: float) -> Estimate:
+    """Return an estimate with so many times the molecules that are found, and so bright ones."""
+    photons = brighter * float(findings.photons.mean())
+    dimmest = DIMMEST * brighter * float(np.percentile(findings.photons, 10))
+    per_um2 = more * findings.counts / findings.area_um2
     return measured.replace(
-        photons=measured.photons / factor,
-        photons_percentiles={k: v / factor for k, v in measured.photons_percentiles.items()},
-        density_per_um2=measured.density_per_um2 * factor,
-        density_percentiles={k: v * factor for k, v in measured.density_percentiles.items()},
+        photons=photons,
+        photons_percentiles={10: dimmest, 50: photons, 90: 2 * photons - dimmest},
+        density_per_um2=float(per_um2.mean()),
+        density_percentiles={p: float(np.percentile(per_um2, p)) for p in (10, 50, 90)},
     )
 
 
 @torch.inference_mode()
-def _found_per_um2(model: SMLMModel, experiment: Experiment) -> float:
-    """Return the molecules that a model finds in simulated frames."""
+def _found(model: SMLMModel, experiment: Experiment) -> _Seen:
+    """Return what a model finds in simulated frames."""
     pixel_nm = experiment.psf.pixel_size_nm
     model.pixel_size_nm = pixel_nm
     batch = SimulatedBatches(
@@ -90,5 +107,7 @@ def _found_per_um2(model: SMLMModel, experiment: Experiment) -> float:
         context=model.context,
         model=model,
     ).validation(FRAMES)
-    n_found = sum(len(model.to_localizations(model(part))) for part in batch.frames.split(4))
-    return n_found / FRAMES / (SIDE_PX * pixel_nm / 1000) ** 2
+    tables = [model.to_localizations(model(part)) for part in batch.frames.split(4)]
+    photons = torch.cat([table["photons"] for table in tables])
+    area_um2 = (SIDE_PX * pixel_nm / 1000) ** 2
+    return _Seen(len(photons) / FRAMES / area_um2, float(photons.mean()))

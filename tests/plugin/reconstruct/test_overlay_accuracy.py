@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 TOLERANCE_PX = 0.1
-# Where one bead lies whose light a mask spreads is known to three pixels only, their mean to 0.2.
-TOLERANCE_OF_MASKS_PX = 0.5
+# Where one bead lies whose light a mask spreads is known to three pixels only, their mean to 0.3:
+# enough to see half a pixel of the camera, which is four of these.
+TOLERANCE_OF_MASKS_PX = 1.0
 SIDE_PX, SPACING_PX, REACH_PX = 64, 8, 2.0
 CAMERA = IdealCamera(baseline=100, gain=1)
 LOCALIZING = [

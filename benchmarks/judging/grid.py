@@ -57,6 +57,7 @@ TRAPS = {
     "hot pixel": ("medium", "one pixel reads 65535 in every frame"),
     "bead": ("medium", "a bead of 200,000 photons that never goes dark"),
     "saturated": ("medium", "nine times the light on a camera that ends at 1000 ADU"),
+    "floats": ("medium", "every number is divided by the largest: floats from 0 to 1"),
     "empty": ("sparse", "nothing blinks, background 30"),
     "empty, background 1000": ("background 1000 sparse", "nothing blinks, background 1000"),
     "empty, EMCCD": ("130 nm EMCCD", "nothing blinks, EMCCD"),

@@ -28,7 +28,12 @@ CAMERA = SCMOS(quantum_efficiency=0.95, read_noise_e=1.5, e_per_adu=0.5, baselin
 GENERAL, NARROW = "dilated-loc:2d", "dilated-loc:2d-100nm"
 
 
-def simulated(sigma_nm: float = 110.0, background: float = 30.0) -> np.ndarray[Any, Any]:
+def simulated(
+    sigma_nm: float = 110.0,
+    background: float = 30.0,
+    photons: float = 1200.0,
+    density: float = 0.6,
+) -> np.ndarray[Any, Any]:
     """Frames of what the narrow model was trained on, unless stated otherwise."""
     experiment = Experiment.from_dict(
         {
@@ -36,8 +41,8 @@ def simulated(sigma_nm: float = 110.0, background: float = 30.0) -> np.ndarray[A
             "psf": {"kind": "gaussian", "pixel_size_nm": 100, "sigma_nm": [sigma_nm, sigma_nm]},
             "camera": CAMERA.model_dump(mode="json"),
             "simulation": {
-                "density_per_um2": [0.6, 0.6],
-                "photons": [1200, 1200],
+                "density_per_um2": [density, density],
+                "photons": [photons, photons],
                 "background": [background, background],
             },
         }
@@ -65,6 +70,15 @@ def test_data_as_a_narrow_model_was_trained_on_get_it(inside: np.ndarray[Any, An
         "pixel size, width, background and brightness lie within what it was trained on, where it "
         "is better than dilated-loc:2d"
     )
+
+
+@pytest.mark.parametrize(
+    ("density", "name"), [(0.3, "deep-storm:2d"), (4.0, "deep-storm:2d-100nm")]
+)
+def test_a_narrow_model_is_taken_where_it_is_better_only(density: float, name: str) -> None:
+    found = found_in(simulated(photons=2250.0, density=density), "deep-storm")
+    assert found.name == name
+    assert ("better one above 2 molecules per um²" in found.reason) == (density < 2)
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,13 @@ MODELS = ("dilated-loc:2d", "deep-storm:2d", "dilated-loc:2d-100nm", "deep-storm
 TUBULIN, PIXEL_NM = "microtubules_361x64x64.tif", 100.0
 N_TRUE = 81_000
 """Molecules in its frames, by its makers."""
-FILAMENTS_NM: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {}
+FILAMENTS_NM = {
+    "filament 1": ((1140.0, 1950.0), (1540.0, 1950.0)),
+    "filament 2": ((2604.0, 3976.0), (2916.0, 4224.0)),
+    "filament 3": ((4970.0, 4200.0), (5370.0, 4200.0)),
+}
 """(y, x) ends of lines across filaments that stand alone."""
-ALONG_NM = 300.0
+ALONG_NM = 200.0
 SR_NM = 12.5
 
 
@@ -61,7 +65,7 @@ def run(path: Path, model: str, pixel_nm: float | None = PIXEL_NM) -> Reconstruc
 
 def drawn(result: Reconstruction) -> np.ndarray[Any, Any]:
     """Return the image of a network that draws one, else its molecules drawn by their precision."""
-    if "deep-storm" in result.report.model:
+    if result.report.model.network == "deep-storm":
         return result.image
     side = round(64 * PIXEL_NM / SR_NM)
     return np.asarray(gaussian(result.localizations, (side, side), sr_pixel_nm=SR_NM))
@@ -110,7 +114,7 @@ def said(folder: Path) -> str:
         for network in ("dilated-loc", "deep-storm"):
             result = run(folder / stack, network, pixel_nm)
             sentences = " ".join(result.report.warnings) or "nothing"
-            cells = [f"`{stack}`", f"`{network}`", f"`{result.report.model}`"]
+            cells = [f"`{stack}`", f"`{network}`", f"`{result.report.model.name}`"]
             lines.append(_row([*cells, f"{len(result.localizations):,}", sentences]))
     return "\n".join(lines)
 

@@ -214,7 +214,10 @@ class _Judge:
             "pixel_size_nm": condition.pixel_nm,
             **camera_options(self.camera, condition),
         }
-        frames = as_opened(stack.frames)
+        numbers = stack.frames
+        if condition.trap == "floats":  # the file is what is rescaled, not what was there
+            numbers = (numbers / numbers.max()).astype(np.float32)
+        frames = as_opened(numbers)
         with TemporaryDirectory() as folder, own_data_folder(Path(folder)):
             remarks: tuple[str, ...] = ()
             if self.adapt_minutes is not None:

@@ -35,7 +35,7 @@ class Stack:
     """What a microscope gives, and what was there."""
 
     frames: Array
-    """(T, H, W) uint16 ADU, or float32."""
+    """(T, H, W) uint16 ADU."""
     truth: Rows
     haze: Rows
     """Molecules out of focus: no one has to find them, and finding them is no fault."""
@@ -83,8 +83,6 @@ def make(condition: Condition, seed: int) -> Stack:
         assert odd_nm is not None
         column, row = (int(value // condition.pixel_nm) for value in odd_nm)
         frames[:, row, column] = 65_535
-    if trap == "floats":
-        frames = (frames / frames.max()).astype(np.float32)
     return Stack(frames, truth, haze, odd_nm)
 
 

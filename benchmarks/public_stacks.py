@@ -1,6 +1,6 @@
 """What models make of public stacks, camera not stated: molecules, filaments, scores where known.
 
-    python benchmarks/public_stacks.py FOLDER [--page FILE] [--picture FILE]
+    python benchmarks/public_stacks.py FOLDER [--adapt MINUTES] [--page FILE] [--picture FILE]
 
 FOLDER holds `microtubules_361x64x64.tif` (the bundled tubulin of the 2013 challenge as Deep-STORM
 published it), `deepstorm_training_20x64x64.tif` with `deepstorm_training_positions.csv` (its
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.reconstruction import Reconstruction
 
 MODELS = ("dilated-loc:2d", "deep-storm:2d", "dilated-loc:2d-100nm", "deep-storm:2d-100nm")
+ADAPTED = "dilated-loc:2d, adapted"
 TUBULIN, PIXEL_NM = "microtubules_361x64x64.tif", 100.0
 N_TRUE = 81_000
 """Molecules in its frames, by its makers."""
@@ -46,10 +47,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--adapt", type=float, help="minutes; also adapt to the tubulin")
     parser.add_argument("--page", type=Path)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
     tubulin = {name: run(asked.folder / TUBULIN, name) for name in MODELS}
+    if asked.adapt is not None:
+        tubulin[ADAPTED] = run(asked.folder / TUBULIN, MODELS[0], adapt=asked.adapt)
     tables = [tubulin_table(tubulin), scored(asked.folder), said(asked.folder)]
     print("\n\n".join(tables))
     if asked.picture is not None:
@@ -58,9 +62,11 @@ def main() -> None:
         asked.page.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
 
 
-def run(path: Path, model: str, pixel_nm: float | None = PIXEL_NM) -> Reconstruction:
+def run(
+    path: Path, model: str, pixel_nm: float | None = PIXEL_NM, adapt: float | None = None
+) -> Reconstruction:
     """Return what a person gets who states the pixel size only."""
-    return ds.reconstruct(path, model, pixel_size_nm=pixel_nm)
+    return ds.reconstruct(path, model, pixel_size_nm=pixel_nm, adapt=adapt)
 
 
 def drawn(result: Reconstruction) -> np.ndarray[Any, Any]:

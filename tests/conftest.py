@@ -6,10 +6,12 @@ import copy
 import gc
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer.testing
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -43,6 +45,14 @@ def no_power_cut() -> Iterator[None]:
     """No test cuts the power, so what it writes need not be on the disk before it goes on."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("os.fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_read_once() -> Iterator[None]:
+    """Typer reads the signatures of all commands for each call: once will do."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
         yield
 
 

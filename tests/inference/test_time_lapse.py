@@ -37,6 +37,9 @@ def test_a_large_image_is_added_to_in_bands(n_images: int, monkeypatch: pytest.M
     last = n_images - 1
     lapse.write(last, one)
     lapse.add(last, other)
+    bands = list(lapse.bands(last))
+    assert [len(band) for band in bands] == [2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate(bands), one + other)
     lapse.close()
     np.testing.assert_array_equal(lapse.images[last], one + other)
     assert lapse.images[:last].sum() == 0

@@ -28,6 +28,16 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 WAIT_MS = 60_000
+PAUSES = {
+    "jobs.DELIVERY_MS": 10,
+    "forms.kept_form.DELAY_MS": 10,
+    "localizations.shown.PAUSE_MS": 1,
+    "reconstruct.adapted_finder.DELAY_MS": 10,
+    "reconstruct.camera_finder.DELAY_MS": 10,
+    "reconstruct.preview.DELAY_MS": 10,
+    "reconstruct.widget.PAUSE_MS": 1,
+    "train.look_box.DELAY_MS": 10,
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -73,6 +83,15 @@ def read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(PluginManifest, "_from_entrypoint", staticmethod(from_entrypoint))
         monkeypatch.setattr(NapariSettings, "_maybe_save", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_pauses() -> Iterator[None]:
+    """What jobs tell is shown at once, and nothing waits for a person who might go on typing."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, pause in PAUSES.items():
+            monkeypatch.setattr(f"napari_deepsmlm.plugin.{name}", pause)
         yield
 
 

@@ -6,6 +6,7 @@ import gc
 from contextlib import ExitStack
 from copy import copy
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -18,6 +19,7 @@ from napari._qt.qt_viewer import QtViewer
 from napari._qt.threads.status_checker import StatusChecker
 from napari._qt.widgets.qt_viewer_buttons import QtViewerPushButton
 from napari._qt.widgets.qt_viewer_dock_widget import QtViewerDockWidget
+from napari._vispy import canvas as napari_canvas
 from napari.components import ViewerModel
 from napari.plugins import _initialize_plugins
 from napari.settings import get_settings
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 APP_NAME = "app of the shared viewer"
 WAIT_MS = 60_000
+MAX_CLOSED = 5
+"""Viewers that tests have closed and nobody has searched for: each search takes a second."""
 
 
 class SharedViewer:
@@ -44,6 +48,7 @@ class SharedViewer:
 
     def __init__(self) -> None:
         self._viewer: Viewer | None = None
+        self._n_closed = 0
         self._while_open = ExitStack()
         self._docks: set[QtViewerDockWidget] = set()
         self._at_first: list[tuple[EventedModel, dict[str, Any]]] = []
@@ -62,7 +67,9 @@ class SharedViewer:
         if self._viewer is None:
             return
         if not hasattr(self._viewer.window, "_qt_window"):  # closed by the test
-            self.close()
+            self._let_go()
+            if self._n_closed >= MAX_CLOSED:
+                self._collect()
             return
         wait_for_workers()
         self._remove_docks(self._viewer.window._qt_window)
@@ -75,9 +82,15 @@ class SharedViewer:
 
     def close(self) -> None:
         """Close it, as tests need that want to be alone with a viewer of their own."""
+        self._let_go()
+        if self._n_closed:
+            self._collect()
+
+    def _let_go(self) -> None:
         viewer, self._viewer = self._viewer, None
         if viewer is None:
             return
+        self._n_closed += 1
         self._docks.clear()
         self._at_first.clear()
         self._listeners.clear()
@@ -87,6 +100,9 @@ class SharedViewer:
         del viewer
         self._while_open.close()
         let_qt_delete()
+
+    def _collect(self) -> None:
+        self._n_closed = 0
         gc.unfreeze()
         gc.collect()
         assert not list(QtViewer._instances), "a closed viewer is kept alive"
@@ -104,12 +120,13 @@ class SharedViewer:
         enter(patch.object(StatusChecker, "start", lambda *_: None))
         enter(patch.object(QtViewer, "_get_console", lambda *_: _Console()))
         enter(patch.object(QtViewerPushButton, "_refresh_qss", lambda _: None))
+        # It looks for garbage whenever a layer goes, for the sake of a driver of Windows.
+        enter(patch.object(napari_canvas, "gc", SimpleNamespace(collect=lambda: None)))
         enter(patch.object(EventEmitter, "_check_signature", staticmethod(takes_event)))
         get_settings().reset()
         viewer = Viewer(show=False, show_welcome_screen=False)
         # It would see every event of every widget, for the sake of menu bars that hide.
         QApplication.instance().removeEventFilter(viewer.window._qt_window)
-        # napari looks for garbage whenever a layer goes: not among all that the viewer is made of.
         gc.collect()
         gc.freeze()
         return viewer

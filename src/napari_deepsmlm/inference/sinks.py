@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_deepsmlm._windows import Windows
 from napari_deepsmlm.inference.time_lapse import Lapse
-from napari_deepsmlm.io import ImageWriter, LocalizationWriter, read_localizations, write_image
+from napari_deepsmlm.io import ImageWriter, LocalizationWriter, read_localizations
 from napari_deepsmlm.io.result_files import IMAGE_NAME, TABLE_NAME
 from napari_deepsmlm.localizations import Localizations
 
@@ -168,9 +168,11 @@ class FileSink(MemorySink):
         self.folder = folder
         self._report: dict[str, Any] = {}
         self._image_path, self._table_path = folder / IMAGE_NAME, folder / TABLE_NAME
-        self._sr_pixel_nm = sr_pixel_nm
         self._table_writer = LocalizationWriter(self._table_path, columns)
-        self._image_writer = ImageWriter(self._image_path, pixel_size_nm=sr_pixel_nm)
+        n_images = None if self._is_lapse else 1
+        self._image_writer = ImageWriter(
+            self._image_path, pixel_size_nm=sr_pixel_nm, n_images=n_images
+        )
         self._open_files = ExitStack()
 
     def __enter__(self) -> Self:
@@ -180,12 +182,16 @@ class FileSink(MemorySink):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
-        super().__exit__(kind, *rest)
         self._image_writer.report = self._report
+        try:
+            if kind is None and not self._is_lapse:
+                self._open_files.enter_context(self._image_writer)
+                self._image_writer.append_bands(self._open.bands(0), self._shape)
+            super().__exit__(kind, *rest)
+        except BaseException as error:
+            self._open_files.__exit__(type(error), error, error.__traceback__)
+            raise
         self._open_files.__exit__(kind, *rest)
-        if kind is None and not self._is_lapse:
-            pixel_nm = self._sr_pixel_nm
-            write_image(self._image_path, self.current, pixel_size_nm=pixel_nm, report=self._report)
 
     def take_report(self, report: dict[str, Any]) -> None:
         """Take the plain report of the run, for the image file."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     Image = np.ndarray[Any, Any]
 
 # Images larger than this together go into a file: half a gigabyte is a lot beside the frames, the
@@ -70,20 +72,30 @@ class Lapse:
         if self._file is None:
             self.images[number] += image
             return
-        height, width = image.shape
-        step = max(1, BAND_BYTES // (4 * width))
-        for row in range(0, height, step):
-            band = image[row : row + step]
-            self._write(number, row, self._read(number, row, band.shape) + band)
+        for rows in self._bands():
+            self._write(number, rows.start, self._read(number, rows) + image[rows])
 
-    def _read(self, number: int, first_row: int, shape: tuple[int, ...]) -> Image:
+    def bands(self, number: int) -> Iterator[Image]:
+        """Yield the rows of one of the images, so that a large one is never in memory whole."""
+        if self._file is None:
+            yield self.images[number]
+            return
+        for rows in self._bands():
+            yield self._read(number, rows)
+
+    def _bands(self) -> Iterator[slice]:
+        _, height, width = self.images.shape
+        step = max(1, BAND_BYTES // (4 * width))
+        return (slice(row, min(row + step, height)) for row in range(0, height, step))
+
+    def _read(self, number: int, rows: slice) -> Image:
         """Return rows of an image, read and not mapped: mapped ones would count as memory."""
-        self._file.seek(self._place(number, first_row))
-        rows = np.empty(shape, np.float32)
-        view = rows.reshape(-1).view(np.uint8).data
+        self._file.seek(self._place(number, rows.start))
+        band = np.empty((rows.stop - rows.start, self.images.shape[2]), np.float32)
+        view = band.reshape(-1).view(np.uint8).data
         while view:
             view = view[self._file.readinto(view) :]
-        return rows
+        return band
 
     def _write(self, number: int, first_row: int, rows: Image) -> None:
         data = np.ascontiguousarray(rows, np.float32)

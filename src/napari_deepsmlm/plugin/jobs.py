@@ -57,7 +57,7 @@ class Job(QObject):
         *,
         title: str,
         parent: QObject | None = None,
-        delivery_ms: int = DELIVERY_MS,
+        delivery_ms: int | None = None,
         is_listed: bool = True,
     ) -> None:
         super().__init__(parent)
@@ -67,7 +67,7 @@ class Job(QObject):
             self._stream, _start_thread=False, _ignore_errors=True
         )
         self._timer = QTimer(self)
-        self._timer.setInterval(delivery_ms)
+        self._timer.setInterval(DELIVERY_MS if delivery_ms is None else delivery_ms)
         self._timer.timeout.connect(self._deliver)
         self.destroyed.connect(self._stream.abandon)
         self.is_running = False

@@ -121,6 +121,32 @@ def test_windows_are_appended_and_the_report_comes_last(tmp_path: Path, movie: M
     assert open_frames(tmp_path / "t.tif").shape == (12, 1, 16, 24)
 
 
+def test_an_image_may_come_in_bands_of_rows(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).random((2, 16, 24)).astype(np.float32)
+    write_image(tmp_path / "all.tif", images[0], pixel_size_nm=25, report=REPORT)
+    how: dict[str, Any] = {"pixel_size_nm": 25, "report": REPORT}
+    with ImageWriter(tmp_path / "one.tif", n_images=1, **how) as writer:
+        writer.append_bands((images[0, k : k + 5] for k in range(0, 16, 5)), (16, 24))
+    whole, one = (tmp_path / f"{name}.tif" for name in ("all", "one"))
+    assert one.stat().st_size == whole.stat().st_size
+    assert read_report(one) == REPORT
+    np.testing.assert_array_equal(tifffile.imread(one), images[0])
+    with ImageWriter(tmp_path / "two.tif", **how) as writer:
+        for image in images:
+            writer.append_bands(np.split(image, 4), (16, 24))
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "two.tif"), images)
+
+
+@pytest.mark.parametrize("n_rows", [15, 17])
+def test_bands_that_do_not_make_an_image_are_refused(tmp_path: Path, n_rows: int) -> None:
+    with (
+        pytest.raises(ValueError, match=r"i\.tif: the bands do not make .* \(16, 24\) pixels"),
+        ImageWriter(tmp_path / "i.tif", pixel_size_nm=25) as writer,
+    ):
+        writer.append_bands([np.ones((n_rows, 24), np.float32)], (16, 24))
+    assert not (tmp_path / "i.tif").exists()
+
+
 def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path, movie: Movie) -> None:
     write_image(tmp_path / "i.tif", movie[0], pixel_size_nm=10)
     before = (tmp_path / "i.tif").read_bytes()

@@ -43,7 +43,7 @@ def test_drift_and_links_are_layers_that_can_be_undone(
     source = viewer.add_points(data, **keywords)
 
     def settle() -> None:
-        qtbot.wait(DELAY_MS + 100)
+        qtbot.wait(DELAY_MS + 20)
         qtbot.waitUntil(lambda: not panel.is_busy and not panel._delay.isActive(), timeout=WAIT_MS)
 
     def named(name: str) -> bool:

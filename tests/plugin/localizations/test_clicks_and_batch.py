@@ -38,7 +38,7 @@ def test_a_table_that_was_clicked_is_made_again(
 
     def settle(name: str = "") -> None:
         """Wait until the panel has filtered the table of a layer, by default of the same."""
-        qtbot.wait(DELAY_MS + 100)
+        qtbot.wait(DELAY_MS + 20)
 
         def is_settled() -> bool:
             layer = after.shown.layer

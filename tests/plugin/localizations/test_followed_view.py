@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.plugin.localizations.conftest import REST_MS
 
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.plugin.layers.localizations import layer_of
 from napari_deepsmlm.plugin.localizations import render_form
-from napari_deepsmlm.plugin.localizations.followed_view import REST_MS
 from napari_deepsmlm.plugin.localizations.render_form import FIXED, MOLECULES, OF_SCREEN
 from napari_deepsmlm.plugin.localizations.widget import LocalizationsWidget
 from napari_deepsmlm.render import PlacedMolecules, RenderOptions, draw
@@ -348,7 +348,7 @@ def slow_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     draw_it = PlacedMolecules.draw
 
     def slowly(*args: Any, **how: Any) -> Any:
-        time.sleep(0.5)
+        time.sleep(0.3)
         return draw_it(*args, **how)
 
     monkeypatch.setattr(PlacedMolecules, "draw", slowly)
@@ -364,9 +364,9 @@ def test_a_layer_that_is_removed_while_it_is_drawn_stays_away(
 ) -> None:
     look_at(viewer, 9000, 8000, 2.0)
     qtbot.waitUntil(lambda: panel.shown.view._job is not None, timeout=WAIT_MS)
-    qtbot.wait(200)
+    qtbot.wait(60)
     viewer.layers.remove(image)
-    qtbot.wait(800)
+    qtbot.wait(400)
     settle()
     assert [layer.name for layer in viewer.layers] == ["mine"]
 
@@ -396,7 +396,7 @@ def test_the_latest_view_is_drawn(
     image.events.data.connect(lambda: sizes.append(image.data.shape))
     for px_nm in (8.0, 4.0, 2.0):
         look_at(viewer, 9000, 8000, px_nm)
-        qtbot.wait(250)  # begun, not done
+        qtbot.wait(REST_MS + 60)  # begun, not done
     settle()
     assert len(sizes) == 1
     assert 2.0 <= pixel_nm(image) <= 2.4
@@ -410,7 +410,7 @@ def test_a_closed_panel_follows_no_more(
     viewer.window.remove_dock_widget(panel)
     assert n_followers(viewer) < during
     look_at(viewer, 9000, 8000, 2.0)
-    qtbot.wait(500)
+    qtbot.wait(200)
     assert image.data is before
 
 

@@ -54,7 +54,7 @@ def panel(viewer: Any, qtbot: Any, no_threads_left: None) -> Iterator[Localizati
 @pytest.fixture
 def settle(panel: LocalizationsWidget, qtbot: Any) -> Callable[[], None]:
     def settled() -> None:
-        qtbot.wait(DELAY_MS + 100)
+        qtbot.wait(DELAY_MS + 20)
         qtbot.waitUntil(lambda: not panel.is_busy and not panel._delay.isActive(), timeout=WAIT_MS)
 
     return settled

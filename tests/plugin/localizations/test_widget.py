@@ -68,7 +68,7 @@ def settle(tables: LocalizationsWidget, qtbot: Any) -> Callable[[], None]:
     """Wait until what was asked for is done."""
 
     def wait() -> None:
-        qtbot.wait(DELAY_MS + 100)
+        qtbot.wait(DELAY_MS + 20)
         qtbot.waitUntil(
             lambda: not tables.is_busy and not tables._delay.isActive(), timeout=WAIT_MS
         )

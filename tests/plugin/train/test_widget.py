@@ -18,7 +18,6 @@ from napari_deepsmlm._files import is_in_use
 from napari_deepsmlm._locks import LOCK
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.models import load_model, model_class, read_card
-from napari_deepsmlm.plugin.train import look_box
 from napari_deepsmlm.plugin.train import widget as train_widget
 from napari_deepsmlm.plugin.train.look import frames_to_watch
 from napari_deepsmlm.plugin.train.run import LossCurve
@@ -61,7 +60,6 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "runs"
     monkeypatch.setattr(train_widget, "runs_folder", lambda: folder)
     monkeypatch.setattr(train_widget, "TrainingProcess", TrainingThread)
-    monkeypatch.setattr(look_box, "DELAY_MS", 10)
     return folder
 
 

@@ -111,12 +111,35 @@ class StackWriter:
         if self._file is None:
             raise ValueError(f"{self.path.name}: open the writer in a `with` block first.")
         frames = _as_4d(self.path.name, np.asarray(frames))
-        self._check_form(frames)
-        if self._tiff is None:
-            self._tiff = self._open_tiff(frames)
+        self._make_room(frames)
         for plane in frames.reshape(-1, *frames.shape[2:]):  # (n, C, H, W) -> (n * C, H, W)
             self._write_plane(plane)
         self.n_written += len(frames)
+
+    def append_bands(self, bands: Iterable[Array], shape: tuple[int, int]) -> None:
+        """Add one frame (H, W) of float32 whose rows come in bands, so that it is never held whole.
+
+        Raises
+        ------
+        ValueError
+            As of :meth:`append`; or if the bands have more rows or fewer.
+        """
+        if self._file is None:
+            raise ValueError(f"{self.path.name}: open the writer in a `with` block first.")
+        self._make_room(np.broadcast_to(np.float32(0), (1, 1, *shape)))
+        offset, _ = self._write_plane(None, shape=shape, dtype=np.float32, returnoffset=True)
+        end = self._file.tell()
+        self._file.seek(offset)
+        for band in bands:
+            self._file.write(np.ascontiguousarray(band, np.float32).data)
+        if self._file.tell() != end:
+            raise ValueError(f"{self.path.name}: the bands do not make an image of {shape} pixels.")
+        self.n_written += 1
+
+    def _make_room(self, frames: Array) -> None:
+        self._check_form(frames)
+        if self._tiff is None:
+            self._tiff = self._open_tiff(frames)
 
     def _open_tiff(self, frames: Array) -> Any:
         import tifffile
@@ -126,10 +149,11 @@ class StackWriter:
         self._n_limit = None if is_big else max(1, _CLASSIC_LIMIT // per_frame)
         return tifffile.TiffWriter(handle(self._file, self.path.name), bigtiff=is_big)
 
-    def _write_plane(self, plane: Array) -> None:
+    def _write_plane(self, plane: Array | None, **of_an_empty_one: Any) -> Any:
         per_cm = NM_PER_CM / self.pixel_size_nm
-        self._tiff.write(
+        return self._tiff.write(
             plane,
+            **of_an_empty_one,
             photometric="minisblack",
             contiguous=True,
             metadata=None,
@@ -215,6 +239,10 @@ class ImageWriter:
     def append(self, image: Array) -> None:
         """Add one image (H, W), or several (n, H, W); values are stored as float32."""
         self._writer.append(np.asarray(image, np.float32))
+
+    def append_bands(self, bands: Iterable[Array], shape: tuple[int, int]) -> None:
+        """Add one image (H, W) whose rows come in bands, so that it is never held whole."""
+        self._writer.append_bands(bands, shape)
 
 
 def write_image(

@@ -57,6 +57,21 @@ def commands_read_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def reports_without_pictures(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of a short training is to draw its report: only where a test looks at it."""
+    report = sys.modules.get("napari_deepsmlm.training.report")
+    if report is not None and "report_pictures" not in request.fixturenames:
+        monkeypatch.setattr(report, "_embedded", lambda _: "")
+
+
+@pytest.fixture
+def report_pictures() -> None:
+    """The pictures in reports of trainings."""
+
+
+@pytest.fixture(autouse=True)
 def no_data_of_the_person_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered, of cameras or adapted models, but what a test makes."""
     for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):

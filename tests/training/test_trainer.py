@@ -296,6 +296,7 @@ def test_frames_to_look_at_are_shown_after_each_validation(tmp_path: Path) -> No
     assert [image.shape for image in shown[0].images] == [(48, 64), (48, 64)]
 
 
+@pytest.mark.usefixtures("report_pictures")
 def test_the_report_shows_curves_frames_scores_and_settings(tmp_path: Path) -> None:
     experiment = Experiment(training=TINY)
     list(experiment.trainer(tmp_path, device="cpu", preview=torch.rand(1, 1, 12, 12)).run())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import struct
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -443,8 +442,7 @@ def test_damaged_files_end_in_documented_errors_only(tmp_path: Path, movie: Movi
     chance = random.Random(20240607)
     files, path = seeds(tmp_path, movie), tmp_path / "fuzz.tif"
     outcomes = {"opened": 0, "refused": 0}
-    deadline = time.monotonic() + 8
-    while time.monotonic() < deadline:
+    for _ in range(2000):
         data = mutated(chance.choice(files), chance)
         path.write_bytes(data)
         for action in (fuzz_open, looks_like_frames):

@@ -324,8 +324,7 @@ def test_damaged_tables_end_in_documented_errors_only(tmp_path: Path) -> None:
     write_localizations(table_of(20, probability=np.full(20, 0.5)), tmp_path / "good.csv")
     good, path = (tmp_path / "good.csv").read_bytes(), tmp_path / "fuzz.csv"
     outcomes = {"read": 0, "refused": 0}
-    deadline = time.monotonic() + 3
-    while time.monotonic() < deadline:
+    for _ in range(500):
         data = bytearray(good)
         for _ in range(chance.randint(1, 8)):
             where = chance.randrange(len(data))

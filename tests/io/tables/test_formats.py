@@ -344,7 +344,7 @@ def test_a_file_that_ends_or_stops_the_hdf5_library_is_refused(
     for what in ("import os; os.abort()", "import time; time.sleep(600)"):
         (tmp_path / "child.py").write_text(what)
         monkeypatch.setattr("napari_deepsmlm._hdf5.CHILD", tmp_path / "child.py")
-        monkeypatch.setattr("napari_deepsmlm._hdf5.PATIENCE_S", 2.0)
+        monkeypatch.setattr("napari_deepsmlm._hdf5.PATIENCE_S", 0.5)
         with pytest.raises(ValueError, match="the HDF5 library cannot read it"):
             read_localizations(tmp_path / "t.hdf5")
 

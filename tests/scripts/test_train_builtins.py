@@ -60,7 +60,8 @@ def recipe(name: str = "voxel-regression_tiny", **changes: Any) -> dict[str, Any
 
 
 def line(queue: ModuleType, folder: Path, **changes: Any) -> Any:
-    return queue.Line(queue.Recipe.from_dict(recipe(**changes)), folder, folder / "package")
+    made = queue.Recipe.from_dict(recipe(**changes))
+    return queue.Line(made, folder, folder / "package", lambda _: True)
 
 
 def test_the_recipes_of_the_package_are_whole(queue: ModuleType) -> None:
@@ -91,7 +92,8 @@ def test_a_state_that_was_lost_costs_no_more_than_its_stage(
     first = line(queue, tmp_path)
     first.train(1, tmp_path / "pause", "cpu")
     first.judge(first.best)
-    lost = queue.Line(first.recipe, tmp_path / "elsewhere", tmp_path / "package")
+    package = tmp_path / "package"
+    lost = queue.Line(first.recipe, tmp_path / "elsewhere", package, lambda _: True)
     assert lost.best == tmp_path / "package" / "voxel-regression_tiny.safetensors"
     lost.train(1, tmp_path / "pause", "cpu")
     assert (lost.progress.stage, lost.progress.step) == (2, 6)
@@ -141,6 +143,31 @@ def test_only_what_is_better_is_published(queue: ModuleType, tmp_path: Path) -> 
     (one.folder / "shipped.json").write_text(json.dumps({sha: -1.0}))
     one.judge(one.best)
     assert one.progress.judged[-1]["is_published"]
+
+
+def test_what_breaks_the_contract_is_not_published(queue: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    one, asked = line(queue, tmp_path), []
+    one.keeps_contract = asked.append  # answers None
+    one.train(1, tmp_path / "pause", "cpu")
+    one.judge(one.best)
+    assert asked == ["voxel-regression:tiny"]
+    assert not one.progress.judged[-1]["is_published"]
+    assert not list((tmp_path / "package").iterdir())
+    one.keeps_contract = lambda _: True
+    one.judge(one.best)
+    before = {path: path.read_bytes() for path in (tmp_path / "package").iterdir()}
+    sha = read_card(one.shipped).sha256
+    (one.folder / "shipped.json").write_text(json.dumps({sha: -1.0}))
+    one.keeps_contract = lambda _: False
+    one.judge(one.best)
+    assert {path: path.read_bytes() for path in (tmp_path / "package").iterdir()} == before
+
+
+@pytest.mark.slow  # a suite within the suite
+def test_a_model_of_the_package_keeps_the_contract(queue: ModuleType) -> None:
+    assert queue.keeps_the_contract("dilated-loc:2d-100nm")
+    assert not queue.keeps_the_contract("no-such-model"), "a test that is not there holds nothing"
 
 
 def test_a_pause_ends_the_slice_and_loses_nothing(queue: ModuleType, tmp_path: Path) -> None:

@@ -123,6 +123,26 @@ def test_bright_molecules_of_a_saturated_sample_have_flat_tops_and_stay_targets(
     assert cut.photons.amax((1, 2, 3)).min() > 20 + 8 * 20**0.5
 
 
+def test_pixels_of_some_cameras_differ_and_nobody_is_told() -> None:
+    how = {"empty": 1.0, "shape": (64, 64), "n": 60, "background": (400.0, 400.0)}
+    even, mapped, some = (drawn(**how, mapped=share) for share in (0.0, 1.0, 0.5))
+    spread = [frames.photons.var((1, 2, 3)) for frames in (even, mapped, some)]
+    expected = torch.cat([c.variance(torch.tensor([400.0])) for c in even.cameras])
+    ratios = [variance / expected for variance in spread]
+    assert (ratios[0] - 1).abs().max() < 0.15, "noise is that of the stated camera"
+    assert ratios[1].median() > 1.05
+    assert 10 < int((ratios[2] > 1.05).sum()) < int((ratios[1] > 1.05).sum())
+    assert mapped.photons.mean().item() == pytest.approx(even.photons.mean().item(), rel=0.01)
+    assert all(camera.maps is None for camera in mapped.cameras)
+
+
+@pytest.mark.parametrize("em_gain", [0.0, 1.0])
+def test_only_pixels_of_an_scmos_differ(em_gain: float) -> None:
+    how = {"empty": 1.0, "em_gain": em_gain, "n": 8}
+    is_alike = torch.equal(drawn(**how, mapped=1.0).photons, drawn(**how, mapped=0.0).photons)
+    assert is_alike == (em_gain == 1.0)
+
+
 def test_empty_samples_hold_noise_alone() -> None:
     frames = drawn(empty=1.0)
     assert len(frames.truth) == 0

@@ -63,16 +63,7 @@ print(peaks[1] - peaks[0])
 
 @pytest.mark.slow  # minutes
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(
-    "name",
-    [
-        "dilated-loc:2d",
-        pytest.param(
-            "deep-storm:2d",
-            marks=pytest.mark.xfail(strict=True, reason="2.1 GB, two of its images"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", ["dilated-loc:2d", "deep-storm:2d"])
 def test_a_frame_of_2048_pixels_squared_takes_less_than_two_gigabytes_from_file_to_file(
     name: str, tmp_path: Path
 ) -> None:

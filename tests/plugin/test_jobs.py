@@ -35,7 +35,7 @@ def run(qtbot: Any, events: Any) -> Record:
     record = Record(job)
     with qtbot.waitSignal(job.ended, timeout=10_000):
         job.start()
-    qtbot.wait(250)  # whatever came late
+    qtbot.wait(60)  # whatever came late
     return record
 
 
@@ -119,7 +119,7 @@ def test_the_generator_is_closed_when_nobody_waits_for_it(qtbot: Any, how: str) 
     if how == "abandon":
         record = Record(job)
         job.abandon()
-        qtbot.wait(250)
+        qtbot.wait(60)
         assert record.said == []
     elif how == "delete":
         job.deleteLater()

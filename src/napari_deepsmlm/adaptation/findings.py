@@ -12,6 +12,8 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
 
 from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm.adaptation.store import own_folder
@@ -43,6 +45,9 @@ MAX_SIDE_PX = 128
 # Fewer molecules tell nothing, or no structure.
 FEWEST, FEWEST_SITES = 20, 100
 MAX_SITES = 5000
+# The background is what a pixel shows in its darker frames, smoothed; what deviates less is even.
+DARK_PERCENTILE, SMOOTH_PX = 30, 2.0
+LEAST_UNEVEN, MOST_UNEVEN = 0.15, 0.6
 # Relative error of a width above which that of molecules is taken if it is told better.
 POOR_WIDTH = 0.1
 
@@ -57,6 +62,8 @@ class Findings(NamedTuple):
     """(N, 2) x and y, one for each molecule, in however many frames it shines."""
     corners_nm: np.ndarray[Any, Any]
     """(2, 2) x and y of the first and the last corner of what was looked at."""
+    unevenness: float = 0.0
+    """Largest smooth deviation of the background, as a share of it; 0 if it is next to even."""
     width: FoundWidth | None = None
     """Of the PSF, if enough molecules stand alone."""
     remarks: tuple[str, ...] = ()
@@ -88,7 +95,7 @@ def look(
     model.pixel_size_nm = pixel_size_nm
     compute = choose_compute("cpu", "fp32")
     pipeline = Pipeline(model, compute, camera=camera, hot_pixels=hot_pixels)
-    region = _middle(source)
+    region = middle_of(source)
     per_batch = pipeline.per_batch(source, region)
     images: dict[int, np.ndarray[Any, Any]] = {}
     tables: list[Localizations] = []
@@ -109,17 +116,14 @@ def look(
     table, remarks = without_beads(table)
     if len(table) < FEWEST:
         return None
+    adu = np.stack([images[number] for number in looked_at])
     return Findings(
         np.asarray(table["photons"], np.float64),
         np.bincount(table.frame, minlength=len(looked_at)),
         _places(table),
         pixel_size_nm * np.array([(region.x, region.y), (region.x_end, region.y_end)], float),
-        width_of(
-            np.stack([images[number] for number in looked_at]),
-            table,
-            pixel_size_nm,
-            (region.y, region.x),
-        ),
+        _unevenness(adu, camera),
+        width_of(adu, table, pixel_size_nm, (region.y, region.x)),
         tuple(remarks),
     )
 
@@ -225,6 +229,19 @@ def _mirrored(
     return sites_nm
 
 
+def _unevenness(adu: np.ndarray[Any, Any], camera: Camera) -> float:
+    """Return the largest smooth deviation of what (T, H, W) frames show most of the time."""
+    if getattr(camera, "maps", None) is not None:  # they know nothing of a part
+        camera = camera.replace(maps=None)
+    dark = np.percentile(adu, DARK_PERCENTILE, axis=0)
+    level = gaussian_filter(camera.to_photons(torch.from_numpy(dark)).numpy(), SMOOTH_PX)
+    mean = float(level.mean())
+    if mean <= 0:
+        return 0.0
+    deviation = float(np.percentile(np.abs(level / mean - 1), 98))
+    return 0.0 if deviation < LEAST_UNEVEN else min(round(deviation, 2), MOST_UNEVEN)
+
+
 def _rounds(n_frames: int) -> Iterator[list[int]]:
     """Yield the frames of each round, every round spread over the stack."""
     n = min(n_frames, MAX_FRAMES * MAX_ROUNDS)
@@ -239,7 +256,8 @@ def _part(frames: np.ndarray[Any, Any], region: Region) -> np.ndarray[Any, Any]:
     return frames[:, region.y : region.y_end, region.x : region.x_end].astype(np.float32)
 
 
-def _middle(source: FrameSource) -> Region:
+def middle_of(source: FrameSource) -> Region:
+    """Return the part of the frames that is looked at."""
     height, width = source.shape[2:]
     y, x = max(0, height - MAX_SIDE_PX) // 2, max(0, width - MAX_SIDE_PX) // 2
     return Region(y, x, min(height, y + MAX_SIDE_PX), min(width, x + MAX_SIDE_PX))

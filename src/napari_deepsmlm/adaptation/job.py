@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from napari_deepsmlm._devices import choose_compute
+from napari_deepsmlm.adaptation.agreement import count, finds_too_many
 from napari_deepsmlm.adaptation.events import Adapted, Planned, Watched
 from napari_deepsmlm.adaptation.judging import HeldOut, efficiency, held_out, judge
 from napari_deepsmlm.adaptation.pace import steps_between_validations
-from napari_deepsmlm.adaptation.sentences import comparison
+from napari_deepsmlm.adaptation.sentences import comparison, too_many
 from napari_deepsmlm.adaptation.store import Adaptation, Sample, camera_kind, keep, own_folder
 from napari_deepsmlm.adaptation.twin import Twin, make_twin
 from napari_deepsmlm.adaptation.watching import frames_to_watch
@@ -121,7 +122,7 @@ class AdaptJob:
         if finished.reason == "stopped" or self._stopping.is_set():
             yield self._stopped(twin, before, seconds)
         else:
-            yield self._conclude(twin, before, frames, finished, seconds)
+            yield self._conclude(twin, before, frames, finished, seconds, compute)
 
     def _frames(self) -> Any:
         first, last = self.options.frame_range
@@ -165,11 +166,21 @@ class AdaptJob:
         frames: HeldOut,
         finished: Finished,
         seconds: float,
+        compute: Compute,
     ) -> Adapted:
         found = twin.found
         trained, card = load_model(finished.model_path)
         after = judge(trained, frames)
         is_better = efficiency(after) > efficiency(before)
+        doubt = ""
+        if is_better:
+            n, stack = self.options.sum_frames, self._frames()
+            counts = [
+                count(model, scores, stack, twin, compute, sum_frames=n)
+                for model, scores in ((found.load(), before), (trained, after))
+            ]
+            is_better = not finds_too_many(*counts)
+            doubt = "" if is_better else too_many(found.name, *counts)
         model = self._name(twin)
         if is_better:
             minutes = card.training_record.get("minutes", 0.0)
@@ -177,7 +188,7 @@ class AdaptJob:
             model = keep(finished.model_path, found.card.network, adaptation)
         for weights in finished.model_path.parent.glob("*.safetensors"):
             weights.unlink()
-        sentence = comparison(found.name, before, after, is_better=is_better)
+        sentence = doubt or comparison(found.name, before, after, is_better=is_better)
         return Adapted(
             model,
             found.name,

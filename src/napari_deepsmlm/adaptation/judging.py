@@ -54,7 +54,8 @@ def judge(model: SMLMModel, frames: HeldOut) -> dict[str, float]:
     """Return the scores of a model with its own threshold, those that are not defined left out.
 
     The `efficiency_lateral` is that of the SMLM Challenge, 100 at best; `bound_lateral_nm` is the
-    Cramér-Rao bound of the RMSE of lone molecules.
+    Cramér-Rao bound of the RMSE of lone molecules; `found_per_um2` counts molecules, false ones
+    too, per frame.
     """
     model = model.for_inference().to(frames.compute.device, frames.compute.dtype)
     model.pixel_size_nm = frames.pixel_size_nm
@@ -65,7 +66,10 @@ def judge(model: SMLMModel, frames: HeldOut) -> dict[str, float]:
         first += len(part)
     found = Localizations.concatenate(tables).to_numpy()
     scores = match(found, frames.batch.truth.to_numpy().without("z_nm")).scores()
-    kept = {name: scores[name] for name in KEPT} | frames.bounds
+    height, width = frames.batch.frames.shape[-2:]
+    area_um2 = height * width * (frames.pixel_size_nm / 1000) ** 2
+    found_per_um2 = len(found) / len(frames.batch.frames) / area_um2
+    kept = {name: scores[name] for name in KEPT} | frames.bounds | {"found_per_um2": found_per_um2}
     return {name: round(v, 4) for name, v in kept.items() if math.isfinite(v)}
 
 

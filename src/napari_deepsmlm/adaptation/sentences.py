@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.adaptation.agreement import Count
 
 
 def scores_in_words(scores: dict[str, float]) -> str:
@@ -39,6 +43,17 @@ def comparison(
     return (
         f"Adapting {name} did not help, so it is used as it was; {on}: {scores_in_words(before)} "
         f"as it was, {scores_in_words(after)} after training."
+    )
+
+
+def too_many(name: str, before: Count, after: Count) -> str:
+    """Return why a model that is better on the twin is not used."""
+    return (
+        f"{name} is used as it was: trained for these data it finds {after.per_um2:.2g} molecules "
+        f"per um² in them, where it finds {after.per_um2_of_twin:.2g} in simulated frames like "
+        f"them (as it was {before.per_um2:.2g} and {before.per_um2_of_twin:.2g}). What is more "
+        "would be false: the data hold something that was not simulated, such as light out of "
+        "focus or dirt."
     )
 
 

@@ -13,6 +13,7 @@ from napari_deepsmlm.simulation.structures import Filaments, Mixture, Uniform
 
 if TYPE_CHECKING:
     from napari_deepsmlm.adaptation.options import AdaptOptions
+    from napari_deepsmlm.camera import Camera
     from napari_deepsmlm.estimation import Estimate
     from napari_deepsmlm.experiment import Experiment
     from napari_deepsmlm.io import FrameSource
@@ -30,6 +31,8 @@ VALIDATION_FRAMES = 16
 PATIENCE = 5
 # Shares of the frames on the stack's own structure, with molecules anywhere, and on filaments.
 WEIGHTS = (0.5, 0.2, 0.3)
+# Size of what an uneven background shows, camera pixels: cells, and dirt in them.
+UNEVENNESS_PX = 16.0
 # Of a model's own choices these are the data's, or are measured anew.
 NOT_KEPT = ("pixel_size_nm", "threshold")
 
@@ -44,6 +47,10 @@ class Twin(NamedTuple):
     """To train: ranges around what was measured."""
     like_data: Experiment
     """To judge: what was measured."""
+    camera: Camera
+    """By which the stack is read."""
+    hot_pixels: tuple[tuple[int, int, int], ...]
+    """(plane, row, column) of those that are replaced."""
 
 
 def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
@@ -61,29 +68,41 @@ def make_twin(source: FrameSource, options: AdaptOptions) -> Twin:
     camera = known.camera or IdealCamera(baseline=0.0)
     measured = estimate(source, pixel_size_nm=pixel_size_nm, camera=camera)
     findings = look(source, pixel_size_nm, camera, known.hot_pixels)
-    if findings is None:
-        return _twin(found, measured, options, None)
-    sites = structure_of(findings)
-    told = told_by(findings, measured)
-    if sites is not None and measured.photons is None and told.photons is not None:
-        told = as_crowded(
-            told, findings, FINDER, lambda e: _twin(found, e, options, sites).like_data
-        )
-    return _twin(found, told, options, sites)
+    sites, unevenness = None, 0.0
+    if findings is not None:
+        sites, unevenness = structure_of(findings), findings.unevenness
+        told = told_by(findings, measured)
+        if sites is not None and measured.photons is None and told.photons is not None:
+            told = as_crowded(
+                told,
+                findings,
+                FINDER,
+                lambda e: _experiments(found, e, options, sites, unevenness)[1],
+            )
+        measured = told
+    experiment, like_data = _experiments(found, measured, options, sites, unevenness)
+    return Twin(found, measured, experiment, like_data, camera, known.hot_pixels)
 
 
-def _twin(
-    found: FoundModel, measured: Estimate, options: AdaptOptions, sites: FromTable | None
-) -> Twin:
+def _experiments(
+    found: FoundModel,
+    measured: Estimate,
+    options: AdaptOptions,
+    sites: FromTable | None,
+    unevenness: float,
+) -> tuple[Experiment, Experiment]:
+    """Return what is trained, and the like of the data that judges it."""
     base = _base(measured, found.card.network)
+    simulation = _simulation(base.simulation, found.card, options.sum_frames, sites)
+    if unevenness:
+        simulation = simulation.replace(unevenness=unevenness, unevenness_px=UNEVENNESS_PX)
     experiment = base.replace(
         model=_own_choices(found.card, base),
-        simulation=_simulation(base.simulation, found.card, options.sum_frames, sites),
+        simulation=simulation,
         training=_training(base, options),
         start_from=str(found.path),
     )
-    like_data = experiment.replace(simulation=_as_measured(experiment.simulation, measured, sites))
-    return Twin(found, measured, experiment, like_data)
+    return experiment, experiment.replace(simulation=_as_measured(simulation, measured, sites))
 
 
 def _base(measured: Estimate, network: str) -> Experiment:

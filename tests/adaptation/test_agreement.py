@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from napari_deepsmlm import reconstruct
@@ -17,6 +16,9 @@ from napari_deepsmlm.camera import SCMOS
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import adapted_models, find_model
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CAMERA = {"kind": "scmos", "e_per_adu": 0.5, "baseline": 100.0}
 

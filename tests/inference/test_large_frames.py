@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm.inference import Pipeline
 from napari_deepsmlm.inference import pipeline as module
-from napari_deepsmlm.inference.pipeline import is_out_of_memory
+from napari_deepsmlm.inference.memory import is_out_of_memory
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import ImageModel, build_model, built_in_models, find_model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,24 +131,41 @@ def test_windows_are_not_reached_over(model: DeepStorm) -> None:
     assert all(p.first_frame // 3 == (p.first_frame + p.n_frames - 1) // 3 for p in parts)
 
 
+def with_room_for(n: int, work: Any) -> Any:
+    """The same work, for which memory runs out with more than n frames."""
+
+    def limited(batch: torch.Tensor, *more: Any) -> Any:
+        if len(batch) > n:
+            raise torch.OutOfMemoryError("out of memory")
+        return work(batch, *more)
+
+    return limited
+
+
+@pytest.mark.parametrize("step", ["predict", "to_image", "find_in_image"])
 def test_running_out_of_memory_halves_the_batch_and_changes_nothing(
-    model: DeepStorm, caplog: pytest.LogCaptureFixture
+    model: DeepStorm, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    frames = stack(5, (16, 16))
+    monkeypatch.setattr(module, "PIXELS_PER_BATCH", {"cpu": 5 * 16 * 16 * model.work_per_px})
+    frames = stack(15, (16, 16))
     expected, expected_table = run(model, frames)
     pipeline = Pipeline(model, CPU)
-    predict = pipeline.model.predict
-
-    def limited(prepared: torch.Tensor) -> torch.Tensor:
-        if len(prepared) > 1:
-            raise torch.OutOfMemoryError("out of memory")
-        return predict(prepared)
-
-    pipeline.model.predict = limited
+    monkeypatch.setattr(pipeline.model, step, with_room_for(2, getattr(pipeline.model, step)))
     parts = list(pipeline.run(open_frames(frames)))
+    assert len(parts) == 3
     np.testing.assert_allclose(sum(p.image for p in parts), expected, atol=1e-4 * expected.max())
-    assert sum(len(p.localizations) for p in parts) == len(expected_table)
-    assert "Out of memory" in caplog.text
+    found = np.concatenate([p.localizations.frame for p in parts])
+    np.testing.assert_array_equal(found, expected_table.frame)
+    assert caplog.text.count("Out of memory") == 2, "5 to 3 to 2 frames, and never again"
+
+
+def test_frames_too_large_for_the_memory_are_told_in_one_sentence(
+    model: DeepStorm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline(model, CPU)
+    monkeypatch.setattr(pipeline.model, "predict", with_room_for(0, pipeline.model.predict))
+    with pytest.raises(ValueError, match=r"^There is too little memory on cpu for .* 16 x 24 p"):
+        list(pipeline.run(open_frames(stack(3, (16, 24)))))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

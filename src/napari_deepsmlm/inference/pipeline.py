@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from napari_deepsmlm._devices import free_memory_bytes, kept_memory
 from napari_deepsmlm.inference.hot_pixels import HotPixels
 from napari_deepsmlm.inference.inputs import Groups, read_inputs
 from napari_deepsmlm.inference.light import light_above_background
+from napari_deepsmlm.inference.memory import Halves, told_when_full
 from napari_deepsmlm.inference.predicted import Predicted
 from napari_deepsmlm.inference.prefetch import prefetch
 from napari_deepsmlm.inference.stopping import Stopped, stoppable_layers
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from napari_deepsmlm.inference.streams import Waiting
     from napari_deepsmlm.io import FrameSource
     from napari_deepsmlm.models import SMLMModel
-
-logger = logging.getLogger(__name__)
 
 # Super-resolution pixels per camera pixel of an image that is drawn from molecules.
 DEFAULT_UPSAMPLING = 8
@@ -108,6 +106,7 @@ class Pipeline:
         self.threshold = threshold
         self.hot_pixels = tuple(hot_pixels)
         self._hot_pixels: HotPixels | None = None
+        self._halves = Halves()
         self._n_lanes = LANES.get(compute.device.type, 1)
         free = free_memory_bytes(compute.device) // self._n_lanes
         room = int(SHARE_OF_FREE * free) // BYTES_PER_PIXEL
@@ -179,7 +178,7 @@ class Pipeline:
         stopping: threading.Event | None,
     ) -> Iterator[Predicted]:
         def predicted(waiting: Waiting) -> Predicted:
-            with stoppable_layers(stopping):
+            with stoppable_layers(stopping), told_when_full(self.compute.device, region.shape):
                 return self._predict(waiting, region)
 
         with closing(inputs):
@@ -208,6 +207,7 @@ class Pipeline:
         other = copy.copy(self)
         other.model = copy.deepcopy(self.model).to(compute.device, compute.dtype)
         other.compute = compute
+        other._halves = Halves()
         return other
 
     # -- predicting ------------------------------------------------------------------------
@@ -230,12 +230,18 @@ class Pipeline:
         found = []
         for tile in self._tiles(frames, region):
             core = None if image is None else image[tile.place(region, self.upsampling)]
-            for first, part in self._parts(prepared[..., tile.rows, tile.columns]):
-                # Frames without contrast give nothing: what a network predicts of them is noise.
-                alive = is_alive[first : first + len(part)]
-                table = self._decoded(part, tile, core, alive)
+
+            def predicted(
+                some: slice, tile: Tile = tile, core: Tensor | None = core
+            ) -> tuple[int, Localizations]:
+                part = self.model.predict(prepared[some, ..., tile.rows, tile.columns])
+                table = self._decoded(part, tile, core, is_alive[some])
+                # Frames without contrast give nothing: what is predicted of them is noise.
                 if not inputs.has_contrast.all():
-                    table = table[alive[table.frame]]
+                    table = table[is_alive[some][table.frame]]
+                return some.start, table
+
+            for first, table in self._halves.of(len(prepared), predicted):
                 found.append(self._placed(table, tile, inputs.first_frame, first, dark))
         table = Localizations.concatenate(found)
         if image is None and len(table):
@@ -287,8 +293,10 @@ class Pipeline:
         if core is None or not isinstance(self.model, ImageModel):
             return self.model.to_localizations(prediction, self.threshold)
         predicted = self.model.to_image(prediction)
+        table = self.model.find_in_image(predicted, self.threshold)
+        # Last, since work that ran out of memory is done again.
         core += predicted[(is_alive, *tile.core(self.upsampling))].sum(0)
-        return self.model.find_in_image(predicted, self.threshold)
+        return table
 
     def _drawn(self, table: Localizations, region: Region) -> Tensor:
         """Return the image of a region with its molecules."""
@@ -317,21 +325,6 @@ class Pipeline:
         side = int((self._pixels_per_tile / self.model.work_per_px) ** 0.5)
         halo = self.model.halo_px + DECODING_PX
         return tiles((H, W), region, side=max(step, side - side % step), step=step, halo=halo)
-
-    def _parts(self, prepared: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Predict a batch whole, or in halves if memory runs out: (first index, prediction)."""
-        first, size = 0, len(prepared)
-        while first < len(prepared):
-            try:
-                yield first, self.model.predict(prepared[first : first + size])
-            except (RuntimeError, MemoryError) as error:
-                if size == 1 or not is_out_of_memory(error):
-                    raise
-                size = -(-size // 2)
-                logger.warning("Out of memory: going on with %d frames at a time.", size)
-                torch.cuda.empty_cache()
-            else:
-                first += size
 
     def _dark(self, photons: Tensor, counts: Ints) -> Tensor | None:
         """(B, C, H, W) values of a frame without light, for a model that states a background."""
@@ -374,15 +367,6 @@ class Pipeline:
 def _like(counts: Ints, frames: Tensor) -> Tensor:
     """Return counts as a tensor beside frames."""
     return torch.as_tensor(counts, dtype=frames.dtype, device=frames.device)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out, on a GPU or, in words of its own, on a CPU."""
-    return (
-        isinstance(error, torch.OutOfMemoryError | MemoryError)
-        or "can't allocate memory" in str(error)
-        or "not enough memory" in str(error)
-    )
 
 
 def upsampling_of(model: SMLMModel, wanted: int | None = None) -> int:

@@ -187,10 +187,18 @@ class Line:
                     trainer.stop()
             if isinstance(event, Validated):
                 print(f"{self.recipe.name} step {event.step}: {event.loss:.3f}", flush=True)
-        self.progress.core_seconds += time.process_time() - began
+                began = self._spent_since(began)
+        self._spent_since(began)
         self.progress.is_stage_done = self.progress.step >= experiment.training.steps
         self.keep()
         return not is_paused
+
+    def _spent_since(self, began: float) -> float:
+        """Add what was spent to the hours, which a kill does not lose then; return the time."""
+        now = time.process_time()
+        self.progress.core_seconds += now - began
+        self.keep()
+        return now
 
     def train_at_once(self, minutes: float, device: str) -> Path:
         """Train from the recipe's start for so many minutes, with large batches on a GPU."""

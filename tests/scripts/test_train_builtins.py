@@ -181,6 +181,19 @@ def test_a_pause_ends_the_slice_and_loses_nothing(queue: ModuleType, tmp_path: P
     assert one.progress.step == 4
 
 
+def test_hours_are_kept_at_every_validation(
+    queue: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, kept = line(queue, tmp_path), []
+    keep = one.keep
+    monkeypatch.setattr(one, "keep", lambda: (kept.append(one.progress.core_seconds), keep()))
+    one.train(1, tmp_path / "pause", "cpu")
+    hours = [seconds for seconds in kept if seconds]
+    assert len(hours) >= 3, "of two validations and the end"
+    assert hours == sorted(hours)
+    assert line(queue, tmp_path).progress.core_seconds == hours[-1]
+
+
 def test_killed_at_any_moment_it_goes_on_to_the_same_weights(
     queue: ModuleType, tmp_path: Path
 ) -> None:

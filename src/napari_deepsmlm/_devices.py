@@ -76,13 +76,16 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
 def choose_computes(devices: str = "auto", precision: str = "auto") -> list[Compute]:
     """Return what to compute with for each of several devices, as in `cuda:0,cuda:1`.
 
+    The number format is that of the first, so that all give the same.
+
     Raises
     ------
     ValueError
         If one does not exist here, or they are of several kinds, which compute differently.
     """
-    names = [name.strip() for name in devices.split(",")]
-    computes = [choose_compute(name, precision) for name in names]
+    first, *others = (name.strip() for name in devices.split(","))
+    computes = [choose_compute(first, precision)]
+    computes += [choose_compute(name, computes[0].precision) for name in others]
     if len({compute.device.type for compute in computes}) > 1:
         raise ValueError(f"Devices must be of one kind, as cuda:0,cuda:1; got {devices}.")
     return computes

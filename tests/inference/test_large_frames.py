@@ -115,6 +115,8 @@ def test_tiles_and_batches_are_smaller_where_little_memory_is_free(
     monkeypatch.setattr(module, "free_memory_bytes", lambda device: 64 << 20)
     small = Pipeline(build_model("deep-storm"), CPU)
     assert small._pixels_per_tile == small._pixels_per_batch == 1 << 16
+    usual.cut_for("cpu", 64 << 20)  # as another machine, which has little, needs it
+    assert usual._pixels_per_tile == usual._pixels_per_batch == 1 << 16
 
 
 def test_a_batch_without_any_contrast_costs_no_prediction(monkeypatch: pytest.MonkeyPatch) -> None:

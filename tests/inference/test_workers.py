@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_deepsmlm import _devices
 from napari_deepsmlm._devices import choose_compute, choose_computes
 from napari_deepsmlm.inference import Pipeline
 from napari_deepsmlm.inference.tiles import Region
@@ -179,3 +180,11 @@ def test_devices_of_one_kind_can_be_listed() -> None:
     assert [c.device.type for c in choose_computes("cpu, cpu")] == ["cpu", "cpu"]
     with pytest.raises(ValueError, match="No device 'cuda:9' here"):
         choose_computes("cpu,cuda:9")
+
+
+def test_devices_that_differ_compute_in_the_format_of_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quick = iter([True, False])
+    monkeypatch.setattr(_devices, "_is_bf16_fast", lambda device: next(quick))
+    assert [c.precision for c in choose_computes("cpu,cpu")] == ["bf16", "bf16"]

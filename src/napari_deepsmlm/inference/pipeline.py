@@ -108,10 +108,7 @@ class Pipeline:
         self._hot_pixels: HotPixels | None = None
         self._halves = Halves()
         self._n_lanes = LANES.get(compute.device.type, 1)
-        free = free_memory_bytes(compute.device) // self._n_lanes
-        room = int(SHARE_OF_FREE * free) // BYTES_PER_PIXEL
-        self._pixels_per_batch = min(PIXELS_PER_BATCH.get(compute.device.type, 1 << 20), room)
-        self._pixels_per_tile = min(PIXELS_PER_TILE, room)
+        self.cut_for(compute.device.type, free_memory_bytes(compute.device))
 
     @property
     def image_origin(self) -> str:
@@ -202,9 +199,16 @@ class Pipeline:
         by_work = self._pixels_per_batch // (height * width * self.model.work_per_px)
         return max(1, min(by_work, INPUT_BYTES // (4 * C * H * W)))
 
+    def cut_for(self, kind: str, free_bytes: int) -> None:
+        """Cut batches and tiles as a kind of device needs, here or where this will be put `on`."""
+        room = int(SHARE_OF_FREE * (free_bytes // LANES.get(kind, 1))) // BYTES_PER_PIXEL
+        self._pixels_per_batch = min(PIXELS_PER_BATCH.get(kind, 1 << 20), room)
+        self._pixels_per_tile = min(PIXELS_PER_TILE, room)
+
     def on(self, compute: Compute) -> Self:
         """Return the same on another device, with batches as they are here."""
         other = copy.copy(self)
+        other._n_lanes = LANES.get(compute.device.type, 1)
         other.model = copy.deepcopy(self.model).to(compute.device, compute.dtype)
         other.compute = compute
         other._halves = Halves()

@@ -29,6 +29,7 @@ class Choice(NamedTuple):
     found: FoundModel
     model: SMLMModel
     compute: Compute
+    """Of those who predict."""
     pipeline: Pipeline
     warnings: tuple[str, ...]
     camera: KnownCamera
@@ -70,12 +71,11 @@ def choose(
     if not found.card.is_trained:
         _tell_width(model, look.glance_at(found.card, found.name))
     sharing = share(options, source)
-    compute = sharing.compute
     warnings = [*source.warnings, *_pixel_warnings(pixel_size_nm, found.card, found.name)]
     reads_light = model.needs_photons or model.reads_noise_units
     warnings += known.warnings if reads_light else known.frame_warnings
-    pipeline = pipeline_of(model, compute, options, known)
-    return Choice(found, model, compute, pipeline, tuple(warnings), known, look, sharing)
+    pipeline = sharing.fit(lambda compute: pipeline_of(model, compute, options, known))
+    return Choice(found, model, sharing.compute, pipeline, tuple(warnings), known, look, sharing)
 
 
 def _tell_width(model: SMLMModel, table: MismatchTable | None) -> None:

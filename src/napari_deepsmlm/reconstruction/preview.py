@@ -122,7 +122,7 @@ class PreviewMaker:
                 looks = (
                     []
                     if look is None
-                    else [pipeline_of(look, choice.compute, options, choice.camera)]
+                    else [pipeline_of(look, choice.pipeline.compute, options, choice.camera)]
                 )
                 self._pipelines = [*looks, choice.pipeline]
                 self._key = key

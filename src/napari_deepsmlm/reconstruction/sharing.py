@@ -11,7 +11,7 @@ from napari_deepsmlm._words import counted
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from napari_deepsmlm.inference.pipeline import Pipeline
     from napari_deepsmlm.inference.predicted import Predicted
@@ -26,7 +26,7 @@ class Sharing(NamedTuple):
     """Who predicts."""
 
     computes: tuple[Compute, ...]
-    """Of each worker here; of a cluster, that of one of its workers."""
+    """Of each worker here; of a cluster, that of the worker that answered."""
     cluster: Cluster | None = None
 
     @property
@@ -34,9 +34,23 @@ class Sharing(NamedTuple):
         """Device and number format that batches are cut for."""
         return self.computes[0]
 
+    def fit(self, pipeline_with: Callable[[Compute], Pipeline]) -> Pipeline:
+        """Return a pipeline that cuts batches as those need who predict.
+
+        Parameters
+        ----------
+        pipeline_with : makes it; of a cluster only on the CPU, as this machine need not have the
+            device of its workers.
+        """
+        if self.cluster is None:
+            return pipeline_with(self.compute)
+        pipeline = pipeline_with(Compute.on_cpu(self.compute.dtype))
+        pipeline.cut_for(self.compute.device.type, self.cluster.free_bytes)
+        return pipeline
+
     @property
     def n_workers(self) -> int:
-        """How many share the frames."""
+        """How many share the frames; of a cluster, as many as there were at first."""
         return len(self.computes) if self.cluster is None else self.cluster.n_workers
 
     @property
@@ -72,19 +86,33 @@ class Sharing(NamedTuple):
         }
         if self.cluster is None and self.n_workers == 1:
             return pipeline.run(source, **wanted, stopping=stopping)
+        return self._shared(pipeline, source, wanted, memory=memory, stopping=stopping)
+
+    def _shared(
+        self,
+        pipeline: Pipeline,
+        source: FrameSource,
+        wanted: dict[str, Any],
+        *,
+        memory: Memory,
+        stopping: threading.Event,
+    ) -> Generator[Predicted, None, None]:
+        """Yield what workers predict; they are called once it is asked for, and always let go."""
         from napari_deepsmlm.inference.workers import Work, parts_of, predict_in_parts
+        from napari_deepsmlm.inference.workers.cluster import CUT_FOR
         from napari_deepsmlm.inference.workers.crew import PARTS_AHEAD
         from napari_deepsmlm.inference.workers.work import MAX_PART_BYTES
 
         is_file = source.path is not None
         on_cpu = pipeline.on(Compute.on_cpu(pipeline.compute.dtype))
         work = Work(on_cpu, source if is_file else None, **wanted)
-        parts = parts_of(work, source, n_workers=self.n_workers, carries_frames=not is_file)
+        n_workers = self.n_workers if self.cluster is None else max(self.n_workers, CUT_FOR)
+        parts = parts_of(work, source, n_workers=n_workers, carries_frames=not is_file)
         # Of a large image one for each worker is enough to hold.
-        is_large = 4 * math.prod(region.shape) * pipeline.upsampling**2 > MAX_PART_BYTES
+        is_large = 4 * math.prod(work.region.shape) * pipeline.upsampling**2 > MAX_PART_BYTES
         ahead = 1 if is_large else PARTS_AHEAD
         crew = self._crew(work)
-        return predict_in_parts(crew, parts, memory=memory, ahead=ahead, stopping=stopping)
+        yield from predict_in_parts(crew, parts, memory=memory, ahead=ahead, stopping=stopping)
 
     def _crew(self, work: Work) -> Crew:
         from napari_deepsmlm.inference.workers import LocalCrew
@@ -118,9 +146,7 @@ def check_sharing(options: ReconstructOptions) -> None:
     ValueError, OSError
         As :func:`share`.
     """
-    sharing = share(options)
-    if sharing.cluster is not None:
-        sharing.cluster.close()
+    share(options)
 
 
 def absolute(frames: Any) -> Any:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
+import time
+from collections import Counter
 from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -14,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_deepsmlm._devices import Compute, choose_compute
-from napari_deepsmlm.inference.workers.crew import ExecutorCrew, WorkerLostError
+from napari_deepsmlm._devices import Compute, choose_compute, free_memory_bytes
+from napari_deepsmlm.inference.workers.crew import WorkerLostError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_deepsmlm.inference.pipeline import Pipeline
     from napari_deepsmlm.inference.workers.work import Part, PartDone, Work
     from napari_deepsmlm.io import FrameSource
@@ -27,6 +33,10 @@ EXTRA = (
 )
 CONNECT_S = 20
 WORKERS_S = 60
+# How often it is looked which workers are there, and how long the scheduler is given to say so.
+LOOK_S, ANSWER_S = 1.0, 5.0
+# Parts are cut for so many workers at least: some may come when the movie is cut already.
+CUT_FOR = 64
 # A model is larger than what dask thinks should travel with a task; it travels once.
 _QUIET = {"distributed.admin.large-graph-warning-threshold": "1GB"}
 _ready_lock = threading.Lock()
@@ -35,28 +45,31 @@ _ready: dict[str, Pipeline] = {}  # of a worker process: the pipeline of the run
 
 @dataclass(frozen=True)
 class Cluster:
-    """A connection to a scheduler, and what its workers compute with.
+    """What there is at a scheduler's address; nobody stays connected to it.
 
     Attributes
     ----------
     address : of the scheduler.
-    compute : device and number format of one of its workers.
-    n_workers : how many there were when it was connected.
+    device : what each of its workers takes, in the words of `choose_compute`.
+    compute : device of the worker that answered, and its number format, which is that of all.
+    free_bytes : memory that this device had free.
+    n_workers : how many there were.
     """
 
     address: str
-    client: Any
+    device: str
     compute: Compute
-    choice: tuple[str, str]
+    free_bytes: int
     n_workers: int
 
     @classmethod
     def at(cls, address: str, device: str, precision: str, source: FrameSource | None) -> Cluster:
-        """Connect, and look whether the workers can do it.
+        """Look whether the workers can do it.
 
         Parameters
         ----------
-        device, precision : as for `choose_compute`, chosen by each worker for itself.
+        device, precision : as for `choose_compute`; a device is chosen by each worker for itself,
+            a number format by one of them for all.
         source : what they will have to read.
 
         Raises
@@ -64,53 +77,82 @@ class Cluster:
         ValueError, OSError
             One sentence: nobody there, no workers, another version, frames out of their reach.
         """
-        client = _connect(address)
         path = None if source is None or source.path is None else str(source.path.absolute())
-        try:
-            seen = client.submit(_look, device, precision, path, pure=False).result(WORKERS_S)
-        except Exception as error:  # noqa: BLE001 - raised in a sentence, or as it is
-            _close(client)
-            raise _no_answer(address, error) from None
+        with _connected(address) as client:
+            try:
+                seen = client.submit(_look, device, precision, path, pure=False).result(WORKERS_S)
+            except Exception as error:  # noqa: BLE001 - raised in a sentence, or as it is
+                raise _no_answer(address, error) from None
+            n_workers = max(1, len(client.nthreads()))
         if seen["version"] != version("napari-deepsmlm") or not seen["sees_file"]:
-            _close(client)
             raise ValueError(_unfit(address, seen["version"], path))
-        n_workers = max(1, len(client.nthreads()))
-        return cls(address, client, seen["compute"], (device, precision), n_workers)
+        return cls(address, device, seen["compute"], seen["free_bytes"], n_workers)
 
     def crew(self, work: Work) -> ClusterCrew:
-        """Return its workers, who have been told what to do."""
+        """Return its workers, who have been told what to do; they have to be closed."""
         return ClusterCrew(self, work)
 
-    def close(self) -> None:
-        """Disconnect; a crew does that itself when it goes."""
-        _close(self.client)
 
+class ClusterCrew:
+    """The workers of a cluster, those that come later too, until they are closed.
 
-class ClusterCrew(ExecutorCrew):
-    """The workers of a cluster. The scheduler gives the parts of one that has gone to others."""
+    Each part is meant for the worker with the fewest: left to itself, dask sends all to the one
+    that holds the work. The scheduler gives those of one that has gone, or does not get to them,
+    to others.
+    """
 
     def __init__(self, cluster: Cluster, work: Work) -> None:
         import dask
 
-        self._client, self._address = cluster.client, cluster.address
-        with dask.config.set(_QUIET):
-            # A task, not scattered data: those would be lost with the worker that holds them.
-            told = self._client.submit(_told, work, *cluster.choice, pure=False)
-        executor = self._client.get_executor(pure=False)
-        super().__init__(executor, told, n_workers=cluster.n_workers)
+        self._address = cluster.address
+        self._there: tuple[str, ...] = ()
+        self._looked = -math.inf
+        self._under_way: list[tuple[str, Future[PartDone]]] = []
+        self._client = _connect(cluster.address)
+        try:
+            with dask.config.set(_QUIET):
+                # A task, not scattered data: those would be lost with the worker that holds them.
+                self._told = self._client.submit(
+                    _told, work, cluster.device, cluster.compute.precision, pure=False
+                )
+            self._executor = self._client.get_executor(pure=False)
+        except BaseException:
+            _close(self._client)
+            raise
+
+    @property
+    def n_workers(self) -> int:
+        """How many there are now; one where there is none, for whoever comes next."""
+        return max(1, len(self._workers()))
 
     def submit(self, part: Part) -> Future[PartDone]:
         """Let one of them do a part."""
-        done = self._executor.submit(_do_there, self._work, part)
-        self._futures = [*(f for f in self._futures if not f.done()), done]
+        self._under_way = [(at, future) for at, future in self._under_way if not future.done()]
+        n_parts = Counter(at for at, _ in self._under_way)
+        freest = min(self._workers(), key=n_parts.__getitem__, default="")
+        where = {"workers": [freest], "allow_other_workers": True} if freest else {}
+        done = self._executor.submit(_do_there, self._told, part, **where)
+        self._under_way.append((freest, done))
         answer: Future[PartDone] = Future()
         done.add_done_callback(partial(self._hand_on, answer=answer, part=part))
         return answer
 
+    def replace_the_dead(self) -> None:
+        """Nothing to do: that is the scheduler's."""
+
     def close(self, *, at_once: bool) -> None:
         """Take back what is not done, and disconnect."""
-        super().close(at_once=at_once)
+        for _, future in self._under_way:
+            future.cancel()
         _close(self._client)
+
+    def _workers(self) -> tuple[str, ...]:
+        """Return the addresses of those that are there; of a lost scheduler, that were there."""
+        if time.monotonic() - self._looked > LOOK_S and self._client.status == "running":
+            with suppress(OSError, RuntimeError):
+                self._there = tuple(self._client.nthreads(callback_timeout=ANSWER_S))
+            self._looked = time.monotonic()
+        return self._there
 
     def _hand_on(self, done: Future[PartDone], *, answer: Future[PartDone], part: Part) -> None:
         """Say in a sentence what dask says in its own way when workers or the scheduler go."""
@@ -152,12 +194,23 @@ def _connect(address: str) -> Any:
         ) from None
     try:
         client.wait_for_workers(1, timeout=WORKERS_S)
-    except TimeoutError:
+    except BaseException as error:
         _close(client)
+        if not isinstance(error, TimeoutError):
+            raise
         raise OSError(
             f"The dask scheduler at {address} has no workers after {WORKERS_S} s: start some."
         ) from None
     return client
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    client = _connect(address)
+    try:
+        yield client
+    finally:
+        _close(client)
 
 
 def _unfit(address: str, there: str, path: str | None) -> str:
@@ -206,9 +259,11 @@ def _close(client: Any) -> None:
 
 def _look(device: str, precision: str, path: str | None) -> dict[str, Any]:
     """Return what there is on a worker."""
+    compute = choose_compute(device, precision)
     return {
         "version": version("napari-deepsmlm"),
-        "compute": choose_compute(device, precision),
+        "compute": compute,
+        "free_bytes": free_memory_bytes(compute.device),
         "sees_file": path is None or Path(path).exists(),
     }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import BrokenExecutor, wait
-from typing import TYPE_CHECKING, Any, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
 
 from napari_deepsmlm.inference.stopping import Stopped, raise_if
 
@@ -32,7 +33,7 @@ class Crew(Protocol):
 
     @property
     def n_workers(self) -> int:
-        """How many work at once."""
+        """How many work at once, now."""
 
     def submit(self, part: Part) -> Future[PartDone]:
         """Let one of them do a part.
@@ -53,11 +54,11 @@ class ExecutorCrew:
     Parameters
     ----------
     executor : stays open.
-    work : goes with each part; for a cluster, what stands for it there.
+    work : goes with each part.
     n_workers : how many parts it does at once.
     """
 
-    def __init__(self, executor: Executor, work: Any, *, n_workers: int) -> None:
+    def __init__(self, executor: Executor, work: Work, *, n_workers: int) -> None:
         self.n_workers = n_workers
         self._executor, self._work = executor, work
         self._futures: list[Future[PartDone]] = []
@@ -127,17 +128,18 @@ def predict_in_parts(
     n_deaths, is_over = 0, False
     try:
         while True:
-            while len(under_way) < ahead * crew.n_workers:
-                part = next(left, None)
-                if part is None:
-                    break
-                under_way.append((part, crew.submit(part)))
+            n_more = max(0, ahead * crew.n_workers - len(under_way))
+            under_way += ((part, crew.submit(part)) for part in islice(left, n_more))
             if not under_way:
                 is_over = True
                 return
             part, future = under_way[0]
+            is_done = wait([future], timeout=LOOK_S).done
+            raise_if(stopping)
+            if not is_done:
+                continue  # there may be more workers now
             try:
-                done = _result(future, stopping)
+                done = future.result()
             except BrokenExecutor as death:
                 n_deaths += 1
                 if n_deaths >= MAX_DEATHS:
@@ -156,13 +158,6 @@ def predict_in_parts(
         return
     finally:
         crew.close(at_once=not is_over)
-
-
-def _result(future: Future[PartDone], stopping: threading.Event | None) -> PartDone:
-    while not wait([future], timeout=LOOK_S).done:
-        raise_if(stopping)
-    raise_if(stopping)
-    return future.result()
 
 
 def _again(

@@ -81,7 +81,7 @@ def test_molecules_of_the_stack_are_counted_as_a_reconstruction_finds_them() -> 
 def test_a_model_that_finds_too_many_is_not_used_and_that_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(agreement, "MOST", 0.0)
+    monkeypatch.setattr(agreement, "MAX_MORE", 0.0)
     monkeypatch.setattr(agreement, "CHANCE", 0.0)
     monkeypatch.setattr("napari_deepsmlm.adaptation.job.efficiency", lambda s: s["found_per_um2"])
     monkeypatch.setattr("napari_deepsmlm.adaptation.job.judge", rising())

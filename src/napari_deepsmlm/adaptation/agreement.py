@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.models import SMLMModel
 
 # Times as many as expected, and beyond their chance in standard deviations, that are too many.
-MOST, CHANCE = 1.3, 2.0
+MAX_MORE, CHANCE = 1.3, 2.0
 
 
 class Count(NamedTuple):
@@ -86,5 +86,5 @@ def finds_too_many(before: Count, after: Count) -> bool:
         return False
     more = after.per_um2_of_twin / before.per_um2_of_twin
     expected = before.in_stack * more
-    limit = MOST * expected + CHANCE * math.sqrt(expected)
-    return after.in_stack > limit and after.per_um2 > MOST * after.per_um2_of_twin
+    limit = MAX_MORE * expected + CHANCE * math.sqrt(expected)
+    return after.in_stack > limit and after.per_um2 > MAX_MORE * after.per_um2_of_twin

@@ -47,7 +47,7 @@ FEWEST, FEWEST_SITES = 20, 100
 MAX_SITES = 5000
 # The background is what a pixel shows in its darker frames, smoothed; what deviates less is even.
 DARK_PERCENTILE, SMOOTH_PX = 30, 2.0
-LEAST_UNEVEN, MOST_UNEVEN = 0.15, 0.6
+LEAST_UNEVENNESS, MAX_UNEVENNESS = 0.15, 0.6
 # Relative error of a width above which that of molecules is taken if it is told better.
 POOR_WIDTH = 0.1
 
@@ -239,7 +239,7 @@ def _unevenness(adu: np.ndarray[Any, Any], camera: Camera) -> float:
     if mean <= 0:
         return 0.0
     deviation = float(np.percentile(np.abs(level / mean - 1), 98))
-    return 0.0 if deviation < LEAST_UNEVEN else min(round(deviation, 2), MOST_UNEVEN)
+    return 0.0 if deviation < LEAST_UNEVENNESS else min(round(deviation, 2), MAX_UNEVENNESS)
 
 
 def _rounds(n_frames: int) -> Iterator[list[int]]:

@@ -22,7 +22,7 @@ REACH_PX = 5
 # Another molecule that was found within this distance is in the picture too.
 ALONE_PX = 8.0
 FEWEST = 15
-MOST = 1000
+MAX_SPOTS = 1000
 # Widths that are sought, as for frames.
 NARROWEST_PX, WIDEST_PX = 0.4, 8.0
 GROUPS = 15
@@ -60,7 +60,7 @@ def width_of(
     lone = _lone(xy_px, np.asarray(table.frame), images.shape[1:])
     if len(lone) < FEWEST:
         return None
-    lone = lone[:: math.ceil(len(lone) / MOST)]
+    lone = lone[:: math.ceil(len(lone) / MAX_SPOTS)]
     corner = np.floor(xy_px[lone]).astype(int) - REACH_PX
     steps = np.arange(2 * REACH_PX + 1)
     rows, columns = corner[:, 1, None] + steps, corner[:, 0, None] + steps

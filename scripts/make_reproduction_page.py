@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from napari_deepsmlm.reproduction import PaperFigure, Row
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from judging.page import summing  # noqa: E402 - needs the folder above
+from judging.tables import score_on, sum_score  # noqa: E402
+
 RESULTS = ROOT / "benchmarks" / "results" / "reproduction"
 NOTES = ROOT / "benchmarks" / "reproduction"
 PICTURES = ROOT / "docs" / "images" / "reproduction"
@@ -45,6 +51,7 @@ so. This page is made from their results by `python scripts/make_reproduction_pa
 measurements name the script of `benchmarks/` that makes them.
 """
 HOURS = ROOT / "benchmarks" / "results" / "score_over_hours.csv"
+CONDITIONS = ROOT / "benchmarks" / "results" / "conditions"
 BEFORE_THE_QUEUE = {
     "deep-storm:2d-100nm": 1.6,
     "dilated-loc:2d-100nm": 1.2,
@@ -106,11 +113,20 @@ def page() -> str:
                 missing.append(figure)
         if missing:
             parts.append("### Not measured yet\n\n" + "\n".join(map(line, missing)) + "\n")
-        parts.append(
-            "### Notes\n\n" + (NOTES / f"{paper}.md").read_text("utf-8").replace("### ", "#### ")
-        )
-    parts.append("## Training, estimates and fits\n\n" + (NOTES / "training.md").read_text("utf-8"))
+        parts.append("### Notes\n\n" + notes(paper).replace("### ", "#### "))
+    parts.append("## Training, estimates and fits\n\n" + notes("training"))
     return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def notes(name: str) -> str:
+    """Return notes, with what they take from results."""
+    text = (NOTES / f"{name}.md").read_text("utf-8")
+    seconds = read_outcome(RESULTS / "deep-storm-run-time.json")["rows"][0].ours
+    return (
+        text.replace("{before_and_now}", before_and_now())
+        .replace("{run_time_ms}", f"{1e3 * seconds / 361:.0f}")
+        .replace("{run_time_s}", f"{seconds:.0f}")
+    )
 
 
 def line(figure: PaperFigure) -> str:
@@ -176,6 +192,45 @@ def training(record: dict[str, Any]) -> str:
         else:
             words.append(f"built-in `{name}`, {core_hours[name]:.1f} hours")
     return "; ".join(words) or "none"
+
+
+def before_and_now() -> str:
+    """Return the built-in models for frames in focus and for sums, as the conditions judged them.
+
+    Each has what its network was judged as before beside it, on the same stacks where those were
+    fewer.
+    """
+    before, now = (
+        json.loads((CONDITIONS / f"{name}.json").read_text("utf-8"))
+        for name in ("before", "not-stated")
+    )
+    sums = summing([*before, *now])
+    lines = ["| model | core hours | stacks | before | now |", "| --- | ---: | ---: | --- | --- |"]
+    for one in now:
+        network = one["model"].split(":")[0]
+        is_sum = one in sums
+        fineness = one["model"].rpartition("-")[2] if is_sum else ""
+        earlier = next(
+            (
+                each
+                for each in before
+                if each["model"].startswith(f"{network}:") and each["model"].endswith(fineness)
+            ),
+            None,
+        )
+        then, score = "none", f"{sum_score(one) if is_sum else one['score']:.1f}"
+        if earlier is not None:
+            name = earlier["model"].split(":")[1]
+            then = f"{sum_score(earlier) if is_sum else earlier['score']:.1f} (`{name}`)"
+            judged = {row["condition"] for row in earlier["rows"]}
+            if not is_sum and len(judged) < len(one["rows"]) - 2:
+                then += f" on {len(judged)} stacks"
+                score += f"; {score_on(one, judged):.1f} on those {len(judged)}"
+        lines.append(
+            f"| `{one['model']}` | {hours_of_models()[one['model']]:.1f} | {len(one['rows'])} | "
+            f"{then} | {score} |"
+        )
+    return "\n".join(lines)
 
 
 def hours_of_models() -> dict[str, float]:

@@ -10,7 +10,7 @@ from judging.grid import ALL, TRAPS, Condition
 from judging.optics import Gaussian
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     Verdicts = Sequence[dict[str, Any]]
 
@@ -101,13 +101,38 @@ def sums(verdicts: Verdicts) -> str:
     return "\n".join(lines)
 
 
+def score_on(verdict: dict[str, Any], names: Container[str]) -> float:
+    """Return the score on some conditions: mean efficiency, nothing below 0, without traps."""
+    found = [
+        max(0.0, _or(row["scores"]["efficiency"], 0.0))
+        for row in verdict["rows"]
+        if row["condition"] in names and row["condition"] not in TRAPS
+    ]
+    return float(np.mean(found))
+
+
+def sum_score(verdict: dict[str, Any]) -> float:
+    """Return the mean of images and lines, which networks for sums are chosen by."""
+    return float(np.mean([*_images(verdict), *_lines(verdict)]))
+
+
+def _images(verdict: dict[str, Any]) -> list[float]:
+    return [100 - min(100.0, _or(row["nmse_percent"], 100.0)) for row in verdict["rows"]]
+
+
+def _lines(verdict: dict[str, Any]) -> list[float]:
+    return [100 * min(1.0, _narrowness(row)) for row in verdict["rows"]]
+
+
 def sum_scores(verdicts: Verdicts) -> str:
     """Return the score of the images, of the lines, and their mean."""
     lines = heads(["model", "images: 100 − NMSE", "lines: 100 × true width / width", "mean"])
     for one in verdicts:
-        images = [100 - min(100.0, _or(row["nmse_percent"], 100.0)) for row in one["rows"]]
-        narrow = [100 * min(1.0, _narrowness(row)) for row in one["rows"]]
-        means = [float(np.mean(each)) for each in (images, narrow, [*images, *narrow])]
+        means = [
+            float(np.mean(_images(one))),
+            float(np.mean(_lines(one))),
+            sum_score(one),
+        ]
         lines.append(line([short_name(one), *(f"{mean:.1f}" for mean in means)]))
     return "\n".join(lines)
 

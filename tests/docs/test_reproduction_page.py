@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import runpy
 from pathlib import Path
 
-from napari_deepsmlm.reproduction import all_figures
+import pytest
+
+from napari_deepsmlm.reproduction import all_figures, fingerprint, read_outcome
 
 ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results" / "reproduction"
 PAGE = (ROOT / "docs" / "reproduction.md").read_text("utf-8")
 
 
@@ -22,11 +26,22 @@ def test_every_figure_is_on_the_page_with_its_command() -> None:
         assert f"`deepsmlm reproduce {key} " in PAGE
 
 
-def test_no_table_is_without_a_command() -> None:
-    for part in re.split(r"(?m)^#+ ", PAGE):
-        for table in re.finditer(r"(?m)^\s*\|[ -]", part):
-            before = part[: table.start()]
-            assert re.search(r"`(deepsmlm|python|make) [a-z]", before), part[:80]
+def test_no_table_is_without_a_command_of_its_own() -> None:
+    """It stands between a table and the heading or table before it, or in every row."""
+    command = re.compile(r"`(deepsmlm|python|make) [a-z]")
+    parts = re.split(r"(?m)((?:^\s*\|[ -].*\n)+|^#.*\n)", PAGE)
+    for words, table in itertools.pairwise(parts):
+        if table.lstrip().startswith("|"):
+            rows = table.strip().splitlines()[2:]
+            assert command.search(words) or all(map(command.search, rows)), words[-200:]
+
+
+@pytest.mark.parametrize("key", sorted(all_figures()))
+def test_every_result_is_of_the_figure_as_it_is_now(key: str) -> None:
+    record = read_outcome(RESULTS / f"{key.replace(':', '-')}.json")
+    assert record["fingerprint"] == fingerprint(all_figures()[key]), (
+        f"{key} was changed since it was made: run `deepsmlm reproduce {key}` again"
+    )
 
 
 def test_every_number_has_a_reason_beside_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.profiles import PixelGrid, fit_profile, line_profile
 from napari_deepsmlm.reproduction import Bench, find_figures, read_outcome, reproduce
 from napari_deepsmlm.reproduction.deep_storm.accuracy import densest
 from napari_deepsmlm.reproduction.deep_storm.lines import as_two, dip_of
+from napari_deepsmlm.reproduction.fingerprint import _words
+from napari_deepsmlm.reproduction.voxel_wise._frames import nearest_nm
 from napari_deepsmlm.reproduction.voxel_wise.adjacency import adjacency
 from napari_deepsmlm.reproduction.voxel_wise.movie import beads_of, masked
 
@@ -46,6 +50,28 @@ def test_voxels_of_two_frames_are_not_adjacent() -> None:
     found = adjacency(voxels((0, 1, 5, 5)), voxels((1, 1, 5, 5)))
     assert found.false_positive == (0, 0, 1)
     assert found.false_negative == (0, 0, 1)
+
+
+def test_a_molecule_far_from_all_true_ones_is_no_error_of_a_position() -> None:
+    truth = Localizations(frame=[0, 1], x_nm=[1000.0, 9000.0], y_nm=[1000.0] * 2, z_nm=[0.0] * 2)
+    found = Localizations(
+        frame=[0, 0, 0, 1],
+        x_nm=[1010.0, 1300.0, 1000.0, 1000.0],  # near; beside; far along z; in another frame
+        y_nm=[980.0, 1000.0, 1000.0, 1000.0],
+        z_nm=[30.0, 0.0, 600.0, 0.0],
+    )
+    np.testing.assert_allclose(nearest_nm(found, truth), [[10, -20, 30]])
+
+
+def test_a_fingerprint_is_of_words_and_numbers_only() -> None:
+    def words(code: str) -> list[str]:
+        return sorted(_words(ast.parse(code)))
+
+    steps = '"""What it does."""\nn = pick(tiny=1, small=200)\nrow = f"{n} steps"\n'
+    tidy = 'row = f"{pick(tiny=2, small=200)} steps"\n'
+    assert words(steps) == words(tidy) == ["200", "steps"]
+    assert words(steps) != words(steps.replace("200", "300"))
+    assert words(steps) != words(steps + 'more = Row("another row")')
 
 
 @pytest.mark.parametrize("distance_sigma", [2.5, 4.0])
@@ -98,7 +124,7 @@ def test_a_name_that_is_none_is_answered_with_what_there_is() -> None:
     with pytest.raises(ValueError, match="Available: deep-storm, dilated-loc"):
         find_figures(["xyz"])
     assert len(find_figures(["voxel-wise"])) == 7
-    assert len(find_figures([])) == 24
+    assert len(find_figures([])) == 25
 
 
 def test_a_bench_that_is_stopped_leaves_nothing_half_made(tmp_path: Path) -> None:

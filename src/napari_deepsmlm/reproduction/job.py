@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import atomic_write, folder_lock
 from napari_deepsmlm.reproduction.figure import PaperFigure, Row
+from napari_deepsmlm.reproduction.fingerprint import fingerprint
 from napari_deepsmlm.reproduction.scale import Stopped
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def reproduce(figures: Iterable[PaperFigure], out: Path, bench: Bench) -> Iterat
                 "title": figure.title,
                 "claim": figure.claim,
                 "setup": outcome.setup,
+                "fingerprint": fingerprint(figure),
                 "scale": bench.scale,
                 "seconds": round(time.perf_counter() - began, 1),
                 # Trained networks are kept, and the next call would take much less.

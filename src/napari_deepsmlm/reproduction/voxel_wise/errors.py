@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepsmlm._palette import ON_PAPER
-from napari_deepsmlm.reproduction.figure import Outcome, PaperFigure, Row
+from napari_deepsmlm.reproduction.figure import Outcome, PaperFigure, Row, ratio
 from napari_deepsmlm.reproduction.movies import varied
 from napari_deepsmlm.reproduction.voxel_wise._frames import (
     SETUP,
@@ -47,6 +47,11 @@ def make(bench: Bench) -> Outcome:
                     Row(f"{at}: spread of errors along {axis}", None, float(along.std()), "nm",
                         "a picture in the paper; larger when dense, largest along z"),
                 ]  # fmt: skip
+            alone = 1 - ratio(len(errors[at]), len(result.found))
+            rows.append(
+                Row(f"{at}: molecules with no true one within 250 nm, 500 nm along z", 0.0, alone,
+                    "", "left out of errors; share of all found; the paper's Table 5: none alone")
+            )  # fmt: skip
     setup = f"{n_frames} frames for each, {SETUP}; {used.words}; adjacent detections merged."
 
     def draw(figure: Figure) -> None:

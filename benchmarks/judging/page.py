@@ -79,7 +79,7 @@ def page(verdicts: Verdicts, picture: str, *, more: str = "") -> str:
         _INTRODUCTION,
         _summary(verdicts),
         f"![Efficiency of every model on every condition]({picture})",
-        _BEFORE,
+        _BEFORE + _on_fewer(shown),
         _EXPLANATION,
         "## Missed marks\n\n" + _MISSED,
         missed(verdicts),
@@ -93,6 +93,24 @@ def page(verdicts: Verdicts, picture: str, *, more: str = "") -> str:
         parts += ["## Sums of frames\n\n" + _SUMS, tables.sum_scores(summed), tables.sums(summed)]
     parts += ["## What was said\n\n" + _SAID, tables.said(verdicts), more]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _on_fewer(verdicts: Verdicts) -> str:
+    """Return what a model scores on the few stacks that another of the same network was given."""
+    sentences = []
+    for few in verdicts:
+        names = {row["condition"] for row in few["rows"]}
+        for other in verdicts:
+            same_network = few["model"].split(":")[0] == other["model"].split(":")[0]
+            theirs = {row["condition"] for row in other["rows"]}
+            if few.get("label") != "before" or not same_network or not names < theirs:
+                continue
+            if len(theirs) - len(names) > 2:
+                sentences.append(
+                    f"{short_name(few)}: {few['score']:.1f} on its {len(names)} stacks; "
+                    f"{short_name(other)} has {tables.score_on(other, names):.1f} on the same."
+                )
+    return "".join(f"\n{sentence}" for sentence in sentences)
 
 
 def _summary(verdicts: Verdicts) -> str:
@@ -139,7 +157,8 @@ Deep-STORM states none."""
 
 _SUMS = """\
 The score of a network for sums is the mean over five stacks of 100 less the NMSE of its image in
-percent, which is how right the image is. The queue that trains them chooses by the mean of that
+percent, which is how right the image is; the cards of these models call it `efficiency`, which is
+not the challenge's. The queue that trains them chooses by the mean of that
 and of how narrow lines are, 100 for lines as narrow as the true molecules on the same pixels: an
 image that is right but for lines that are too wide has a good score by the first. The same verdicts
 by both:"""

@@ -45,7 +45,18 @@ def test_a_model_takes_two_lines_of_the_list_and_info_has_the_whole_text(
     text = read_card(path).trained_on
     assert text in whole
     assert text not in told
-    assert "…" in told
+
+
+def test_models_list_says_which_models_give_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "out", Console(width=120))
+    rows = [row.split("│") for row in call("models", "list").stdout.splitlines() if "│" in row]
+    depth, brief = ({row[1].strip(): row[n].strip() for row in rows} for n in (4, 5))
+    assert depth["dilated-loc:tetrapod-3um"] == "PSF"
+    assert depth["voxel-regression:quad-plane-192nm"] == "planes"
+    assert depth["dilated-loc:2d"] == depth["fit"] == ""
+    assert brief["dilated-loc:2d"] == "frames of many microscopes"
+    assert brief["drsn-storm:2d-x8"] == "sums of 1-60 frames of many microscopes"
+    assert not any("…" in words for words in brief.values())
 
 
 def test_names_of_models_are_whole_in_a_narrow_terminal() -> None:

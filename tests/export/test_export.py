@@ -92,6 +92,14 @@ def test_a_package_passes_the_model_zoo_and_comes_back(home: Path) -> None:
     assert back.card.sha256 == ours.card.sha256
 
 
+def test_an_export_says_which_frames_it_takes(tmp_path: Path) -> None:
+    out = ["--format", "onnx", "--out", tmp_path / "m.onnx"]
+    fixed = call("models", "export", ALWAYS, *out, "--frame-size", "32x48")
+    assert "takes frames of 32 x 48 pixels and no others (--frame-size)" in fixed.stdout
+    free = call("models", "export", "voxel-regression:quad-plane-192nm", *out)
+    assert "takes frames of any size" in free.stdout
+
+
 def test_a_network_that_localizes_is_no_package(tmp_path: Path) -> None:
     graph = ExportedGraph(find_model("dilated-loc:2d-100nm"))
     with pytest.raises(ValueError, match="finds molecules, which is no image"):

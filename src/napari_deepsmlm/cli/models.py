@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from textwrap import shorten
@@ -44,14 +45,15 @@ def list_models(as_json: JsonFlag = False) -> None:
         lists = {kind: [_info(n, c) for n, c in each.items()] for kind, each in kinds.items()}
         print_json({**lists, "networks": [*networks]})
         return
-    table = NamesTable("model", "pixel nm", "upsampling", "trained on", names="model")
+    table = NamesTable("model", "pixel nm", "finer", "depth", "trained on", names="model")
     for name, card in (cards | adapted | imported | untrained).items():
         info = _info(name, card)
-        upsampling = "" if card.upsampling is None else str(card.upsampling)
+        finer = "" if card.upsampling is None else f"×{card.upsampling}"
         pixel = "any" if card.is_for_any_pixel else f"{card.pixel_size_nm:g}"
-        table.add_row(
-            name, pixel, upsampling, _in_brief(info["trained_on"].removeprefix("Trained on "))
-        )
+        trained_on = _in_brief(info["trained_on"])
+        if card.is_trained and card.is_for_any_pixel:
+            trained_on += " of many microscopes"
+        table.add_row(name, pixel, finer, _depth(card), trained_on)
     out.print(table)
     out.print("Networks to train: " + ", ".join(sorted(networks)))
 
@@ -123,7 +125,15 @@ def export_model(
     if as_json:
         print_json(told)
     else:
-        out.print(f"{graph.found.name} in {out_file}; input: {told['input']}.", soft_wrap=True)
+        size = (
+            "frames of any size"
+            if told["frame_px"] == "any"
+            else (f"frames of {told['frame_px']} pixels and no others (--frame-size)")
+        )
+        out.print(
+            f"{graph.found.name} in {out_file}; takes {size}; input: {told['input']}.",
+            soft_wrap=True,
+        )
 
 
 def import_model(
@@ -185,10 +195,22 @@ def _cards(paths: Mapping[str, Path]) -> dict[str, ModelCard]:
     return cards
 
 
+def _depth(card: ModelCard) -> str:
+    """Return what tells depth, nothing if nothing does."""
+    is_of_planes = (card.psf or {}).get("kind") == "multiplane"
+    return "PSF" if card.reads_depth else "planes" if is_of_planes else ""
+
+
 def _in_brief(text: str) -> str:
-    """Return the first sentence, cut after a word where it is longer than 44 characters."""
-    sentence, stop, _ = text.partition(". ")
-    return shorten(sentence + stop.strip(), 44, placeholder=" …")
+    """Return the words before the first stop of any kind, without brackets, 60 characters or less.
+
+    Examples
+    --------
+    >>> _in_brief("Trained on simulated tubes (half) and uniform molecules, 660 nm: some. More.")
+    'tubes and uniform molecules'
+    """
+    begin = re.split(r"[:,.](?: |$)", text.removeprefix("Trained on "), maxsplit=1)[0]
+    return shorten(re.sub(r"simulated | \([^)]*\)", "", begin), 60, placeholder=" …")
 
 
 def _info(name: str, card: ModelCard, parameters: int | None = None) -> dict[str, Any]:

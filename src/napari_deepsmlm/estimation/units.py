@@ -11,7 +11,7 @@ from napari_deepsmlm.camera import EMCCD, SCMOS
 from napari_deepsmlm.estimation.light import Light, measure_light
 from napari_deepsmlm.estimation.noise import (
     USUAL_READ_E,
-    Noise,
+    CameraNoise,
     PhotonTransfer,
     camera_noise,
     usual_offset,
@@ -40,7 +40,7 @@ class Units(NamedTuple):
     """What turns ADU into light, and how sure that is."""
 
     camera: Camera | None
-    noise: Noise
+    noise: CameraNoise
     offset_adu: float | None
     gain: float
     """ADU per unit of light."""
@@ -154,7 +154,7 @@ def _measured(transfer: PhotonTransfer, kind: MeasuredKind, step_adu: float) -> 
         camera: Camera = emccd_of(gain, offset).replace(step_adu=step_adu)
         return Units(
             camera,
-            Noise(kind, 1.0, 0.0),
+            CameraNoise(kind, 1.0, 0.0),
             offset,
             gain,
             transfer.zero_error_adu,
@@ -174,7 +174,7 @@ def _measured(transfer: PhotonTransfer, kind: MeasuredKind, step_adu: float) -> 
     read_variance = max((offset - transfer.zero_adu) / gain, 0.0)
     return Units(
         camera,
-        Noise(kind, 1.0, read_variance),
+        CameraNoise(kind, 1.0, read_variance),
         offset,
         gain,
         offset_error,
@@ -185,5 +185,5 @@ def _measured(transfer: PhotonTransfer, kind: MeasuredKind, step_adu: float) -> 
 
 
 def _unknown(sample: Sample, transfer: PhotonTransfer) -> Units:
-    noise = Noise("normal", 1.0, max(transfer.mean_variance, 1e-12))
+    noise = CameraNoise("normal", 1.0, max(transfer.mean_variance, 1e-12))
     return Units(None, noise, None, 1.0, math.inf, math.inf, is_photons=False, is_given=False)

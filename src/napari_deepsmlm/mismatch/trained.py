@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_deepsmlm.estimation.correlation import covariance_width
-from napari_deepsmlm.estimation.noise import Noise, stated_noise
+from napari_deepsmlm.estimation.noise import CameraNoise, stated_noise
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.mismatch.snr import excess_of, gaussian_peak, signal_to_noise
 from napari_deepsmlm.models.fit import WIDTHS_PX
@@ -123,7 +123,7 @@ def ranges_of_fit(pixel_size_nm: float, sigma_px: float | None = None) -> dict[s
 def _varied(variety: Variety) -> Trained:
     """Return the ranges of many microscopes."""
     narrow, bright = variety.sigma_px[0], variety.photons[1]
-    noise = Noise("shot", 1.0, 0.0)
+    noise = CameraNoise("shot", 1.0, 0.0)
     return Trained(
         pixel_size_nm=PIXEL_NM,
         sigma_px=variety.sigma_px,

@@ -35,7 +35,7 @@ READ_BYTES = 32 << 20
 FEWEST_FRAMES = 5
 SMALLEST_PX = 16
 # Share of pixels at zero above which the statistics are spoilt.
-TOO_MANY_ZERO = 0.05
+MAX_SHARE_ZERO = 0.05
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def _oddities(frames: Array, dtype: np.dtype[Any]) -> list[str]:
         )
     low = float(frames.min())
     share = float((frames == low).mean())
-    if low < 0 or (low == 0 and share > TOO_MANY_ZERO):
+    if low < 0 or (low == 0 and share > MAX_SHARE_ZERO):
         found.append(
             "Many pixels are zero or negative: the background was subtracted already, so the "
             "camera's offset and the background cannot be known; give the raw frames."

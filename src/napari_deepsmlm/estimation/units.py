@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MeasuredKind = Literal["shot", "multiplied"]
 # Widths for which light is measured: a narrower or wider covariance is not that of molecules.
-NARROWEST_PX, WIDEST_PX = 0.45, 6.0
+LEAST_SIGMA_PX, MAX_SIGMA_PX = 0.45, 6.0
 # A camera without electron multiplication is ruled out if its fit has a chi squared (per degree of
 # freedom) this much larger than with multiplication, or if its gain would be above MAX_GAIN ADU per
 # electron, which no such camera has.
@@ -85,7 +85,7 @@ def light_in_units(
         choices = [_measured(transfer, kind, sample.step_adu) for kind in kinds]
     else:
         choices = [_unknown(sample, transfer)]
-    if not blinking.is_seen or not NARROWEST_PX < blinking.sigma_px < WIDEST_PX:
+    if not blinking.is_seen or not LEAST_SIGMA_PX < blinking.sigma_px < MAX_SIGMA_PX:
         return choices[0], None
     lights = [_measured_in(sample, blinking, units) for units in choices]
     is_multiplied = len(choices) == 2 and (

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Range = tuple[float, float]
 
 N_DEPTHS = 5
-WIDEST_SPOT_PX = 2.5
+MAX_SPOT_PX = 2.5
 """A little above the widest spot that models for any microscope are trained on."""
 MAX_FITTED = 0.005
 """Molecules in an area of sigma x sigma, above which many overlap and fits of one are wrong."""
@@ -48,7 +48,7 @@ class Trained(NamedTuple):
     @property
     def is_engineered(self) -> bool:
         """Whether no depth has the image of a spot, as with a phase mask."""
-        return not self.is_gaussian and self.sigma_px[0] > WIDEST_SPOT_PX
+        return not self.is_gaussian and self.sigma_px[0] > MAX_SPOT_PX
 
     def ranges(self, pixel_size_nm: float, sigma_px: float | None = None) -> dict[str, Range]:
         """Return the ranges by quantity, for data with this camera pixel and width of the PSF.

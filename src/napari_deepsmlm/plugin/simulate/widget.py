@@ -31,7 +31,7 @@ NAME = "simulated"
 TRUTH_NAME = "true positions"
 
 
-class Movie(FrozenModel):
+class MovieLength(FrozenModel):
     """How much is simulated."""
 
     n_frames: int = Field(100, ge=1, le=1_000_000, description="Number of frames.")
@@ -71,7 +71,7 @@ class SimulateWidget(JobPanel):
 
     def fill(self, kit: ExperimentKit) -> Iterator[None]:
         """Add what needs torch."""
-        self.movie = Fields(Movie, Movie.model_fields, self.form.rows, self)
+        self.movie = Fields(MovieLength, MovieLength.model_fields, self.form.rows, self)
         self.form.loaded.connect(self._on_experiment)
         yield from self.form.fill(kit)
         self.form.save_button.clicked.connect(self._on_save)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # The sixth difference, applied along both axes, lets 1e-3 of a molecule of σ 0.9 px pass, and
 # noise.
 FINEST = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
+# As many values in each: the brightest holds 4 % of them, those that molecules shine on. A line has
+# two unknowns, so their number matters little. A judgement.
 N_LEVELS = 24
 # Levels of brightness that noise does not mix (`are_steps_noise`): their distance in standard
 # deviations of the noise of brightness, the fewest values in one, and the fewest levels of a line.
@@ -31,6 +33,7 @@ NOISE_REACH, FEWEST_OF_LEVEL, FEWEST_LEVELS = 3.0, 60, 2
 LEAST_CONTRAST = 8.0
 # Read noise of current cameras without electron multiplication, electrons: usual, and most.
 USUAL_READ_E, MAX_READ_E = 1.5, 2.5
+# As current sCMOS cameras are set, and the EMCCD of the SMLM Challenge 2016 (`camera_presets`).
 USUAL_OFFSET_ADU = 100.0
 
 

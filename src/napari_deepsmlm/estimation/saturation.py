@@ -14,6 +14,7 @@ PILED_UP = 3.0
 N_BELOW = 3
 # Places that must have shown it: stuck pixels are few.
 FEWEST_PLACES = 4
+# From this share on: of 64 x 64 pixels four, the top of one molecule in each frame. A judgement.
 MAX_SHARE = 0.001
 
 

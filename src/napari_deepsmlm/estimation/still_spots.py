@@ -21,9 +21,15 @@ LEAST_SDS, LEAST_FRAME_SDS = 10.0, 5.0
 # Its light varies by less than this share: molecules that blink vary more, unless some 40 of them
 # shine at any time in the same place.
 MAX_VARIATION = 0.15
+# Of a spot all pixels of `low` are looked at: 20 are as many beads as a field usually has, and take
+# no time. A judgement.
 MAX_SPOTS = 20
-# More are not avoided where a part without them is looked for.
+# More are not avoided where a part without them is looked for: each adds two edges along both axes,
+# and of 12 edges along each there are 20,000 rectangles, of 22 a quarter of a million.
 MAX_AVOIDED = 5
+# The light of a spot ends where its ring is no more than this above the ground, in standard
+# deviations of one pixel of the smoothed frame: a ring has 40 pixels or more, so that its median is
+# known to less than half of one. A judgement.
 FAINT_SDS = 2.0
 
 

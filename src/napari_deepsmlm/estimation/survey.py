@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 MAX_LOOKED_AT = 1 << 20
-# Shares of pixels above which a warning is given: below the offset, at zero.
+# Shares of pixels above which a warning is given: below the offset, where noise puts 3e-5 of them
+# (REACH_SDS); and at zero, where a camera's offset of 100 ADU leaves none. Judgements: both leave
+# room for masked edges and dead pixels.
 MAX_SHARE_BELOW, MAX_SHARE_ZERO = 0.01, 0.05
 # Pixels further below the offset than this many standard deviations of read noise are not noise.
 REACH_SDS = 4.0

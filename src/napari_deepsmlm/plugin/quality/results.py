@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepsmlm._files import atomic_write
-from napari_deepsmlm._score_labels import LABELS, TIPS
+from napari_deepsmlm._score_labels import LABELS, TIPS, name_of
 from napari_deepsmlm.plugin.quality.mismatch_view import MismatchView
 from napari_deepsmlm.plugin.widgets.names import explain
 from napari_deepsmlm.plugin.widgets.notes import Note
@@ -50,7 +50,7 @@ class ResultRow(NamedTuple):
     @property
     def label(self) -> str:
         """The name in words."""
-        return LABELS.get(self.name, (self.name.replace("_", " "), ""))[0]
+        return name_of(self.name)
 
     @property
     def text(self) -> str:

@@ -25,11 +25,11 @@ SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pyside test-gpu coverage lint format builtins builtins-pause docs lowest beside dist clean
+.PHONY: help demo test test-all test-pyside test-lowest test-gpu coverage lint format builtins builtins-pause docs lowest beside dist test-dist clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed-base ## Reconstruct the built-in sample into demo/: no screen, GPU or data needed.
 	$(BIN)/deepsmlm demo --out demo
@@ -46,6 +46,10 @@ test-pyside: $(VENV)/.installed-test $(VENV)-pyside/.installed ## Run the tests 
 	bash scripts/install_system_libraries.sh
 	QT_API=pyside6 OMP_NUM_THREADS=1 $(SCREEN) $(VENV)-pyside/bin/python $(PYTEST) -o qt_api=pyside6 \
 	  -n $(JOBS) --dist worksteal $(or $(TESTS),tests/plugin)
+
+test-lowest: $(VENV)-lowest/.installed ## Run the suite with the lowest versions that pyproject.toml allows.
+	bash scripts/install_system_libraries.sh
+	OMP_NUM_THREADS=1 $(SCREEN) $(VENV)-lowest/bin/python $(PYTEST) -W default -n $(JOBS) --dist worksteal $(TESTS)
 
 test-gpu: $(VENV)/.installed-test ## Run what needs a CUDA GPU, then the benchmark there, into gpu/ (ten minutes).
 	bash scripts/install_system_libraries.sh
@@ -97,8 +101,13 @@ dist: $(BIN)/pip ## Build wheel and sdist into dist/, and check what they hold.
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python scripts/check_distributions.py dist/*
 
+test-dist: dist ## Install that wheel into an empty environment, and reconstruct the sample there.
+	$(PYTHON) -m venv --clear $(VENV)-dist
+	$(VENV)-dist/bin/python -m pip install --quiet --no-compile dist/*.whl
+	cd $(VENV)-dist && bin/deepsmlm demo --out demo && bin/deepsmlm models list --json
+
 clean: ## Remove what make has made, the environment included.
-	rm -rf $(VENV) $(VENV)-pyside demo gpu site dist build .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-pyside $(VENV)-lowest $(VENV)-dist demo gpu site dist build .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip is the last thing that venv installs, so its presence means a whole environment. An older pip
@@ -118,3 +127,10 @@ $(VENV)-pyside/.installed: constraints.txt | $(BIN)/pip
 	$(VENV)-pyside/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $@
 	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" \
 	  > "$$(cat $@)/tests.pth"
+
+# Warnings of old releases are theirs, so that its tests do not take them for errors.
+$(VENV)-lowest/.installed: pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-lowest
+	$(BIN)/uv pip install --quiet --python $(VENV)-lowest --resolution lowest-direct -e ".[all,distributed,test]"
+	@touch $@

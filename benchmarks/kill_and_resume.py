@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OWN_CHOICES: dict[str, dict[str, Any]] = {"voxel-regression": {"plane_z_nm": [0.0]}}
 AUTOSAVE_S = 0.05
-MOST_DELAY_S = 0.02
+MAX_DELAY_S = 0.02
 """A kill comes up to this long after a step, s: in the next steps or while a file is written."""
 
 
@@ -89,7 +89,7 @@ def kill_and_resume(network: str, folder: Path, *, kills: int, steps: int, seed:
         first_step = draw.uniform(n, n + 1) * steps / (kills + 1)
         while process.exitcode is None and (reached.value < first_step or saved_at(state) == saved):
             time.sleep(0.001)
-        process.join(draw.uniform(0.0, MOST_DELAY_S))
+        process.join(draw.uniform(0.0, MAX_DELAY_S))
         if process.exitcode is not None:
             break
         process.kill()

@@ -24,7 +24,7 @@ from napari_deepsmlm.metrics import count_image, image_scores, match
 from napari_deepsmlm.models import built_in_models, find_model
 
 SIDE_PX = 64
-MOST_SUMMED = 50
+MAX_SUMMED = 50
 
 
 class Scores(NamedTuple):
@@ -38,7 +38,7 @@ def scores_in_both(name: str, n_inputs: int = 32, seed: int = 1) -> tuple[Scores
     """Return the scores of a model in fp32 and in bf16, on the same frames."""
     found = find_model(name)
     known = Experiment.from_dict(found.card.experiment, source=name)
-    summed = min(MOST_SUMMED, (known.variety or known.simulation).sum_frames[1])
+    summed = min(MAX_SUMMED, (known.variety or known.simulation).sum_frames[1])
     simulation = known.simulation.replace(sum_frames=(1, 1))
     if summed > 1:  # their densities are those of whole sums
         low, high = simulation.density_per_um2

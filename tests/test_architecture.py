@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,32 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_deepsmlm"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+
+UPPER_LIMIT = re.compile(
+    r"\b_?(MOST|LARGEST|LONGEST|WIDEST|HIGHEST|FARTHEST|COARSEST|TOO_MANY)(_|\b)"
+)
+# An event is what one job tells; nobody reads those of two jobs in one place.
+EVENT = "events of different jobs"
+SHARED_NAMES = {
+    "Column": "what a filter asks for, and what a file format has",
+    "Doing": EVENT,
+    "Done": EVENT,
+    "Finished": EVENT,
+    "Found": "what a search came to, never beside that of another",
+    "Images": "a protocol of a list, and images with their slopes; each of one module",
+    "Measured": EVENT,
+    "Number": "in the text of a filter, and the editor of a number",
+    "Place": "of an image in a file's name, and of a column in a table; each of one module",
+    "Run": "the same protocol, which a panel needs without the floor of adaptation",
+    "Sample": "frames that are measured, and what is kept of them beside an adapted model",
+    "Saved": EVENT,
+    "Seen": "what the viewer shows, and what a figure of a paper is made of",
+    "Started": EVENT,
+    "Step": "of a recipe, and an event",
+    "StepDone": "of a recipe, and an event",
+    "Stopped": "the exception of a job; none catches that of another",
+    "Waiting": "an event, and a batch on its way to the device",
+}
 
 
 def test_imports_go_down_the_floors() -> None:
@@ -57,13 +84,57 @@ def test_every_file_that_contributing_names_is_there() -> None:
 
 
 def test_every_module_begins_with_its_story() -> None:
-    stories = {p: ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))) for p in MODULES}
+    stories = {path: ast.get_docstring(tree_of(path)) for path in MODULES}
     untold = [
         path.relative_to(PACKAGE).as_posix()
         for path, story in stories.items()
         if not story or not story.splitlines()[0].endswith((".", "?"))
     ]
     assert not untold
+
+
+def test_upper_limits_are_called_max() -> None:
+    files = [path for part in ("src", "tests", "benchmarks", "scripts") for path in python_of(part)]
+    assert not [
+        f"{path.relative_to(ROOT).as_posix()}: {name}"
+        for path in files
+        for name in constants_of(path)
+        if UPPER_LIMIT.match(name) and (path.stem, name) != ("widths", "WIDEST_PX")
+    ]
+
+
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    where: dict[str, list[str]] = {}
+    for path in MODULES:
+        if any(part.startswith("_") for part in path.relative_to(PACKAGE).with_suffix("").parts):
+            continue
+        for node in tree_of(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where.setdefault(node.name, []).append(path.relative_to(PACKAGE).as_posix())
+    shared = {name: places for name, places in where.items() if len(places) > 1}
+    assert set(shared) == set(SHARED_NAMES), shared
+
+
+def python_of(part: str) -> list[Path]:
+    """Return the files of a folder of the repository."""
+    return sorted((ROOT / part).rglob("*.py"))
+
+
+def constants_of(path: Path) -> list[str]:
+    """Return the names in capitals that a file assigns to, in pairs too, if any may be a limit."""
+    if not UPPER_LIMIT.search(path.read_text(encoding="utf-8")):
+        return []
+    return [
+        node.id
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id.isupper()
+    ]
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """Return a file as parsed once for all tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def top_level_modules() -> list[Path]:

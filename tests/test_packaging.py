@@ -147,6 +147,28 @@ def test_the_version_is_the_same_wherever_it_stands() -> None:
     assert f"## [{version}] - {cited['date-released']}" in changes
 
 
+def test_workflows_call_the_targets_of_make_and_leave_none_that_tests_out() -> None:
+    flows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    steps = [
+        step.get("run", "").replace("${{ matrix.target }}", " ".join(matrix.get("target", ())))
+        for path in flows
+        for job in yaml.safe_load(path.read_text("utf-8"))["jobs"].values()
+        for matrix in [job.get("strategy", {}).get("matrix", {})]
+        for step in job["steps"]
+    ]
+    called = {
+        target
+        for step in steps
+        for line in re.findall(r"\bmake ((?:[a-z-]+ ?)+)", step)
+        for target in line.split()
+    }
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert called <= targets
+    tests = {target for target in targets if target.startswith("test")} - {"test-gpu"}
+    assert called >= tests | {"docs", "lowest"}, "a GPU is on no runner"
+    assert ".ci/run" in steps
+
+
 def test_every_built_in_model_has_a_card_that_says_what_to_cite() -> None:
     weights = sorted((PACKAGE / "pretrained").glob("*.safetensors"))
     assert weights

@@ -19,7 +19,7 @@ REACH_NM = 1500.0
 """Light further away from its molecule is left out: 3 % of an Airy pattern of NA 1.4."""
 STEP_NM = 1.0
 _PUPIL_SAMPLES = 120
-_WIDEST_SAMPLE_NM = 20.0
+_MAX_SAMPLE_NM = 20.0
 _SAMPLES_AT_ONCE = 4_000_000
 
 
@@ -97,7 +97,7 @@ def add_light(
         Molecules may lie outside the frame.
     """
     table = radial_table(optics, z_nm)
-    n_sub = int(np.ceil(pixel_nm / _WIDEST_SAMPLE_NM))
+    n_sub = int(np.ceil(pixel_nm / _MAX_SAMPLE_NM))
     half = int(np.ceil(REACH_NM / pixel_nm))
     side = 2 * half + 1
     frame, x_nm, y_nm, photons = rows

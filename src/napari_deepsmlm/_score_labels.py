@@ -32,6 +32,8 @@ LABELS = {
     "efficiency_3d": ("Efficiency, 3-D", "%"),
     "bound_lateral_nm": ("Cramér-Rao bound, lateral, molecules alone", "nm"),
     "bound_axial_nm": ("Cramér-Rao bound, axial, molecules alone", "nm"),
+    "crlb_lateral_nm": ("Cramér-Rao bound, lateral", "nm"),
+    "crlb_axial_nm": ("Cramér-Rao bound, axial", "nm"),
     "efficiency": ("Efficiency", "%"),
     "threshold": ("Decision threshold", ""),
     "bias_x_nm": ("Bias x", "nm"),
@@ -47,6 +49,11 @@ LABELS = {
     "n_false_positive": ("Found but false", "molecules"),
     "n_false_negative": ("Missed", "molecules"),
 }
+# The same where the axis of a small plot has no room for more.
+SHORT_LABELS = {
+    "rmse_lateral_nm": ("error in x, y", "nm"),
+    "rmse_axial_nm": ("error in z", "nm"),
+}
 TIPS = {
     "frc_time_nm": "1 / frequency at which the correlation of two halves, taken from alternating "
     "blocks of time, first falls below 1/7.",
@@ -57,17 +64,28 @@ TIPS = {
     "nmse_percent": "Squared difference of the scaled image from the truth, as a share of the "
     "truth. The blur and the scale below belong to it.",
     "rmse_lateral_nm": "Root of the mean of dx² + dy², as in the SMLM Challenge.",
+    "rmse_axial_nm": "Root of the mean of dz².",
+    "jaccard": "Found and true: 1 where all are found and no others.",
     "rmse_per_axis_nm": "Root of the mean of (dx² + dy²) / 2, as some papers report it.",
 }
 
 
-def label_of(score: str) -> str:
+def name_of(score: str) -> str:
+    """Return what a score is called, without its unit."""
+    return LABELS.get(score, (score.replace("_", " "), ""))[0]
+
+
+def label_of(score: str, *, is_short: bool = False) -> str:
     """Return what a score is called, with its unit in brackets.
 
     Examples
     --------
     >>> label_of("rmse_lateral_nm"), label_of("jaccard"), label_of("my_own")
     ('RMSE, lateral (x and y) (nm)', 'Jaccard index', 'my own')
+    >>> label_of("rmse_lateral_nm", is_short=True)
+    'error in x, y (nm)'
     """
-    name, unit = LABELS.get(score, (score.replace("_", " "), ""))
+    name, unit = LABELS.get(score, (name_of(score), ""))
+    if is_short:
+        name, unit = SHORT_LABELS.get(score, (name, unit))
     return f"{name} ({unit})" if unit else name

@@ -253,6 +253,18 @@ def test_a_stopped_batch_keeps_what_is_done_and_goes_on_with_the_rest(
     assert begun(recipe(), out) == {"cell_2.tif": ""}
 
 
+def test_the_summary_says_which_stack_is_begun_as_a_kill_would_leave_it(
+    recipe: Make, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    states = [
+        [line["state"] for line in read_summary(out)]
+        for event in BatchJob(recipe(), out).run()
+        if isinstance(event, StackBegan)
+    ]
+    assert states == [["begun"], ["done", "begun"]]
+
+
 def test_a_stack_that_is_stopped_in_the_middle_does_not_count_as_done(
     recipe: Make, day: Path, tmp_path: Path
 ) -> None:

@@ -109,7 +109,7 @@ def test_resuming_where_no_run_is_is_an_error_and_makes_nothing(
     for given in ((), (config,)):
         result = call("train", *given, "--out", tmp_path / "new", "--resume")
         assert result.exit_code == 2
-        assert "holds no training run that can be resumed" in words(result)
+        assert "leave out --resume (in Python: resume=True) to begin a run" in words(result)
     assert not (tmp_path / "new").exists()
     nothing = call("train", "--out", tmp_path / "new")
     assert nothing.exit_code == 2

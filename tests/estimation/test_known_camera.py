@@ -14,7 +14,7 @@ from napari_deepsmlm import known_cameras
 from napari_deepsmlm.camera import EMCCD, SCMOS, AdditiveNoise, IdealCamera, camera_preset
 from napari_deepsmlm.estimation import know_camera
 from napari_deepsmlm.estimation.noise import stated_noise
-from napari_deepsmlm.fitting import Noise as FitNoise
+from napari_deepsmlm.fitting import Noise
 from napari_deepsmlm.io import open_frames
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def test_a_camera_in_the_file_that_makes_no_sense_is_said(
 def test_added_noise_is_that_of_its_background_and_gaussian_noise() -> None:
     noise = stated_noise(AdditiveNoise(gaussian_photons=3.0))
     assert (noise.kind, noise.quantum_efficiency, noise.read_variance) == ("shot", 1.0, 9.0)
-    fit = FitNoise.of(AdditiveNoise(gain=10.0), (2, 2))
+    fit = Noise.of(AdditiveNoise(gain=10.0), (2, 2))
     at_background = fit.variance(torch.full((2, 2), 10.0))
     assert at_background.numpy() == pytest.approx(np.full((2, 2), 19.0), abs=0.01)
 

@@ -17,7 +17,7 @@ from napari_deepsmlm.estimation.correlation import (
 )
 from napari_deepsmlm.estimation.drift import measure_drift
 from napari_deepsmlm.estimation.light import partial_share, psf_values
-from napari_deepsmlm.estimation.noise import Noise, photon_transfer, usual_offset
+from napari_deepsmlm.estimation.noise import CameraNoise, photon_transfer, usual_offset
 from napari_deepsmlm.psf import GaussianPSF
 
 
@@ -75,11 +75,11 @@ def test_arrivals_are_the_transform_of_shot_noise(t: float) -> None:
     counts = np.arange(60)
     poisson = np.exp(-1.0) / np.array([math.factorial(k) for k in counts], float)
     expected = math.log((poisson * np.exp(-t * counts)).sum())
-    assert Noise("shot", 1.0, 0.0).arrivals(np.array([t]))[0] == pytest.approx(expected)
+    assert CameraNoise("shot", 1.0, 0.0).arrivals(np.array([t]))[0] == pytest.approx(expected)
 
 
 def test_multiplied_arrivals_have_twice_the_variance_of_light() -> None:
-    noise, t = Noise("multiplied", 0.9, 0.0), np.array([1e-3])
+    noise, t = CameraNoise("multiplied", 0.9, 0.0), np.array([1e-3])
     electrons_variance = 2 / 0.9  # of one photon: excess 2, a share QE of photons is seen
     curvature = (noise.arrivals(t) + noise.arrivals(-t)) / t**2
     assert curvature[0] == pytest.approx(electrons_variance, rel=1e-3)

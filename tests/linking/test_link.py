@@ -126,7 +126,7 @@ def test_an_empty_table_stays_one() -> None:
 # -- pairs -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("max_gap", [1, 3, pairs.MOST_GAPS])
+@pytest.mark.parametrize("max_gap", [1, 3, pairs.MAX_GAP_OF_CELLS])
 @pytest.mark.parametrize("quantum_nm", [0.0, 10.0])
 @pytest.mark.parametrize("is_3d", [False, True])
 def test_both_ways_find_the_same_pairs(
@@ -149,7 +149,7 @@ def test_both_ways_find_the_same_pairs(
 
     by_squares = found()
     assert len(by_squares) > 50
-    monkeypatch.setattr(pairs, "MOST_GAPS", 0)
+    monkeypatch.setattr(pairs, "MAX_GAP_OF_CELLS", 0)
     assert found() == by_squares
 
 

@@ -23,7 +23,7 @@ MODELS = {name: path for name, path in BUILT_IN.items() if not read_card(path).i
 UNIVERSAL = [name for name in BUILT_IN if name not in MODELS]
 MASKS = ["dilated-loc:saddle-2um", "dilated-loc:tetrapod-3um", "dilated-loc:tetrapod-6um"]
 # Photons per pixel and frame, of those for sums, which see so much of each of many frames.
-MOST_BACKGROUND = {"drsn-storm:2d-x4": 500.0, "drsn-storm:2d-x8": 500.0}
+MAX_BACKGROUND = {"drsn-storm:2d-x4": 500.0, "drsn-storm:2d-x8": 500.0}
 IN_FOCUS = [name for name in MODELS if ":2d-" in name]
 
 
@@ -122,7 +122,7 @@ def test_a_model_for_any_microscope_is_at_home_on_each(
     name: str, pixel_nm: float, background: float
 ) -> None:
     found = told(name, pixel_nm, background)
-    if background > MOST_BACKGROUND.get(name, background):
+    if background > MAX_BACKGROUND.get(name, background):
         assert any("Background is" in sentence for sentence in found)
     else:
         assert found == []

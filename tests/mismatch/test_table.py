@@ -12,8 +12,8 @@ import napari_deepsmlm as ds
 from napari_deepsmlm.camera import EMCCD, SCMOS, Camera, IdealCamera
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.mismatch import (
+    MismatchRow,
     MismatchTable,
-    Row,
     compare_with_training,
     mismatch_table,
     settings_of,
@@ -67,7 +67,7 @@ def table_of(made: ds.Experiment, n_frames: int = 60, **more: Any) -> MismatchTa
     return compare_with_training(stack, MODEL, **more)
 
 
-def rows_of(table: MismatchTable) -> dict[str, Row]:
+def rows_of(table: MismatchTable) -> dict[str, MismatchRow]:
     return {row.name: row for row in table.rows}
 
 

@@ -31,7 +31,7 @@ def n_connections(viewer: Any) -> int:
     return sum(len(emitter.callbacks) for emitter in [*followed, viewer.events.theme])
 
 
-@pytest.mark.parametrize("n_openings", [2, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_openings", [2, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "what", thinned(["run", "loading", "opened", "preview", "region"], keep=(0, 1))
 )

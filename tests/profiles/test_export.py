@@ -9,7 +9,7 @@ from tests.profiles.conftest import gaussian, profile_across, ridge
 
 from napari_deepsmlm.profiles import PixelGrid, fit_profile
 from napari_deepsmlm.profiles.export import (
-    Measurement,
+    MeasuredLine,
     curves_table,
     profile_figure,
     results_table,
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from napari_deepsmlm.profiles import Model
 
 
-def measured(name: str = "image", model: Model = "gauss", unit: str = "nm") -> Measurement:
+def measured(name: str = "image", model: Model = "gauss", unit: str = "nm") -> MeasuredLine:
     grid = PixelGrid.of_pixels(10)
     image, middle, across = ridge(grid, 0.3, gaussian(30))
     profile = profile_across(image, grid, middle, across, 200)
-    return Measurement(name, "1", profile, fit_profile(profile, model), unit=unit)
+    return MeasuredLine(name, "1", profile, fit_profile(profile, model), unit=unit)
 
 
-FAILED = Measurement("dark", "1", None, None, "The line has no length.")
+FAILED = MeasuredLine("dark", "1", None, None, "The line has no length.")
 
 
 def test_a_row_says_all_with_units() -> None:

@@ -199,8 +199,8 @@ def test_a_view_holds_what_is_seen_in_few_pixels(
     n_wide = screen[0] * screen[1] * (1 + 2 * view.MARGIN) ** 2
     rim = 2 * (found.shape[0] + found.shape[1] + 1)  # pixels that are seen in part
     assert np.prod(found.shape) <= min(n_wide, view.MAX_VIEW_PIXELS) + rim
-    assert found.sr_pixel_nm >= min(pixel, view.LARGEST_NM) * (1 - 1e-6)
-    if n_wide < view.MAX_VIEW_PIXELS and pixel > view.SMALLEST_NM:
+    assert found.sr_pixel_nm >= min(pixel, view.MAX_PIXEL_NM) * (1 - 1e-6)
+    if n_wide < view.MAX_VIEW_PIXELS and pixel > view.LEAST_PIXEL_NM:
         assert found.sr_pixel_nm <= pixel * 2**0.25 * (1 + 1e-6), "as fine as the screen"
 
 

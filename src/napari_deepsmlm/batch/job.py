@@ -138,6 +138,9 @@ class BatchJob:
             self._skipped.add(file)
         else:
             self._skipped.discard(file)
+            # Written now: after a kill, the summary says what it came in the middle of.
+            self._rows[file] = StackRow(file=file, folder=folder.name, state="begun")
+            self._write_summary_so_far()
             yield StackBegan(stack.path, folder, number, n_stacks, work.what_again)
             for doing in work.run():
                 yield StackProgress(stack.path, number, n_stacks, doing)

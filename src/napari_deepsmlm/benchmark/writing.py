@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import atomic_write
+from napari_deepsmlm._palette import BLUE, ON_PAPER, VERMILION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,13 +69,13 @@ def _drawn(measured: Sequence[Measured]) -> Any:
         (
             "64²",
             -0.3,
-            "tab:blue",
+            BLUE,
             [(s.published_ms_per_frame_64, s.ms_per_frame_64) for s in speeds],
         ),
         (
             "128²",
             0.1,
-            "tab:red",
+            VERMILION,
             [(s.published_ms_per_frame_128, s.ms_per_frame_128) for s in speeds],
         ),
     )
@@ -93,7 +94,7 @@ def _drawn(measured: Sequence[Measured]) -> Any:
     time_axes.set(yscale="log", ylabel="ms per frame, ours with decoding", xticks=places)
     time_axes.margins(y=0.1)
     time_axes.legend(fontsize="small", ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
-    share_axes.bar(places, [s.pipeline_efficiency for s in speeds], 0.5)
+    share_axes.bar(places, [s.pipeline_efficiency for s in speeds], 0.5, color=BLUE)
     share_axes.axhline(1, color="grey", linewidth=0.8)
     share_axes.set(ylabel="pipeline / bare network", xticks=places)
     for axes in (time_axes, share_axes):
@@ -109,6 +110,7 @@ def _draw_rates(
     """Draw frames per second, a line for each network, in as many axes as there are keys."""
     axes = figure.subplots(1, len(against), sharey=True, squeeze=False)[0]
     for key, plot in zip(against, axes, strict=True):
+        plot.set_prop_cycle(color=ON_PAPER)
         for speed, name in zip(speeds, names, strict=True):
             rates = sorted(_rates(speed, key).items())
             plot.plot([n for n, _ in rates], [rate for _, rate in rates], "o-", label=name)

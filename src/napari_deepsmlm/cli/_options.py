@@ -10,7 +10,7 @@ import typer
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 Stacks = Annotated[list[Path], typer.Argument(help="Stack; several files: one series in time.")]
-PixelSize = Annotated[
+FramePixelSize = Annotated[
     float | None, typer.Option(help="Camera pixel, nm; default: what the file says.")
 ]
 Channel = Annotated[

@@ -17,7 +17,7 @@ Table = Annotated[
         help="Localizations: .csv, .txt ... of any program, .hdf5, .smlm, .parquet, SMAP .mat."
     ),
 ]
-PixelSize = Annotated[
+TablePixelSize = Annotated[
     float | None,
     typer.Option(help="Camera pixel, nm, for tables in pixels; default: what the file says."),
 ]

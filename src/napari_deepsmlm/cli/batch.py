@@ -18,9 +18,9 @@ from napari_deepsmlm.cli._console import (
 )
 from napari_deepsmlm.cli._options import (
     CameraChoice,
+    FramePixelSize,
     JsonFlag,
     OutFolder,
-    PixelSize,
     Scheduler,
     Workers,
     choose_camera,
@@ -57,7 +57,7 @@ def batch(
     model: Annotated[
         str | None, typer.Option(help="Network, built-in model or file; default: deep-storm.")
     ] = None,
-    pixel_size: PixelSize = None,
+    pixel_size: FramePixelSize = None,
     sum_frames: Annotated[int | None, typer.Option(min=1, help="Frames summed per input.")] = None,
     camera: CameraChoice = None,
     threshold: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_deepsmlm.cli._console import out, print_json, print_warnings
-from napari_deepsmlm.cli._options import Axes, Channel, JsonFlag, PixelSize
+from napari_deepsmlm.cli._options import Axes, Channel, FramePixelSize, JsonFlag
 
 
 def calibrate(
@@ -17,7 +17,7 @@ def calibrate(
     ],
     z_step: Annotated[float, typer.Option(help="Distance between two images, nm.")],
     out_file: Annotated[Path, typer.Option("--out", help="PSF to write, .safetensors.")],
-    pixel_size: PixelSize = None,
+    pixel_size: FramePixelSize = None,
     planes: Annotated[
         int, typer.Option(min=1, help="Every N files, in this order, are the planes of a stack.")
     ] = 1,

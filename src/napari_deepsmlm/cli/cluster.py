@@ -13,8 +13,8 @@ from napari_deepsmlm.cli._options import JsonFlag
 from napari_deepsmlm.cli._tables import (
     Kind,
     OutTable,
-    PixelSize,
     Table,
+    TablePixelSize,
     Unit,
     check_outputs,
     read,
@@ -33,7 +33,7 @@ def cluster(
     table_of_clusters: Annotated[
         Path | None, typer.Option("--table", help="Write a row for each cluster too, .csv.")
     ] = None,
-    pixel_size: PixelSize = None,
+    pixel_size: TablePixelSize = None,
     unit: Unit = None,
     kind: Kind = None,
     as_json: JsonFlag = False,

@@ -16,7 +16,7 @@ from napari_deepsmlm.cli._lapse_drift import hold_lapse_still, save_measured
 from napari_deepsmlm.cli._options import JsonFlag
 from napari_deepsmlm.cli._tables import (
     Kind,
-    PixelSize,
+    TablePixelSize,
     Unit,
     check_outputs,
     read,
@@ -63,7 +63,7 @@ def drift(
         Path | None,
         typer.Option(help="Of a time-lapse: write the sum of its images, held still, .tif, too."),
     ] = None,
-    pixel_size: PixelSize = None,
+    pixel_size: TablePixelSize = None,
     unit: Unit = None,
     kind: Kind = None,
     as_json: JsonFlag = False,

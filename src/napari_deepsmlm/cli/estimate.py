@@ -13,10 +13,10 @@ from napari_deepsmlm.cli._options import (
     Baseline,
     CameraName,
     Channel,
+    FramePixelSize,
     FrameRange,
     JsonFlag,
     PhotonsPerAdu,
-    PixelSize,
     Stacks,
     choose_camera,
     read_frame_range,
@@ -25,7 +25,7 @@ from napari_deepsmlm.cli._options import (
 
 def estimate(
     stack: Stacks,
-    pixel_size: PixelSize = None,
+    pixel_size: FramePixelSize = None,
     camera: CameraName = None,
     baseline: Baseline = None,
     photons_per_adu: PhotonsPerAdu = None,

@@ -11,8 +11,8 @@ from napari_deepsmlm.cli._options import JsonFlag
 from napari_deepsmlm.cli._tables import (
     Kind,
     OutTable,
-    PixelSize,
     Table,
+    TablePixelSize,
     Unit,
     check_outputs,
     read,
@@ -36,7 +36,7 @@ def link(
         float | None,
         typer.Option(help="Remove rows of one frame that are nearer, nm; the surer one stays."),
     ] = None,
-    pixel_size: PixelSize = None,
+    pixel_size: TablePixelSize = None,
     unit: Unit = None,
     kind: Kind = None,
     as_json: JsonFlag = False,

@@ -10,7 +10,7 @@ import typer
 from napari_deepsmlm._windows import windows_of
 from napari_deepsmlm._words import counted
 from napari_deepsmlm.cli._options import JsonFlag
-from napari_deepsmlm.cli._tables import PixelSize, Unit, check_belongings, read, tell
+from napari_deepsmlm.cli._tables import TablePixelSize, Unit, check_belongings, read, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,7 @@ def movie(
     ] = "histogram",
     sigma: Annotated[float | None, typer.Option(help="gaussian: one width for all, nm.")] = None,
     speed: Annotated[int, typer.Option(min=1, max=50, help="Images per second.")] = 10,
-    pixel_size: PixelSize = None,
+    pixel_size: TablePixelSize = None,
     unit: Unit = None,
     as_json: JsonFlag = False,
 ) -> None:

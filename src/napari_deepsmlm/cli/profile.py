@@ -51,7 +51,7 @@ def profile(
     from napari_deepsmlm.profiles import PixelGrid, fit_profile, line_profile
     from napari_deepsmlm.profiles.curves import curve_of
     from napari_deepsmlm.profiles.export import (
-        Measurement,
+        MeasuredLine,
         curves_table,
         save_profile_figure,
         save_table,
@@ -67,7 +67,7 @@ def profile(
     line_nm = ends if line_unit == "nm" else grid.to_nm(ends)
     measured = line_profile(pixels, line_nm, grid=grid, width_px=width)
     fit = fit_profile(measured, model)  # type: ignore[arg-type] # checked above
-    one = Measurement(image.name, "line", measured, fit)
+    one = MeasuredLine(image.name, "line", measured, fit)
     if out_file is not None:
         save_table(out_file, curves_table([one]))
     if figure is not None:

@@ -13,8 +13,8 @@ from napari_deepsmlm.cli._options import JsonFlag
 from napari_deepsmlm.cli._tables import (
     Kind,
     OutTable,
-    PixelSize,
     Table,
+    TablePixelSize,
     Unit,
     check_belongings,
     check_outputs,
@@ -34,7 +34,7 @@ def filter_table(
         str, typer.Option(help="Condition, as 'uncertainty_xy < 30 & (intensity > 500)'.")
     ],
     out_file: OutTable,
-    pixel_size: PixelSize = None,
+    pixel_size: TablePixelSize = None,
     unit: Unit = None,
     kind: Kind = None,
     as_json: JsonFlag = False,
@@ -90,7 +90,7 @@ def render(
         str | None, typer.Option(help="Column that gives the colours, such as z; makes RGB.")
     ] = None,
     where: Annotated[str | None, typer.Option(help="Draw only what fulfils a condition.")] = None,
-    pixel_size: PixelSize = None,
+    pixel_size: TablePixelSize = None,
     unit: Unit = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -192,7 +192,7 @@ def _draw_to(
 def convert(
     table: Table,
     out_file: OutTable,
-    pixel_size: PixelSize = None,
+    pixel_size: TablePixelSize = None,
     unit: Unit = None,
     kind: Kind = None,
     as_json: JsonFlag = False,

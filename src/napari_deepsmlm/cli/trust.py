@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_deepsmlm.cli._console import err, out, print_json
-from napari_deepsmlm.cli._options import JsonFlag, OutFolder, PixelSize
+from napari_deepsmlm.cli._options import FramePixelSize, JsonFlag, OutFolder
 
 
 def trust(
@@ -18,7 +18,7 @@ def trust(
     model: Annotated[
         str | None, typer.Option(help="That made it; default: what report.json beside it says.")
     ] = None,
-    pixel_size: PixelSize = None,
+    pixel_size: FramePixelSize = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Judge a result: training, camera, image against frames, resolution, counts, precision."""

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-COLUMN = "group"
-"""Picasso's name for the number of a cluster."""
 NOBODY = -1
 MAX_PAIRS = 200_000_000
 """scikit-learn keeps all neighbours of all molecules: 8 bytes each."""

@@ -20,7 +20,7 @@ FEWEST_FRAMES = 20
 MOLECULES_PER_SEGMENT = 400
 MAX_SEGMENTS = 40
 _HALF_TILE_NM = 2000.0
-_LARGEST_COUNTED = 1 << 25
+_MAX_COUNTED = 1 << 25
 _FEWEST_TILES = 8
 MAX_MOLECULES = 2_000_000
 """More, drawn at random from all, would tell no more than a fraction of a nanometre."""
@@ -120,7 +120,7 @@ def numbered(keys: Array) -> tuple[Array, Array]:
     keys : (N,) whole numbers from 0. Where they are small they are counted, which is far faster
         than to sort them.
     """
-    if len(keys) and keys.max() >= max(_LARGEST_COUNTED, 4 * len(keys)):
+    if len(keys) and keys.max() >= max(_MAX_COUNTED, 4 * len(keys)):
         _, number, counts = np.unique(keys, return_inverse=True, return_counts=True)
         return number, counts
     counts = np.bincount(keys)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-WIDEST_NM = 100.0
-NARROWEST_NM, WIDEST_LAST_NM = 10.0, 40.0
+MAX_WIDTH_NM = 100.0
+NARROWEST_NM, MAX_LAST_WIDTH_NM = 10.0, 40.0
 REACH = 2.5
 """Pairs farther apart than this many widths attract each other no more."""
 MAX_PAIRS, MAX_PAIRS_WIDE = 800_000, 200_000
@@ -60,7 +60,7 @@ def least_entropy(sample: Sample) -> Path:
     scale = np.array([1.0, 1.0, 1 / Z_SCALE][: sample.xyz_nm.shape[1]])
     xyz = sample.xyz_nm * scale
     narrowest = float(
-        np.clip(1.5 * math.sqrt(2) * sample.precision_nm, NARROWEST_NM, WIDEST_LAST_NM)
+        np.clip(1.5 * math.sqrt(2) * sample.precision_nm, NARROWEST_NM, MAX_LAST_WIDTH_NM)
     )
     widths = _widths(narrowest)
     knots, drift = np.array([0.0, sample.n_frames]), np.zeros((2, xyz.shape[1]))
@@ -69,7 +69,7 @@ def least_entropy(sample: Sample) -> Path:
         drift = np.stack([np.interp(knots, before, along) for along in drift.T], axis=1)
         basis = _Basis(sample.frame, knots)
         n_pairs = MAX_PAIRS if width == narrowest else MAX_PAIRS_WIDE
-        for _ in range(MAX_ROUNDS if width == WIDEST_NM else 1):
+        for _ in range(MAX_ROUNDS if width == MAX_WIDTH_NM else 1):
             pairs = _pairs(sample, xyz - basis.at_rows(drift), basis, REACH * width, n_pairs)
             step = _climb(pairs, width)
             drift = drift + step
@@ -136,8 +136,8 @@ class _Basis:
 
 
 def _widths(narrowest: float) -> list[float]:
-    n = max(1, math.ceil(math.log2(WIDEST_NM / narrowest)))
-    return [*np.geomspace(WIDEST_NM, narrowest, n + 1)[:-1].tolist(), narrowest]
+    n = max(1, math.ceil(math.log2(MAX_WIDTH_NM / narrowest)))
+    return [*np.geomspace(MAX_WIDTH_NM, narrowest, n + 1)[:-1].tolist(), narrowest]
 
 
 def _pairs(sample: Sample, xyz: Array, basis: _Basis, reach: float, n_pairs: int) -> Pairs:

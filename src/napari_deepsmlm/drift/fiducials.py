@@ -27,7 +27,7 @@ RADIUS_NM = 150.0
 """What is so near to a bead is of the bead."""
 CORE_NM = 60.0
 """Its positions are nearer to each other."""
-FEW_AROUND, MOST_AROUND = 0.2, 0.5
+MAX_AROUND_CHANCE, MAX_AROUND = 0.2, 0.5
 """Of as many as there, up to twice as far from it; along dense fibres, and where they cross, 1."""
 MORE_FRAMES = 1.1
 """Times those that as many molecules are seen in by chance: a bead is there once in a frame."""
@@ -138,7 +138,7 @@ def _beads(xy: Array, frame: Array, seen: Array, n_all: int) -> list[Array]:
         share_around = seen[around].sum() / max(seen[core].sum(), 1.0)
         by_chance = n_all * -math.expm1(-seen[core].sum() / n_all)
         is_by_chance = n_frames < MORE_FRAMES * by_chance
-        if n_frames < n_seen or share_around > (FEW_AROUND if is_by_chance else MOST_AROUND):
+        if n_frames < n_seen or share_around > (MAX_AROUND_CHANCE if is_by_chance else MAX_AROUND):
             continue
         beads.append(near[apart < RADIUS_NM])
         centres.append(centre)

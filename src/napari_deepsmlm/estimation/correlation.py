@@ -25,7 +25,7 @@ LAGS = (1, 2, 4, 8, 16, 32, 64)
 STILL_RISING = 1.04
 # Widths that can be measured. A pixel adds its own variance, 1/12: at 0.4 px that is a third of the
 # sum 0.4^2 + 1/12. The widest has its covariance cut off by FAR_PX.
-NARROWEST_PX, WIDEST_PX = 0.4, 8.0
+LEAST_SIGMA_PX, MAX_SIGMA_PX = 0.4, 8.0
 # Largest root mean square difference from the covariance of a Gaussian, as a share of its height.
 MAX_MISFIT = 0.015
 # Errors by which a misfit must be beyond that, to be called so.
@@ -191,7 +191,7 @@ def _fit(covariance: Array, reach: int) -> tuple[float, float, float]:
         return weights, float(((measured - design @ weights) ** 2).sum())
 
     scale = max(float((measured**2).sum()), 1e-300)
-    bounds = (math.log(NARROWEST_PX), math.log(WIDEST_PX))
+    bounds = (math.log(LEAST_SIGMA_PX), math.log(MAX_SIGMA_PX))
     found = minimize_scalar(lambda x: solve(x)[1] / scale, bounds=bounds, method="bounded")
     power, level = solve(found.x)[0]
     return math.exp(found.x), float(power), float(level)

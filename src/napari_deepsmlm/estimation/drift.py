@@ -16,7 +16,7 @@ N_SEGMENTS = 4
 FEWEST_FRAMES = 100
 # Largest movement that is looked for between two segments: 600 nm at pixels of 100 nm, more than a
 # sample that stays in focus drifts in a quarter of a movie.
-FARTHEST_PX = 6
+MAX_MOVED_PX = 6
 # Widths of two Gaussians whose difference keeps the structure: the first, about a PSF, removes
 # noise; the second, several PSFs, removes smooth background.
 SMOOTH_PX, LEVEL_PX = 1.0, 8.0
@@ -32,7 +32,7 @@ SIGNIFICANT, LEAST_PX = 4.0, 0.15
 SMALLEST_ERROR_PX = 0.03
 
 
-class Drift(NamedTuple):
+class MeasuredDrift(NamedTuple):
     """Movement from the first to the last quarter of the movie."""
 
     xy_px: tuple[float, float]
@@ -47,7 +47,7 @@ class Drift(NamedTuple):
         return self.has_structure and length > max(SIGNIFICANT * self.error_px, LEAST_PX)
 
 
-def measure_drift(frames: Array) -> Drift:
+def measure_drift(frames: Array) -> MeasuredDrift:
     """Return the movement between the mean images of time segments.
 
     Even and odd frames are two measurements; their difference is the error.
@@ -58,18 +58,18 @@ def measure_drift(frames: Array) -> Drift:
     """
     flat = frames.reshape(-1, *frames.shape[2:])
     if len(flat) < FEWEST_FRAMES:
-        return Drift((0.0, 0.0), np.inf, has_structure=False)
+        return MeasuredDrift((0.0, 0.0), np.inf, has_structure=False)
     segments = np.array_split(np.arange(len(flat)), N_SEGMENTS)
     halves = [[_detail(flat[s[k::2]].mean(axis=0)) for s in segments] for k in (0, 1)]
     alike = [_correlation(even, odd) for even, odd in zip(*halves, strict=True)]
     if min(alike) < LEAST_CORRELATION or _roundness(np.sum(halves[0], axis=0)) < LEAST_ROUNDNESS:
-        return Drift((0.0, 0.0), np.inf, has_structure=False)
+        return MeasuredDrift((0.0, 0.0), np.inf, has_structure=False)
     # From centre to centre of the first and last segment is 3/4 of the movie: extrapolate to all.
     stretch = N_SEGMENTS / (N_SEGMENTS - 1)
     moves = np.array([_path(images)[-1] for images in halves]) * stretch
     moved = moves.mean(axis=0)
     error = max(float(np.hypot(*(moves[0] - moves[1]))) / math.sqrt(2), SMALLEST_ERROR_PX)
-    return Drift((float(moved[0]), float(moved[1])), error, has_structure=True)
+    return MeasuredDrift((float(moved[0]), float(moved[1])), error, has_structure=True)
 
 
 def _detail(image: Array) -> Array:
@@ -117,14 +117,14 @@ def _shift(first: Array, second: Array) -> tuple[float, float]:
     size = [2 * side for side in first.shape]
     spectrum = np.conj(np.fft.rfft2(first, s=size)) * np.fft.rfft2(second, s=size)
     correlation = np.fft.irfft2(spectrum, s=size)
-    d = np.arange(-FARTHEST_PX, FARTHEST_PX + 1)
+    d = np.arange(-MAX_MOVED_PX, MAX_MOVED_PX + 1)
     overlap = np.multiply.outer(*(side - np.abs(d) for side in first.shape))
     near = correlation[np.ix_(d, d)] / overlap
     inner = near[1:-1, 1:-1]
     row, column = (1 + place for place in divmod(int(inner.argmax()), inner.shape[1]))
     return (
-        column - FARTHEST_PX + _vertex(near[row, column - 1 : column + 2]),
-        row - FARTHEST_PX + _vertex(near[row - 1 : row + 2, column]),
+        column - MAX_MOVED_PX + _vertex(near[row, column - 1 : column + 2]),
+        row - MAX_MOVED_PX + _vertex(near[row - 1 : row + 2, column]),
     )
 
 

@@ -25,6 +25,8 @@ LEAST_SDS, LEAST_FRAME_SDS = 10.0, 5.0
 # Least share of the frames in which a hot pixel has half of its mean light or more: molecules
 # blink.
 LEAST_PERSISTENCE = 0.95
+# In fewer, a molecule may shine all along, and noise is told from two differences. A judgement: the
+# light around a pixel tells it from a molecule all the same.
 FEWEST_FRAMES = 4
 # Largest share of hot pixels. If more look hot, it is the sample that looks like that, and none is
 # called hot.

@@ -21,7 +21,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from napari_deepsmlm.estimation.correlation import Blinking
-    from napari_deepsmlm.estimation.noise import Noise
+    from napari_deepsmlm.estimation.noise import CameraNoise
 
     Array = np.ndarray[Any, Any]
 
@@ -71,7 +71,7 @@ class Light(NamedTuple):
     """Per degree of freedom."""
 
 
-def measure_light(frames: Array, blinking: Blinking, noise: Noise) -> Light:
+def measure_light(frames: Array, blinking: Blinking, noise: CameraNoise) -> Light:
     """Return background, photons and density.
 
     Parameters
@@ -108,7 +108,7 @@ def _alike(frames: Array, blinking: Blinking) -> Array:
     return np.asarray(frames.reshape(-1, H, W)[order])
 
 
-def _transform_points(frames: Array, noise: Noise, memory: float) -> Array:
+def _transform_points(frames: Array, noise: CameraNoise, memory: float) -> Array:
     """Choose t of both signs, as large as the number of frames allows (`MAX_VARIANCE`)."""
     B, T = frames.shape[:2]
     pixels = frames.reshape(B, T, -1)
@@ -193,7 +193,7 @@ def _tile_means(images: Array, tiles: list[list[Array]]) -> Array:
 
 
 def _fit(
-    t: Array, curve: Array, covariance: Array, mean: float, blinking: Blinking, noise: Noise
+    t: Array, curve: Array, covariance: Array, mean: float, blinking: Blinking, noise: CameraNoise
 ) -> Light:
     """Fit the curve, from a dim and from a bright start."""
     from scipy.optimize import least_squares

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # The sixth difference, applied along both axes, lets 1e-3 of a molecule of σ 0.9 px pass, and
 # noise.
 FINEST = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
+# As many values in each: the brightest holds 4 % of them, those that molecules shine on. A line has
+# two unknowns, so their number matters little. A judgement.
 N_LEVELS = 24
 # Levels of brightness that noise does not mix (`are_steps_noise`): their distance in standard
 # deviations of the noise of brightness, the fewest values in one, and the fewest levels of a line.
@@ -31,6 +33,7 @@ NOISE_REACH, FEWEST_OF_LEVEL, FEWEST_LEVELS = 3.0, 60, 2
 LEAST_CONTRAST = 8.0
 # Read noise of current cameras without electron multiplication, electrons: usual, and most.
 USUAL_READ_E, MAX_READ_E = 1.5, 2.5
+# As current sCMOS cameras are set, and the EMCCD of the SMLM Challenge 2016 (`camera_presets`).
 USUAL_OFFSET_ADU = 100.0
 
 
@@ -49,7 +52,7 @@ class PhotonTransfer(NamedTuple):
     """Whether brightness and variance rise together beyond doubt."""
 
 
-class Noise(NamedTuple):
+class CameraNoise(NamedTuple):
     """The camera's noise in photons."""
 
     kind: Literal["shot", "multiplied", "normal"]
@@ -125,7 +128,7 @@ def photon_transfer(
     )
 
 
-def camera_noise(camera: Camera, transfer: PhotonTransfer) -> Noise:
+def camera_noise(camera: Camera, transfer: PhotonTransfer) -> CameraNoise:
     """Return the noise of a known camera; one given by two numbers may turn out an EMCCD."""
     if camera.kind != "ideal" or not transfer.is_line:
         return stated_noise(camera)
@@ -133,20 +136,20 @@ def camera_noise(camera: Camera, transfer: PhotonTransfer) -> Noise:
     ratio = transfer.slope / gain
     kind: Literal["shot", "multiplied"] = "multiplied" if 1.6 < ratio < 2.5 else "shot"
     read = max(camera.baseline - transfer.zero_adu, 0.0) / gain if abs(ratio - 1) < 0.2 else 0.0
-    return Noise(kind, 1.0, read)
+    return CameraNoise(kind, 1.0, read)
 
 
-def stated_noise(camera: Camera) -> Noise:
+def stated_noise(camera: Camera) -> CameraNoise:
     """Return the noise that a camera's own numbers say; of an ideal one that of light alone."""
     if camera.kind == "ideal":
-        return Noise("shot", 1.0, 0.0)
+        return CameraNoise("shot", 1.0, 0.0)
     if camera.kind == "additive":
-        return Noise("shot", 1.0, camera.gaussian_photons**2)
+        return CameraNoise("shot", 1.0, camera.gaussian_photons**2)
     multiplication = camera.em_gain if camera.kind == "emccd" else 1.0
     after_e2 = camera.read_noise_e**2 + camera.e_per_adu**2 * camera.rounding_adu2
     read = after_e2 / (camera.quantum_efficiency * multiplication) ** 2
     kind: Literal["shot", "multiplied"] = "multiplied" if camera.kind == "emccd" else "shot"
-    return Noise(kind, camera.quantum_efficiency, read)
+    return CameraNoise(kind, camera.quantum_efficiency, read)
 
 
 def usual_offset(transfer: PhotonTransfer, step_adu: float = 1.0) -> tuple[float, float]:

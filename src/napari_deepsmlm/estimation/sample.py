@@ -17,6 +17,7 @@ from napari_deepsmlm.estimation.still_spots import (
     in_words,
     region_without,
 )
+from napari_deepsmlm.estimation.survey import MAX_SHARE_ZERO
 from napari_deepsmlm.inference.hot_pixels import HotPixels
 
 if TYPE_CHECKING:
@@ -26,16 +27,25 @@ if TYPE_CHECKING:
 
 # Most pixel values that are read: a thousand frames of 64 x 64.
 MAX_VALUES = 1 << 22
+# A thousand frames in eight blocks of 128: each tells blinking from noise, and all of them a change
+# over the movie.
 MAX_BLOCKS = 8
 # Least consecutive frames in a block: with fewer, blinking cannot be told from noise.
 BLOCK_FRAMES = 100
+# Side of what is looked at of large frames, at least: of a square twice as wide, MAX_VALUES are 256
+# frames, two blocks, too few to see what changes over the movie.
 REGION_PX = 64
+# The faint parts of a frame: 160 of 64 x 64 pixels, so that their brightest is a steady number, and
+# below the light of molecules unless they cover all but so much of the frame. A judgement.
 FAINT_PERCENT = 4
+# Twice the sample as float32 (16 MB): reading then needs no more memory than what follows it.
 READ_BYTES = 32 << 20
+# With fewer a movie gives less than four differences of frames to tell a change from noise by. A
+# judgement: what is measured of so few has errors that say how little it is.
 FEWEST_FRAMES = 5
+# The covariance is measured up to a third of a side, 5 px: up to widths of (5 - 1) / 4.5 = 0.9 px
+# (see `NEAR_PX`); and 10 x 10 pixels are left of it by the filter of the noise, which has 7.
 SMALLEST_PX = 16
-# Share of pixels at zero above which the statistics are spoilt.
-TOO_MANY_ZERO = 0.05
 
 
 @dataclass(frozen=True)
@@ -251,7 +261,7 @@ def _oddities(frames: Array, dtype: np.dtype[Any]) -> list[str]:
         )
     low = float(frames.min())
     share = float((frames == low).mean())
-    if low < 0 or (low == 0 and share > TOO_MANY_ZERO):
+    if low < 0 or (low == 0 and share > MAX_SHARE_ZERO):
         found.append(
             "Many pixels are zero or negative: the background was subtracted already, so the "
             "camera's offset and the background cannot be known; give the raw frames."

@@ -14,7 +14,8 @@ PILED_UP = 3.0
 N_BELOW = 3
 # Places that must have shown it: stuck pixels are few.
 FEWEST_PLACES = 4
-TOO_MANY = 0.001
+# From this share on: of 64 x 64 pixels four, the top of one molecule in each frame. A judgement.
+MAX_SHARE = 0.001
 
 
 class Saturation(NamedTuple):
@@ -28,7 +29,7 @@ class Saturation(NamedTuple):
     @property
     def is_too_much(self) -> bool:
         """Whether statistics and photons are spoilt."""
-        return self.share >= TOO_MANY
+        return self.share >= MAX_SHARE
 
 
 def saturation_of(frames: Array) -> Saturation:
@@ -50,7 +51,7 @@ def saturation_of(frames: Array) -> Saturation:
     is_highest = frames == highest
     n_highest = int(np.count_nonzero(is_highest))
     none = Saturation(0.0, float(highest))
-    if n_highest < TOO_MANY * frames.size:
+    if n_highest < MAX_SHARE * frames.size:
         return none
     n_places = int(np.count_nonzero(is_highest.reshape(-1, *frames.shape[-2:]).any(axis=0)))
     next_below = highest

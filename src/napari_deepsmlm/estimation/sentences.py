@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_deepsmlm.estimation.correlation import Blinking
-    from napari_deepsmlm.estimation.drift import Drift
+    from napari_deepsmlm.estimation.drift import MeasuredDrift
     from napari_deepsmlm.estimation.light import Light
     from napari_deepsmlm.estimation.noise import PhotonTransfer
     from napari_deepsmlm.estimation.result import Estimate
@@ -35,7 +35,7 @@ def describe(
     transfer: PhotonTransfer,
     units: Units,
     light: Light | None,
-    drift: Drift,
+    drift: MeasuredDrift,
 ) -> list[str]:
     """Return one sentence or two per subject."""
     return [
@@ -167,7 +167,7 @@ def _on_molecules(found: Estimate, light: Light | None) -> Iterator[str]:
         yield "Images of molecules overlap nearly everywhere: take a network for high densities."
 
 
-def _on_time(found: Estimate, drift: Drift) -> Iterator[str]:
+def _on_time(found: Estimate, drift: MeasuredDrift) -> Iterator[str]:
     if found.memory is not None and found.memory > 0.08:
         yield (
             "Molecules shine for several frames: consecutive frames share "

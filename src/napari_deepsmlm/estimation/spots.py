@@ -10,11 +10,17 @@ import numpy as np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
+# The 10th and the 90th percentile of N widths have a standard error of 1.7 / √N of their standard
+# deviation: 5 % of a thousand, which more would hardly better, and a third of 30.
 MAX_SPOTS = 1000
 FEWEST_SPOTS = 30
 # A spot is alone if no other spot at least half as bright lies within this many widths.
 ALONE_SIGMAS = 5.0
+# How far a spot stands out of the smoothed frame, in standard deviations of its noise. If light and
+# width are fitted to such a spot, the relative error of the width is 1 / 8 at least.
 BRIGHT_SDS = 8.0
+# Tried on spots of 500 photons, 0.6 to 1.6 times as wide as a mean of 2 px: after 12 steps one in a
+# thousand is more than 1 % from where a hundred lead, after 6 one in fifty.
 STEPS = 12
 # Spots with a larger chi squared per degree of freedom are left out: most are two molecules.
 MAX_CHI2 = 1.5

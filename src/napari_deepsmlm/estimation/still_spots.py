@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 # Frames that are looked at, spread over the movie; in fewer a molecule may shine all along.
-MOST_FRAMES, FEWEST_FRAMES = 16, 8
+MAX_FRAMES, FEWEST_FRAMES = 16, 8
 # The background of a spot is what lies around it at this distance; there an image of a molecule of
 # 2.3 px has 3 % of its height left. Half way it has less than SHARE_HALF_WAY, a bright part of the
 # background has more.
@@ -21,9 +21,15 @@ LEAST_SDS, LEAST_FRAME_SDS = 10.0, 5.0
 # Its light varies by less than this share: molecules that blink vary more, unless some 40 of them
 # shine at any time in the same place.
 MAX_VARIATION = 0.15
-MOST_SPOTS = 20
-# More are not avoided where a part without them is looked for.
-MOST_AVOIDED = 5
+# Of a spot all pixels of `low` are looked at: 20 are as many beads as a field usually has, and take
+# no time. A judgement.
+MAX_SPOTS = 20
+# More are not avoided where a part without them is looked for: each adds two edges along both axes,
+# and of 12 edges along each there are 20,000 rectangles, of 22 a quarter of a million.
+MAX_AVOIDED = 5
+# The light of a spot ends where its ring is no more than this above the ground, in standard
+# deviations of one pixel of the smoothed frame: a ring has 40 pixels or more, so that its median is
+# known to less than half of one. A judgement.
 FAINT_SDS = 2.0
 
 
@@ -47,14 +53,14 @@ def find_still_spots(frames: Array) -> list[StillSpot]:
     N, H, W = frames.shape
     if N < FEWEST_FRAMES or min(H, W) < 4 * RING_PX:
         return []
-    some = frames[np.linspace(0, N - 1, min(N, MOST_FRAMES)).round().astype(int)]
+    some = frames[np.linspace(0, N - 1, min(N, MAX_FRAMES)).round().astype(int)]
     some = ndimage.uniform_filter(some.astype(np.float32), (0, 3, 3))
     low = np.sort(some, axis=0)[1]
     noise = float(np.median(np.abs(np.diff(some, axis=0)))) / (0.6745 * np.sqrt(2))
     is_highest = low == ndimage.maximum_filter(low, 2 * HALF_WAY_PX + 1)
     is_highest &= low > np.median(low) + LEAST_FRAME_SDS * noise
     places = np.argwhere(is_highest)
-    places = places[np.argsort(low[is_highest])[::-1]][:MOST_SPOTS]
+    places = places[np.argsort(low[is_highest])[::-1]][:MAX_SPOTS]
     distance = np.hypot(*np.ogrid[-H : H + 1, -W : W + 1])  # from the middle of the array
     found = []
     for row, column in places:
@@ -86,7 +92,7 @@ def region_without(
     >>> region_without([StillSpot(30, 10, 8)], (48, 48), 16)
     (slice(0, 48, None), slice(19, 48, None))
     """
-    spots = spots[:MOST_AVOIDED]
+    spots = spots[:MAX_AVOIDED]
     best, whole = (0, 0, 0, 0), (slice(0, shape[0]), slice(0, shape[1]))
     edges = [
         sorted(

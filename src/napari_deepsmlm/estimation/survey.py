@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 MAX_LOOKED_AT = 1 << 20
-# Shares of pixels above which a warning is given: below the offset, at zero.
-TOO_MANY_BELOW, TOO_MANY_ZERO = 0.01, 0.05
+# Shares of pixels above which a warning is given: below the offset, where noise puts 3e-5 of them
+# (REACH_SDS); and at zero, where a camera's offset of 100 ADU leaves none. Judgements: both leave
+# room for masked edges and dead pixels.
+MAX_SHARE_BELOW, MAX_SHARE_ZERO = 0.01, 0.05
 # Pixels further below the offset than this many standard deviations of read noise are not noise.
 REACH_SDS = 4.0
 # ImageJ adds this to signed 16-bit numbers.
@@ -68,7 +70,7 @@ def above_the_data(camera: Camera, seen: Glimpse) -> list[str]:
     values = values_of(seen)
     lowest = camera.baseline - REACH_SDS * read_e / e_per_adu - camera.step_adu
     share = float((values < lowest).mean())
-    if share < TOO_MANY_BELOW:
+    if share < MAX_SHARE_BELOW:
         return []
     below = float((values < camera.baseline).mean())
     return [
@@ -93,8 +95,8 @@ def is_subtracted(values: Array) -> bool:
     """Whether a background was taken off before: many zeros, or numbers below zero."""
     low = float(values.min())
     if low < 0:
-        return float((values < 0).mean()) > TOO_MANY_BELOW
-    return low == 0 and float((values == 0).mean()) > TOO_MANY_ZERO
+        return float((values < 0).mean()) > MAX_SHARE_BELOW
+    return low == 0 and float((values == 0).mean()) > MAX_SHARE_ZERO
 
 
 def is_scaled(values: Array, dtype: np.dtype[Any]) -> bool:

@@ -11,7 +11,7 @@ from napari_deepsmlm.camera import EMCCD, SCMOS
 from napari_deepsmlm.estimation.light import Light, measure_light
 from napari_deepsmlm.estimation.noise import (
     USUAL_READ_E,
-    Noise,
+    CameraNoise,
     PhotonTransfer,
     camera_noise,
     usual_offset,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MeasuredKind = Literal["shot", "multiplied"]
 # Widths for which light is measured: a narrower or wider covariance is not that of molecules.
-NARROWEST_PX, WIDEST_PX = 0.45, 6.0
+LEAST_SIGMA_PX, MAX_SIGMA_PX = 0.45, 6.0
 # A camera without electron multiplication is ruled out if its fit has a chi squared (per degree of
 # freedom) this much larger than with multiplication, or if its gain would be above MAX_GAIN ADU per
 # electron, which no such camera has.
@@ -40,7 +40,7 @@ class Units(NamedTuple):
     """What turns ADU into light, and how sure that is."""
 
     camera: Camera | None
-    noise: Noise
+    noise: CameraNoise
     offset_adu: float | None
     gain: float
     """ADU per unit of light."""
@@ -85,7 +85,7 @@ def light_in_units(
         choices = [_measured(transfer, kind, sample.step_adu) for kind in kinds]
     else:
         choices = [_unknown(sample, transfer)]
-    if not blinking.is_seen or not NARROWEST_PX < blinking.sigma_px < WIDEST_PX:
+    if not blinking.is_seen or not LEAST_SIGMA_PX < blinking.sigma_px < MAX_SIGMA_PX:
         return choices[0], None
     lights = [_measured_in(sample, blinking, units) for units in choices]
     is_multiplied = len(choices) == 2 and (
@@ -154,7 +154,7 @@ def _measured(transfer: PhotonTransfer, kind: MeasuredKind, step_adu: float) -> 
         camera: Camera = emccd_of(gain, offset).replace(step_adu=step_adu)
         return Units(
             camera,
-            Noise(kind, 1.0, 0.0),
+            CameraNoise(kind, 1.0, 0.0),
             offset,
             gain,
             transfer.zero_error_adu,
@@ -174,7 +174,7 @@ def _measured(transfer: PhotonTransfer, kind: MeasuredKind, step_adu: float) -> 
     read_variance = max((offset - transfer.zero_adu) / gain, 0.0)
     return Units(
         camera,
-        Noise(kind, 1.0, read_variance),
+        CameraNoise(kind, 1.0, read_variance),
         offset,
         gain,
         offset_error,
@@ -185,5 +185,5 @@ def _measured(transfer: PhotonTransfer, kind: MeasuredKind, step_adu: float) -> 
 
 
 def _unknown(sample: Sample, transfer: PhotonTransfer) -> Units:
-    noise = Noise("normal", 1.0, max(transfer.mean_variance, 1e-12))
+    noise = CameraNoise("normal", 1.0, max(transfer.mean_variance, 1e-12))
     return Units(None, noise, None, 1.0, math.inf, math.inf, is_photons=False, is_given=False)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm._palette import MARKERS, ON_PAPER
+from napari_deepsmlm._score_labels import name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -32,13 +34,11 @@ def save_score_plot(path: str | Path, table: pd.DataFrame, *, by: str) -> None:
 
     figure = Figure(figsize=(7, 7.5), layout="constrained", facecolor="white")
     found, error, count = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.2))
-    _curves(found, table, {"recall": "recall", "precision": "precision", "jaccard": "Jaccard"})
+    _curves(found, table, ("recall", "precision", "jaccard"))
     smoothed = f"; lines: mean of {_smoothing(table)} frames" if by == "frame" else ""
     found.set(ylabel="fraction", ylim=(-0.03, 1.03), title=f"Scores by {_BY[by][0]}{smoothed}")
-    errors = {"lateral": "RMSE lateral (x and y)", "axial": "RMSE axial (z)"}
-    _curves(error, table, {f"rmse_{axis}_nm": label for axis, label in errors.items()})
-    bounds = {f"crlb_{axis}_nm": f"Cramér-Rao bound, {axis}" for axis in errors}
-    _curves(error, table, bounds, linestyle=":")
+    _curves(error, table, ("rmse_lateral_nm", "rmse_axial_nm"))
+    _curves(error, table, ("crlb_lateral_nm", "crlb_axial_nm"), linestyle=":")
     error.set(ylabel="error (nm)")
     error.set_ylim(bottom=0)
     x, width = _places(table)
@@ -58,13 +58,11 @@ def save_score_plot(path: str | Path, table: pd.DataFrame, *, by: str) -> None:
         figure.savefig(file, format="png", dpi=150)
 
 
-def _curves(
-    axes: Axes, table: pd.DataFrame, labels: dict[str, str], *, linestyle: str = "-"
-) -> None:
+def _curves(axes: Axes, table: pd.DataFrame, names: Sequence[str], *, linestyle: str = "-") -> None:
     """Draw the columns that have values, with markers on bins and a running mean of frames."""
     x, _ = _places(table)
     is_binned = "from" in table
-    for (name, label), color, marker in zip(labels.items(), ON_PAPER, MARKERS, strict=False):
+    for name, color, marker in zip(names, ON_PAPER, MARKERS, strict=False):
         if name not in table or table[name].isna().all():
             continue
         values = table[name]
@@ -79,7 +77,7 @@ def _curves(
             fillstyle="full" if linestyle == "-" else "none",
             linestyle=linestyle,
             color=color,
-            label=label,
+            label=name_of(name),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-LONGEST = 10_000
+MAX_CHARACTERS = 10_000
 _WORD = re.compile(
     r"\s*(?:"
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
@@ -60,8 +60,8 @@ def split(text: str) -> list[Word]:
     >>> [word.text for word in split("x [nm]>= 2e3&&!(y<4)")]
     ['x', '[nm]', '>=', '2e3', '&', '!', '(', 'y', '<', '4', ')', '']
     """
-    if len(text) > LONGEST:
-        raise FilterError(f"longer than {LONGEST:,} characters; shorten it.", LONGEST)
+    if len(text) > MAX_CHARACTERS:
+        raise FilterError(f"longer than {MAX_CHARACTERS:,} characters; shorten it.", MAX_CHARACTERS)
     words, at, end = [], 0, len(text.rstrip())
     while at < end:
         match = _WORD.match(text, at)

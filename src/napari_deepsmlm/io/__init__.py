@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari_deepsmlm.io._storage import DamagedFrameError, FrameReadError
+from napari_deepsmlm.io.frames._description import PixelSize
 from napari_deepsmlm.io.frames._planes import MAX_PLANES, PlaneLayout
 from napari_deepsmlm.io.frames.opening import open_frames
 from napari_deepsmlm.io.frames.source import FrameSource
@@ -55,6 +56,7 @@ __all__ = [
     "ImageWriter",
     "LapseImages",
     "LocalizationWriter",
+    "PixelSize",
     "PlaneLayout",
     "ReadTable",
     "StackWriter",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm._palette import MARKERS, ON_PAPER
+from napari_deepsmlm._score_labels import label_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 TABLE, DEPTHS, PICTURE = "limits.csv", "limits_depth.csv", "limits.png"
 _DASHES = ("-", "--", ":", "-.")
 _PANELS = (
-    ("jaccard", "Jaccard index", None),
-    ("precision", "precision", None),
-    ("recall", "recall", None),
-    ("rmse_lateral_nm", "lateral error (nm, RMSE)", "crlb_lateral_nm"),
-    ("efficiency_lateral", "lateral efficiency (%)", None),
+    ("jaccard", None),
+    ("precision", None),
+    ("recall", None),
+    ("rmse_lateral_nm", "crlb_lateral_nm"),
+    ("efficiency_lateral", None),
 )
-_DEPTH_PANEL = ("rmse_axial_nm", "axial error (nm, RMSE)", "crlb_axial_nm")
+_DEPTH_PANEL = ("rmse_axial_nm", "crlb_axial_nm")
 
 
 def write_limits(out: str | Path, found: Limits) -> list[Path]:
@@ -54,9 +55,9 @@ def limits_figure(found: Limits) -> Figure:
     rows = -(-n // columns)
     figure = Figure(figsize=(4.2 * columns, 3.3 * rows), layout="constrained", facecolor="white")
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
-    for one, (name, label, bound) in zip(axes, panels, strict=False):
+    for one, (name, bound) in zip(axes, panels, strict=False):
         _draw(one, found.table, name, bound)
-        one.set(xlabel="molecules per µm² and frame", ylabel=label, xscale="log")
+        one.set(xlabel="molecules per µm² and frame", ylabel=label_of(name), xscale="log")
     if found.depth is not None:
         _draw_depth(axes[len(panels)], found.depth)
     for spare in axes[n:]:
@@ -101,5 +102,5 @@ def _draw_depth(axes: Axes, depth: pd.DataFrame) -> None:
         color = ON_PAPER[k % len(ON_PAPER)]
         axes.plot(z, part["rmse_axial_nm"], color=color, marker="o", ms=4, label=f"{photons:g}")
         axes.plot(z, part["crlb_axial_nm"], color=color, linewidth=0.6)
-    axes.set(xlabel="depth (nm), sparse molecules", ylabel="axial error (nm, RMSE)")
+    axes.set(xlabel="depth (nm), sparse molecules", ylabel=label_of("rmse_axial_nm"))
     axes.set_ylim(bottom=0)

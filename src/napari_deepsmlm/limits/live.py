@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from napari_deepsmlm._devices import Compute
     from napari_deepsmlm.limits.measure import Tried
 
     Image = np.ndarray[Any, Any]
@@ -128,11 +129,12 @@ def measure_live(
     import pandas as pd
 
     options = options or LiveOptions()
+    compute = choose_compute()
     rows: list[dict[str, Any]] = []
     shown: list[Shown] = []
     n = len(options.speeds_nm)
     for number, speed in enumerate(options.speeds_nm):
-        tries = _Tries(tried, options, speed, number)
+        tries = _Tries(tried, options, compute, speed, number)
         mine = [tries.score(window) for window in options.windows]
         best = _best(mine)
         rows += [{**row, "is_best": k == best} for k, row in enumerate(mine)]
@@ -154,7 +156,9 @@ def _best(rows: list[dict[str, Any]]) -> int:
 class _Tries:
     """The images of one movie, in pieces that all windows are made of."""
 
-    def __init__(self, tried: Tried, options: LiveOptions, speed_nm: float, number: int) -> None:
+    def __init__(
+        self, tried: Tried, options: LiveOptions, compute: Compute, speed_nm: float, number: int
+    ) -> None:
         self.options, self.speed_nm = options, speed_nm
         experiment = tried.experiment
         self._pixel_nm = experiment.psf.pixel_size_nm
@@ -174,7 +178,7 @@ class _Tries:
         )
         model = tried.load()
         model.pixel_size_nm = self._pixel_nm
-        pipeline = Pipeline(model, choose_compute("auto"), camera=experiment.camera)
+        pipeline = Pipeline(model, compute, camera=experiment.camera)
         r = pipeline.upsampling
         self.sr_pixel_nm = self._pixel_nm / r
         self._shape = (side * r, side * r)

@@ -15,7 +15,7 @@ LAST_FRAME = "last_frame"
 _SUMMED = ("photons",)
 _FIRST = ("frame", "molecule", "id")
 _POSITIONS = ("x_nm", "y_nm", "z_nm")
-_LARGEST = ("probability",)
+_TAKES_MAX = ("probability",)
 
 
 def merged(table: Localizations, molecule: Array) -> Localizations:
@@ -45,7 +45,7 @@ def merged(table: Localizations, molecule: Array) -> Localizations:
             columns[name] = _weighted(values, _weights(table, name), molecule, n)
         elif name.startswith("uncertainty_"):
             columns[name] = _combined(values, molecule, n)
-        elif name in _LARGEST:
+        elif name in _TAKES_MAX:
             largest = np.full(n, -np.inf)
             np.maximum.at(largest, molecule, values)
             columns[name] = largest

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-WIDEST_NM = 200.0
+MAX_APART_NM = 200.0
 FEWEST_PAIRS = 50
 REACH = 7.0
 """Widths that are looked at: far enough to see the level of chance."""
@@ -42,15 +42,15 @@ def nena(table: Localizations) -> float | None:
 
 def nena_of_sample(table: Localizations) -> float | None:
     """Return the same of rows that are a sample already."""
-    _, _, apart = near_pairs(table.without("z_nm"), WIDEST_NM, 1)
+    _, _, apart = near_pairs(table.without("z_nm"), MAX_APART_NM, 1)
     if len(apart) < FEWEST_PAIRS:
         return None
-    reach, sigma = WIDEST_NM, None
+    reach, sigma = MAX_APART_NM, None
     for _ in range(4):
         sigma = _fit(apart[apart < reach], reach)
         if sigma is None:
             return None
-        closer = min(WIDEST_NM, max(REACH * sigma, 10.0))
+        closer = min(MAX_APART_NM, max(REACH * sigma, 10.0))
         if abs(closer - reach) < 0.05 * reach:
             break
         reach = closer

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 MAX_SAMPLED = 100_000
-MOST_GAPS = 5
+MAX_GAP_OF_CELLS = 5
 """Frames between the rows of a pair, up to which rows are looked up frame by frame."""
 _STRIPS = 64
-_LARGEST_KEY = 2.0**62
+_MAX_KEY = 2.0**62
 
 
 def near_pairs(
@@ -37,7 +37,7 @@ def near_pairs(
     frame = np.asarray(table.frame)
     side_nm = distance_nm * (1 + 1e-9)  # what is just so near is found however it is rounded
     cells = _cells(xyz, frame, side_nm)
-    if cells is None or min_gap < 1 or max_gap > MOST_GAPS:
+    if cells is None or min_gap < 1 or max_gap > MAX_GAP_OF_CELLS:
         first, second = _from_tree(xyz / side_nm, frame, min_gap, max_gap)
     else:
         first, second = _from_cells(*cells, range(min_gap, max_gap + 1))
@@ -56,7 +56,7 @@ def _cells(xyz: Array, frame: Array, side_nm: float) -> tuple[Array, int, int] |
         return None
     places = np.floor((xyz[:, :2] - xyz[:, :2].min(axis=0)) / side_nm)
     n_lines, n_in_line = places.max(axis=0) + 2
-    if not (np.ptp(frame) + 1.0) * n_lines * n_in_line < _LARGEST_KEY:
+    if not (np.ptp(frame) + 1.0) * n_lines * n_in_line < _MAX_KEY:
         return None
     line, place = places.T.astype(np.int64)
     to_line, to_frame = int(n_in_line), int(n_lines * n_in_line)

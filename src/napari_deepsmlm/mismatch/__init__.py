@@ -10,15 +10,15 @@ from napari_deepsmlm.mismatch.check import (
     mismatches,
     settings_of,
 )
-from napari_deepsmlm.mismatch.table import PIXEL_TOLERANCE, MismatchTable, Row
+from napari_deepsmlm.mismatch.table import PIXEL_TOLERANCE, MismatchRow, MismatchTable
 from napari_deepsmlm.mismatch.trained import trained_on
 
 __all__ = [
     "PIXEL_TOLERANCE",
     "InputSettings",
     "Look",
+    "MismatchRow",
     "MismatchTable",
-    "Row",
     "compare_with_training",
     "glance_at",
     "mismatch_table",

@@ -28,8 +28,8 @@ from napari_deepsmlm.mismatch.table import (
     MISFIT_SIGMA_FACTOR,
     QUANTITIES,
     Measurement,
+    MismatchRow,
     MismatchTable,
-    Row,
 )
 from napari_deepsmlm.mismatch.trained import ranges_of_fit, trained_on
 from napari_deepsmlm.models import find_model
@@ -242,7 +242,7 @@ def _lacks_depth(card: ModelCard, glance: Glance | None, trained: Trained | None
     return glance.blinking.is_seen and glance.blinking.has_several_widths
 
 
-def _by_pixels(rows: list[Row], trained: Trained | None) -> list[Row]:
+def _by_pixels(rows: list[MismatchRow], trained: Trained | None) -> list[MismatchRow]:
     """Return rows in which nm are judged by pixels, where the width in pixels is as trained.
 
     With depth the shape of an image tells z, which is in nm: there other pixels stay outside.
@@ -265,20 +265,22 @@ def _judge(
     trained: Range | None,
     factor: float,
     advise: Callable[..., str],
-) -> Row:
+) -> MismatchRow:
     value = measured.value
     if value is None or trained is None:
-        return Row(key, "cannot be told", measured, trained, measured.remark)
+        return MismatchRow(key, "cannot be told", measured, trained, measured.remark)
     side = measured.beyond(trained, factor)
     if side:
         remark = advise(key, value=value, trained=trained, side=side)
         is_said = key in SAID and not (side < 0 and key in HARMLESS_BELOW)
-        return Row(key, "outside", measured, trained, remark, is_said)
+        return MismatchRow(key, "outside", measured, trained, remark, is_said)
     if measured.is_least:
-        return Row(key, "cannot be told", measured, trained, measured.remark)
+        return MismatchRow(key, "cannot be told", measured, trained, measured.remark)
     if trained[0] <= value <= trained[1]:
-        return Row(key, "inside", measured, trained)
-    return Row(key, "near", measured, trained, margin_sentence(key, measured, trained, factor))
+        return MismatchRow(key, "inside", measured, trained)
+    return MismatchRow(
+        key, "near", measured, trained, margin_sentence(key, measured, trained, factor)
+    )
 
 
 def _record(card: ModelCard, name: str) -> tuple[Trained | None, str]:

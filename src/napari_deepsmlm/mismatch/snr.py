@@ -9,11 +9,11 @@ from napari_deepsmlm.estimation.noise import stated_noise
 
 if TYPE_CHECKING:
     from napari_deepsmlm.camera import Camera
-    from napari_deepsmlm.estimation.noise import Noise
+    from napari_deepsmlm.estimation.noise import CameraNoise
 
 
 def signal_to_noise(
-    photons: float, background: float, peak: float, noise: Noise, sum_frames: int = 1
+    photons: float, background: float, peak: float, noise: CameraNoise, sum_frames: int = 1
 ) -> float:
     """Return how far a molecule's brightest pixel stands out, in standard deviations of its noise.
 

@@ -88,7 +88,7 @@ class Measurement(NamedTuple):
         return -1 if is_below and not self.is_least else 0
 
 
-class Row(NamedTuple):
+class MismatchRow(NamedTuple):
     """One quantity; a background, a density and a signal to noise are those of an input frame."""
 
     name: str
@@ -140,7 +140,7 @@ class MismatchTable(NamedTuple):
     """
 
     model: str
-    rows: tuple[Row, ...]
+    rows: tuple[MismatchRow, ...]
     scope: tuple[str, ...] = ()
     """How it was measured."""
     problems: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_deepsmlm.estimation.correlation import covariance_width
-from napari_deepsmlm.estimation.noise import Noise, stated_noise
+from napari_deepsmlm.estimation.noise import CameraNoise, stated_noise
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.mismatch.snr import excess_of, gaussian_peak, signal_to_noise
 from napari_deepsmlm.models.fit import WIDTHS_PX
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Range = tuple[float, float]
 
 N_DEPTHS = 5
-WIDEST_SPOT_PX = 2.5
+MAX_SPOT_PX = 2.5
 """A little above the widest spot that models for any microscope are trained on."""
 MAX_FITTED = 0.005
 """Molecules in an area of sigma x sigma, above which many overlap and fits of one are wrong."""
@@ -48,7 +48,7 @@ class Trained(NamedTuple):
     @property
     def is_engineered(self) -> bool:
         """Whether no depth has the image of a spot, as with a phase mask."""
-        return not self.is_gaussian and self.sigma_px[0] > WIDEST_SPOT_PX
+        return not self.is_gaussian and self.sigma_px[0] > MAX_SPOT_PX
 
     def ranges(self, pixel_size_nm: float, sigma_px: float | None = None) -> dict[str, Range]:
         """Return the ranges by quantity, for data with this camera pixel and width of the PSF.
@@ -123,7 +123,7 @@ def ranges_of_fit(pixel_size_nm: float, sigma_px: float | None = None) -> dict[s
 def _varied(variety: Variety) -> Trained:
     """Return the ranges of many microscopes."""
     narrow, bright = variety.sigma_px[0], variety.photons[1]
-    noise = Noise("shot", 1.0, 0.0)
+    noise = CameraNoise("shot", 1.0, 0.0)
     return Trained(
         pixel_size_nm=PIXEL_NM,
         sigma_px=variety.sigma_px,

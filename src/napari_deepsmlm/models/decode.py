@@ -131,7 +131,7 @@ def highest_cells(probability: Tensor, *, candidate: float = 0.3, second: float 
     return (is_highest | (probability > second)) * shared.clamp(max=1)
 
 
-MOST_APART = 80.0
+MAX_APART = 80.0
 """Half a square of standard deviations."""
 
 
@@ -230,7 +230,7 @@ def _sameness(
         apart += (_at(along, near) - along[own, None]).square()
     # Where positions are far apart a product with it is 0 all the same, which takes exp ten times
     # as long to work out.
-    return torch.exp(-(apart / (2 * between)).clamp(max=MOST_APART))
+    return torch.exp(-(apart / (2 * between)).clamp(max=MAX_APART))
 
 
 def _are_greatest(mass: Tensor, own: Tensor, near: Tensor, n: int) -> Tensor:

@@ -30,7 +30,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class MeasuredLine:
     """One line in one image.
 
     Attributes
@@ -50,14 +50,14 @@ class Measurement:
     unit: str = "nm"
 
 
-def results_table(measured: Sequence[Measurement]) -> pd.DataFrame:
+def results_table(measured: Sequence[MeasuredLine]) -> pd.DataFrame:
     """Return one row for each line in each image, lengths in columns that end in their unit."""
     import pandas as pd
 
     return pd.DataFrame([_row(one) for one in measured])
 
 
-def curves_table(measured: Sequence[Measurement]) -> pd.DataFrame:
+def curves_table(measured: Sequence[MeasuredLine]) -> pd.DataFrame:
     """Return one row for each sample: position, value, fitted curve, and what it leaves."""
     import pandas as pd
 
@@ -73,7 +73,7 @@ def save_table(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def save_profile_figure(
-    path: str | Path, measured: Sequence[Measurement], *, is_normalised: bool = False
+    path: str | Path, measured: Sequence[MeasuredLine], *, is_normalised: bool = False
 ) -> None:
     """Write the profiles and their curves as PNG, SVG or PDF, as the name says.
 
@@ -92,7 +92,7 @@ def save_profile_figure(
         figure.savefig(file, format=kind[1:], dpi=200)
 
 
-def profile_figure(measured: Sequence[Measurement], *, is_normalised: bool = False) -> Figure:
+def profile_figure(measured: Sequence[MeasuredLine], *, is_normalised: bool = False) -> Figure:
     """Return samples as points, curves as lines, and widths with their intervals as the key."""
     from matplotlib.figure import Figure
 
@@ -122,7 +122,7 @@ def fine_positions(profile: LineProfile, n: int = 400) -> Floats:
     return np.linspace(0, profile.length_nm, n)
 
 
-def summary(one: Measurement) -> str:
+def summary(one: MeasuredLine) -> str:
     """Return width, interval, distance or size, and R² of a measurement in a line of text."""
     fit, unit = one.fit, one.unit
     if fit is None:
@@ -142,7 +142,7 @@ def _with_interval(value: float, interval: tuple[float, float] | None, unit: str
     return f"{value:.4g} {unit} ({interval[0]:.4g}–{interval[1]:.4g})"
 
 
-def _row(one: Measurement) -> dict[str, Any]:
+def _row(one: MeasuredLine) -> dict[str, Any]:
     row: dict[str, Any] = {"image": one.image, "line": one.line}
     fit, unit = one.fit, one.unit
     row["model"] = None if fit is None else fit.model
@@ -160,7 +160,7 @@ def _row(one: Measurement) -> dict[str, Any]:
     return row
 
 
-def _curve(one: Measurement) -> pd.DataFrame:
+def _curve(one: MeasuredLine) -> pd.DataFrame:
     import pandas as pd
 
     profile = one.profile
@@ -178,7 +178,7 @@ def _curve(one: Measurement) -> pd.DataFrame:
     )
 
 
-def _draw(axes: Axes, one: Measurement, color: str, is_normalised: bool) -> None:
+def _draw(axes: Axes, one: MeasuredLine, color: str, is_normalised: bool) -> None:
     profile = one.profile
     assert profile is not None  # noqa: S101 - chosen before
     offset, span = normalisation(profile) if is_normalised else (0.0, 1.0)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 _MAX_CORRELATED = 0.9
-_WIDEST = 10.0  # times the number itself
+_MAX_REACH = 10.0  # times the number itself
 
 
 def covariance_of(slopes: Floats, residual: Floats) -> Floats:
@@ -71,7 +71,7 @@ def interval(value: float, error: float, degrees_of_freedom: int) -> tuple[float
     from scipy.stats import t
 
     reach = float(t.ppf((1 + CONFIDENCE) / 2, degrees_of_freedom)) * error
-    if not reach < _WIDEST * value:
+    if not reach < _MAX_REACH * value:
         return float("nan"), float("nan")
     return max(value - reach, 0.0), value + reach
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.estimation import KnownCamera
     from napari_deepsmlm.io import FrameSource
-    from napari_deepsmlm.mismatch import MismatchTable, Row
+    from napari_deepsmlm.mismatch import MismatchRow, MismatchTable
     from napari_deepsmlm.models import FoundModel
     from napari_deepsmlm.reconstruction.options import ReconstructOptions
 
@@ -129,5 +129,5 @@ def _difference(table: MismatchTable, better_from_per_um2: float) -> str:
     return ""
 
 
-def _in_words(row: Row) -> str:
+def _in_words(row: MismatchRow) -> str:
     return f"its training has {row.label} {row.trained_text}, these have {row.text}"

@@ -23,7 +23,7 @@ STOPS = (SKY, "#ababab", ORANGE)
 N_COLORS = 257
 RANGE_PERCENT = (1.0, 99.0)
 BRIGHTEST_PERCENT = 99.8
-LARGEST = 1e30
+MAX_VALUE = 1e30
 """A value beyond is none: float32 images hold no more."""
 
 
@@ -143,7 +143,7 @@ def _has_value(table: Localizations, by: str) -> npt.NDArray[np.bool_]:
     if by not in table:
         raise ValueError(f"No column '{by}' to colour by. Available: {', '.join(table.names)}.")
     values = np.nan_to_num(np.asarray(table[by], float), nan=np.inf)
-    has_value: npt.NDArray[np.bool_] = np.abs(values) < LARGEST
+    has_value: npt.NDArray[np.bool_] = np.abs(values) < MAX_VALUE
     return has_value
 
 

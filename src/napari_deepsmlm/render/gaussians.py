@@ -22,17 +22,17 @@ OWN_SIGMA = ("uncertainty_x_nm", "uncertainty_y_nm")
 # that lie beyond go into the outermost pixels, so that none is lost.
 REACH = 4.0
 # A wider molecule is the same haze everywhere.
-WIDEST_PX = 1e6
-LONGEST = 30.0
+MAX_SIGMA_PX = 1e6
+MAX_ELONGATION = 30.0
 """Most that a spot is longer than wide, or than a pixel: beyond, a fit has failed along it."""
 # A molecule whose standard deviations are many pixels is drawn on a grid of larger ones, of which
 # each still is this many, and then interpolated: 0.3 % of its peak off at most, and a hundred times
 # faster.
 GRID_STEPS_PER_SIGMA = 8
-COARSEST_PX = 1 << 16
+MAX_GRID_PX = 1 << 16
 # Further away, a pixel's number would not fit its integer.
-FARTHEST_PX = 1e9
-LEAST_TILE_PX, MOST_TILE_PX = 32, 128
+MAX_PLACE_PX = 1e9
+LEAST_TILE_PX, MAX_TILE_PX = 32, 128
 """Side of the squares whose spots are drawn at once: the smaller, the less is done for a spot."""
 SPOTS_PER_TILE = 16
 """With fewer, going from square to square takes longer than drawing."""
@@ -99,7 +99,7 @@ def gaussian(
 
 def _tile_px(n_spots: int, shape: torch.Size) -> int:
     side = math.sqrt(SPOTS_PER_TILE * math.prod(shape) / max(n_spots, 1))
-    return int(2 ** math.floor(math.log2(min(max(side, LEAST_TILE_PX), MOST_TILE_PX))))
+    return int(2 ** math.floor(math.log2(min(max(side, LEAST_TILE_PX), MAX_TILE_PX))))
 
 
 def _add(image: Tensor, part: Tensor, reach: int, tile_px: int) -> None:
@@ -128,7 +128,7 @@ def _add(image: Tensor, part: Tensor, reach: int, tile_px: int) -> None:
 
 def _by_grid(spots: Tensor) -> Iterator[tuple[int, Tensor]]:
     """Yield how much larger the pixels of a grid are, and the spots (5, n) to be drawn on it."""
-    steps = (spots[2:4].amin(0) / GRID_STEPS_PER_SIGMA).clamp(1, COARSEST_PX)
+    steps = (spots[2:4].amin(0) / GRID_STEPS_PER_SIGMA).clamp(1, MAX_GRID_PX)
     factors = torch.exp2(steps.log2().floor()).long()
     for factor in factors.unique().tolist():
         some = spots[:, factors == factor].clone()
@@ -161,7 +161,7 @@ def _spots(
     y, x = places
     mass = torch.ones_like(x) if weights is None else weights.to(x)
     spots = torch.stack([x, y, *(sigma.to(x) for sigma in sigmas), mass])
-    return spots[:, (spots[:2].abs() < FARTHEST_PX).all(0)]  # false for NaN
+    return spots[:, (spots[:2].abs() < MAX_PLACE_PX).all(0)]  # false for NaN
 
 
 def _sigmas_px(
@@ -179,9 +179,9 @@ def _sigmas_px(
     else:
         like = column(table, "x_nm") / sr_pixel_nm
         sigmas = 2 * [torch.full_like(like, sigma_nm / sr_pixel_nm)]
-    wide = [torch.nan_to_num(sigma).clamp(0, WIDEST_PX) for sigma in sigmas]
+    wide = [torch.nan_to_num(sigma).clamp(0, MAX_SIGMA_PX) for sigma in sigmas]
     narrow = torch.minimum(*wide).clamp(min=1.0)
-    return tuple(torch.minimum(sigma, LONGEST * narrow) for sigma in wide)
+    return tuple(torch.minimum(sigma, MAX_ELONGATION * narrow) for sigma in wide)
 
 
 def _alike(spots: Tensor, shape: torch.Size, tile_px: int) -> Iterator[tuple[Tensor, int]]:

@@ -24,7 +24,7 @@ MARGIN = 1 / 8
 """Of what is seen, drawn on each side, so that there is something when the view moves."""
 SIZES_PER_OCTAVE = 4
 """Sizes of pixels, so that a small change of the zoom does not ask for another image."""
-SMALLEST_NM, LARGEST_NM = 0.1, 10_000.0
+LEAST_PIXEL_NM, MAX_PIXEL_NM = 0.1, 10_000.0
 MAX_GAUSSIANS = 500_000
 """More would take seconds: of so many in view, each is counted in its pixel."""
 N_CELLS = 256
@@ -126,7 +126,7 @@ def view_of(seen: Box, screen_px_nm: float, field: Box) -> View | None:
 def _round_size(nm: float) -> float:
     """Return the next larger of the sizes that there are, 2 ** (n / 4) nm."""
     size: float = 2.0 ** (math.ceil(SIZES_PER_OCTAVE * math.log2(nm) - 1e-9) / SIZES_PER_OCTAVE)
-    return min(max(size, SMALLEST_NM), LARGEST_NM)
+    return min(max(size, LEAST_PIXEL_NM), MAX_PIXEL_NM)
 
 
 class PlacedMolecules:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepsmlm._palette import MARKERS, ON_PAPER
+from napari_deepsmlm._score_labels import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,11 +42,11 @@ def training_figure(history: Mapping[str, Sequence[float]]) -> Figure:
         loss.yaxis.set_major_formatter("{x:g}")  # 6.2, not 6.2 x 10^0
         loss.yaxis.set_minor_formatter("{x:g}" if is_short else "")
     loss.set(ylabel="loss", title="Training")
-    _lines(found, history, {"recall": "recall", "precision": "precision", "jaccard": "Jaccard"})
+    _lines(found, history, {name: name_of(name) for name in ("recall", "precision", "jaccard")})
     found.set(ylabel="fraction", ylim=(-0.03, 1.03))
-    axes = {"lateral": "lateral (x and y)", "axial": "axial (z)"}
-    _lines(error, history, {f"rmse_{axis}_nm": f"RMSE {label}" for axis, label in axes.items()})
-    bounds = {f"bound_{axis}_nm": f"Cramér-Rao bound, {axis}" for axis in axes}
+    errors = {name: name_of(name) for name in ("rmse_lateral_nm", "rmse_axial_nm")}
+    _lines(error, history, errors)
+    bounds = {f"bound_{axis}_nm": name_of(f"crlb_{axis}_nm") for axis in ("lateral", "axial")}
     _lines(error, history, bounds, linestyle=":")
     error.set_ylim(bottom=0)
     error.set(ylabel="error (nm)", xlabel="step")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class History:
+class HistoryTable:
     """`history.csv`: one row per validation, rewritten whole so that it is never half a row."""
 
     def __init__(self, path: Path) -> None:

@@ -123,9 +123,12 @@ def require_run(folder: Path) -> None:
     if record is not None and record.state == "running":
         raise FileNotFoundError(
             f"The run in {folder} ended before its first save, so nothing can be resumed: "
-            "start it again."
+            "start it again without --resume (in Python: resume=True)."
         )
-    raise FileNotFoundError(f"{folder} holds no training run that can be resumed ({STATE}).")
+    raise FileNotFoundError(
+        f"{folder} holds no training run that can be resumed ({STATE}): leave out --resume (in "
+        "Python: resume=True) to begin a run."
+    )
 
 
 def require_no_run(folder: Path) -> None:

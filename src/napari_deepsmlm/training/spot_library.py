@@ -25,7 +25,7 @@ APART_PX = 3
 MAX_SPOTS = 20_000
 """More bring little, and memory is finite."""
 LEAST_SPOTS = 10
-FARTHEST_PX = 2.0
+MAX_MOVED_PX = 2.0
 """A fit that ends farther from the pixel where the spot was seen has found something else."""
 
 
@@ -204,4 +204,4 @@ def _cut(frames: Tensor, spots: Spots, psf: PSF, noise: Noise, side: int) -> _Cu
     crops = SpotLibrary(
         model, windows - expected, under.variance(expected), xyz_nm, found["photons"]
     )
-    return _Cut(crops, fit.p_value, fit.is_converged & (moved_px <= FARTHEST_PX))
+    return _Cut(crops, fit.p_value, fit.is_converged & (moved_px <= MAX_MOVED_PX))

@@ -22,7 +22,7 @@ from napari_deepsmlm.training.events import (
     StepDone,
     Validated,
 )
-from napari_deepsmlm.training.history import History, Means
+from napari_deepsmlm.training.history import HistoryTable, Means
 from napari_deepsmlm.training.learner import Learner
 from napari_deepsmlm.training.prefetch import Ahead
 from napari_deepsmlm.training.preview import preview_images
@@ -99,7 +99,7 @@ class Trainer:
         self.compute = compute
         self.ranks = Ranks(self.compute.device)
         self.learner = Learner(model, config, self.compute, self.ranks)
-        self.history = History(self.out / HISTORY)
+        self.history = HistoryTable(self.out / HISTORY)
         self.step = 0
         self.seconds = 0.0
         self.best_loss = math.inf
@@ -173,7 +173,7 @@ class Trainer:
         elif self.ranks.is_first:
             require_no_run(self.out)
         self.is_resumed = resume
-        self.history = History(self.out / HISTORY)
+        self.history = HistoryTable(self.out / HISTORY)
         if resume:
             load_state(self._state, self)
         elif self._is_new:

@@ -23,7 +23,7 @@ SMALLEST_PX = 12
 _CHUNK_BYTES = 64 << 20
 
 
-class Region(NamedTuple):
+class DoubtedRegion(NamedTuple):
     """A connected part of the field in doubt."""
 
     y_px: float
@@ -52,7 +52,7 @@ class DoubtMap(NamedTuple):
     """(H, W) 0: none, 1: molecules without light, 2: light without molecules."""
     share: float
     """Of the structure that is in doubt."""
-    regions: tuple[Region, ...]
+    regions: tuple[DoubtedRegion, ...]
     """The largest first."""
 
 
@@ -86,7 +86,7 @@ def doubt_map(
     limit = SIGNIFICANT * noise
     wrong = (larger > limit) & (np.abs(apart) > np.maximum(limit, CONTRADICTION * larger))
     in_doubt = np.zeros(seen.shape, np.uint8)
-    regions: list[Region] = []
+    regions: list[DoubtedRegion] = []
     # what lies outside of the field shines into it
     margin = round(2 * np.hypot(sigma_px, SMOOTH_PX))
     inside = np.zeros(seen.shape, bool)
@@ -96,7 +96,7 @@ def doubt_map(
         sizes = np.bincount(label.ravel(), minlength=n + 1)
         for k in np.flatnonzero(sizes[1:] >= SMALLEST_PX) + 1:
             y, x = ndimage.center_of_mass(label == k)
-            regions.append(Region(y + 0.5, x + 0.5, int(sizes[k]), code == 2))
+            regions.append(DoubtedRegion(y + 0.5, x + 0.5, int(sizes[k]), code == 2))
             in_doubt[label == k] = code
     regions.sort(key=lambda one: -one.n_px)
     is_structure = (np.maximum(seen, explained) > limit) | (in_doubt > 0)

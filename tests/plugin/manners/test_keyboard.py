@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.plugin.manners.panels import Open
 
-MOST_STEPS = 300
+MAX_STEPS = 300
 
 
 @pytest.mark.parametrize("name", PANELS)
@@ -72,7 +72,7 @@ def pages_of(panel: QWidget) -> Iterator[None]:
 def reached_by_tab(panel: QWidget) -> list[QWidget]:
     """Press Tab until it comes round, and return what had the focus."""
     reached: list[QWidget] = []
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         QTest.keyClick(QApplication.focusWidget() or panel, Qt.Key.Key_Tab)
         now = QApplication.focusWidget()
         assert now is not None

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 SCREEN = (1366, 720)  # a small laptop, less the bar of its system
-WIDEST_PX = 400
+MAX_WIDTH_PX = 400
 LARGE_SCREEN = (1920, 1080)
 USUAL_PT, LARGE_PT = 9, 14  # of napari's window
 
@@ -42,7 +42,7 @@ def test_nothing_is_cut_off_on_a_small_laptop(
 ) -> None:
     viewer.window.resize(*SCREEN)
     panel = open_panel(name)
-    assert panel.minimumSizeHint().width() <= WIDEST_PX
+    assert panel.minimumSizeHint().width() <= MAX_WIDTH_PX
     assert panel.minimumSizeHint().height() <= SCREEN[1] - 150
     panel.setParent(None)  # by itself, in the room that the dock gives it
     panel.setStyleSheet(get_current_stylesheet() + panel.styleSheet())
@@ -57,7 +57,7 @@ def test_text_grows_with_the_font_of_the_window_and_nothing_is_cut_off(
     panel = open_panel(name)
     panel.setParent(None)
     panel.setStyleSheet(f"{panel.styleSheet()} QWidget {{ font-size: {LARGE_PT}pt; }}")
-    width = WIDEST_PX * LARGE_PT // USUAL_PT
+    width = MAX_WIDTH_PX * LARGE_PT // USUAL_PT
     cut = all_cut_off(panel, qtbot, width, LARGE_SCREEN[1] - 120)
     small = {
         describe(widget)

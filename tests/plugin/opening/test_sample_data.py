@@ -8,6 +8,7 @@ from npe2 import PluginManager, PluginManifest
 
 from napari_deepsmlm.calibration.calibrate import calibrate
 from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.io import PixelSize
 from napari_deepsmlm.plugin.layers.world import can_hold_frames, n_planes_of, pixel_size_of
 
 PLUGIN = "napari-deepsmlm"
@@ -28,7 +29,7 @@ def test_samples_open_in_nm_and_know_how_they_were_made(viewer: Any, key: str) -
     assert [layer._type_string for layer in layers] == kinds
     stack = layers[0]
     assert stack.data.shape == shape
-    assert pixel_size_of(stack) == (pixel_size_nm, "simulated")
+    assert pixel_size_of(stack) == PixelSize(pixel_size_nm, "simulated")
     assert [str(unit) for unit in stack.units[-2:]] == ["nanometer", "nanometer"]
     assert can_hold_frames(stack)
     known = stack.metadata[KEY]

@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_deepsmlm.experiment import Experiment
-from napari_deepsmlm.mismatch import MismatchTable, Row
+from napari_deepsmlm.mismatch import MismatchRow, MismatchTable
 from napari_deepsmlm.mismatch.table import Measurement
 from napari_deepsmlm.models import build_model, built_in_models, read_card, save_model
 from napari_deepsmlm.plugin.layers.world import KEY, frame_placement, overlay_placement
@@ -99,7 +99,7 @@ def test_no_label_is_cut_beside_long_numbers(quality: QualityWidget, qtbot: Any)
     view = quality.results.mismatch
     wide = Measurement(1.105, 0.021), (150.0, 15_000.0)
     view.show_table(
-        MismatchTable(MODEL, [Row(name, "cannot be told", *wide, "") for name in NAMES])
+        MismatchTable(MODEL, [MismatchRow(name, "cannot be told", *wide, "") for name in NAMES])
     )
     view.setParent(None)
     view.setStyleSheet(get_current_stylesheet())
@@ -117,10 +117,10 @@ def test_no_label_is_cut_beside_long_numbers(quality: QualityWidget, qtbot: Any)
 
 def test_what_is_near_has_a_sign_and_says_by_how_much(quality: QualityWidget) -> None:
     view = quality.results.mismatch
-    row = Row(
+    row = MismatchRow(
         "photons", "near", Measurement(6172.0, 100.0), (800.0, 4500.0), "37 % above the range."
     )
-    outside = Row("snr", "outside", Measurement(1.0, 0.1), (3.0, 30.0), "Stand out less.")
+    outside = MismatchRow("snr", "outside", Measurement(1.0, 0.1), (3.0, 30.0), "Stand out less.")
     view.show_table(MismatchTable(MODEL, (row, outside), depths="They vary."))
     first, second = (view.tree.topLevelItem(i) for i in range(2))
     assert first.text(3) == "≈ near"

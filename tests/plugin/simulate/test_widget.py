@@ -9,6 +9,7 @@ import torch
 from napari.utils.notifications import notification_manager
 
 from napari_deepsmlm.experiment import Experiment
+from napari_deepsmlm.io import PixelSize
 from napari_deepsmlm.plugin.layers.world import can_hold_frames, pixel_size_of
 from napari_deepsmlm.plugin.simulate import widget as simulate_widget
 from napari_deepsmlm.plugin.simulate.widget import SimulateWidget
@@ -76,7 +77,7 @@ def test_the_stack_lies_in_nm_and_knows_how_it_was_made(
     assert made == simulate.experiment()
     assert known["camera"] == made.camera.model_dump(mode="json")
     assert known["seed"] == 3
-    assert pixel_size_of(stack) == (120.0, "simulated")
+    assert pixel_size_of(stack) == PixelSize(120.0, "simulated")
     assert can_hold_frames(stack)
     assert viewer.canvas.overlays.scale_bar.visible
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_deepsmlm.experiment import Experiment
-    from napari_deepsmlm.plugin.experiment.kits import Kit
+    from napari_deepsmlm.plugin.experiment.kits import ExperimentKit
 
 NO_PRESET = "defaults"
 FILES = "Experiments (*.yaml *.yml)"
@@ -50,7 +50,7 @@ class ExperimentForm(QWidget):
         column.addLayout(self.rows)
         column.addWidget(self.more)
 
-    def fill(self, kit: Kit) -> Iterator[None]:
+    def fill(self, kit: ExperimentKit) -> Iterator[None]:
         """Add the editors, in steps that are short for a window."""
         self._kit = kit
         self._add_source()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kit:
+class ExperimentKit:
     """What experiments are put together from."""
 
     experiment: type[Experiment]
@@ -30,7 +30,7 @@ class Kit:
 
 
 @dataclass(frozen=True)
-class TrainingKit(Kit):
+class TrainingKit(ExperimentKit):
     """What training needs besides."""
 
     networks: Mapping[str, type[SMLMModel]]
@@ -41,7 +41,7 @@ class TrainingKit(Kit):
     unfinished: Mapping[Path, RunRecord]
 
 
-def load_kit(stopping: threading.Event) -> Generator[Kit, None, None]:
+def load_experiment_kit(stopping: threading.Event) -> Generator[ExperimentKit, None, None]:
     """Import what simulates, and yield it."""
     load_torch_beside_python()
     yield _kit()
@@ -66,12 +66,12 @@ def load_training_kit(runs: Path, stopping: threading.Event) -> Generator[Traini
     )
 
 
-def _kit() -> Kit:
+def _kit() -> ExperimentKit:
     from napari_deepsmlm.camera import camera_preset, camera_presets
     from napari_deepsmlm.experiment import Experiment
 
     cameras = {name: camera_preset(name) for name in camera_presets()}
-    return Kit(Experiment, tuple(Experiment.presets()), cameras)
+    return ExperimentKit(Experiment, tuple(Experiment.presets()), cameras)
 
 
 def _presets_by_network() -> dict[str, list[str]]:

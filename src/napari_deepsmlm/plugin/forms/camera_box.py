@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AUTO = "auto: file or noise"
 NONE = "none: ADU = photons"
 BY_NUMBERS = "baseline and gain"
-LARGEST = 65_535.0
+MAX_ADU = 65_535.0
 TOOLTIP = (
     "What turns the numbers in the file (ADU) into photons. This model needs it for photons and "
     "precision. <i>auto</i> takes it from the file, from what was entered for such stacks, or from "
@@ -148,4 +148,4 @@ class CameraBox(ComboBox):
 
 def _number(label: str, value: float, least: float, tooltip: str) -> Number:
     tooltip = f"<qt>{tooltip}</qt>"
-    return Number(limits=(least, LARGEST), value=value, label=label, tooltip=tooltip)
+    return Number(limits=(least, MAX_ADU), value=value, label=label, tooltip=tooltip)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm._words import counted
+from napari_deepsmlm.io import PixelSize
 from napari_deepsmlm.plugin.layers.chooser import LayerList
 from napari_deepsmlm.plugin.layers.world import (
-    PixelSize,
     can_hold_frames,
     n_frames_of,
     pixel_size_of,
@@ -31,7 +31,7 @@ class StackBox(LayerList):
 
     def __init__(self, viewer: Viewer) -> None:
         self.note = Note()
-        self.known_size = PixelSize(None, "")
+        self.known_size = PixelSize()
         super().__init__(viewer, can_hold_frames, NOTHING_HERE, why_not=why_no_frames)
         self.native.setAccessibleName("Stack")
         if self.stack is None:
@@ -80,7 +80,7 @@ class StackBox(LayerList):
     def on_change(self) -> None:
         """Find out the pixel size."""
         stack = self.stack
-        self.known_size = PixelSize(None, "") if stack is None else known_size_of(stack)
+        self.known_size = PixelSize() if stack is None else known_size_of(stack)
         self.describe(self.known_size.nm)
 
 

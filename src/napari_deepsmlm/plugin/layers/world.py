@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from napari.layers import Image
 
-from napari_deepsmlm.io import MAX_PLANES, FrameReadError, open_frames
+from napari_deepsmlm.io import MAX_PLANES, FrameReadError, PixelSize, open_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,13 +42,6 @@ N_CONTRAST_FRAMES = 8
 MAX_CONTRAST_VALUES = 100_000
 """Of one frame."""
 CONTRAST_PERCENTILES = (0.1, 99.9)
-
-
-class PixelSize(NamedTuple):
-    """A camera pixel in the sample plane, and who says so."""
-
-    nm: float | None
-    origin: str
 
 
 class PlaneSpan(NamedTuple):
@@ -241,12 +234,12 @@ def pixel_size_of(layer: Layer) -> PixelSize:
         return PixelSize(float(layer.scale[-1]) * nm_per(unit), "scale of the layer")
     path = layer.source.path
     if path is None or known:
-        return PixelSize(None, "")
+        return PixelSize()
     try:
         with open_frames(path) as source:
             return PixelSize(source.pixel_size_nm, source.pixel_size_origin)
     except (ValueError, OSError):  # opened by another reader, which may know more formats
-        return PixelSize(None, "")
+        return PixelSize()
 
 
 def is_stated_by_file(layer: Layer, pixel_size_nm: float | None) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.profile.images import Stacks
     from napari_deepsmlm.profiles import Model
 
-WIDEST = 100_000.0
+MAX_WIDTH = 100_000.0
 STACKS: dict[str, Stacks] = {
     "mean beside a reconstruction": "auto",
     "frame under the slider": "frame",
@@ -62,7 +62,9 @@ class ProfileForm(QWidget):
         self.new_button.clicked.connect(self.lines_box.add_layer)
         self._models: list[tuple[str, str]] = []
         self.model_box = choice(lambda _: self._models, label="Model", tooltip=MODEL_TIP)
-        self.width_box = Number(limits=(0.1, WIDEST), value=3.0, label="Width", tooltip=WIDTH_TIP)
+        self.width_box = Number(
+            limits=(0.1, MAX_WIDTH), value=3.0, label="Width", tooltip=WIDTH_TIP
+        )
         self.unit_box = choice(["px", "nm"], label="Unit of the width", tooltip=UNIT_TIP)
         self.stacks_box = choice(list(STACKS.items()), label="Stacks", tooltip=STACKS_TIP)
         self.normalised_box = CheckBox(value=True, label="0 to 1", tooltip=NORMALISED_TIP)

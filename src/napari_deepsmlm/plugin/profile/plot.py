@@ -16,7 +16,7 @@ from napari_deepsmlm.profiles.export import fine_positions, normalisation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_deepsmlm.profiles.export import Measurement
+    from napari_deepsmlm.profiles.export import MeasuredLine
 
 COLORS = IN_WINDOW
 PLOT_HEIGHT_PX, NAME_LENGTH = 190, 28
@@ -42,7 +42,7 @@ class ProfilePlot(QWidget):
         self._pairs: list[tuple[Any, Any]] = []
         self._looks: list[tuple[str, int]] = []
 
-    def show_profiles(self, measured: Sequence[Measurement], *, is_normalised: bool) -> None:
+    def show_profiles(self, measured: Sequence[MeasuredLine], *, is_normalised: bool) -> None:
         """Draw what was measured in the place of what was drawn before."""
         shown = [one for one in measured if one.profile is not None]
         images = list(dict.fromkeys(one.image for one in measured))
@@ -79,7 +79,7 @@ class ProfilePlot(QWidget):
         for each in (points, curve):
             self.plot.paint(each, color)
 
-    def _set_data(self, i: int, one: Measurement, is_normalised: bool) -> None:
+    def _set_data(self, i: int, one: MeasuredLine, is_normalised: bool) -> None:
         points, curve = self._pairs[i]
         profile = one.profile
         assert profile is not None  # noqa: S101 - chosen before

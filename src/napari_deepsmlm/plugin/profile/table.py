@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QKeyEvent
 
-    from napari_deepsmlm.profiles.export import Measurement
+    from napari_deepsmlm.profiles.export import MeasuredLine
 
 TABLE_HEIGHT_PX = 150
 _NAME_COLUMN, _EXTRA_COLUMN = 1, 4
@@ -64,7 +64,7 @@ class ResultTable(QTableWidget):
         if self.currentRow() != before:
             self._on_click(self.currentRow(), 0)
 
-    def show_results(self, measured: Sequence[Measurement], extra: str) -> None:
+    def show_results(self, measured: Sequence[MeasuredLine], extra: str) -> None:
         """Fill the rows.
 
         Parameters
@@ -110,7 +110,7 @@ class ResultTable(QTableWidget):
             self.chosen.emit(item.text())
 
 
-def _cells(one: Measurement, unit: str) -> list[str]:
+def _cells(one: MeasuredLine, unit: str) -> list[str]:
     fit, profile = one.fit, one.profile
     if fit is None or profile is None:
         return [one.line, one.image, "–", "–", "–", "–", "–"]
@@ -141,5 +141,5 @@ def _short(value: float) -> str:
     return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
 
 
-def _remarks(one: Measurement) -> str:
+def _remarks(one: MeasuredLine) -> str:
     return "" if one.fit is None else " ".join(one.fit.remarks)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deepsmlm.plugin.profile.plot import ProfilePlot
-    from napari_deepsmlm.profiles.export import Measurement
+    from napari_deepsmlm.profiles.export import MeasuredLine
 
 DELIVERY_MS = 8
 FIGURE_FILTER = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
@@ -260,7 +260,7 @@ class ProfileWidget(JobPanel):
         else:
             self.remark_note.tell(text)
 
-    def plotted(self) -> list[Measurement]:
+    def plotted(self) -> list[MeasuredLine]:
         """Return the measurements of the line at hand, or of all lines."""
         if self.measured is None:
             return []

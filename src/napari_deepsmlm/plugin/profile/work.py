@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.plugin.profile.images import SeenImage
     from napari_deepsmlm.plugin.profile.lines import DrawnLine
     from napari_deepsmlm.profiles import Model
-    from napari_deepsmlm.profiles.export import Measurement
+    from napari_deepsmlm.profiles.export import MeasuredLine
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Measured:
     """Measurements in the order of the lines, and of the images within each."""
 
     request: Request
-    measurements: tuple[Measurement, ...]
+    measurements: tuple[MeasuredLine, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Measurer:
     """Measures lines, and keeps what did not change: only the line being dragged costs time."""
 
     def __init__(self) -> None:
-        self._known: dict[Any, Measurement] = {}
+        self._known: dict[Any, MeasuredLine] = {}
 
     def forget(self) -> None:
         """Measure all again next time: images have changed."""
@@ -101,9 +101,9 @@ class Measurer:
         yield Measured(request, tuple(one for _, one in found.values()))
 
 
-def _measure(line: DrawnLine, image: SeenImage, choices: Choices) -> Measurement:
+def _measure(line: DrawnLine, image: SeenImage, choices: Choices) -> MeasuredLine:
     from napari_deepsmlm.profiles import fit_profile, line_profile
-    from napari_deepsmlm.profiles.export import Measurement
+    from napari_deepsmlm.profiles.export import MeasuredLine
 
     profile = None
     width = "width_nm" if choices.is_width_nm else "width_px"
@@ -117,12 +117,12 @@ def _measure(line: DrawnLine, image: SeenImage, choices: Choices) -> Measurement
         fit = fit_profile(profile, choices.model)
     except (ValueError, OSError) as error:
         problem = " ".join(str(error).split())
-        return Measurement(image.name, line.name, profile, None, problem, image.unit)
-    return Measurement(image.name, line.name, profile, fit, "", image.unit)
+        return MeasuredLine(image.name, line.name, profile, None, problem, image.unit)
+    return MeasuredLine(image.name, line.name, profile, fit, "", image.unit)
 
 
 def save_results(
-    path: Path, measurements: Sequence[Measurement], stopping: threading.Event
+    path: Path, measurements: Sequence[MeasuredLine], stopping: threading.Event
 ) -> Generator[str, None, None]:
     """Write the table, and beside it the values along the lines; yield what was done."""
     from napari_deepsmlm.profiles.export import curves_table, results_table, save_table
@@ -135,7 +135,7 @@ def save_results(
 
 def save_figure(
     path: Path,
-    measurements: Sequence[Measurement],
+    measurements: Sequence[MeasuredLine],
     is_normalised: bool,
     stopping: threading.Event,
 ) -> Generator[str, None, None]:

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_deepsmlm._palette import IN_WINDOW
+from napari_deepsmlm._score_labels import TIPS, label_of
 from napari_deepsmlm.plugin.widgets.plots import Plot
 
 if TYPE_CHECKING:
@@ -22,15 +23,12 @@ class Score(NamedTuple):
 
     column: str
     bound: str | None
-    label: str
-    tip: str
 
 
-LATERAL_TIP = "Root mean square of the distances between found and true molecules"
 SCORES = (
-    Score("jaccard", None, "Jaccard index", "Found and true: 1 where all are found and no others."),
-    Score("rmse_lateral_nm", "crlb_lateral_nm", "error in x, y (nm)", f"{LATERAL_TIP}."),
-    Score("rmse_axial_nm", "crlb_axial_nm", "error in z (nm)", f"{LATERAL_TIP} in depth."),
+    Score("jaccard", None),
+    Score("rmse_lateral_nm", "crlb_lateral_nm"),
+    Score("rmse_axial_nm", "crlb_axial_nm"),
 )
 BOUND_TIP = " Dashed: the Cramér-Rao bound of lone molecules with as much light."
 
@@ -87,7 +85,8 @@ class LimitsPlot(QWidget):
 
 
 def _plot(score: Score) -> Plot:
-    plot = Plot(score.label, score.tip + (BOUND_TIP if score.bound else ""))
+    tip = TIPS[score.column] + (BOUND_TIP if score.bound else "")
+    plot = Plot(label_of(score.column, is_short=True), tip)
     plot.use_room(HEIGHT_PX)
     plot.setLogMode(x=True, y=False)
     plot.setLabel("bottom", DENSITY)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.mismatch import MismatchTable
 
 COLUMNS = ("", "frames", "trained", "")
-LONGEST_LABEL = 11
+MAX_LINE = 11
 """Characters of a line: the rest of a longer label goes below."""
 # Okabe and Ito's colours, told apart by all eyes; the words say the same.
 VERDICTS = {
@@ -112,4 +112,4 @@ class MismatchView(QWidget):
 
 
 def _in_lines(label: str) -> str:
-    return "\n".join(wrap(label.replace("photons/px", "per px"), LONGEST_LABEL))
+    return "\n".join(wrap(label.replace("photons/px", "per px"), MAX_LINE))

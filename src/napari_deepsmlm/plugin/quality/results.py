@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepsmlm._files import atomic_write
-from napari_deepsmlm._score_labels import LABELS, TIPS
+from napari_deepsmlm._score_labels import LABELS, TIPS, name_of
 from napari_deepsmlm.plugin.quality.mismatch_view import MismatchView
 from napari_deepsmlm.plugin.widgets.names import explain
 from napari_deepsmlm.plugin.widgets.notes import Note
@@ -39,7 +39,7 @@ GROUPS = {
 }
 
 
-class Row(NamedTuple):
+class ResultRow(NamedTuple):
     """One result."""
 
     group: str
@@ -50,7 +50,7 @@ class Row(NamedTuple):
     @property
     def label(self) -> str:
         """The name in words."""
-        return LABELS.get(self.name, (self.name.replace("_", " "), ""))[0]
+        return name_of(self.name)
 
     @property
     def text(self) -> str:
@@ -62,7 +62,7 @@ class Row(NamedTuple):
         return f"{number} {unit}".strip()
 
 
-def rows_of(measured: Measured) -> list[Row]:
+def rows_of(measured: Measured) -> list[ResultRow]:
     """Return the results in the order in which they are read."""
     report = measured.quality.report()
     rows = []
@@ -72,9 +72,9 @@ def rows_of(measured: Measured) -> list[Row]:
             continue
         if name == "squirrel_sigma_px" and "squirrel_sigma_nm" in report:
             continue
-        rows.append(Row(group, name, value))
+        rows.append(ResultRow(group, name, value))
     for group, scores in measured.scores.items():
-        rows += [Row(group, name, value) for name, value in scores.items()]
+        rows += [ResultRow(group, name, value) for name, value in scores.items()]
     # What has no answer in a group of many is left out: z-scores and depths of 2-D tables.
     return [
         row
@@ -93,7 +93,7 @@ class ResultList(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.rows: list[Row] = []
+        self.rows: list[ResultRow] = []
         self._settings: dict[str, Any] = {}
         self.tree = QTreeWidget()
         self.tree.setColumnCount(2)

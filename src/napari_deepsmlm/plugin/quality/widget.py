@@ -45,8 +45,8 @@ from napari_deepsmlm.plugin.quality.results import ResultList
 from napari_deepsmlm.plugin.quality.training_rows import TrainingRows
 from napari_deepsmlm.plugin.quality.work import (
     Comparison,
-    Kit,
     Measured,
+    QualityKit,
     Question,
     Step,
     load_quality_kit,
@@ -170,7 +170,7 @@ class QualityWidget(JobPanel):
         self.tabs.addTab(VerticalScroll(self.limits_tab), "Limits")
         self.lay_out(self.tabs, (self.run_button, self.cancel_button))
 
-    def fill(self, kit: Kit) -> Iterator[None]:
+    def fill(self, kit: QualityKit) -> Iterator[None]:
         """Add what needs pyqtgraph and the library's options."""
         from napari_deepsmlm.plugin.quality.plot import RingPlot
 

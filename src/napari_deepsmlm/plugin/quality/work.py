@@ -46,7 +46,7 @@ class Comparison(FrozenModel):
 
 
 @dataclass(frozen=True)
-class Kit:
+class QualityKit:
     """What the panel offers."""
 
     options: type[QualityOptions]
@@ -98,7 +98,7 @@ class Measured:
     """What all of it says, once all is measured."""
 
 
-def load_quality_kit(stopping: threading.Event) -> Generator[Kit, None, None]:
+def load_quality_kit(stopping: threading.Event) -> Generator[QualityKit, None, None]:
     """Import what measures and draws, and yield its options."""
     load_torch_beside_python()
     from napari_deepsmlm.camera import camera_presets
@@ -106,7 +106,7 @@ def load_quality_kit(stopping: threading.Event) -> Generator[Kit, None, None]:
 
     for name in ("pyqtgraph", "napari_deepsmlm.mismatch", "napari_deepsmlm.limits"):
         import_module(name)
-    yield Kit(QualityOptions, known_models(), tuple(camera_presets()))
+    yield QualityKit(QualityOptions, known_models(), tuple(camera_presets()))
 
 
 def measure_live(

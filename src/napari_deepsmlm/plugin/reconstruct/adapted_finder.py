@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DELAY_MS = 100
 
 
-class Wanted(NamedTuple):
+class WantedModel(NamedTuple):
     """What a model is wanted for."""
 
     network: str
@@ -47,7 +47,7 @@ class AdaptedFinder(QObject):
         super().__init__(parent)
         self.suiting: Suiting | None = None
         self._layer: Layer | None = None
-        self._wanted: Wanted | None = None
+        self._wanted: WantedModel | None = None
         self._job: Job | None = None
         self._delay = QTimer(self)
         self._delay.setSingleShot(True)
@@ -59,7 +59,7 @@ class AdaptedFinder(QObject):
         """Whether the frames are still looked at."""
         return self._delay.isActive() or (self._job is not None and self._job.is_running)
 
-    def ask(self, layer: Layer | None, wanted: Wanted | None) -> None:
+    def ask(self, layer: Layer | None, wanted: WantedModel | None) -> None:
         """Look a model up unless the same was asked before; None: there is nothing to find."""
         if layer is self._layer and wanted == self._wanted:
             return
@@ -98,7 +98,9 @@ class AdaptedFinder(QObject):
         self.suiting = suiting
 
 
-def find(frames: Any, wanted: Wanted, stopping: threading.Event) -> Generator[Suiting, None, None]:
+def find(
+    frames: Any, wanted: WantedModel, stopping: threading.Event
+) -> Generator[Suiting, None, None]:
     """Yield the model of a network that suits frames, as the command line chooses it.
 
     Parameters

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_deepsmlm.reconstruction import ReconstructOptions
     from napari_deepsmlm.training.events import StepDone
 
-LONGEST_MINUTES = 600.0
+MAX_MINUTES = 600.0
 DEFAULT_MINUTES = 5.0
 
 
@@ -69,7 +69,7 @@ class Adapting(QObject):
             "own, and reconstruct with the better of the two.",
         )
         self.minutes_box = Number(
-            limits=(0.1, LONGEST_MINUTES),
+            limits=(0.1, MAX_MINUTES),
             value=DEFAULT_MINUTES,
             label="Adapt for (min)",
             tooltip="<qt>How long <i>Adapt</i> trains; it ends earlier when nothing improves any "

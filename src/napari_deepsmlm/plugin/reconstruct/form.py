@@ -27,7 +27,7 @@ from napari_deepsmlm.plugin.layers.world import (
     show_plane,
 )
 from napari_deepsmlm.plugin.memory.settings import compute_settings
-from napari_deepsmlm.plugin.reconstruct.adapted_finder import AdaptedFinder, Wanted
+from napari_deepsmlm.plugin.reconstruct.adapted_finder import AdaptedFinder, WantedModel
 from napari_deepsmlm.plugin.reconstruct.camera_finder import CameraFinder
 from napari_deepsmlm.plugin.reconstruct.channel_box import ChannelBox
 from napari_deepsmlm.plugin.reconstruct.overlay import MAX_POINTS
@@ -307,7 +307,7 @@ class ReconstructForm(QWidget):
         wanted = None
         if network is not None and pixel_nm is not None:
             sum_frames, channel = self._editors["sum_frames"].value, self.channel_box.channel
-            wanted = Wanted(network, pixel_nm, self.camera_box.camera, sum_frames, channel)
+            wanted = WantedModel(network, pixel_nm, self.camera_box.camera, sum_frames, channel)
         self.adapted_finder.ask(self.stack, wanted)
 
     def _on_adapted(self) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class TrustSummary:
     """What a trust report says, and where its page lies."""
 
     sentence: str
@@ -28,7 +28,7 @@ class Judged:
 
 def judge_result(
     result: Reconstruction, frames: Any, stopping: threading.Event
-) -> Generator[Judged, None, None]:
+) -> Generator[TrustSummary, None, None]:
     """Write the trust report of a run, and yield it.
 
     Raises
@@ -46,7 +46,7 @@ def judge_result(
         return
     folder = tempfile.mkdtemp(prefix="deepsmlm-trust-")
     page, _ = write_trust(folder, found)
-    yield Judged(found.sentence(), bool(found.doubts), page)
+    yield TrustSummary(found.sentence(), bool(found.doubts), page)
 
 
 def open_page(page: Path) -> None:

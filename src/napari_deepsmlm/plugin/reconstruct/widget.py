@@ -29,7 +29,7 @@ from napari_deepsmlm.plugin.reconstruct.telling import (
     progress_in_words,
     result_in_words,
 )
-from napari_deepsmlm.plugin.reconstruct.trusting import Judged, judge_result, open_page
+from napari_deepsmlm.plugin.reconstruct.trusting import TrustSummary, judge_result, open_page
 from napari_deepsmlm.plugin.reconstruct.work import Braked, ImageSoFar, reconstruct_live
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import (
@@ -381,7 +381,7 @@ class ReconstructWidget(JobPanel):
         work = partial(judge_result, self._result, frames_of(self._overlay.stack))
         self.begin(work, self._on_judged, title="judging a result")
 
-    def _on_judged(self, judged: Judged) -> None:
+    def _on_judged(self, judged: TrustSummary) -> None:
         show = self.trust_note.warn if judged.has_doubts else self.trust_note.praise
         show(f"{judged.sentence} {judged.page}")
         open_page(judged.page)

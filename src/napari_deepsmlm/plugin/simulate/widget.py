@@ -12,7 +12,7 @@ from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._words import counted
 from napari_deepsmlm.plugin.experiment.form import ExperimentForm, save_experiment
 from napari_deepsmlm.plugin.experiment.kept import experiment_editor, prepare_experiment
-from napari_deepsmlm.plugin.experiment.kits import Kit, load_kit
+from napari_deepsmlm.plugin.experiment.kits import ExperimentKit, load_experiment_kit
 from napari_deepsmlm.plugin.forms.rows import Fields
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers.world import KEY, PlaneSpan, frame_placement, points_of
@@ -31,7 +31,7 @@ NAME = "simulated"
 TRUTH_NAME = "true positions"
 
 
-class Movie(FrozenModel):
+class MovieLength(FrozenModel):
     """How much is simulated."""
 
     n_frames: int = Field(100, ge=1, le=1_000_000, description="Number of frames.")
@@ -67,11 +67,11 @@ class SimulateWidget(JobPanel):
         column.addStretch(1)
         self.lay_out(VerticalScroll(scrolled), (self.run_button, self.cancel_button))
         self.update_buttons()
-        self.load(load_kit)
+        self.load(load_experiment_kit)
 
-    def fill(self, kit: Kit) -> Iterator[None]:
+    def fill(self, kit: ExperimentKit) -> Iterator[None]:
         """Add what needs torch."""
-        self.movie = Fields(Movie, Movie.model_fields, self.form.rows, self)
+        self.movie = Fields(MovieLength, MovieLength.model_fields, self.form.rows, self)
         self.form.loaded.connect(self._on_experiment)
         yield from self.form.fill(kit)
         self.form.save_button.clicked.connect(self._on_save)

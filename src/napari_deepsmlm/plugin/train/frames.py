@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QResizeEvent
 
-    from napari_deepsmlm.plugin.train.look import Look
+    from napari_deepsmlm.plugin.train.look import FramePair
 
     Array = np.ndarray[Any, Any]
 
@@ -130,7 +130,7 @@ class LookStrip(QWidget):
         ):
             view.title.setText(colored(name, visible_on(color, background)))
 
-    def show_look(self, look: Look) -> None:
+    def show_look(self, look: FramePair) -> None:
         """Show both frames and their histograms."""
         self.simulated.show_frame(look.simulated, look.limits)
         frames = {"simulated": look.simulated, "real": look.real}

@@ -1,4 +1,4 @@
-"""Look: simulated frames to hold beside real ones, made in another thread."""
+"""FramePair: simulated frames to hold beside real ones, made in another thread."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAX_RATIO = 1.3
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FramePair:
     """One frame of each kind, on one scale."""
 
     simulated: Array
@@ -55,7 +55,7 @@ class Look:
 
 def look_at(
     experiment: Experiment, real: Frames | None, stopping: threading.Event
-) -> Generator[Look, None, None]:
+) -> Generator[FramePair, None, None]:
     """Yield a simulated frame of an experiment, of several the most alike, beside the real one."""
     shown = None if real is None else real(0, SIDE_PX)[0, 0].astype(np.float32)
     shape = (SIDE_PX, SIDE_PX) if shown is None else (shown.shape[0], shown.shape[1])
@@ -65,7 +65,7 @@ def look_at(
     low, high = np.percentile(np.concatenate([frame.ravel() for frame in both]), LIMITS)
     high = max(high, low + 1)
     edges = np.linspace(low, high, N_BINS + 1)
-    yield Look(simulated, shown, (float(low), float(high)), edges)
+    yield FramePair(simulated, shown, (float(low), float(high)), edges)
 
 
 def most_like(drawn: Array, real: Array) -> Array:
@@ -107,15 +107,15 @@ def frames_to_watch(experiment: Experiment, real: Frames | None) -> Array:
     return watched
 
 
-def says(look: Look) -> str:
+def says(look: FramePair) -> str:
     """Return in words where the two frames differ, "" if they do not, or there is only one.
 
     Examples
     --------
     >>> frame = np.full((8, 8), 100.0)
-    >>> says(Look(frame, frame, (0, 1), np.arange(2)))
+    >>> says(FramePair(frame, frame, (0, 1), np.arange(2)))
     ''
-    >>> says(Look(frame, 2 * frame, (0, 1), np.arange(2)))
+    >>> says(FramePair(frame, 2 * frame, (0, 1), np.arange(2)))
     'The real background is 2 times as bright as the simulated one.'
     """
     if look.real is None:

@@ -33,7 +33,7 @@ INNER = 0.8
 PAPER_RATIO = 1.2
 ENDS = "a picture in the paper; spots are widest there"
 FRAMES_AT_ONCE = 10
-HIGHEST_SHOWN = 4.0
+MAX_SHOWN = 4.0
 """Of the largest bound: errors at the ends of a range may be far above it."""
 
 
@@ -101,7 +101,7 @@ def _panels(lines: dict[str, Line]) -> Callable[[Figure], None]:
             axes.plot(places, errors, marker=MARKERS[0], color=ON_PAPER[0], label="error")
             axes.plot(places, bounds, ":", marker=MARKERS[1], color=ON_PAPER[1], label="bound")
             axes.set_title(name, fontsize=9)
-            axes.set_ylim(0, HIGHEST_SHOWN * bounds.max())
+            axes.set_ylim(0, MAX_SHOWN * bounds.max())
             axes.grid(visible=True, color="0.9")
         names = grid[0, 0].get_legend_handles_labels()
         figure.legend(*names, frameon=False, fontsize=8, ncols=2, loc="outside upper right")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DENSITIES_PER_UM2 = (0.1, 1.5)
 THRESHOLDS = (0.5, 0.9)
-WIDEST_NM = 100.0
+MAX_ERROR_NM = 100.0
 
 
 def make(bench: Bench) -> Outcome:
@@ -56,7 +56,7 @@ def make(bench: Bench) -> Outcome:
 
     def draw(figure: Figure) -> None:
         grid: Any = figure.subplots(1, 3, sharey=True)
-        edges = np.linspace(-WIDEST_NM, WIDEST_NM, 51)
+        edges = np.linspace(-MAX_ERROR_NM, MAX_ERROR_NM, 51)
         for number, (axes, axis) in enumerate(zip(grid, "xyz", strict=True)):
             for color, (name, values) in zip(ON_PAPER, errors.items(), strict=False):
                 axes.hist(values[:, number], edges, histtype="step", density=True, color=color,

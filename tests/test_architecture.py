@@ -99,7 +99,7 @@ def test_upper_limits_are_called_max() -> None:
         f"{path.relative_to(ROOT).as_posix()}: {name}"
         for path in files
         for name in constants_of(path)
-        if UPPER_LIMIT.match(name) and (path.stem, name) != ("widths", "WIDEST_PX")
+        if UPPER_LIMIT.match(name)
     ]
 
 

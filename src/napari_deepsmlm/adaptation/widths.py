@@ -24,7 +24,7 @@ ALONE_PX = 8.0
 FEWEST = 15
 MAX_SPOTS = 1000
 # Widths that are sought, as for frames.
-NARROWEST_PX, WIDEST_PX = 0.4, 8.0
+NARROWEST_PX, MAX_WIDTH_PX = 0.4, 8.0
 GROUPS = 15
 # Relative error that more molecules do not reduce, measured on simulated stacks (`docs/adapt.md`):
 # what a model takes for a place is partly the noise there, and dim wide molecules are missed.
@@ -115,7 +115,7 @@ def _fitted(windows: Array, centres: Array) -> float:
         shape -= shape.mean(axis=(1, 2), keepdims=True)
         return -float(max((shape * measured).sum(), 0.0) ** 2 / (shape**2).sum())
 
-    bounds = (math.log(NARROWEST_PX), math.log(WIDEST_PX))
+    bounds = (math.log(NARROWEST_PX), math.log(MAX_WIDTH_PX))
     scale = max(float((measured**2).sum()), 1e-300)
     found = minimize_scalar(lambda x: left(x) / scale, bounds=bounds, method="bounded")
     return math.exp(found.x)

@@ -62,12 +62,12 @@ class Findings(NamedTuple):
     """(N, 2) x and y, one for each molecule, in however many frames it shines."""
     corners_nm: np.ndarray[Any, Any]
     """(2, 2) x and y of the first and the last corner of what was looked at."""
-    unevenness: float = 0.0
-    """Largest smooth deviation of the background, as a share of it; 0 if it is next to even."""
     width: FoundWidth | None = None
     """Of the PSF, if enough molecules stand alone."""
     remarks: tuple[str, ...] = ()
     """What was left out."""
+    unevenness: float = 0.0
+    """Largest smooth deviation of the background, as a share of it; 0 if it is next to even."""
 
     @property
     def area_um2(self) -> float:
@@ -122,9 +122,9 @@ def look(
         np.bincount(table.frame, minlength=len(looked_at)),
         _places(table),
         pixel_size_nm * np.array([(region.x, region.y), (region.x_end, region.y_end)], float),
-        _unevenness(adu, camera),
         width_of(adu, table, pixel_size_nm, (region.y, region.x)),
         tuple(remarks),
+        _unevenness(adu, camera),
     )
 
 

@@ -138,8 +138,10 @@ python benchmarks/conditions.py dilated-loc:2d deep-storm:2d dilated-loc:2d-100n
   deep-storm:2d-100nm drsn-storm:2d-x4 drsn-storm:2d-x8 \\
   --json benchmarks/results/conditions/not-stated.json
 python benchmarks/conditions.py dilated-loc:2d --adapt 5 --label "after --adapt 5" \\
-  --only "65 nm crowded" "bright crowded" "160 nm crowded EMCCD" clusters \\
-  "packed filaments" --json benchmarks/results/conditions/adapted.json
+  --only medium crowded "packed filaments" "bright crowded" "dim medium" \\
+  "dim near the noise" clusters "cells, background 300" "slope, background 1000" \\
+  "wide spot" "65 nm crowded" "130 nm packed" "160 nm crowded EMCCD" \\
+  --json benchmarks/results/conditions/adapted.json
 ```
 
 "Before" was judged by the same stacks and marks with the program of then; `--camera none` of this

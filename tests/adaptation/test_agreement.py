@@ -83,8 +83,7 @@ def test_a_model_that_finds_too_many_is_not_used_and_that_is_said(
 ) -> None:
     monkeypatch.setattr(agreement, "MAX_MORE", 0.0)
     monkeypatch.setattr(agreement, "CHANCE", 0.0)
-    monkeypatch.setattr("napari_deepsmlm.adaptation.job.efficiency", lambda s: s["found_per_um2"])
-    monkeypatch.setattr("napari_deepsmlm.adaptation.job.judge", rising())
+    monkeypatch.setattr("napari_deepsmlm.adaptation.job.is_better", lambda *_: True)
     *_, done = AdaptJob(movie(), options()).run()
     assert isinstance(done, Adapted)
     assert not done.is_better
@@ -92,12 +91,6 @@ def test_a_model_that_finds_too_many_is_not_used_and_that_is_said(
     assert "is used as it was" in done.sentence
     assert "What is more would be false" in done.sentence
     assert adapted_models() == {}
-
-
-def rising() -> Any:
-    """Scores that are better each time."""
-    density = iter((0.4, 0.5))
-    return lambda *_: {"found_per_um2": next(density), "efficiency_lateral": 50.0}
 
 
 @pytest.mark.parametrize(("unevenness", "low", "high"), [(0.0, 0.0, 0.0), (0.6, 0.2, 0.6)])

@@ -13,7 +13,7 @@ import torch
 from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm.adaptation.agreement import count, finds_too_many
 from napari_deepsmlm.adaptation.events import Adapted, Planned, Watched
-from napari_deepsmlm.adaptation.judging import HeldOut, efficiency, held_out, judge
+from napari_deepsmlm.adaptation.judging import HeldOut, held_out, is_better, judge
 from napari_deepsmlm.adaptation.pace import steps_between_validations
 from napari_deepsmlm.adaptation.sentences import comparison, too_many
 from napari_deepsmlm.adaptation.store import Adaptation, Sample, camera_kind, keep, own_folder
@@ -171,30 +171,29 @@ class AdaptJob:
         found = twin.found
         trained, card = load_model(finished.model_path)
         after = judge(trained, frames)
-        is_better = efficiency(after) > efficiency(before)
-        doubt = ""
-        if is_better:
+        is_kept, doubt = is_better(after, before), ""
+        if is_kept:
             n, stack = self.options.sum_frames, self._frames()
             counts = [
                 count(model, scores, stack, twin, compute, sum_frames=n)
                 for model, scores in ((found.load(), before), (trained, after))
             ]
-            is_better = not finds_too_many(*counts)
-            doubt = "" if is_better else too_many(found.name, *counts)
+            is_kept = not finds_too_many(*counts)
+            doubt = "" if is_kept else too_many(found.name, *counts)
         model = self._name(twin)
-        if is_better:
+        if is_kept:
             minutes = card.training_record.get("minutes", 0.0)
             adaptation = self._adaptation(twin, before, after, minutes)
             model = keep(finished.model_path, found.card.network, adaptation)
         for weights in finished.model_path.parent.glob("*.safetensors"):
             weights.unlink()
-        sentence = doubt or comparison(found.name, before, after, is_better=is_better)
+        sentence = doubt or comparison(found.name, before, after, is_better=is_kept)
         return Adapted(
             model,
             found.name,
             before,
             after,
-            is_better=is_better,
+            is_better=is_kept,
             seconds=seconds,
             sentence=sentence,
         )

@@ -54,8 +54,8 @@ def judge(model: SMLMModel, frames: HeldOut) -> dict[str, float]:
     """Return the scores of a model with its own threshold, those that are not defined left out.
 
     The `efficiency_lateral` is that of the SMLM Challenge, 100 at best; `bound_lateral_nm` is the
-    Cramér-Rao bound of the RMSE of lone molecules; `found_per_um2` counts molecules, false ones
-    too, per frame.
+    Cramér-Rao bound of the RMSE of lone molecules; `n_true` molecules were there, and
+    `found_per_um2` were found per frame, false ones too.
     """
     model = model.for_inference().to(frames.compute.device, frames.compute.dtype)
     model.pixel_size_nm = frames.pixel_size_nm
@@ -69,8 +69,28 @@ def judge(model: SMLMModel, frames: HeldOut) -> dict[str, float]:
     height, width = frames.batch.frames.shape[-2:]
     area_um2 = height * width * (frames.pixel_size_nm / 1000) ** 2
     found_per_um2 = len(found) / len(frames.batch.frames) / area_um2
-    kept = {name: scores[name] for name in KEPT} | frames.bounds | {"found_per_um2": found_per_um2}
+    counts = {"n_true": float(len(frames.batch.truth)), "found_per_um2": found_per_um2}
+    kept = {name: scores[name] for name in KEPT} | frames.bounds | counts
     return {name: round(v, 4) for name, v in kept.items() if math.isfinite(v)}
+
+
+def is_better(after: dict[str, float], before: dict[str, float]) -> bool:
+    """Whether a model is better by more than chance: by the error of a Jaccard index.
+
+    Of n molecules a share J is found; that share has a standard error of √(J (1 - J) / n), and two
+    models that differ in few of them differ by about as much, though both saw the same frames.
+
+    Examples
+    --------
+    >>> few = {"jaccard": 0.8, "n_true": 60.0}
+    >>> many = {"jaccard": 0.8, "n_true": 6000.0}
+    >>> before = {"efficiency_lateral": 55.0}
+    >>> [is_better(n | {"efficiency_lateral": 57.0}, before) for n in (few, many)]
+    [False, True]
+    """
+    share, n = after.get("jaccard", 0.0), after.get("n_true", 0.0)
+    chance = 100 * math.sqrt(share * (1 - share) / max(1.0, n))
+    return efficiency(after) > efficiency(before) + chance
 
 
 def efficiency(scores: dict[str, float]) -> float:

@@ -33,15 +33,26 @@ def scores_in_words(scores: dict[str, float]) -> str:
 def comparison(
     name: str, before: dict[str, float], after: dict[str, float], *, is_better: bool
 ) -> str:
-    """Return what came of adapting a model, on simulated frames like the data."""
+    """Return what came of adapting a model, on simulated frames like the data.
+
+    Examples
+    --------
+    >>> before, after = ({"jaccard": 0.8, "rmse_lateral_nm": 40, "efficiency_lateral": e}
+    ...                  for e in (55, 57))
+    >>> comparison("dilated-loc:2d", before, after, is_better=False).partition(",")[0]
+    'Adapting dilated-loc:2d did not help by more than chance'
+    """
     on = "on held-out frames of the data's twin"
     if is_better:
         return (
             f"{name} was adapted to these data; {on}: {scores_in_words(before)} before, "
             f"{scores_in_words(after)} after."
         )
+    outcome = "did not help"
+    if after.get("efficiency_lateral", -math.inf) > before.get("efficiency_lateral", -math.inf):
+        outcome = "did not help by more than chance"
     return (
-        f"Adapting {name} did not help, so it is used as it was; {on}: {scores_in_words(before)} "
+        f"Adapting {name} {outcome}, so it is used as it was; {on}: {scores_in_words(before)} "
         f"as it was, {scores_in_words(after)} after training."
     )
 

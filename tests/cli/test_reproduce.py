@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def test_the_list_names_every_figure_with_its_claim() -> None:
     figures = json.loads(call("reproduce", "--list", "--json").stdout)["figures"]
-    assert len(figures) == 24
+    assert len(figures) == 25
     assert {"deep-storm:line-width", "voxel-wise:table-4"} <= {one["name"] for one in figures}
     assert all(one["paper"] for one in figures)
     assert call("reproduce", "drsn-storm", "--list").exit_code == 0

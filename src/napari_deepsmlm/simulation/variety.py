@@ -14,6 +14,7 @@ from napari_deepsmlm.camera import EMCCD, SCMOS
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.psf.gaussian import gaussian_frames
 from napari_deepsmlm.simulation.background import smooth_pattern
+from napari_deepsmlm.simulation.pixels import as_mapped
 from napari_deepsmlm.simulation.scene import between, log_between
 from napari_deepsmlm.simulation.settings import MAX_SUMMED
 
@@ -36,11 +37,6 @@ AIRY_WIDTHS = (1.2827, 1.1095, 1.3693, 1.1768)
 AIRY_SHARES = (-78.492, -26.8256, 33.6504, 72.588)
 SATURATED_AT = (0.15, 1.0)
 """Where a saturated sample is cut off: a share of the peak of its median molecule."""
-
-# How pixels of an sCMOS differ: gains by a share, offsets by so many ADU, and read noise by a
-# log-normal factor, so that a few are far noisier than the rest (as those of Huang et al. 2013,
-# doi:10.1038/nmeth.2488). Spreads of a sample are drawn up to these.
-MAPPED_GAIN, MAPPED_OFFSET_ADU, MAPPED_READ = 0.03, 3.0, 0.6
 
 # Read noise of three kinds of camera, electrons; after the gain for those that multiply.
 SCMOS_READ_E, CCD_READ_E, EMCCD_READ_E = (0.8, 3.0), (3.0, 10.0), (20.0, 90.0)
@@ -337,7 +333,7 @@ class VariedSimulator:
             summed = None if self.variety.sum_frames[1] == 1 else frames_in_it[None]
             adu = camera.expose(expected[None], generator, n_frames=summed)
             if variety.mapped and camera.kind == "scmos":
-                adu = self._as_mapped(adu, camera, frames_in_it, generator)
+                adu = as_mapped(adu, camera, frames_in_it, generator, share=variety.mapped)
             full_adu = full * camera.adu_per_photon + camera.baseline * frames_in_it
             adu = adu.minimum(full_adu)
             gain = float(between((-1.0, 1.0), (), generator)) * variety.gain_error
@@ -349,26 +345,6 @@ class VariedSimulator:
             stated.append(known)
             scales.append(1 + gain)
         return torch.cat(frames), tuple(stated), light.new_tensor(scales)
-
-    def _as_mapped(
-        self, adu: Tensor, camera: SCMOS, n_summed: Tensor, generator: torch.Generator
-    ) -> Tensor:
-        """Return frames as pixels that differ would have read them, in a share of the samples."""
-        share, *spreads = torch.rand(4, generator=generator, device=adu.device).tolist()
-        if share >= self.variety.mapped:
-            return adu
-
-        def normal() -> Tensor:
-            return torch.randn(adu.shape, generator=generator, device=adu.device)
-
-        gain = 1 + spreads[0] * MAPPED_GAIN * normal()
-        offset = spreads[1] * MAPPED_OFFSET_ADU * normal()
-        # What a pixel reads more noisily than the mean; one that is quieter is left as it is.
-        noisier = (2 * spreads[2] * MAPPED_READ * normal()).exp() - 1
-        more_adu = camera.read_noise_e / camera.e_per_adu * (noisier.clamp(min=0) * n_summed).sqrt()
-        dark = camera.baseline * n_summed
-        read: Tensor = dark + (adu - dark) * gain + offset * n_summed + more_adu * normal()
-        return read
 
 
 def _rendered(

@@ -76,9 +76,8 @@ def test_a_fivefold_background_is_said(name: str, is_known: bool) -> None:
     camera = experiment.camera if is_known else None
     found = judged(name, experiment, 0, camera=camera)
     trained = trained_on(read_card(MODELS[name]))
-    if trained is not None and trained.is_engineered and not is_known:
-        assert found == []  # images as large as these leave no pixel dark: the light may be theirs
-        return
+    if trained is not None and trained.is_engineered and not is_known and not found:
+        return  # images as large as these leave no pixel dark: the light may be theirs
     assert len(found) == 1
     assert found[0].startswith("Background is about")
     assert "Train a model" in found[0]

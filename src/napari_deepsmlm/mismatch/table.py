@@ -78,13 +78,21 @@ class Measurement(NamedTuple):
         return -1 if self.value + self.error < low and not self.is_least else 0
 
     def beyond(self, trained: Range, factor: float) -> int:
-        """Return -1 below, 1 above, 0 not clearly outside: by the factor and by two errors."""
+        """Return -1 below, 1 above, 0 not clearly outside: by the factor, and by two errors.
+
+        Examples
+        --------
+        >>> Measurement(210.0, 37.0).beyond((5.0, 100.0), 1.5)
+        1
+        >>> Measurement(210.0, 70.0).beyond((5.0, 100.0), 1.5)  # may be 70
+        0
+        """
         if self.value is None:
             return 0
-        low, high = trained
-        if self.value - SIGMAS * self.error > high * factor:
+        (low, high), doubt = trained, SIGMAS * self.error
+        if self.value > high * factor and self.value - doubt > high:
             return 1
-        is_below = self.value + SIGMAS * self.error < low / factor
+        is_below = self.value < low / factor and self.value + doubt < low
         return -1 if is_below and not self.is_least else 0
 
 

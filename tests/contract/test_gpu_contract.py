@@ -11,6 +11,7 @@ import torch
 import napari_deepsmlm as ds
 from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm.inference import Pipeline
+from napari_deepsmlm.inference.sinks import MemorySink
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import match, nmse_percent
@@ -71,6 +72,20 @@ def test_the_pipeline_finds_on_it_what_it_does_on_the_cpu(name: str) -> None:
     assert len(tables[0]) > 20
     assert match(tables[1], tables[0]).scores()["jaccard"] > 0.99
     assert nmse_percent(images[1], images[0]) < 0.5
+
+
+def test_images_stay_on_it_until_they_are_asked_for() -> None:
+    stack, _, experiment = movie(40, "deep-storm:2d")
+    model = find_model("deep-storm:2d").load()
+    pipeline = Pipeline(model, choose_compute("cuda", "fp32"), camera=experiment.camera)
+    parts = list(pipeline.run(open_frames(stack)))
+    with MemorySink(parts[0].image.shape, columns=model.columns) as sink:
+        for number, part in enumerate(parts):
+            assert part.image_on_device.is_cuda
+            sink.add(part)
+            expected = sum(one.image for one in parts[: number + 1])
+            np.testing.assert_allclose(sink.snapshot(), expected, rtol=1e-5, atol=1e-7)
+    assert sink.molecules == pytest.approx(float(sink.image.sum()), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -103,13 +103,13 @@ def test_a_dark_batch_is_one_value_however_large_its_image(
 
 
 def test_dark_batches_are_added_to_no_image_and_begin_one() -> None:
-    light, table = np.ones((2, 3), np.float32), Localizations.empty()
+    light, table = torch.ones(2, 3), Localizations.empty()
 
-    def batch(frame: int, image: np.ndarray) -> Predicted:
+    def batch(frame: int, image: torch.Tensor) -> Predicted:
         is_dark = not image.any()
         return Predicted(frame, 1, 0, (), image, table, is_dark=is_dark)
 
-    dark = np.broadcast_to(np.float32(0), (2, 3))
+    dark = torch.zeros(()).expand(2, 3)
     lights = (light, dark, dark, dark, dark, 2 * light)
     windows = Windows(2, 2)
     with MemorySink((2, 3), columns=(), windows=windows, n_frames=6) as sink:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
 from napari_deepsmlm import reconstruct
 from napari_deepsmlm.camera import IdealCamera
@@ -85,10 +86,8 @@ def predicted(n_found: int, *, light: float, photons: float = 100.0, **more: Any
         frame=zeros.astype(int), x_nm=zeros, y_nm=zeros, photons=np.full(n_found, photons)
     )
     values = {"n_frames": 1, "n_constant": 0, "n_inputs": 1, **more}
-    image = np.zeros((32, 32), np.float32)
-    return Predicted(
-        first_frame=0, image=image, localizations=table, light=light, unusable=(), **values
-    )
+    values |= {"image_on_device": torch.zeros(32, 32), "unusable": ()}
+    return Predicted(first_frame=0, localizations=table, light=light, **values)
 
 
 def judged(expected: Expected, part: Predicted, *, is_counted: bool = True) -> str:

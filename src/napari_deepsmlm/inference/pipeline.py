@@ -7,7 +7,6 @@ import math
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from napari_deepsmlm._devices import free_memory_bytes, kept_memory
@@ -18,7 +17,7 @@ from napari_deepsmlm.inference.memory import Halves, told_when_full
 from napari_deepsmlm.inference.predicted import Predicted
 from napari_deepsmlm.inference.prefetch import prefetch
 from napari_deepsmlm.inference.stopping import Stopped, stoppable_layers
-from napari_deepsmlm.inference.streams import in_lanes, on_device
+from napari_deepsmlm.inference.streams import done_in_this_stream, in_lanes, on_device
 from napari_deepsmlm.inference.tiles import Region, Tile, tiles
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.models import ImageModel
@@ -262,14 +261,15 @@ class Pipeline:
     ) -> Predicted:
         """Return what a batch gave; without an image nothing is in it."""
         # One value stands for it then: to add up large images takes longer than networks do.
-        dark = np.broadcast_to(np.float32(0), self._image_shape(region))
+        dark = torch.zeros(()).expand(self._image_shape(region))
         table = table.to_numpy()
+        done_in_this_stream(self.compute.device)  # the image is added up in another
         return Predicted(
             inputs.first_frame,
             inputs.n_frames,
             inputs.n_constant,
             inputs.unusable,
-            dark if image is None else image.cpu().numpy(),
+            dark if image is None else image,
             table if table.is_sorted else table.sort("frame"),
             n_inputs=len(inputs.has_contrast),
             light=light,

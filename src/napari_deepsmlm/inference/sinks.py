@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import torch
 
 from napari_deepsmlm._windows import Windows
 from napari_deepsmlm.inference.time_lapse import Lapse
@@ -16,6 +17,8 @@ from napari_deepsmlm.localizations import Localizations
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import Tensor
 
     from napari_deepsmlm.inference.predicted import Predicted
 
@@ -48,7 +51,7 @@ class MemorySink:
         n_frames: int = 1,
     ) -> None:
         self.n_localizations = 0
-        self.molecules = 0.0
+        self._molecules: float | Tensor = 0.0
         self._shape = shape
         self._windows = windows or Windows(sys.maxsize, sys.maxsize)
         self._is_lapse = windows is not None
@@ -83,20 +86,25 @@ class MemorySink:
         """Take one batch; batches come in frame order and none reaches over a window."""
         windows = self._windows
         for window in windows.around(self._n_done, self._n_frames):
-            place = window % len(self._open.images)
+            place = window % len(self._open)
             if window < self._n_begun:
                 if not predicted.is_dark:
-                    self._open.add(place, predicted.image)
+                    self._open.add(place, predicted.image_on_device)
             else:
-                self._open.write(place, predicted.image)
+                self._open.write(place, predicted.image_on_device)
                 self._n_begun = window + 1
         self._n_done += predicted.n_frames
         if self._is_lapse:
             self._finish_images(max(0, (self._n_done - windows.length) // windows.step + 1))
         if not predicted.is_dark:
-            self.molecules += float(predicted.image.sum())
+            self._molecules = self._molecules + predicted.image_on_device.sum(dtype=torch.float64)
         self.n_localizations += len(predicted.localizations)
         self._keep_table(predicted.localizations)
+
+    @property
+    def molecules(self) -> float:
+        """Sum of all images."""
+        return float(self._molecules)
 
     def snapshot(self) -> Image:
         """Return a copy of the image so far; of a time-lapse a view of all its images."""
@@ -122,7 +130,7 @@ class MemorySink:
         return Localizations.concatenate(self._tables)
 
     def _open_image(self, window: int) -> Image:
-        image: Image = self._open.images[window % len(self._open.images)]
+        image: Image = self._open.images[window % len(self._open)]
         return image
 
     def _room_for(self, n_images: int) -> Lapse | None:

@@ -55,6 +55,18 @@ def on_device(all_inputs: Iterable[Inputs], device: torch.device) -> Iterator[Wa
         yield waiting
 
 
+def done_in_this_stream(device: torch.device) -> None:
+    """Wait for the work of the current stream, so that others may read what it made."""
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()
+
+
+def keep_for_this_stream(made_elsewhere: Tensor) -> None:
+    """Do not let the memory of a tensor be used anew before the current stream has read it."""
+    if made_elsewhere.is_cuda:
+        made_elsewhere.record_stream(torch.cuda.current_stream(made_elsewhere.device))
+
+
 def in_lanes(
     work: Callable[[T], R], items: Iterable[T], n_lanes: int, device: torch.device
 ) -> Iterator[R]:

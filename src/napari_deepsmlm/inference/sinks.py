@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 
 from napari_deepsmlm._windows import Windows
 from napari_deepsmlm.inference.time_lapse import Lapse
@@ -97,7 +96,7 @@ class MemorySink:
         if self._is_lapse:
             self._finish_images(max(0, (self._n_done - windows.length) // windows.step + 1))
         if not predicted.is_dark:
-            self._molecules = self._molecules + predicted.image_on_device.sum(dtype=torch.float64)
+            self._molecules = self._molecules + predicted.image_on_device.sum().double()
         self.n_localizations += len(predicted.localizations)
         self._keep_table(predicted.localizations)
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
+from tests.batch.conftest import N_FRAMES, write_movie
 
-from napari_deepsmlm.batch import Recipe, step_kinds, steps
+from napari_deepsmlm.batch import Recipe, run_batch, step_kinds, steps
+from napari_deepsmlm.io import history_of_run, open_frames
+from napari_deepsmlm.reconstruction import reconstruct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FULL: dict[str, Any] = {
     "inputs": ["/data/day1", "/data/*.tif", ["/data/a.tif", "/data/b.tif"]],
@@ -33,6 +40,35 @@ def test_a_recipe_comes_back_from_its_file(tmp_path: Path) -> None:
     recipe.to_file(tmp_path / "recipe.yaml")
     assert Recipe.from_file(tmp_path / "recipe.yaml") == recipe
     assert recipe.steps[1].kind == "render"
+
+
+def test_what_is_left_out_stays_as_by_default(tmp_path: Path) -> None:
+    alone = Recipe.from_dict({"steps": [{"kind": "filter", "where": "x > 1"}]})
+    assert not alone.has_reconstruction
+    assert yaml.safe_load(alone.to_yaml()) == {"steps": [{"kind": "filter", "where": "x > 1"}]}
+    Recipe().to_file(tmp_path / "nothing.yaml")
+    assert Recipe.from_file(tmp_path / "nothing.yaml") == Recipe()
+
+
+@pytest.mark.parametrize("as_planes", [False, True])
+def test_the_history_of_several_files_is_a_recipe_for_all_of_them(
+    tmp_path: Path, spotter: Callable[..., Path], as_planes: bool
+) -> None:
+    files = [str(write_movie(tmp_path / f"cell_plane{n}.tif", n)) for n in (1, 2)]
+    model = str(spotter())
+    named = list(map(Path, files))
+    frames: Any = open_frames(named, as_planes=True) if as_planes else named
+    run = reconstruct(frames, model=model, force=True, pixel_size_nm=100, channel=1)
+    recipe = Recipe.of_history(history_of_run(run.report.to_json()["inputs"]))
+    assert recipe.inputs == (tuple(files),)
+    assert recipe.planes is as_planes
+    assert recipe.reconstruct.pixel_size_nm is None  # the files state it
+    assert (recipe.reconstruct.model, recipe.reconstruct.force) == (model, True)
+    (row,) = run_batch(out=tmp_path / "out", recipe=recipe).rows
+    assert (row.state, row.frames) == ("done", N_FRAMES * (1 if as_planes else 2))
+    other = reconstruct(named[:1], model=model, force=True, pixel_size_nm=101)
+    history = history_of_run(other.report.to_json()["inputs"]).recipe
+    assert (history["inputs"], history["reconstruct"]["pixel_size_nm"]) == ([files[0]], 101)
 
 
 def test_files_are_looked_for_in_the_folder_of_the_recipe(tmp_path: Path) -> None:

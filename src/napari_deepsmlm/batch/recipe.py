@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import yaml
 from pydantic import Field, ValidationInfo, field_validator
 
 from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.batch.steps import AnyStep
 from napari_deepsmlm.reconstruction import ReconstructOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_deepsmlm.io import History
 
 MODEL_ENDING = ".safetensors"
 CURVES = ("apply", "take_back")
@@ -103,6 +109,40 @@ class Recipe(FrozenModel):
             if isinstance(text, str) and (name != "model" or text.endswith(MODEL_ENDING)):
                 placed[name] = _place(text, info)
         return placed
+
+    @classmethod
+    def of_history(
+        cls,
+        history: History,
+        steps: Sequence[dict[str, Any]] = (),
+        *,
+        folder: Path | None = None,
+    ) -> Recipe:
+        """Return what makes a table, and then does more steps.
+
+        Parameters
+        ----------
+        history : of the table, which may know nothing of a reconstruction.
+        steps : what follows, plain values.
+        folder : where the history lies, as its relative paths begin there.
+
+        Raises
+        ------
+        ValueError
+            One sentence, if something in it is none of a recipe.
+        """
+        values = {**history.recipe, "steps": [*history.steps, *steps]}
+        return cls.from_dict(values, source="History of the table", folder=folder)
+
+    @property
+    def has_reconstruction(self) -> bool:
+        """Whether it says how stacks are reconstructed: else that is as by default."""
+        return "reconstruct" in self.model_fields_set
+
+    def to_yaml(self) -> str:
+        """Return YAML of what was given, fields in their declared order."""
+        values = self.model_dump(mode="json", include=self.model_fields_set)
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
     def to_file(self, path: str | Path) -> None:
         """Write YAML that :meth:`from_file` reads back to an equal recipe."""

@@ -76,12 +76,20 @@ def history_of_run(inputs: Mapping[str, Any]) -> History:
 
     Parameters
     ----------
-    inputs : of its report: `path` of the frames, None if they have no file, and `options`. Without
-        a path the recipe is one for the frames that are given to it.
+    inputs : of its report: `paths` of the frames, none if they have no file, and `options`. Without
+        a path the recipe is one for the frames that are given to it. A pixel size that the files
+        state is left to them, so that other stacks have theirs.
     """
-    path = inputs.get("path")
-    frames = {} if path is None else {"inputs": [str(path)]}
-    return History({**frames, "reconstruct": dict(inputs["options"])})
+    paths = inputs.get("paths") or [path for path in [inputs.get("path")] if path is not None]
+    recipe: dict[str, Any] = {}
+    if paths:
+        recipe["inputs"] = [str(paths[0]) if len(paths) == 1 else list(map(str, paths))]
+    if inputs.get("are_planes"):
+        recipe["planes"] = True
+    options = dict(inputs["options"])
+    if paths and options.get("pixel_size_nm") == inputs.get("pixel_size_nm"):
+        options["pixel_size_nm"] = None
+    return History({**recipe, "reconstruct": options})
 
 
 def write_history(

@@ -25,9 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportedInputs:
-    """The frames and the choices. `path` is None for frames that have no file."""
+    """The frames and the choices.
+
+    Attributes
+    ----------
+    path : of the first file; None for frames that have no file.
+    paths : of all files that were named.
+    are_planes : whether these were recorded at the same time, as focal planes.
+    pixel_size_nm : as the files state it.
+    """
 
     path: str | None
+    paths: tuple[str, ...]
+    are_planes: bool
     name: str
     shape: tuple[int, ...]
     dtype: str
@@ -36,8 +46,8 @@ class ReportedInputs:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        plain = {"shape": list(self.shape), "options": self.options.model_dump(mode="json")}
-        return {**vars(self), **plain}
+        plain = {"shape": list(self.shape), "paths": list(self.paths)}
+        return {**vars(self), **plain, "options": self.options.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)
@@ -199,7 +209,9 @@ def _time_lapse(options: ReconstructOptions, n_frames: int) -> tuple[tuple[int, 
 
 def _inputs(source: FrameSource, options: ReconstructOptions) -> ReportedInputs:
     return ReportedInputs(
-        path=None if source.path is None else str(source.path),
+        path=None if source.path is None else str(source.path.absolute()),
+        paths=tuple(str(path.absolute()) for path in source.paths),
+        are_planes=source.are_planes,
         name=source.name,
         shape=tuple(source.shape),
         dtype=str(source.dtype),

@@ -94,7 +94,7 @@ def test_shapes_choose_molecules_as_they_are_moved(
     settle()
     saved = read_localizations(tmp_path / "out.csv")
     assert len(saved) == both.sum()
-    region, where = read_history(tmp_path / "out.csv").steps
+    where, region = read_history(tmp_path / "out.csv").steps
     assert where == {"kind": "filter", "where": "(intensity > 500)"}
     corners = np.array(RegionStep(**region).polygons_nm)
     np.testing.assert_allclose(corners[0].min(0), (2000 - ORIGIN[1], 0 - ORIGIN[0]))

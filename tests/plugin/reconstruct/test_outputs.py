@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_deepsmlm import reconstruction
+from napari_deepsmlm.batch import Recipe
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.plugin.layers.tables import origin_of, table_of
 from napari_deepsmlm.plugin.reconstruct import work
@@ -223,6 +224,7 @@ def test_a_run_is_judged_on_a_page_and_in_a_coloured_sentence(
     stack: np.ndarray,
     spotter: Callable[..., Path],
     qtbot: Any,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened: list[Path] = []
@@ -234,8 +236,12 @@ def test_a_run_is_judged_on_a_page_and_in_a_coloured_sentence(
     panel.form.model_box.load_file(spotter())
     run()
     qtbot.waitUntil(panel.trust_button.isEnabled, timeout=20_000)
+    panel.save_recipe(tmp_path / "recipe.yaml")
+    assert Recipe.from_file(tmp_path / "recipe.yaml").steps == ()
     panel.trust_button.click()
     qtbot.waitUntil(lambda: bool(opened), timeout=30_000)
+    panel.save_recipe(tmp_path / "recipe.yaml")  # each stack is judged too
+    assert [step.kind for step in Recipe.from_file(tmp_path / "recipe.yaml").steps] == ["trust"]
     page = opened[0].read_text()
     assert "<script" not in page
     assert "Image against frames" in page

@@ -83,10 +83,11 @@ def open_frames(
         planes = ArrayPlanes("array", source, axes)
         opened = _source(Opened(planes, layout=planes.layout), None)
     elif _are_paths(source):
-        paths = list(map(Path, source))
+        named = paths = list(map(Path, source))
         if not as_planes:
-            paths, channel = _of_one_place(paths, channel)
+            paths, channel = _of_one_place(named, channel)
         opened = _open_list(paths, axes, as_planes, allow_truncated)
+        opened = opened.of_files(tuple(named), are_planes=as_planes)
     else:
         raise ValueError(
             f"Frames must be a path, a list of paths or an array, got {type(source).__name__}."

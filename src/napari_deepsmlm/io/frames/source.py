@@ -47,6 +47,8 @@ class FrameSource:
     camera_settings : offset and gain as far as the file states them, in the words of Picasso:
         "Baseline", "Sensitivity" (electrons per ADU), "Gain", "Qe"; empty if it does not.
     path : the (first) file; None for arrays in memory.
+    paths : all files that were named, in the order given.
+    are_planes : whether they were recorded at the same time, as focal planes of one movie.
     name : the file's name, or "array".
     warnings : sentences about the file that a person should read.
     layout : what the planes are, colours or focal planes.
@@ -80,6 +82,8 @@ class FrameSource:
         self._frames = range(planes.shape[0])
         self.name = name
         self.path = path
+        self.paths = () if path is None else (path,)
+        self.are_planes = False
         self.pixel_size_nm = pixel_size_nm
         self.pixel_size_origin = pixel_size_origin
         self.warnings = warnings
@@ -163,6 +167,10 @@ class FrameSource:
         """
         _check_pixel_size(pixel_size_nm)
         return self._replaced(pixel_size_nm=float(pixel_size_nm), pixel_size_origin="given")
+
+    def of_files(self, paths: tuple[Path, ...], *, are_planes: bool) -> FrameSource:
+        """Return the same frames, said to be of several files."""
+        return self._replaced(paths=paths, are_planes=are_planes)
 
     def with_channel(self, channel: int | str) -> FrameSource:
         """Return the frames of one colour.

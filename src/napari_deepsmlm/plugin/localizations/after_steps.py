@@ -42,23 +42,23 @@ class AfterSteps:
         box.depth_asked.connect(self.show_depth)
         box.resolution_asked.connect(self.measure_resolution)
 
-    def pixel_nm(self) -> float | None:
-        """Return the camera pixel of the table, nm, as far as it is known."""
-        layer = self._panel.shown.layer
-        known = {} if layer is None else provenance(layer)
+    def source(self) -> Source | None:
+        """Return the molecules kept and how they came about, None before the filter has run."""
+        kept, shown = self._panel.filtered, self._panel.shown
+        if kept is None or shown.layer is None:
+            return None
+        known = provenance(shown.layer)
         stated = known.get("pixel_size_nm") or camera_pixel_nm(self._viewer)
-        return None if stated is None else float(stated)
+        known = {**known, "pixel_size_nm": None if stated is None else float(stated)}
+        steps = tuple(kept.wanted.steps())
+        return Source(kept.table, steps, shown.layer.name, shown.origin, known)
 
     def _make_layer(self, work: Any) -> None:
         """Make a table of the molecules kept, in another thread, and a layer of it."""
-        kept, shown = self._panel.filtered, self._panel.shown
-        if kept is None or shown.layer is None:
-            return
-        known = {**provenance(shown.layer), "pixel_size_nm": self.pixel_nm()}
-        steps = tuple(kept.wanted.steps())
-        source = Source(kept.table, steps, shown.layer.name, shown.origin, known)
-        on_event = partial(self._on_made, shown.layer)
-        self._panel.begin(partial(work, source), on_event, title="working on localizations")
+        source, layer = self.source(), self._panel.shown.layer
+        if source is not None and layer is not None:
+            on_event = partial(self._on_made, layer)
+            self._panel.begin(partial(work, source), on_event, title="working on localizations")
 
     def _on_made(self, source: Layer, event: Doing | Done) -> None:
         panel = self._panel

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QVBoxLayout, QWidget
 from napari_deepsmlm._words import counted
 from napari_deepsmlm.filtering import Filter
 from napari_deepsmlm.plugin.forms.asking import ask, tell_remarks
+from napari_deepsmlm.plugin.forms.recipe_button import RecipeButton
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers.localizations import (
     camera_pixel_nm,
@@ -22,19 +23,17 @@ from napari_deepsmlm.plugin.layers.localizations import (
     sr_pixel_for,
     wait_for_stack,
 )
-from napari_deepsmlm.plugin.layers.world import KEY, provenance
+from napari_deepsmlm.plugin.layers.world import KEY
 from napari_deepsmlm.plugin.localizations.after_box import AfterBox
 from napari_deepsmlm.plugin.localizations.after_steps import AfterSteps
-from napari_deepsmlm.plugin.localizations.after_work import STEPS
 from napari_deepsmlm.plugin.localizations.column_ranges import ColumnRanges
 from napari_deepsmlm.plugin.localizations.render_form import RenderForm
+from napari_deepsmlm.plugin.localizations.saving import SAVE_KINDS, save_recipe, save_table
 from napari_deepsmlm.plugin.localizations.shapes_box import ShapesBox
 from napari_deepsmlm.plugin.localizations.shown import ShownMolecules
 from napari_deepsmlm.plugin.localizations.table_box import NOTHING_HERE, TableBox
 from napari_deepsmlm.plugin.localizations.where_line import frames_in, where_line
 from napari_deepsmlm.plugin.localizations.work import (
-    SAVE_ENDINGS,
-    SAVE_KINDS,
     Kept,
     OpenedFile,
     OpenedTable,
@@ -45,7 +44,6 @@ from napari_deepsmlm.plugin.localizations.work import (
     load_table_kit,
     look_at,
     open_table,
-    save_table,
 )
 from napari_deepsmlm.plugin.widgets.notes import Note
 from napari_deepsmlm.plugin.widgets.parts import VerticalScroll, add_row, button, in_turns
@@ -122,6 +120,8 @@ class LocalizationsWidget(JobPanel):
         self.reset_button.clicked.connect(self.reset)
         self.save_button = button("Save…", "Write the molecules kept to a file.")
         self.save_button.clicked.connect(self._on_save)
+        self.recipe_button = RecipeButton("what made these molecules, and their drawing,")
+        self.recipe_button.chosen.connect(self.save_recipe)
         scrolled = QWidget()
         column = QVBoxLayout(scrolled)
         self.form = QFormLayout()
@@ -137,8 +137,8 @@ class LocalizationsWidget(JobPanel):
         column.addWidget(self.ranges)
         column.addWidget(self.after)
         column.addStretch(1)
-        buttons = (self.render_button, self.reset_button, self.save_button)
-        self.lay_out(VerticalScroll(scrolled), buttons)
+        after = (self.save_button, self.recipe_button)
+        self.lay_out(VerticalScroll(scrolled), (self.render_button, self.reset_button), after=after)
 
     def fill(self, kit: TableKit) -> Iterator[None]:
         """Add what draws."""
@@ -156,7 +156,8 @@ class LocalizationsWidget(JobPanel):
         for each in (self.render_button, self.reset_button, self.ranges):
             each.setEnabled(has_table)
         self.where_line.enabled = has_table
-        self.save_button.setEnabled(has_table and self._kept is not None)
+        for each in (self.save_button, self.recipe_button):
+            each.setEnabled(has_table and self._kept is not None)
         self.open_button.setEnabled(self.is_ready)
         self.after.forget(self._viewer.layers)
         is_3d = self._kept is not None and self._kept.table.is_3d
@@ -379,12 +380,14 @@ class LocalizationsWidget(JobPanel):
 
     def save(self, path: Path, kind: str | None = None) -> None:
         """Write the molecules kept, in another thread."""
-        if self._kept is None or self._opened is None:
-            return
-        if not path.suffix:
-            path = path.with_suffix(SAVE_ENDINGS.get(kind or "", ".csv"))
-        known = {} if self.shown.layer is None else provenance(self.shown.layer)
-        steps = [*known.get(STEPS, ()), *self._kept.wanted.steps()]
-        pixel_nm = self.steps.pixel_nm()
-        work = partial(save_table, self._kept.table, path, kind, pixel_nm, known, steps)
-        self.begin(work, self.status_note.tell, title=f"saving {path.name}")
+        source = self.steps.source()
+        if source is not None:
+            work = partial(save_table, source, path, kind)
+            self.begin(work, self.status_note.tell, title=f"saving {path.name}")
+
+    def save_recipe(self, path: Path) -> None:
+        """Write what `deepsmlm batch` takes to do the same with other stacks, in another thread."""
+        source = self.steps.source()
+        if source is not None and self._kept is not None:
+            work = partial(save_recipe, source, self._kept.wanted, path)
+            self.begin(work, self.status_note.tell, title=f"saving {path.name}")

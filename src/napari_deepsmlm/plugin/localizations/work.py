@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,21 +20,13 @@ from napari_deepsmlm.plugin.localizations.column_ranges import title_of
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
 
     from napari_deepsmlm.filtering import ColumnSummary
-    from napari_deepsmlm.io import History, UnitNeeded
+    from napari_deepsmlm.io import UnitNeeded
     from napari_deepsmlm.localizations import Localizations
     from napari_deepsmlm.plugin.localizations.shapes_box import Polygons
     from napari_deepsmlm.render import RenderOptions
-
-SAVE_KINDS = {
-    "ThunderSTORM (*.csv)": "thunderstorm",
-    "Picasso (*.hdf5)": "picasso",
-    "SMLM Challenge (*.csv)": "challenge",
-    "SMLM (*.smlm)": "smlm",
-    "DECODE (*.h5)": "decode",
-}
-SAVE_ENDINGS = {"picasso": ".hdf5", "smlm": ".smlm", "decode": ".h5"}
 
 
 @dataclass(frozen=True)
@@ -96,14 +87,25 @@ class Wanted:
         return filters and other.in_view and other.options is not None
 
     def steps(self) -> list[dict[str, Any]]:
-        """Return what keeps the molecules, as a recipe has it."""
+        """Return what keeps the molecules, as a recipe has it.
+
+        The filter comes first: its means are over all rows, as in :func:`keep`.
+        """
         found: list[dict[str, Any]] = []
+        if self.where:
+            found.append({"kind": "filter", "where": self.where})
         if self.polygons:
             shapes = [[list(corner) for corner in polygon] for polygon in self.polygons]
             found.append({"kind": "region", "polygons_nm": shapes})
-        if self.where:
-            found.append({"kind": "filter", "where": self.where})
         return found
+
+    def render_step(self) -> dict[str, Any] | None:
+        """Return how they are drawn, as a recipe has it; None where no image has one pixel size."""
+        if self.options is None or self.in_view:
+            return None
+        image = self.options.model_dump(exclude_none=True)
+        color = {} if self.color_by is None else {"color_by": self.color_by}
+        return {"kind": "render", "image": image, **color}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,40 +250,3 @@ def _draw(
     made = draw_mean(table, wanted.color_by, shape, options=wanted.options, stopping=stopping)
     hues = Hues(made.mean, (made.low, made.high))
     return Drawing(made.density, contrast_limits(made.density), wanted.options, hues)
-
-
-def save_table(
-    table: Localizations,
-    path: Path,
-    kind: str | None,
-    pixel_size_nm: float | None,
-    known: dict[str, Any],
-    steps: Sequence[dict[str, Any]],
-    stopping: threading.Event,
-) -> Generator[str, None, None]:
-    """Write a table with its history, if it has one, and yield what was done.
-
-    Parameters
-    ----------
-    known : provenance of its layer: the file that it was read from, or the run that made it.
-    steps : what was done with the molecules here.
-    """
-    from napari_deepsmlm.io import write_history, write_localizations
-
-    before = _history_until_here(known)
-    write_localizations(table, path, kind=kind, pixel_size_nm=pixel_size_nm)
-    if steps or before.recipe:
-        recipe = {**before.recipe, "steps": [*before.steps, *steps]}
-        before = before._replace(recipe=recipe)
-        write_history(path, before, None, "napari: Localizations, Save")
-    yield f"Saved {counted(len(table), 'molecule')} in {path}."
-
-
-def _history_until_here(known: dict[str, Any]) -> History:
-    """Return how the table of a layer came about before anything was done with it here."""
-    from napari_deepsmlm.io import History, history_of_run, read_history
-
-    if known.get("inputs"):
-        return history_of_run(known["inputs"])
-    path = known.get("path")
-    return read_history(path) if path and Path(path).is_file() else History({})

@@ -190,13 +190,19 @@ class ReconstructForm(QWidget):
         values["frame_range"] = (first, None if is_to_the_end else last + 1)
         return self._library.options.from_dict(values, source="Reconstruct")
 
-    def recipe(self, inputs: Sequence[str] | None = None) -> Recipe:
+    def recipe(
+        self, inputs: Sequence[str] | None = None, steps: Sequence[dict[str, Any]] = ()
+    ) -> Recipe:
         """Return the choices for stacks in files, each with the pixel size that it states.
 
         Without `inputs` they are for the files of the chosen stack, if our reader opened it.
 
         A pixel size that was entered here, as the file of the chosen stack states none, is that of
         all of them.
+
+        Parameters
+        ----------
+        steps : what is done with the molecules then.
 
         Raises
         ------
@@ -207,7 +213,7 @@ class ReconstructForm(QWidget):
         options = self.options()
         if self.stack is not None and is_stated_by_file(self.stack, options.pixel_size_nm):
             options = options.replace(pixel_size_nm=None)
-        values: dict[str, Any] = {"inputs": inputs or (), "reconstruct": options}
+        values: dict[str, Any] = {"inputs": inputs or (), "reconstruct": options, "steps": steps}
         if inputs is None and self.stack is not None:
             files = files_of(self.stack)
             values["inputs"] = [files[0] if len(files) == 1 else files] if files else ()

@@ -33,17 +33,6 @@ def ask_for_folder(parent: QWidget) -> Path | None:
     return folder if answer == buttons.Ok else None
 
 
-def ask_for_recipe(parent: QWidget) -> Path | None:
-    """Return the file that the user chooses for a recipe, None if they change their mind."""
-    chosen, _ = QFileDialog.getSaveFileName(
-        parent, "Save as recipe", "recipe.yaml", "Recipes (*.yaml *.yml)"
-    )
-    if not chosen:
-        return None
-    path = Path(chosen)
-    return path if path.suffix.lower() in (".yaml", ".yml") else Path(f"{chosen}.yaml")
-
-
 def write_results(
     result: Reconstruction, folder: Path, stopping: threading.Event
 ) -> Generator[str, None, None]:

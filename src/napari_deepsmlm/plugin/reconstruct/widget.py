@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_deepsmlm.io.result_files import RESULT_NAMES
+from napari_deepsmlm.plugin.forms.recipe_button import RecipeButton, write_recipe
 from napari_deepsmlm.plugin.job_panel import JobPanel
 from napari_deepsmlm.plugin.layers.hues import PAUSE_MS, show_legend
 from napari_deepsmlm.plugin.layers.world import frames_of
@@ -19,11 +20,7 @@ from napari_deepsmlm.plugin.reconstruct.naming import name_of_run
 from napari_deepsmlm.plugin.reconstruct.overlay import Overlay
 from napari_deepsmlm.plugin.reconstruct.preview import FramePreview
 from napari_deepsmlm.plugin.reconstruct.report_box import ReportBox
-from napari_deepsmlm.plugin.reconstruct.results import (
-    ask_for_folder,
-    ask_for_recipe,
-    write_results,
-)
+from napari_deepsmlm.plugin.reconstruct.results import ask_for_folder, write_results
 from napari_deepsmlm.plugin.reconstruct.telling import (
     draw_points,
     progress_in_words,
@@ -120,10 +117,8 @@ class ReconstructWidget(JobPanel):
         self.brake_box.force_asked.connect(partial(self.run, force=True))
 
     def _build_batch(self) -> None:
-        self.recipe_button = button(
-            "Save as recipe…", "Write the choices as a file that <i>deepsmlm batch</i> takes."
-        )
-        self.recipe_button.clicked.connect(self._on_save_recipe)
+        self.recipe_button = RecipeButton("the choices")
+        self.recipe_button.chosen.connect(self.save_recipe)
         self.folder_button = button(
             "Folder…", "Reconstruct all stacks of a folder by these choices, into files."
         )
@@ -349,22 +344,20 @@ class ReconstructWidget(JobPanel):
         if finished is not None and finished.failed:
             self.message_note.warn(" ".join(row.error for row in finished.failed[:MAX_TOLD]))
 
-    def _on_save_recipe(self) -> None:
-        path = ask_for_recipe(self)
-        if path is not None:
-            self.save_recipe(path)
-
     def save_recipe(self, path: Path) -> None:
-        """Write what `deepsmlm batch` takes: the choices, for the folder or the chosen stack."""
-        folder = self.folder_box.folder
+        """Write what `deepsmlm batch` takes: the choices, for the folder or the chosen stack.
+
+        If the last run was judged, so is each stack.
+        """
+        folder, is_judged = self.folder_box.folder, bool(self.trust_note.text())
+        steps = [{"kind": "trust"}] if is_judged else []
         try:
-            recipe = self.form.recipe(None if folder is None else [str(folder)])
-            recipe.to_file(path)
+            recipe = self.form.recipe(None if folder is None else [str(folder)], steps)
+            told = write_recipe(recipe, path)
         except (ValueError, OSError) as error:
             self.refuse(str(error))
-            return
-        stacks = "" if recipe.inputs else " STACKS"
-        self.status_note.tell(f"Saved: deepsmlm batch {path}{stacks} --out FOLDER")
+        else:
+            self.status_note.tell(told)
 
     # -- results ---------------------------------------------------------------------------
 

@@ -1,0 +1,61 @@
+"""Save as recipe: one button for all panels whose choices `deepsmlm batch` can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QPushButton
+
+if TYPE_CHECKING:
+    from napari_deepsmlm.batch import Recipe
+
+ENDINGS = (".yaml", ".yml")
+NO_RECONSTRUCTION = (
+    " It holds the steps alone, as how these molecules were found is not known: {model} finds "
+    "them, unless you add --model."
+)
+
+
+class RecipeButton(QPushButton):
+    """Asks where a recipe is to be written.
+
+    Parameters
+    ----------
+    what : is written, in a few words.
+    """
+
+    chosen = Signal(object)
+    """The path of a file."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("Save as recipe…")
+        self.setToolTip(f"<qt>Write {what} as a file that <i>deepsmlm batch</i> takes.</qt>")
+        self.clicked.connect(self._ask)
+
+    def _ask(self) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(
+            self, "Save as recipe", "recipe.yaml", "Recipes (*.yaml *.yml)"
+        )
+        if chosen:
+            path = Path(chosen)
+            is_named = path.suffix.lower() in ENDINGS
+            self.chosen.emit(path if is_named else Path(f"{chosen}.yaml"))
+
+
+def write_recipe(recipe: Recipe, path: Path) -> str:
+    """Write a recipe; return in words what can be done with it.
+
+    Raises
+    ------
+    ValueError, OSError
+        One sentence, if the file cannot be written.
+    """
+    recipe.to_file(path)
+    told = f"Saved: deepsmlm batch {path} STACKS --out FOLDER."
+    if recipe.inputs:
+        told += " Without STACKS it takes those that it names."
+    if not recipe.has_reconstruction:
+        told += NO_RECONSTRUCTION.format(model=recipe.reconstruct.model)
+    return told

@@ -187,7 +187,8 @@ def test_a_table_of_another_program_gives_the_steps_alone(
     settle(panel, qtbot)
     steps = [{"kind": "filter", "where": "(intensity > 500)"}]
     assert yaml.safe_load(save().read_text()) == {"steps": steps}
-    assert "how these molecules were found is not known: deep-storm" in panel.status_note.text()
+    said = "how these molecules were found is not known, so deep-storm finds those of STACKS."
+    assert panel.status_note.text().endswith(said)
 
 
 def test_the_history_beside_a_table_comes_first(

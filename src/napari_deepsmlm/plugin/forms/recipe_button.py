@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 ENDINGS = (".yaml", ".yml")
 NO_RECONSTRUCTION = (
-    " It holds the steps alone: how these molecules were found is not known, so {model} finds those "
-    "of STACKS."
+    " It holds the steps alone: how these molecules were found is not known, so {model} finds "
+    "those of STACKS."
 )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import napari
 import numpy as np
 import torch
+from _adapt_pictures import adapt
 from _table_pictures import drift, localizations, regions
 from _window import (
     PLUGIN,
@@ -130,59 +131,6 @@ def folder(choices: argparse.Namespace) -> None:
     wait_until(lambda: not panel.is_busy)
     print(panel.status_note.text())
     viewer.close()
-
-
-def adapt(choices: argparse.Namespace) -> None:
-    """A model far from the data: the question of the brake, an adaptation, and what came of it."""
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(*SIZE)
-    far_from_training(viewer)
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    wait_until(lambda: panel.is_ready)
-    form = panel.form
-    form.model_box.choose(
-        next(c for c in form.model_box.choices if c.key == "dilated-loc:2d-100nm")
-    )
-    form.camera_box.value = BY_NUMBERS
-    form.camera_box.photons_per_adu.value = 0.5
-    click(panel.run_button)
-    wait_until(lambda: not panel.is_busy)
-    take(choices.out / "adapt_brake.png")
-    panel.adapting.minutes_box.value = choices.minutes
-    click(panel.brake_box.adapt_button)
-    wait_until(lambda: panel.bar.value() > 0.6 * panel.bar.maximum() or not panel.is_busy, 3000)
-    take(choices.out / "adapt_running.png")
-    wait_until(lambda: not panel.is_busy and panel.save_button.isEnabled(), 3000)
-    wait_until(lambda: not panel.is_busy, 3000)
-    print(panel.adapting.note.text())
-    viewer.close()
-
-
-def far_from_training(viewer: napari.Viewer) -> None:
-    """Open frames of wide pixels on a bright background, as no built-in model was trained on."""
-    from napari_deepsmlm.camera import IdealCamera
-
-    experiment = Experiment.from_dict(
-        {
-            "psf": {"kind": "gaussian", "pixel_size_nm": 160.0, "sigma_nm": [126.0, 130.0]},
-            "camera": IdealCamera(baseline=100, gain=2).model_dump(mode="json"),
-            "image_px": [48, 48],
-            "simulation": {
-                "density_per_um2": [0.5, 0.7],
-                "photons": [4000.0, 6000.0],
-                "background": [900.0, 900.0],
-            },
-        }
-    )
-    stack = experiment.simulate(250, seed=3).stack[:, 0]
-    viewer.add_image(
-        stack,
-        name="bright",
-        scale=(1, 160, 160),
-        units=("pixel", "nm", "nm"),
-        axis_labels=("t", "y", "x"),
-    )
-    viewer.dims.set_current_step(0, 20)
 
 
 def part_of_3d(viewer: napari.Viewer, panel: ReconstructWidget, path: Path) -> None:

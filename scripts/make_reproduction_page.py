@@ -5,8 +5,9 @@
 The results of FOLDER, where `deepsmlm reproduce ... --out FOLDER` was run, are first taken over
 into benchmarks/results/reproduction, and their pictures into docs/images. The page then has every
 figure: the paper's number beside ours, why they may differ, the training, and the command; what was
-never made is listed with its command. Notes of each paper lie in benchmarks/reproduction, the hours
-of models of the queue in benchmarks/results/score_over_hours.csv.
+never made is listed with its command. Notes of each paper lie in benchmarks/reproduction, and
+in verdicts.csv whether each claim holds: a person's word, to be looked at when results change. The
+hours of models of the queue lie in benchmarks/results/score_over_hours.csv.
 `--check` only says whether the page is what would be written.
 """
 
@@ -60,7 +61,10 @@ BEFORE_THE_QUEUE = {
     "voxel-regression:quad-plane-192nm": 0.5,
 }
 """Core hours of models that were trained before there was a queue."""
-TRAINING = """## What was trained for each claim
+TRAINING = """## Which claims hold, and what was trained for each
+
+"Partly" is where some of what is claimed was seen, "open" where training was too short, or the
+machine not there, to tell.
 
 `deepsmlm reproduce COMMAND --out FOLDER` makes each. Hours and minutes of training are those of
 one core; for a network that was trained for the figure they are steps, and minutes by the clock of
@@ -167,15 +171,22 @@ def cells(row: Row) -> str:
 
 
 def training_of_all() -> str:
-    """Return for every claim what was trained for it, and for how long."""
-    lines = ["| claim | command | training | judged in |", "| --- | --- | --- | ---: |"]
+    """Return for every claim whether it holds here, what was trained for it, and how long."""
+    with (NOTES / "verdicts.csv").open(encoding="utf-8", newline="") as file:
+        verdicts = {row["figure"]: row for row in csv.DictReader(file)}
+    lines = [
+        "| claim | holds here? | command | training | judged in |",
+        "| --- | --- | --- | --- | ---: |",
+    ]
     for figure in all_figures().values():
         path = RESULTS / f"{figure.paper}-{figure.name}.json"
         if path.exists():
             record = read_outcome(path)
+            verdict = verdicts[figure.key]
+            holds = f"**{verdict['holds']}**" + (f": {verdict['why']}" if verdict["why"] else "")
             lines.append(
-                f"| {TITLES[figure.paper]}: {figure.claim} | `{figure.key}` | {training(record)} | "
-                f"{spent(record['cpu_seconds'])} |"
+                f"| {TITLES[figure.paper]}: {figure.claim} | {holds} | `{figure.key}` | "
+                f"{training(record)} | {spent(record['cpu_seconds'])} |"
             )
     return TRAINING + "\n".join(lines) + "\n"
 

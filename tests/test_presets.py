@@ -47,6 +47,7 @@ def test_the_experiments_of_the_field_are_there() -> None:
         ("deep-storm-demo", "deep-storm"),
         ("drsn", "drsn-storm"),
         ("dilated-loc-2d", "dilated-loc"),
+        ("dilated-loc-2d-three-frames", "dilated-loc"),
         ("astigmatic", "dilated-loc"),
         ("saddle-2um", "dilated-loc"),
         ("tetrapod-3um", "dilated-loc"),
@@ -64,6 +65,12 @@ def test_an_experiment_named_after_a_paper_trains_its_network(name: str, network
     z_nm = experiment.psf.depth_range_nm
     if model.is_3d and network == "dilated-loc":
         assert model.config.z_max_nm > z_nm[1]
+
+
+def test_three_frames_at_once_are_all_that_their_preset_changes() -> None:
+    one, three = map(Experiment.from_preset, ("dilated-loc-2d", "dilated-loc-2d-three-frames"))
+    assert (one.build_model().context, three.build_model().context) == (0, 1)
+    assert three.replace(model=one.model) == one
 
 
 @pytest.mark.parametrize("name", NAMES)

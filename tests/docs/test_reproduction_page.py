@@ -51,8 +51,9 @@ def test_every_number_has_a_reason_beside_it() -> None:
         assert [row for row in rows if not row.split(" | ")[-1].strip(" |")] == []
 
 
-def test_every_claim_is_there_with_its_training() -> None:
-    claims = PAGE.partition("## What was trained for each claim")[2].partition("\n## ")[0]
+def test_every_claim_is_there_with_its_training_and_whether_it_holds() -> None:
+    claims = PAGE.partition("## Which claims hold")[2].partition("\n## ")[0]
     for key in all_figures():
         (row,) = [line for line in claims.splitlines() if f"| `{key}` |" in line]
         assert re.search(r"hours|steps of", row), key
+        assert re.search(r"\| \*\*(yes\*\*|(partly|no|open)\*\*: .)", row), key

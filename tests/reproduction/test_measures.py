@@ -15,6 +15,7 @@ from napari_deepsmlm.profiles import PixelGrid, fit_profile, line_profile
 from napari_deepsmlm.reproduction import Bench, find_figures, read_outcome, reproduce
 from napari_deepsmlm.reproduction.deep_storm.accuracy import densest
 from napari_deepsmlm.reproduction.deep_storm.lines import as_two, dip_of
+from napari_deepsmlm.reproduction.dilated_loc.bound import AtDepth, inner_rows
 from napari_deepsmlm.reproduction.fingerprint import _words
 from napari_deepsmlm.reproduction.voxel_wise._frames import nearest_nm
 from napari_deepsmlm.reproduction.voxel_wise.adjacency import adjacency
@@ -61,6 +62,32 @@ def test_a_molecule_far_from_all_true_ones_is_no_error_of_a_position() -> None:
         z_nm=[30.0, 0.0, 600.0, 0.0],
     )
     np.testing.assert_allclose(nearest_nm(found, truth), [[10, -20, 30]])
+
+
+def at_depth(*rmse_nm: float) -> AtDepth:
+    return AtDepth(1.0, 0.0, np.array(rmse_nm), np.array([3.0, 4.0, 10.0]))
+
+
+def test_the_worst_depth_counts_and_one_where_nothing_is_found_is_worse() -> None:
+    depths = np.array([-300.0, 0.0, 300.0])
+    seen = [at_depth(3, 4, 10), at_depth(6, 8, 11), at_depth(3.3, 4.4, 12)]
+    ratios = np.array([one.ratios for one in seen])
+    assert ratios == pytest.approx(np.array([[1, 1], [2, 1.1], [1.1, 1.2]]))
+    rows = {row.quantity: row for row in inner_rows("x", depths, ratios, "a model")}
+    lateral, axial = (rows[f"x: RMSE / bound, {axis}, worst"] for axis in ("lateral", "axial"))
+    assert (lateral.ours, axial.ours) == pytest.approx((2, 1.2))
+    assert "at 0 nm" in lateral.why
+    assert "missed" in lateral.why
+    assert "at 300 nm" in axial.why
+    assert "reached" in axial.why
+    assert rows["x: share of inner depths within the mark"].ours == pytest.approx(2 / 3)
+    ratios[2] = np.nan
+    rows = {row.quantity: row for row in inner_rows("x", depths, ratios, "a model")}
+    lost = rows["x: RMSE / bound, axial, worst"]
+    assert math.isnan(lost.ours)
+    assert "at 300 nm" in lost.why
+    assert "missed" in lost.why
+    assert rows["x: share of inner depths within the mark"].ours == pytest.approx(1 / 3)
 
 
 def test_a_fingerprint_is_of_words_and_numbers_only() -> None:

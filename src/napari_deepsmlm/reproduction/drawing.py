@@ -76,12 +76,12 @@ def _lying(axes: Any, lengths: Sequence[float], labels: Sequence[str]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def images(pictures: Mapping[str, Any]) -> Callable[[Figure], None]:
+def images(pictures: Mapping[str, Any], *, n_columns: int = 3) -> Callable[[Figure], None]:
     """Return what draws images side by side, each up to its own bright structures."""
     import numpy as np
 
     def draw(figure: Figure) -> None:
-        n_rows = -(-len(pictures) // 3)
+        n_rows = -(-len(pictures) // n_columns)
         grid = figure.subplots(n_rows, -(-len(pictures) // n_rows), squeeze=False)
         for axes in grid.flat:
             axes.axis("off")

@@ -34,7 +34,8 @@ def make(bench: Bench) -> Outcome:
     why = (
         "the paper: a Titan Xp"
         if has_gpu
-        else "of all cores together, bf16 where that is quick; the paper: by the clock, on 6 cores"
+        else f"of {torch.get_num_threads()} thread(s) together, bf16 where that is quick; the "
+        "paper: by the clock, on 6 cores"
     )
     rows = (
         Row(f"361 frames, 64² to 512², {where}", PAPER_GPU_S if has_gpu else PAPER_CPU_S,

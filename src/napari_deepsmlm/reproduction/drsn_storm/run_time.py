@@ -46,7 +46,8 @@ def make(bench: Bench) -> Outcome:
         times[f"DRSN-STORM\nsums of {n_summed}"] = seconds
     setup = (
         f"{n_frames} frames of bundled microtubules, 64 x 64 pixels, seed {HELD_OUT_SEED}, on the "
-        "same device in turn, reading and images included, processor time where it is a CPU; "
+        "same device in turn, reading and images included, processor time of all threads "
+        f"({torch.get_num_threads()}) where it is a CPU; "
         f"{' and '.join(one.words for one in used.values())}."
     )
     return Outcome(tuple(rows), setup, bars(times, "seconds for the stack"))

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.localizations import Localizations
-from napari_deepsmlm.reproduction.movies import HELD_OUT_SEED
+from napari_deepsmlm.reproduction.movies import HELD_OUT_SEED, varied
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,15 +61,21 @@ def paper_frames(bench: Bench) -> Experiment:
     return experiment.replace(image_px=(16, 16)) if bench.scale == "tiny" else experiment
 
 
-def paper_network(bench: Bench) -> Used:
-    """Return the built-in model trained on for the paper's noise, or in full one from nothing."""
+def paper_network(bench: Bench, *, is_shifted: bool = True) -> Used:
+    """Return the built-in model trained on for the paper's noise, or in full one from nothing.
+
+    Its training frames have planes shifted as in the authors' code, or none.
+    """
     experiment = Experiment.from_preset(PRESET)
+    if not is_shifted:
+        experiment = varied(experiment, plane_shift_choices_nm=())
+    key = "voxel-wise" if is_shifted else "voxel-wise-without-shifts"
     if bench.scale == "full":
         training = experiment.training.replace(batch_size=50, patch_px=64, learning_rate=1e-3)
-        return bench.trained("voxel-wise", experiment.replace(training=training), PAPER_STEPS)
+        return bench.trained(key, experiment.replace(training=training), PAPER_STEPS)
     training = experiment.training.replace(learning_rate=2e-3)
     experiment = experiment.replace(start_from=BUILT_IN, training=training)
-    return bench.trained("voxel-wise", experiment, bench.pick(tiny=1, small=200, full=PAPER_STEPS))
+    return bench.trained(key, experiment, bench.pick(tiny=1, small=200, full=PAPER_STEPS))
 
 
 def run(model: Any, experiment: Experiment, n_frames: int, threshold: float = 0.5) -> Result:

@@ -28,6 +28,8 @@ ORDER, FINER_ORDERS = 6, (10, 14)
 MAX_LEAK = 0.05
 # Of what molecules leave in one filter, the most that the next one lets pass.
 MAX_PASSED = 0.5
+# Share of the pixels that the finest filter has to leave, or too few tell its noise.
+LEAST_LEFT = 0.4
 # As many values in each: the brightest holds 4 % of them, those that molecules shine on. A line has
 # two unknowns, so their number matters little. A judgement.
 N_LEVELS = 24
@@ -102,10 +104,10 @@ def photon_transfer(
     mean_variance = float((variance * counts).sum() / counts.sum())
     if len(counts) <= FEWEST_LEVELS:
         return PhotonTransfer(0.0, math.inf, math.nan, math.inf, mean_variance, is_line=False)
-    line = _line_through(brightness, variance, counts)
+    line = _line_through(brightness, variance, counts, ORDER)
     if blinking is not None and blinking.is_seen:
         variance = variance - _leak(brightness, counts, blinking)
-        with_leak, line = line, _line_through(brightness, variance, counts)
+        with_leak, line = line, _line_through(brightness, variance, counts, ORDER)
         mean_variance = float((variance * counts).sum() / counts.sum())
         if with_leak.slope > (1 + MAX_LEAK) * line.slope:
             line = _without_leak(frames, with_leak, line, are_steps_noise=are_steps_noise)
@@ -118,39 +120,40 @@ class _Line(NamedTuple):
     coefficients: Array
     """Slope and intercept."""
     covariance: Array
+    """By chance."""
+    step: Array = np.zeros(2)
+    """By which both may be wrong together besides."""
 
     @property
     def slope(self) -> float:
         return float(self.coefficients[0])
 
-    def with_error(self, step: Array) -> _Line:
-        """Return it with an error by which slope and intercept go together."""
-        return self._replace(covariance=self.covariance + np.outer(step, step))
-
 
 def _transfer_of(line: _Line, mean_variance: float) -> PhotonTransfer:
     slope, intercept = (float(value) for value in line.coefficients)
-    slope_error = math.sqrt(line.covariance[0, 0])
-    if slope <= LEAST_CONTRAST * slope_error:
+    covariance = line.covariance + np.outer(line.step, line.step)
+    slope_error = math.sqrt(covariance[0, 0])
+    if slope <= LEAST_CONTRAST * math.sqrt(line.covariance[0, 0]):
         return PhotonTransfer(slope, slope_error, math.nan, math.inf, mean_variance, is_line=False)
     pull = np.array([intercept / slope**2, -1 / slope])
     return PhotonTransfer(
         slope,
         slope_error,
         zero_adu=-intercept / slope,
-        zero_error_adu=math.sqrt(pull @ line.covariance @ pull),
+        zero_error_adu=math.sqrt(pull @ covariance @ pull),
         mean_variance=mean_variance,
         is_line=True,
     )
 
 
-def _line_through(brightness: Array, variance: Array, counts: Array) -> _Line:
+def _line_through(brightness: Array, variance: Array, counts: Array, order: int) -> _Line:
     n_levels = len(counts)
     design = np.stack([brightness, np.ones(n_levels)], axis=1)
     # Neighbouring values share noise: 792/924 one pixel apart, 495/924 two apart (rows of Pascal's
     # triangle). Its squares add up to 10 over both axes: as few as counts / 10 are independent if
     # all neighbours have one level, all counts if none do. A worse misfit widens the errors below.
-    n_free = counts / 6
+    n_sharing = (math.comb(4 * order, 2 * order) / math.comb(2 * order, order) ** 2) ** 2
+    n_free = counts / (0.6 * n_sharing)
     weights = np.sqrt(n_free)
     for _ in range(4):
         line, *_ = np.linalg.lstsq(design * weights[:, None], variance * weights, rcond=None)
@@ -171,15 +174,18 @@ def _without_leak(frames: Array, first: _Line, guess: _Line, *, are_steps_noise:
     first : the line of the first filter.
     guess : the same for a Gaussian PSF, whose step is all there is where frames are too small.
     """
-    if min(frames.shape[1:]) <= 2 * FINER_ORDERS[-1]:
-        return guess.with_error(guess.coefficients - first.coefficients)
-    levels = [_levels(frames, order, are_steps_noise=are_steps_noise) for order in FINER_ORDERS]
-    lines = [first, *(_line_through(*one) for one in levels)]
+    left = [max(1 - FINER_ORDERS[-1] / side, 0.0) for side in frames.shape[1:]]
+    if left[0] * left[1] < LEAST_LEFT:
+        return guess._replace(step=guess.coefficients - first.coefficients)
+    finer = [
+        _line_through(*_levels(frames, order, are_steps_noise=are_steps_noise), order)
+        for order in FINER_ORDERS
+    ]
+    lines = [first, *finer]
     steps = np.diff([line.slope for line in lines])
     passed = float(np.clip(steps[1] / steps[0], 0, MAX_PASSED)) if steps[0] < 0 else 0.0
     rest = (lines[-1].coefficients - lines[-2].coefficients) * passed / (1 - passed)
-    last = lines[-1]
-    return last._replace(coefficients=last.coefficients + rest).with_error(rest)
+    return lines[-1]._replace(coefficients=lines[-1].coefficients + rest, step=rest)
 
 
 def camera_noise(camera: Camera, transfer: PhotonTransfer) -> CameraNoise:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from napari_deepsmlm import reconstruct
+from napari_deepsmlm._devices import choose_compute
 from napari_deepsmlm.adaptation import (
     Adapted,
     AdaptJob,
@@ -23,6 +24,8 @@ from napari_deepsmlm.adaptation import (
     suiting,
     twin,
 )
+from napari_deepsmlm.adaptation.enough import MAX_TIMES, enough_frames
+from napari_deepsmlm.adaptation.judging import held_out
 from napari_deepsmlm.experiment import Experiment
 from napari_deepsmlm.io import open_frames
 from napari_deepsmlm.models import adapted_folder, adapted_models, read_card
@@ -164,6 +167,38 @@ def test_the_twin_keeps_the_choices_of_the_model_it_begins_with(stack: Any) -> N
     assert own.model["photon_max"] >= 1.2 * own.simulation.photons[1]
     assert own.psf.pixel_size_nm == 160.0
     assert own.build_model().state_dict().keys()
+
+
+def test_a_sparse_stack_has_a_sparse_twin_and_enough_frames_to_judge_by() -> None:
+    values: dict[str, Any] = {
+        "psf": {"kind": "gaussian", "pixel_size_nm": 100.0, "sigma_nm": [110.0, 110.0]},
+        "camera": {"kind": "scmos", "e_per_adu": 0.5, "baseline": 100.0},
+        "image_px": [48, 48],
+        "simulation": {
+            "density_per_um2": [0.05, 0.05],
+            "photons": [1500.0, 1500.0],
+            "background": [10.0, 10.0],
+        },
+    }
+    movie = Experiment.from_dict(values).simulate(60, seed=4).stack
+    sparse = options(pixel_size_nm=100.0, held_out_frames=3, held_out_px=64)
+    made = twin.make_twin(open_frames(movie), sparse)
+    low, high = made.like_data.simulation.density_per_um2
+    assert 0.02 < (low + high) / 2 < 0.1
+    assert made.experiment.simulation.density_per_um2[1] == pytest.approx(1.5 * high, rel=0.01)
+    compute = choose_compute("cpu", "fp32")
+    frames = held_out(made, sparse, made.found.load(), compute)
+    assert len(frames.batch.frames) == 3 * MAX_TIMES
+
+
+@pytest.mark.parametrize(("density", "expected"), [(5.0, 20), (0.5, 20), (0.2, 25), (0.001, 160)])
+def test_frames_hold_two_hundred_molecules_as_far_as_time_allows(
+    density: float, expected: int
+) -> None:
+    simulation = {"density_per_um2": [density, density]}
+    psf = {"kind": "gaussian", "pixel_size_nm": 100.0}
+    experiment = Experiment.from_dict({"psf": psf, "simulation": simulation})
+    assert enough_frames(experiment, 64, 20) == expected
 
 
 def test_the_frame_under_the_slider_is_predicted_before_and_after(stack: Any) -> None:

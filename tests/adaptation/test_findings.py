@@ -79,6 +79,10 @@ def test_the_density_is_at_least_the_light_of_all_over_that_of_one(
     assert more.density_per_um2 == pytest.approx(light / more.photons)
     none = told_by(findings, measured.replace(light_per_um2=None))
     assert none.density_per_um2 == pytest.approx(DENSITY, rel=0.3)
+    few = findings._replace(sites_nm=findings.sites_nm[:30])
+    assert told_by(few, measured.replace(light_per_um2=light)) == told_by(
+        few, measured.replace(light_per_um2=light / 4)
+    ).replace(light_per_um2=light)
 
 
 def test_what_frames_tell_stays(measured: Estimate, findings: Findings) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from scipy.special import j1
 
 from napari_deepsmlm import known_cameras
 from napari_deepsmlm.camera import EMCCD, SCMOS, AdditiveNoise, IdealCamera, camera_preset
@@ -80,6 +81,47 @@ def test_offset_and_gain_are_within_their_errors(
     assert abs(known.baseline - camera.baseline) < 3 * known.baseline_error + 1
     if background <= 30 or (per_px == DENSE and background <= 300):
         assert known.photons_per_adu == pytest.approx(truth, rel=0.3)
+
+
+def light_of_a_lens(cutoff_px: float, *, n_frames: int = 30, side: int = 40) -> np.ndarray:
+    """(T, H, W) expected photons of crowded molecules of 6000 photons, whose spots are narrow.
+
+    Parameters
+    ----------
+    cutoff_px : 2π NA / wavelength, per pixel.
+    """
+    rng, fine, reach = np.random.default_rng(0), 4, 10
+    light = np.full((n_frames, side + 2 * reach, side + 2 * reach), 300.0)
+    at = (np.arange(2 * reach * fine) + 0.5) / fine
+    for frame in light:
+        for y, x in rng.uniform(reach / 2, side + 1.5 * reach, (rng.poisson(0.05 * side**2), 2)):
+            top, left = (int(v) - reach for v in (y, x))
+            r = np.hypot(at[:, None] - y + top, at - x + left) * cutoff_px + 1e-9
+            spot = (2 * j1(r) / r) ** 2 * cutoff_px**2 / (4 * math.pi)
+            spot = spot.reshape(2 * reach, fine, 2 * reach, fine).mean((1, 3))
+            part = frame[max(top, 0) : top + 2 * reach, max(left, 0) : left + 2 * reach]
+            part += 6000 * spot[-part.shape[0] :, -part.shape[1] :][: part.shape[0]]
+    return light[:, reach:-reach, reach:-reach]
+
+
+@pytest.mark.parametrize("camera", [CAMERAS[0], CAMERAS[2]], ids=["scmos", "emccd"])
+def test_bright_molecules_as_narrow_as_a_pixel_are_not_taken_for_noise(camera: Camera) -> None:
+    light = torch.from_numpy(light_of_a_lens(1.8)).float()
+    frames = camera.expose(light, torch.Generator().manual_seed(1)).numpy().astype(np.uint16)
+    known = found(frames)
+    assert known.camera is not None
+    assert known.camera.kind == camera.kind
+    assert known.photons_per_adu == pytest.approx(detected_per_adu(camera), rel=0.2)
+    assert known.photons_per_adu_error < 0.25 * known.photons_per_adu
+    assert abs(known.baseline - camera.baseline) < 2 * known.baseline_error
+
+
+def test_the_error_of_an_offset_holds_how_far_the_frames_are_from_it() -> None:
+    camera = CAMERAS[2]
+    dark, bright = (found(movie(camera, background, DENSE)) for background in (2, 300))
+    gain = camera.adu_per_photon
+    assert dark.baseline_error < 5 * gain
+    assert bright.baseline_error > 0.15 * 250 * gain
 
 
 @pytest.mark.parametrize("camera", [CAMERAS[0], CAMERAS[2]], ids=["scmos", "emccd"])

@@ -164,14 +164,15 @@ def _with_width(findings: Findings, measured: Estimate) -> Estimate:
 def _with_light(findings: Findings, measured: Estimate) -> Estimate:
     """Return it with the photons and density of what was found, where it has none.
 
-    The density is the light of all molecules over the mean of those found, as some are missed;
-    frames are as unequal as the numbers of molecules found in them.
+    The density is the light of all molecules over the mean of those found, as some are missed; but
+    where few are found the others are too dim to count. Frames are as unequal as the numbers of
+    molecules found in them.
     """
     if measured.photons is not None:
         return measured
     counts, mean = findings.counts, float(findings.photons.mean())
     density = float(counts.mean()) / findings.area_um2
-    if measured.light_per_um2 is not None:
+    if measured.light_per_um2 is not None and len(findings.sites_nm) >= FEWEST_SITES:
         density = max(density, measured.light_per_um2 / mean)
     sentence = (
         f"The frames do not tell the light of a molecule, so it is that of {counts.sum():,} "

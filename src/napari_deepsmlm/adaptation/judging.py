@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from napari_deepsmlm.adaptation.enough import enough_frames
 from napari_deepsmlm.localizations import Localizations
 from napari_deepsmlm.metrics import match
 from napari_deepsmlm.training.data import SimulatedBatches
@@ -45,7 +46,7 @@ def held_out(twin: Twin, options: AdaptOptions, model: SMLMModel, compute: Compu
         context=model.context,
         model=model,
     )
-    batch = data.validation(options.held_out_frames)
+    batch = data.validation(enough_frames(twin.like_data, side, options.held_out_frames))
     return HeldOut(batch, compute, twin.experiment.psf.pixel_size_nm, data.bounds(batch.truth))
 
 

@@ -28,6 +28,10 @@ AVERAGING = 0.98
 FIX_NORM_AFTER = 0.2
 BATCH_SIZE = 2
 VALIDATION_FRAMES = 16
+# Molecules that are simulated, over those in the stack's denser frames, and the fewest per um^2. By
+# how common they are a model tells them from bumps of noise, so it is not made to see some that
+# overlap, as one that learns from nothing is.
+MAX_DENSER, DENSEST_AT_LEAST = 1.5, 0.01
 PATIENCE = 5
 # Shares of the frames on the stack's own structure, with molecules anywhere, and on filaments.
 WEIGHTS = (0.5, 0.2, 0.3)
@@ -94,6 +98,8 @@ def _experiments(
     """Return what is trained, and the like of the data that judges it."""
     base = _base(measured, found.card.network)
     simulation = _simulation(base.simulation, found.card, options.sum_frames, sites)
+    densest = max(MAX_DENSER * measured.density_percentiles[90], DENSEST_AT_LEAST)
+    simulation = simulation.replace(density_per_um2=(0.0, float(f"{densest:.3g}")))
     if unevenness:
         simulation = simulation.replace(unevenness=unevenness, unevenness_px=UNEVENNESS_PX)
     experiment = base.replace(

@@ -146,7 +146,7 @@ def camera_of_noise(seen: Glimpse, noise: NoisyCamera, hint: Kind | None = None)
     if is_changed:
         error = math.hypot(error, CHANGED_ERROR)
     camera: Camera
-    if is_multiplied and offset - noise.zero_adu < 2 * gain:
+    if is_multiplied and offset - noise.zero_adu < max(2 * gain, 2 * noise.zero_error_adu):
         camera = emccd_of(gain, offset)
     else:
         camera = _without_multiplication(gain, offset, noise, is_multiplied)
@@ -236,6 +236,9 @@ def _offset(
         error = math.hypot(noise.zero_error_adu, USUAL_READ_E**2 * gain)
     else:
         offset, error = usual_offset(_transfer(noise), step_adu(values))
+    # The line goes on from the level of most pixels to its zero: a slope that is wrong moves it.
+    slope_error = SYSTEMATIC["multiplied" if is_multiplied else "shot"]
+    error = math.hypot(error, slope_error * max(noise.level_adu - noise.zero_adu, 0.0))
     # Only read noise takes pixels below the offset: 95 % of them lie above it less that noise.
     highest = float(np.percentile(values, 5)) + MAX_READ_E * gain
     if offset > highest:

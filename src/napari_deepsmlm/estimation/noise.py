@@ -21,8 +21,15 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 # The sixth difference, applied along both axes, lets 1e-3 of a molecule of σ 0.9 px pass, and
-# noise.
-FINEST = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
+# noise. Of narrower ones so much passes that it is measured how much: by finer and finer filters.
+ORDER, FINER_ORDERS = 6, (10, 14)
+# Share of the slope that molecules may have by the width of a Gaussian before that is done: a
+# filter that is wrong by as much errs as the gain does anyway (`units.GAIN_SYSTEMATIC`).
+MAX_LEAK = 0.05
+# Of what molecules leave in one filter, the most that the next one lets pass.
+MAX_PASSED = 0.5
+# Share of the pixels that the finest filter has to leave, or too few tell its noise.
+LEAST_LEFT = 0.4
 # As many values in each: the brightest holds 4 % of them, those that molecules shine on. A line has
 # two unknowns, so their number matters little. A judgement.
 N_LEVELS = 24
@@ -93,29 +100,40 @@ def photon_transfer(
         it would show a slope even without any change of light, because noise is skewed: its
         brightest values vary most. That slope is the gain for pure shot noise only.
     """
-    brightness, variance, counts = _levels(frames, are_steps_noise=are_steps_noise)
-    n_levels = len(counts)
-    if n_levels <= FEWEST_LEVELS:
-        mean = float((variance * counts).sum() / counts.sum())
-        return PhotonTransfer(0.0, math.inf, math.nan, math.inf, mean, is_line=False)
+    brightness, variance, counts = _levels(frames, ORDER, are_steps_noise=are_steps_noise)
+    mean_variance = float((variance * counts).sum() / counts.sum())
+    if len(counts) <= FEWEST_LEVELS:
+        return PhotonTransfer(0.0, math.inf, math.nan, math.inf, mean_variance, is_line=False)
+    line = _line_through(brightness, variance, counts, ORDER)
     if blinking is not None and blinking.is_seen:
         variance = variance - _leak(brightness, counts, blinking)
-    design = np.stack([brightness, np.ones(n_levels)], axis=1)
-    # Neighbouring values share noise: 792/924 one pixel apart, 495/924 two apart (rows of Pascal's
-    # triangle). Its squares add up to 10 over both axes: as few as counts / 10 are independent if
-    # all neighbours have one level, all counts if none do. A worse misfit widens the errors below.
-    n_free = counts / 6
-    weights = np.sqrt(n_free)
-    for _ in range(4):
-        line, *_ = np.linalg.lstsq(design * weights[:, None], variance * weights, rcond=None)
-        weights = np.sqrt(n_free / 2) / np.maximum(design @ line, 1e-3 * variance.mean())
-    covariance = np.linalg.inv((design * weights[:, None]).T @ (design * weights[:, None]))
-    misfit = float((((variance - design @ line) * weights) ** 2).sum() / (n_levels - 2))
-    covariance *= max(misfit, 1)
-    slope, intercept = (float(value) for value in line)
+        with_leak, line = line, _line_through(brightness, variance, counts, ORDER)
+        mean_variance = float((variance * counts).sum() / counts.sum())
+        if with_leak.slope > (1 + MAX_LEAK) * line.slope:
+            line = _without_leak(frames, with_leak, line, are_steps_noise=are_steps_noise)
+    return _transfer_of(line, mean_variance)
+
+
+class _Line(NamedTuple):
+    """Variance against brightness."""
+
+    coefficients: Array
+    """Slope and intercept."""
+    covariance: Array
+    """By chance."""
+    step: Array = np.zeros(2)
+    """By which both may be wrong together besides."""
+
+    @property
+    def slope(self) -> float:
+        return float(self.coefficients[0])
+
+
+def _transfer_of(line: _Line, mean_variance: float) -> PhotonTransfer:
+    slope, intercept = (float(value) for value in line.coefficients)
+    covariance = line.covariance + np.outer(line.step, line.step)
     slope_error = math.sqrt(covariance[0, 0])
-    mean_variance = float((variance * counts).sum() / counts.sum())
-    if slope <= LEAST_CONTRAST * slope_error:
+    if slope <= LEAST_CONTRAST * math.sqrt(line.covariance[0, 0]):
         return PhotonTransfer(slope, slope_error, math.nan, math.inf, mean_variance, is_line=False)
     pull = np.array([intercept / slope**2, -1 / slope])
     return PhotonTransfer(
@@ -126,6 +144,48 @@ def photon_transfer(
         mean_variance=mean_variance,
         is_line=True,
     )
+
+
+def _line_through(brightness: Array, variance: Array, counts: Array, order: int) -> _Line:
+    n_levels = len(counts)
+    design = np.stack([brightness, np.ones(n_levels)], axis=1)
+    # Neighbouring values share noise: 792/924 one pixel apart, 495/924 two apart (rows of Pascal's
+    # triangle). Its squares add up to 10 over both axes: as few as counts / 10 are independent if
+    # all neighbours have one level, all counts if none do. A worse misfit widens the errors below.
+    n_sharing = (math.comb(4 * order, 2 * order) / math.comb(2 * order, order) ** 2) ** 2
+    n_free = counts / (0.6 * n_sharing)
+    weights = np.sqrt(n_free)
+    for _ in range(4):
+        line, *_ = np.linalg.lstsq(design * weights[:, None], variance * weights, rcond=None)
+        weights = np.sqrt(n_free / 2) / np.maximum(design @ line, 1e-3 * variance.mean())
+    covariance = np.linalg.inv((design * weights[:, None]).T @ (design * weights[:, None]))
+    misfit = float((((variance - design @ line) * weights) ** 2).sum() / (n_levels - 2))
+    return _Line(line, covariance * max(misfit, 1))
+
+
+def _without_leak(frames: Array, first: _Line, guess: _Line, *, are_steps_noise: bool) -> _Line:
+    """Return the line that ever finer filters approach.
+
+    What molecules leave shrinks from filter to filter by a nearly constant factor, and noise stays:
+    the rest is a geometric series. The step to its limit counts as an error too.
+
+    Parameters
+    ----------
+    first : the line of the first filter.
+    guess : the same for a Gaussian PSF, whose step is all there is where frames are too small.
+    """
+    left = [max(1 - FINER_ORDERS[-1] / side, 0.0) for side in frames.shape[1:]]
+    if left[0] * left[1] < LEAST_LEFT:
+        return guess._replace(step=guess.coefficients - first.coefficients)
+    finer = [
+        _line_through(*_levels(frames, order, are_steps_noise=are_steps_noise), order)
+        for order in FINER_ORDERS
+    ]
+    lines = [first, *finer]
+    steps = np.diff([line.slope for line in lines])
+    passed = float(np.clip(steps[1] / steps[0], 0, MAX_PASSED)) if steps[0] < 0 else 0.0
+    rest = (lines[-1].coefficients - lines[-2].coefficients) * passed / (1 - passed)
+    return lines[-1]._replace(coefficients=lines[-1].coefficients + rest, step=rest)
 
 
 def camera_noise(camera: Camera, transfer: PhotonTransfer) -> CameraNoise:
@@ -172,21 +232,28 @@ def usual_offset(transfer: PhotonTransfer, step_adu: float = 1.0) -> tuple[float
     return transfer.zero_adu + USUAL_READ_E**2 * gain, error
 
 
-def _levels(frames: Array, *, are_steps_noise: bool) -> tuple[Array, Array, Array]:
+def _difference(order: int) -> Array:
+    """Return the filter of an even order, which leaves the variance of noise as it is."""
+    kernel = np.array([(-1) ** k * math.comb(order, k) for k in range(order + 1)], float)
+    return np.asarray(kernel / math.sqrt((kernel**2).sum()))
+
+
+def _levels(frames: Array, order: int, *, are_steps_noise: bool) -> tuple[Array, Array, Array]:
     """Return brightness, variance and number of values of levels."""
     from scipy import ndimage
 
-    kernel = FINEST / math.sqrt((FINEST**2).sum())
+    kernel, rim = _difference(order), order // 2
 
     def filtered(along: Array) -> Array:
         once = ndimage.correlate1d(frames, along, axis=1)
-        twice = ndimage.correlate1d(once, along, axis=2)[:, 3:-3, 3:-3]
+        twice = ndimage.correlate1d(once, along, axis=2)[:, rim:-rim, rim:-rim]
         return np.asarray(twice.ravel(), float)
 
     brightness, variance = filtered(kernel**2), filtered(kernel) ** 2
     some = slice(None, None, max(1, brightness.size // 200_000))
     if are_steps_noise:
-        edges = _edges_by_noise(brightness[some], variance[some], brightness.size)
+        share = float((kernel**4).sum())
+        edges = _edges_by_noise(brightness[some], variance[some], brightness.size, share)
     else:
         edges = np.quantile(brightness[some], np.linspace(0, 1, N_LEVELS + 1)[1:-1])
     place = np.searchsorted(edges, brightness)
@@ -197,23 +264,22 @@ def _levels(frames: Array, *, are_steps_noise: bool) -> tuple[Array, Array, Arra
     return means[0], means[1], counts
 
 
-def _edges_by_noise(brightness: Array, variance: Array, n_values: int) -> Array:
+def _edges_by_noise(brightness: Array, variance: Array, n_values: int, noise_share: float) -> Array:
     """Return edges between levels that are as far apart as noise reaches, and hold enough values.
 
     Parameters
     ----------
     brightness, variance : some of the values.
     n_values : all of them.
+    noise_share : of brightness, a weighted mean of pixels, over that of one pixel.
     """
     order = np.argsort(brightness)
     sorted_brightness, sums = brightness[order], np.cumsum(variance[order])
     least = max(4, math.ceil(FEWEST_OF_LEVEL * len(order) / n_values))
-    # Brightness is a weighted mean of pixels: share is its noise over that of one pixel (0.31).
-    share = float((FINEST**4).sum() / (FINEST**2).sum() ** 2)
     edges, first, faint = [], 0, len(order) // 20
     while first + 2 * least < len(order):
         last = max(first + least, faint)
-        noise = share * math.sqrt(max((sums[last] - sums[first]) / (last - first), 0.0))
+        noise = noise_share * math.sqrt(max((sums[last] - sums[first]) / (last - first), 0.0))
         reach = sorted_brightness[faint if first == 0 else first] + NOISE_REACH * noise
         reach += NOISE_REACH * noise if first == 0 else 0.0
         stop = max(int(np.searchsorted(sorted_brightness, reach)), last)
@@ -226,8 +292,8 @@ def _edges_by_noise(brightness: Array, variance: Array, n_values: int) -> Array:
 
 def _leak(brightness: Array, counts: Array, blinking: Blinking) -> Array:
     """Variance that molecules leave in the finest detail, mostly where it is brightest."""
-    kernel = FINEST / math.sqrt((FINEST**2).sum())
-    lags = np.arange(-6, 7)
+    kernel = _difference(ORDER)
+    lags = np.arange(-ORDER, ORDER + 1)
     passed = float(
         (np.correlate(kernel, kernel, "full") * autocorrelation(lags, blinking.sigma_px)).sum()
     )

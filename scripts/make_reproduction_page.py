@@ -248,7 +248,9 @@ def hours_of_models() -> dict[str, float]:
     """Return the core hours that went into each built-in model."""
     with HOURS.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    queue = {row["model"]: float(row["core_hours"]) for row in rows if row["is_published"] == "True"}
+    queue = {
+        row["model"]: float(row["core_hours"]) for row in rows if row["is_published"] == "True"
+    }
     hours = {name: BEFORE_THE_QUEUE.get(name, 0.0) + spent for name, spent in queue.items()}
     return BEFORE_THE_QUEUE | {name: round(each, 1) for name, each in hours.items()}
 

@@ -21,9 +21,8 @@ PAPER = {
 }
 FEWER = "the paper: 40,000 steps of 10 frames; ours: the hours of one core named above"
 WHY = {
-    "astigmatic": f"{FEWER}, up to the ends of the range and no further, where spots are widest: "
-    "half of the lone molecules there are missed, and depths of the others far off "
-    "(dilated-loc:bound)",
+    "astigmatic": f"{FEWER}; at the ends of the range, where spots are widest, half of the lone "
+    "molecules are missed (dilated-loc:bound)",
     "saddle point": FEWER,
     "tetrapod 3 µm": FEWER,
     "tetrapod 6 µm": f"{FEWER}, and it rises with each of them; at the ends of the range, "

@@ -199,6 +199,17 @@ def test_frames_hold_two_hundred_molecules_as_far_as_time_allows(
     psf = {"kind": "gaussian", "pixel_size_nm": 100.0}
     experiment = Experiment.from_dict({"psf": psf, "simulation": simulation})
     assert enough_frames(experiment, 64, 20) == expected
+    half = {"density_per_um2": [density / 2, density / 2], "sum_frames": [2, 2]}
+    summed = Experiment.from_dict({"psf": psf, "simulation": half})
+    assert enough_frames(summed, 64, 20) == expected
+
+
+def test_a_stack_that_is_dark_but_for_bursts_has_molecules_in_its_twin(stack: Any) -> None:
+    made = twin.make_twin(open_frames(stack), options())
+    bursts = made.estimate.replace(density_per_um2=0.3, density_percentiles={10: 0, 50: 0, 90: 0})
+    trained, judged = twin._experiments(made.found, bursts, options(), None, 0.0)
+    assert trained.simulation.density_per_um2 == (0.0, 0.45)
+    assert judged.simulation.density_per_um2 == (0.0, 0.3)
 
 
 def test_the_frame_under_the_slider_is_predicted_before_and_after(stack: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any
 
 import dask.array
@@ -14,6 +16,7 @@ import torch
 from napari_deepsmlm import _devices
 from napari_deepsmlm._devices import choose_compute, choose_computes
 from napari_deepsmlm.inference import Pipeline
+from napari_deepsmlm.inference.predicted import Predicted, dark_image
 from napari_deepsmlm.inference.tiles import Region
 from napari_deepsmlm.inference.workers import (
     ExecutorCrew,
@@ -30,7 +33,6 @@ from napari_deepsmlm.models import build_model
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_deepsmlm.inference.predicted import Predicted
     from napari_deepsmlm.inference.workers.work import Part, PartDone
     from napari_deepsmlm.io import FrameSource
 
@@ -93,6 +95,21 @@ def test_parts_give_what_the_whole_gives(
     whole = list(pipeline.run(source, **wanted))
     parts = shared(pipeline, source, **wanted, carries_frames=carries_frames)
     assert_same(list(parts), whole)
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_results_come_from_other_processes_without_shared_memory_or_files(is_dark: bool) -> None:
+    image = dark_image((40, 30)) if is_dark else torch.rand(40, 30)
+    table = Localizations(frame=np.arange(3), x_nm=np.arange(3.0), y_nm=np.arange(3.0))
+    sent = Predicted(4, 2, 0, (5,), image, table, n_inputs=2, light=7.0, is_dark=is_dark)
+    data = bytes(ForkingPickler.dumps(sent))  # as a pool of processes sends it
+    assert not image.is_shared()
+    assert (len(data) < 2000) == is_dark
+    found = pickle.loads(data)  # noqa: S301 - just made
+    assert (found.first_frame, found.unusable, found.light, found.is_dark) == (4, (5,), 7, is_dark)
+    np.testing.assert_array_equal(found.image, sent.image)
+    assert found.image.flags.writeable
+    np.testing.assert_array_equal(found.localizations.x_nm, table.x_nm)
 
 
 class Dying(ExecutorCrew):

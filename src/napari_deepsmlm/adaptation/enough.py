@@ -16,14 +16,15 @@ MAX_TIMES = 8
 
 
 def enough_frames(experiment: Experiment, side_px: int, usual: int) -> int:
-    """Return so many frames that they hold about 200 molecules: more than usual where it is sparse.
+    """Return so many inputs that they hold about 200 molecules: more than usual where it is sparse.
 
     Parameters
     ----------
-    side_px : of the frames.
-    usual : how many frames there are at least.
+    side_px : of the inputs, frames or sums of frames.
+    usual : how many inputs there are at least.
     """
-    per_um2 = sum(experiment.simulation.density_per_um2) / 2
+    simulation = experiment.simulation
+    per_um2 = sum(simulation.density_per_um2) / 2 * sum(simulation.sum_frames) / 2
     area_um2 = (side_px * experiment.psf.pixel_size_nm / 1000) ** 2
     wanted = MOLECULES / max(per_um2 * area_um2, MOLECULES / (MAX_TIMES * usual))
     return max(usual, math.ceil(wanted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_deepsmlm.adaptation.crowding import as_crowded
+from napari_deepsmlm.adaptation.enough import enough_frames
 from napari_deepsmlm.adaptation.findings import FINDER, look, structure_of, told_by
 from napari_deepsmlm.camera import IdealCamera
 from napari_deepsmlm.estimation import estimate, know_camera
@@ -98,17 +99,21 @@ def _experiments(
     """Return what is trained, and the like of the data that judges it."""
     base = _base(measured, found.card.network)
     simulation = _simulation(base.simulation, found.card, options.sum_frames, sites)
-    densest = max(MAX_DENSER * measured.density_percentiles[90], DENSEST_AT_LEAST)
+    densest = max(MAX_DENSER * _dense(measured), DENSEST_AT_LEAST)
     simulation = simulation.replace(density_per_um2=(0.0, float(f"{densest:.3g}")))
     if unevenness:
         simulation = simulation.replace(unevenness=unevenness, unevenness_px=UNEVENNESS_PX)
     experiment = base.replace(
-        model=_own_choices(found.card, base),
-        simulation=simulation,
-        training=_training(base, options),
-        start_from=str(found.path),
+        model=_own_choices(found.card, base), simulation=simulation, start_from=str(found.path)
     )
-    return experiment, experiment.replace(simulation=_as_measured(simulation, measured, sites))
+    like_data = experiment.replace(simulation=_as_measured(simulation, measured, sites))
+    training = _training(base, options, like_data)
+    return experiment.replace(training=training), like_data.replace(training=training)
+
+
+def _dense(measured: Estimate) -> float:
+    """Return the density of the denser frames: their mean where most frames have no molecule."""
+    return max(measured.density_percentiles[90], measured.density_per_um2 or 0.0)
 
 
 def _base(measured: Estimate, network: str) -> Experiment:
@@ -171,7 +176,7 @@ def _simulation(
     return simulation.replace(sum_frames=(sum_frames, sum_frames))
 
 
-def _training(base: Experiment, options: AdaptOptions) -> Any:
+def _training(base: Experiment, options: AdaptOptions, like_data: Experiment) -> Any:
     return base.training.replace(
         minutes=None if options.steps else options.minutes,
         steps=options.steps or base.training.steps,
@@ -181,7 +186,7 @@ def _training(base: Experiment, options: AdaptOptions) -> Any:
         warmup=WARMUP,
         averaging=AVERAGING,
         fix_norm_after=FIX_NORM_AFTER,
-        validation_frames=VALIDATION_FRAMES,
+        validation_frames=enough_frames(like_data, options.patch_px, VALIDATION_FRAMES),
         validation_px=None,
         patience=PATIENCE,
         validate_every=max(1, (options.steps or 1) // 3),
@@ -195,7 +200,7 @@ def _as_measured(simulation: Simulation, measured: Estimate, sites: FromTable | 
     """Return it without the margins that training has around what was measured."""
     photons, density = measured.photons_percentiles, measured.density_percentiles
     changes: dict[str, Any] = {
-        "density_per_um2": (density[10], max(density[90], density[10])),
+        "density_per_um2": (density[10], max(_dense(measured), density[10])),
         "photons": (photons[10], photons[90]),
         "brightness": (1.0, 1.0),
     }

@@ -13,13 +13,13 @@ from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._files import atomic_write
 from napari_deepsmlm.batch.steps import AnyStep
 from napari_deepsmlm.reconstruction import ReconstructOptions
+from napari_deepsmlm.reconstruction.options import MODEL_ENDING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_deepsmlm.io import History
 
-MODEL_ENDING = ".safetensors"
 CURVES = ("apply", "take_back")
 """Fields of steps that name files."""
 HEADING_WORDS = "# deepsmlm batch "

@@ -177,10 +177,10 @@ def _without_leak(frames: Array, first: _Line, guess: _Line, *, are_steps_noise:
     left = [max(1 - FINER_ORDERS[-1] / side, 0.0) for side in frames.shape[1:]]
     if left[0] * left[1] < LEAST_LEFT:
         return guess._replace(step=guess.coefficients - first.coefficients)
-    finer = [
-        _line_through(*_levels(frames, order, are_steps_noise=are_steps_noise), order)
-        for order in FINER_ORDERS
-    ]
+    levels = [_levels(frames, order, are_steps_noise=are_steps_noise) for order in FINER_ORDERS]
+    if min(len(counts) for *_, counts in levels) <= FEWEST_LEVELS:
+        return guess._replace(step=guess.coefficients - first.coefficients)
+    finer = [_line_through(*one, order) for one, order in zip(levels, FINER_ORDERS, strict=True)]
     lines = [first, *finer]
     steps = np.diff([line.slope for line in lines])
     passed = float(np.clip(steps[1] / steps[0], 0, MAX_PASSED)) if steps[0] < 0 else 0.0

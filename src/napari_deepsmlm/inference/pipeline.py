@@ -14,7 +14,7 @@ from napari_deepsmlm.inference.hot_pixels import HotPixels
 from napari_deepsmlm.inference.inputs import Groups, read_inputs
 from napari_deepsmlm.inference.light import light_above_background
 from napari_deepsmlm.inference.memory import Halves, told_when_full
-from napari_deepsmlm.inference.predicted import Predicted
+from napari_deepsmlm.inference.predicted import Predicted, dark_image
 from napari_deepsmlm.inference.prefetch import prefetch
 from napari_deepsmlm.inference.stopping import Stopped, stoppable_layers
 from napari_deepsmlm.inference.streams import done_in_this_stream, in_lanes, on_device
@@ -261,7 +261,7 @@ class Pipeline:
     ) -> Predicted:
         """Return what a batch gave; without an image nothing is in it."""
         # One value stands for it then: to add up large images takes longer than networks do.
-        dark = torch.zeros(()).expand(self._image_shape(region))
+        dark = dark_image(self._image_shape(region))
         table = table.to_numpy()
         done_in_this_stream(self.compute.device)  # the image is added up in another
         return Predicted(

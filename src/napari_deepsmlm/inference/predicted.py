@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from typing import Self
+import numpy as np
+import torch
 
-    import numpy as np
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from napari_deepsmlm.localizations import Localizations
@@ -41,6 +43,25 @@ class Predicted:
         image: np.ndarray[Any, Any] = self.image_on_device.cpu().numpy()
         return image
 
-    def on_cpu(self) -> Self:
-        """Return the same for another process, which may not see the device."""
-        return replace(self, image_on_device=self.image_on_device.cpu())
+    def __reduce__(self) -> tuple[Callable[..., Predicted], tuple[Any, ...]]:
+        """Go to another process as arrays.
+
+        A tensor would go through shared memory, of which containers have little, and each through a
+        file of its own.
+        """
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        image = values.pop("image_on_device")
+        return _received, (values, tuple(image.shape) if self.is_dark else self.image)
+
+
+def dark_image(shape: tuple[int, ...]) -> Tensor:
+    """Return an image with nothing in it, and no memory of its own."""
+    return torch.zeros(()).expand(shape)
+
+
+def _received(values: dict[str, Any], image: tuple[int, ...] | np.ndarray[Any, Any]) -> Predicted:
+    if isinstance(image, tuple):
+        return Predicted(**values, image_on_device=dark_image(image))
+    return Predicted(
+        **values, image_on_device=torch.from_numpy(np.require(image, requirements="W"))
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_deepsmlm._windows import Windows
+from napari_deepsmlm.inference.streams import keep_for_this_stream
 from napari_deepsmlm.inference.time_lapse import Lapse
 from napari_deepsmlm.io import ImageWriter, LocalizationWriter, read_localizations
 from napari_deepsmlm.io.result_files import IMAGE_NAME, TABLE_NAME
@@ -83,6 +84,7 @@ class MemorySink:
 
     def add(self, predicted: Predicted) -> None:
         """Take one batch; batches come in frame order and none reaches over a window."""
+        keep_for_this_stream(predicted.image_on_device)
         windows = self._windows
         for window in windows.around(self._n_done, self._n_frames):
             place = window % len(self._open)
@@ -96,7 +98,9 @@ class MemorySink:
         if self._is_lapse:
             self._finish_images(max(0, (self._n_done - windows.length) // windows.step + 1))
         if not predicted.is_dark:
-            self._molecules = self._molecules + predicted.image_on_device.sum().double()
+            light = predicted.image_on_device.sum()
+            # Apple's GPUs have no double precision.
+            self._molecules = self._molecules + (float(light) if light.is_mps else light.double())
         self.n_localizations += len(predicted.localizations)
         self._keep_table(predicted.localizations)
 
@@ -129,8 +133,7 @@ class MemorySink:
         return Localizations.concatenate(self._tables)
 
     def _open_image(self, window: int) -> Image:
-        image: Image = self._open.images[window % len(self._open)]
-        return image
+        return self._open.image(window % len(self._open))
 
     def _room_for(self, n_images: int) -> Lapse | None:
         return Lapse(n_images, self._shape)

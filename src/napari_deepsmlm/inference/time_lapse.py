@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_deepsmlm.inference.streams import keep_for_this_stream
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -65,9 +63,17 @@ class Lapse:
     @property
     def images(self) -> Image:
         """(n, rows, columns) float32; zero where nothing was written."""
-        for number, image in list(self._sums.items()):
-            self._images[number] = image.cpu().numpy()
+        for number in list(self._sums):
+            self.image(number)
         return self._images
+
+    def image(self, number: int) -> Image:
+        """(rows, columns) of one of them."""
+        there = self._sums.get(number)
+        if there is not None:
+            self._images[number] = there.cpu().numpy()
+        image: Image = self._images[number]
+        return image
 
     def __len__(self) -> int:
         return len(self._images)
@@ -83,7 +89,6 @@ class Lapse:
         if self._file is None:
             image = torch.as_tensor(image)
             self._sum_of(number, image.device).copy_(image)
-            keep_for_this_stream(image)
             return
         for rows in self._bands():
             self._write(number, rows.start, _here(image[rows]))
@@ -91,28 +96,34 @@ class Lapse:
     def add(self, number: int, image: Tensor) -> None:
         """Add to one of the images."""
         if self._file is None:
-            self._sum_of(number, image.device).add_(image)
-            keep_for_this_stream(image)
+            there = self._sum_of(number, image.device)
+            there.add_(image.to(there.device))
             return
         for rows in self._bands():
             self._write(number, rows.start, self._read(number, rows) + _here(image[rows]))
 
     def _sum_of(self, number: int, device: torch.device) -> Tensor:
-        """Return an image on a device, to be changed there: on the CPU the image itself."""
-        there = self._sums.pop(number, None)
-        if there is not None and there.device != device:
-            self._images[number] = there.cpu().numpy()
-            there = None
-        if there is None:
-            there = torch.from_numpy(self._images[number]).to(device)
-        if device.type != "cpu":
-            self._sums[number] = there
-        return there
+        """Return an image on a device, to be changed there: on the CPU the image itself.
+
+        So it is where the device has no room.
+        """
+        there = self._sums.get(number)
+        if there is not None and there.device == device:
+            return there
+        here = torch.from_numpy(self.image(number))
+        self._sums.pop(number, None)
+        if device.type == "cpu":
+            return here
+        try:
+            self._sums[number] = here.to(device)
+        except torch.OutOfMemoryError:
+            return here
+        return self._sums[number]
 
     def bands(self, number: int) -> Iterator[Image]:
         """Yield the rows of one of the images, so that a large one is never in memory whole."""
         if self._file is None:
-            yield self.images[number]
+            yield self.image(number)
             return
         for rows in self._bands():
             yield self._read(number, rows)

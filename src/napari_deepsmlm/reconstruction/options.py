@@ -11,6 +11,9 @@ from napari_deepsmlm._base import FrozenModel
 from napari_deepsmlm._windows import Windows, windows_of
 from napari_deepsmlm.camera import Camera, find_camera
 
+MODEL_ENDING = ".safetensors"
+"""Of a model that is named by its file."""
+
 
 def _named_camera(value: Any) -> Any:
     """Let options say `camera: none`, a preset, or a file."""
@@ -98,6 +101,15 @@ class ReconstructOptions(FrozenModel):
         description="Address of a dask scheduler, as tcp://host:8786, whose workers share the "
         "frames instead.",
     )
+
+    def with_whole_paths(self) -> Self:
+        """Return the same with the files of model and planes named from the root."""
+        files = {"registration": self.registration}
+        if self.model.endswith(MODEL_ENDING):
+            files["model"] = self.model
+        return self.replace(
+            **{name: str(Path(path).absolute()) for name, path in files.items() if path}
+        )
 
     @property
     def windows(self) -> Windows | None:

@@ -208,6 +208,7 @@ def _time_lapse(options: ReconstructOptions, n_frames: int) -> tuple[tuple[int, 
 
 
 def _inputs(source: FrameSource, options: ReconstructOptions) -> ReportedInputs:
+    """Return them with whole paths, as a history is read from elsewhere."""
     return ReportedInputs(
         path=None if source.path is None else str(source.path.absolute()),
         paths=tuple(str(path.absolute()) for path in source.paths),
@@ -216,7 +217,7 @@ def _inputs(source: FrameSource, options: ReconstructOptions) -> ReportedInputs:
         shape=tuple(source.shape),
         dtype=str(source.dtype),
         pixel_size_nm=source.pixel_size_nm,
-        options=options,
+        options=options.with_whole_paths(),
     )
 
 

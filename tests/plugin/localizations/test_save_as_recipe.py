@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import tifffile
 import yaml
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 from tests.cli.conftest import call
 from tests.plugin.localizations.conftest import settle
 
@@ -25,8 +26,11 @@ from napari_deepsmlm.io import (
     write_stack,
 )
 from napari_deepsmlm.localizations import Localizations
+from napari_deepsmlm.plugin.localizations.after_work import Source
 from napari_deepsmlm.plugin.localizations.render_form import OF_SCREEN
+from napari_deepsmlm.plugin.localizations.saving import save_recipe
 from napari_deepsmlm.plugin.localizations.widget import LocalizationsWidget
+from napari_deepsmlm.plugin.localizations.work import Wanted
 from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
 if TYPE_CHECKING:
@@ -73,6 +77,34 @@ def table(n: int = 400) -> Localizations:
         y_nm=chance.uniform(0, 3000, n),
         photons=chance.uniform(100, 1000, n),
     )
+
+
+@pytest.mark.parametrize("answer", ["Ok", "Cancel"])
+def test_a_recipe_that_is_there_is_replaced_only_if_that_is_wanted(
+    panel: LocalizationsWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    chosen, asked = [], []
+    (tmp_path / "mine.yaml").write_text("inputs: []")
+
+    def reply(*words: Any) -> Any:
+        asked.append(words[2])
+        return getattr(QMessageBox.StandardButton, answer)
+
+    monkeypatch.setattr(QMessageBox, "question", reply)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
+    panel.recipe_button.chosen.connect(chosen.append)
+    panel.recipe_button.chosen.disconnect(panel.save_recipe)
+    panel.recipe_button._ask()
+    assert "mine.yaml will be replaced" in asked[0]
+    assert chosen == ([tmp_path / "mine.yaml"] if answer == "Ok" else [])
+
+
+def test_a_stack_that_was_forced_forces_no_other(tmp_path: Path) -> None:
+    inputs = {"paths": [str(tmp_path / "a.tif")], "options": {"model": MODEL, "force": True}}
+    source = Source(table(), (), "a", None, {"inputs": inputs, "pixel_size_nm": 100.0})
+    wanted = Wanted("", None)
+    list(save_recipe(source, wanted, tmp_path / "recipe.yaml", threading.Event()))
+    assert not Recipe.from_file(tmp_path / "recipe.yaml").reconstruct.force
 
 
 def test_what_was_tried_on_one_stack_is_done_again_and_with_another(

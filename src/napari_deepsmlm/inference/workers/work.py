@@ -64,7 +64,7 @@ class Work:
                 batches=part.batches,
             )
             try:
-                predicted.extend(one.on_cpu() for one in predictions)
+                predicted.extend(predictions)
             except (OSError, ValueError) as problem:
                 error = _portable(problem)
         worker = f"{socket.gethostname()}:{os.getpid()}"

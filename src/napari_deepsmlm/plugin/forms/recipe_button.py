@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QPushButton
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
 if TYPE_CHECKING:
     from napari_deepsmlm.batch import Recipe
@@ -40,8 +41,23 @@ class RecipeButton(QPushButton):
         )
         if chosen:
             path = Path(chosen)
-            is_named = path.suffix.lower() in ENDINGS
-            self.chosen.emit(path if is_named else Path(f"{chosen}.yaml"))
+            if path.suffix.lower() in ENDINGS:  # the dialog has asked whether to replace it
+                self.chosen.emit(path)
+            elif self._may_replace(Path(f"{chosen}.yaml")):
+                self.chosen.emit(Path(f"{chosen}.yaml"))
+
+    def _may_replace(self, path: Path) -> bool:
+        if not path.exists():
+            return True
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self,
+            "Replace recipe?",
+            f"{path} will be replaced.",
+            buttons.Ok | buttons.Cancel,
+            buttons.Cancel,
+        )
+        return bool(answer == buttons.Ok)
 
 
 def write_recipe(recipe: Recipe, path: Path) -> str:
@@ -53,7 +69,7 @@ def write_recipe(recipe: Recipe, path: Path) -> str:
         One sentence, if the file cannot be written.
     """
     recipe.to_file(path)
-    told = f"Saved: deepsmlm batch {path} STACKS --out FOLDER."
+    told = f"Saved: deepsmlm batch {shlex.quote(str(path))} STACKS --out FOLDER."
     if recipe.inputs:
         told += " Without STACKS it takes those that it names."
     if not recipe.has_reconstruction:

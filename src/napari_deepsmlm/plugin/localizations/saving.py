@@ -24,7 +24,7 @@ SAVE_KINDS = {
     "DECODE (*.h5)": "decode",
 }
 SAVE_ENDINGS = {"picasso": ".hdf5", "smlm": ".smlm", "decode": ".h5"}
-OF_SCREEN = (
+NO_DRAWING = (
     " The drawing is not in it, as it has the pixels of the screen; choose one pixel size for that."
 )
 
@@ -72,8 +72,10 @@ def save_recipe(
     steps = [*source.steps(), *([] if drawn is None else [drawn])]
     folder = None if known is None else Path(known).parent
     recipe = Recipe.of_history(_history_until_here(source.known), steps, folder=folder)
+    if recipe.reconstruct.force:  # was said of the stack that was tried
+        recipe = recipe.replace(reconstruct=recipe.reconstruct.replace(force=False))
     told = write_recipe(recipe, path)
-    yield told + OF_SCREEN if wanted.in_view else told
+    yield told + NO_DRAWING if wanted.in_view else told
 
 
 def _history_until_here(known: dict[str, Any]) -> History:

@@ -14,7 +14,14 @@ from scipy.special import j1
 from napari_deepsmlm import known_cameras
 from napari_deepsmlm.camera import EMCCD, SCMOS, AdditiveNoise, IdealCamera, camera_preset
 from napari_deepsmlm.estimation import know_camera
-from napari_deepsmlm.estimation.noise import stated_noise
+from napari_deepsmlm.estimation.noise import (
+    FINER_ORDERS,
+    ORDER,
+    _levels,
+    _line_through,
+    _without_leak,
+    stated_noise,
+)
 from napari_deepsmlm.fitting import Noise
 from napari_deepsmlm.io import open_frames
 
@@ -344,3 +351,20 @@ def test_damaged_and_constant_frames_are_left_out(stack: np.ndarray) -> None:
     spoilt = stack.copy()
     spoilt[::3] = 65_535
     assert found(spoilt).photons_per_adu == pytest.approx(0.7471, rel=0.2)
+
+
+def test_a_finer_filter_that_sees_two_levels_of_light_tells_no_line() -> None:
+    chance = np.random.default_rng(554)
+    shape = (int(chance.integers(2, 6)), side := int(chance.integers(40, 49)), side)
+    light = np.full(shape, chance.uniform(0.5, 100))
+    for _ in range(int(chance.integers(0, 40))):
+        t, y, x = chance.integers(shape[0]), *chance.integers(side - 2, size=2)
+        light[t, y : y + 2, x : x + 2] += chance.uniform(50, 3000)
+    frames = chance.poisson(light).astype(np.float32)
+    counts = [len(_levels(frames, n, are_steps_noise=True)[2]) for n in (ORDER, *FINER_ORDERS)]
+    assert counts == [3, 3, 2]
+    first = _line_through(*_levels(frames, ORDER, are_steps_noise=True), ORDER)
+    guess = first._replace(coefficients=first.coefficients * 0.9)
+    line = _without_leak(frames, first, guess, are_steps_noise=True)
+    np.testing.assert_array_equal(line.coefficients, guess.coefficients)
+    np.testing.assert_allclose(line.step, -0.1 * first.coefficients)

@@ -16,6 +16,7 @@ import napari_deepsmlm as ds
 from napari_deepsmlm._files import folder_lock
 from napari_deepsmlm.io import read_report
 from napari_deepsmlm.io.result_files import IMAGE_NAME, REPORT_NAME, RESULT_NAMES, TABLE_NAME
+from napari_deepsmlm.reconstruction import ReconstructOptions
 
 if TYPE_CHECKING:
     from napari_deepsmlm.reconstruction import Reconstruction
@@ -133,3 +134,14 @@ def test_the_names_of_result_files_are_spelled_once() -> None:
         if isinstance(node, ast.Constant) and node.value in RESULT_NAMES
     }
     assert spelled == {"io/result_files.py"}
+
+
+def test_a_report_names_files_from_the_root_as_it_is_read_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ReconstructOptions(model="runs/best.safetensors", registration="psf.planes.yaml")
+    whole = options.with_whole_paths()
+    assert whole.model == str(tmp_path / "runs" / "best.safetensors")
+    assert whole.registration == str(tmp_path / "psf.planes.yaml")
+    assert ReconstructOptions(model="dilated-loc").with_whole_paths().model == "dilated-loc"

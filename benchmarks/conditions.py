@@ -1,7 +1,7 @@
 """How a model does on any microscope: conditions and traps that training has never seen.
 
-    python benchmarks/conditions.py [MODEL...] [--quick] [--only NAME...] [--camera auto|true|none]
-        [--adapt MINUTES] [--seeds 1 2] [--json FILE] [--picture FILE]
+    python benchmarks/conditions.py [MODEL...] [--quick | --no-traps | --only NAME...]
+        [--camera auto|true|none] [--adapt MINUTES] [--seeds 1 2] [--json FILE] [--picture FILE]
     python benchmarks/conditions.py --from FILE [FILE...] [--json FILE] [--picture FILE]
 
 Stacks come from a simulator of its own (`judging/`). Every model is run as a person runs it who
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from judging.grid import QUICK
+from judging.grid import CONDITIONS, QUICK
 from judging.judge import Row, Verdict, judge_model, needs_sums, verdict_of
 from judging.page import draw
 from judging.parts import merged
@@ -60,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("models", nargs="*", default=BUILT_IN, help="names or .safetensors files")
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}")
+    parser.add_argument("--no-traps", action="store_true", help="conditions alone")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="conditions or traps by name")
     parser.add_argument("--camera", choices=("auto", "true", "none"), default="auto")
     parser.add_argument("--adapt", type=float, metavar="MINUTES")
@@ -75,6 +76,8 @@ def _arguments() -> argparse.Namespace:
 def judged(chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the verdicts on all models; a long run that is stopped leaves what it has."""
     names = chosen.only or (QUICK if chosen.quick else None)
+    if chosen.no_traps:
+        names = tuple(CONDITIONS)
     verdicts: list[dict[str, Any]] = []
     for model in chosen.models:
         rows: list[Row | SumRow] = []

@@ -137,10 +137,7 @@ this page from the verdicts in benchmarks/results/conditions, which these comman
 python benchmarks/conditions.py dilated-loc:2d deep-storm:2d dilated-loc:2d-100nm \\
   deep-storm:2d-100nm drsn-storm:2d-x4 drsn-storm:2d-x8 drsn-storm:2d-100nm-x4 \\
   --json benchmarks/results/conditions/not-stated.json
-python benchmarks/conditions.py dilated-loc:2d --adapt 5 --label "after --adapt 5" \\
-  --only medium crowded "packed filaments" "bright crowded" "dim medium" \\
-  "dim near the noise" clusters "cells, background 300" "slope, background 1000" \\
-  "wide spot" "65 nm crowded" "130 nm packed" "160 nm crowded EMCCD" \\
+python benchmarks/conditions.py dilated-loc:2d --no-traps --adapt 5 --label "after --adapt 5" \\
   --json benchmarks/results/conditions/adapted.json
 ```
 

@@ -53,8 +53,8 @@ REASONS = (
         ("dim near the noise", "background 1000 sparse", "65 nm dim EMCCD"),
         "spots whose brightest pixel is 1.4 to 4 standard deviations above the rest. The fitter "
         "knows camera, width and its best threshold. `dim near the noise` has 8 molecules that "
-        "count: one is worth 12 points, so dilated-loc:2d is level with the fitter there; "
-        "Deep-STORM is not.",
+        "count: one is worth 12 points, so dilated-loc:2d is level with the fitter there as it is "
+        "and better adapted; Deep-STORM is not.",
     ),
     Reason(
         "precision of lone molecules",

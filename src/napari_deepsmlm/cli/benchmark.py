@@ -88,7 +88,7 @@ def benchmark(
     for machine in {one.machine["precision"]: one.machine for one in measured}.values():
         err.print(
             f"{machine['device']} ({machine['name']}), {machine['threads']} threads, "
-            f"{machine['precision']}, {machine['peak_gflops']:.0f} GFLOP/s in a matrix product"
+            f"{machine['precision']}, {machine['peak_gflops']:.0f} GFLOP/s at its peak"
         )
     table = Table("network", "ms, 64²", "published", "ms, 128²", "published", "frames/s", "share")
     for name, speed in named:

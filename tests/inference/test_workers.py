@@ -108,7 +108,6 @@ def test_results_come_from_other_processes_without_shared_memory_or_files(is_dar
     found = pickle.loads(data)  # noqa: S301 - just made
     assert (found.first_frame, found.unusable, found.light, found.is_dark) == (4, (5,), 7, is_dark)
     np.testing.assert_array_equal(found.image, sent.image)
-    assert found.image.flags.writeable
     np.testing.assert_array_equal(found.localizations.x_nm, table.x_nm)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
 
-LONGEST_S = 3000
+MAX_WAIT_S = 3000
 
 
 def adapt(choices: argparse.Namespace) -> None:
@@ -65,10 +65,10 @@ def uneven_light(choices: argparse.Namespace) -> None:
     started = time.monotonic()
     click(panel.adapting.button)
     wait_until(
-        lambda: panel.bar.value() > 0.4 * panel.bar.maximum() or not panel.is_busy, LONGEST_S
+        lambda: panel.bar.value() > 0.4 * panel.bar.maximum() or not panel.is_busy, MAX_WAIT_S
     )
     take(choices.out / "adapt_running.png")
-    wait_until(lambda: not panel.is_busy and panel.save_button.isEnabled(), LONGEST_S)
+    wait_until(lambda: not panel.is_busy and panel.save_button.isEnabled(), MAX_WAIT_S)
     print(f"adapted and reconstructed in {time.monotonic() - started:.0f} s")
     tell_truth("adapted", panel, condition, made)
     take(choices.out / "adapt_done.png")
@@ -90,6 +90,15 @@ def opened(
     """Return a viewer with a stack, and the Reconstruct panel beside it."""
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*SIZE)
+    show_stack(viewer, stack, pixel_nm, name)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
+    wait_until(lambda: panel.is_ready)
+    has_looked(panel)
+    return viewer, panel
+
+
+def show_stack(viewer: napari.Viewer, stack: np.ndarray, pixel_nm: float, name: str) -> None:
+    """Add a stack at its place in nm, at its 21st frame."""
     viewer.add_image(
         stack,
         name=name,
@@ -98,10 +107,6 @@ def opened(
         axis_labels=("t", "y", "x"),
     )
     viewer.dims.set_current_step(0, 20)
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    wait_until(lambda: panel.is_ready)
-    has_looked(panel)
-    return viewer, panel
 
 
 def far_from_training() -> tuple[np.ndarray, float, str]:

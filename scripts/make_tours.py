@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
+from _adapt_pictures import far_from_training, show_stack
 from _film import Film
 from _table_pictures import drifted, wait_until_settled
 from _window import has_looked, new_viewer, show_below, use_a_folder_of_its_own, wait_until
 from first_five_minutes import choose_in_menu, drag, move_slider, panel_of
-from make_screenshots import choose_a_training, far_from_training
+from make_screenshots import choose_a_training
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QScrollArea
 
@@ -85,7 +86,7 @@ def reconstruct(film: Film, _: float) -> napari.Viewer:
 def adapt(film: Film, minutes: float) -> napari.Viewer:
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*SIZE)
-    far_from_training(viewer)
+    show_stack(viewer, *far_from_training())
     film.say("A model for your data")
     choose_in_menu("Plugins", "Deep SMLM", "Reconstruct")
     panel = panel_of("ReconstructWidget")

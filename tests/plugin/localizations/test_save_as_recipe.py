@@ -59,6 +59,7 @@ def save(
     """Click Save as recipe… and choose a file."""
     path = tmp_path / "tried.yaml"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path.with_suffix("")), ""))
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Ok)
 
     def click_and_choose() -> Path:
         qtbot.waitUntil(panel.recipe_button.isEnabled, timeout=WAIT_MS)
@@ -224,7 +225,12 @@ def test_a_table_of_another_program_gives_the_steps_alone(
 
 
 def test_the_history_beside_a_table_comes_first(
-    viewer: Any, qtbot: Any, panel: LocalizationsWidget, save: Callable[[], Path], tmp_path: Path
+    viewer: Any,
+    qtbot: Any,
+    panel: LocalizationsWidget,
+    save: Callable[[], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "day" / "drifted.csv"
     path.parent.mkdir()
@@ -236,12 +242,14 @@ def test_the_history_beside_a_table_comes_first(
     panel.drawing.sharpness_box.value = OF_SCREEN
     panel.render_button.click()
     settle(panel, qtbot)
+    told, tell = [], panel.status_note.tell  # the view, once it has come to rest, tells more
+    monkeypatch.setattr(panel.status_note, "tell", lambda text: (told.append(text), tell(text)))
     recipe = Recipe.from_file(save())
     assert recipe.inputs == (str(path.with_name("cell.tif")),)
     assert recipe.reconstruct.sum_frames == 5
     (drift,) = recipe.steps
     assert drift.apply == str(path.with_name("curve.csv"))  # type: ignore[attr-defined]
-    assert "pixels of the screen" in panel.status_note.text()
+    assert any("pixels of the screen" in text for text in told)
     path.with_name("drifted.csv.recipe.yaml").write_text(
         path.with_name("drifted.csv.recipe.yaml").read_text().replace("kind: drift", "kind: drfit")
     )

@@ -35,9 +35,27 @@ def sample_model(stack: Layer | None, choices: Iterable[ModelChoice]) -> Suiting
         return None
     for choice in choices:
         card = read_card(files[choice.key]) if choice.key in files else None
-        if card is not None and card.reads_depth and _psf_of(card.experiment) == psf:
+        if card is None or not card.reads_depth:
+            continue
+        trained = _psf_of(card.experiment)
+        if trained is not None and _covers(trained, psf):
             return Suiting(choice.key, REASON)
     return None
+
+
+def _covers(trained: PSF, psf: PSF) -> bool:
+    """Whether a PSF is the other one, through all of its depths."""
+    ours, others = trained.depth_range_nm, psf.depth_range_nm
+    if ours is None or others is None or ours[0] > others[0] or ours[1] < others[1]:
+        return False
+    return bool(_optics(trained.model_dump()) == _optics(psf.model_dump()))
+
+
+def _optics(values: Any) -> Any:
+    """Return the values of a PSF without the depths that it is rendered for."""
+    if not isinstance(values, dict):
+        return values
+    return {key: _optics(value) for key, value in values.items() if key != "z_range_nm"}
 
 
 def _psf_of(experiment: Any) -> PSF | None:

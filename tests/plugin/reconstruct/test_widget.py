@@ -21,8 +21,10 @@ from napari_deepsmlm.plugin.forms.model_box import ModelBox
 from napari_deepsmlm.plugin.layers.world import frame_placement
 from napari_deepsmlm.plugin.library.choices import ModelChoice
 from napari_deepsmlm.plugin.reconstruct import work
-from napari_deepsmlm.plugin.reconstruct.sample_model import REASON
+from napari_deepsmlm.plugin.reconstruct.sample_model import REASON, _covers
 from napari_deepsmlm.plugin.reconstruct.widget import ReconstructWidget
+from napari_deepsmlm.psf import AstigmaticPSF
+from napari_deepsmlm.psf.astigmatic import DefocusCurve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -316,6 +318,22 @@ def test_models_that_were_trained_here_are_offered(
         "2026-01-01_deep-storm/best",
     ]
     panel.abandon()
+
+
+@pytest.mark.parametrize(
+    ("depths_nm", "defocus_nm", "covers"),
+    [
+        ((-500.0, 500.0), 400.0, True),
+        ((-700.0, 900.0), 400.0, False),
+        ((-500.0, 500.0), 390.0, False),
+    ],
+)
+def test_a_model_reads_a_psf_that_is_its_own_through_no_more_depth(
+    depths_nm: tuple[float, float], defocus_nm: float, covers: bool
+) -> None:
+    trained = AstigmaticPSF(x=DefocusCurve(depth_nm=400.0), z_range_nm=(-700.0, 700.0))
+    sample = AstigmaticPSF(x=DefocusCurve(depth_nm=defocus_nm), z_range_nm=depths_nm)
+    assert _covers(trained, sample) == covers
 
 
 def test_a_sample_with_depth_is_offered_the_model_that_reads_it(
